@@ -1,0 +1,35 @@
+# How transferable are the features of each layer of a network?  See README.md.
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/splits.smk"
+include: "workflow/rules/base.smk"
+include: "workflow/rules/transfer.smk"
+include: "workflow/rules/accuracies.smk"
+include: "workflow/rules/figures.smk"
+
+
+onstart:
+    check_gpus()
+
+
+onsuccess:
+    print_headline()
+
+
+rule all:
+    default_target: True
+    input:
+        accuracies=rules.accuracies.output.accuracies,
+        tables=rules.statistics.output,
+        contact_sheet=rules.contact_sheet.output,
+        figures=rules.figures.output,
+        filters=rules.filters.output,
+        learning_curves=expand(rules.learning_curves.output.figure, split=STUDY.splits, seed=STUDY.seeds),

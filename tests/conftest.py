@@ -1,0 +1,54 @@
+"""A small data set and recipe that train in a second."""
+
+from pathlib import Path
+
+import pytest
+
+from support import Patterns
+from transferability.hyperparameters import Hyperparameters
+from transferability.series import Recipe, Running, use_threads
+from transferability.splits import random_split
+from transferability.store import build_store, open_store
+from transferability.stream import Preprocessing
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """As the workflow's jobs compute."""
+    use_threads(1)
+
+
+@pytest.fixture(scope="session")
+def store_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("store")
+    build_store(Patterns(), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def recipe(store_folder: Path) -> Recipe:
+    store = open_store(store_folder)
+    return Recipe(
+        store=store,
+        split=random_split(store.classes, "random0", 0),
+        seed=0,
+        architecture="mini_caffenet",
+        preprocessing=Preprocessing(crop=0, mirror=False, scale=64.0),
+        hyperparameters=Hyperparameters(
+            iterations=24,
+            batch_size=8,
+            learning_rate=0.02,
+            schedule="step",
+            step_every=10,
+            step_factor=0.5,
+            momentum=0.9,
+            weight_decay=0.0005,
+            bias_rate=2.0,
+            evaluate_every=6,
+        ),
+    )
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Running:
+    return Running(tmp_path / "states", device="cpu", state_seconds=0.0, report_seconds=60.0, say=lambda _line: None)

@@ -1,0 +1,46 @@
+"""What several tests need: a tiny data set, and names with their files."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transferability.names import Network
+from transferability.series import NetworkFiles
+from transferability.store import ImageClass, Sample
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """A data set of noisy random patterns, one a class: as small as a data set can be and still be learned."""
+
+    class_count: int = 6
+    training_per_class: int = 12
+    validation_per_class: int = 5
+    image_shape: tuple[int, int, int] = (16, 16, 1)
+    name: str = "patterns"
+    classes: tuple[ImageClass, ...] = field(init=False)
+    training: tuple[Sample, ...] = field(init=False)
+    validation: tuple[Sample, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        count = self.class_count
+        classes = tuple(ImageClass(f"class {i:03}", ("even", "odd")[i % 2]) for i in range(count))
+        object.__setattr__(self, "classes", classes)
+        for part, per_class in (("training", self.training_per_class), ("validation", self.validation_per_class)):
+            samples = tuple(Sample(i % count, f"{part} {i}") for i in range(count * per_class))
+            object.__setattr__(self, part, samples)
+
+    def read(self, start: int, stop: int) -> NDArray[np.uint8]:
+        samples = [*self.training, *self.validation]
+        return np.stack([self._image(i, samples[i].label) for i in range(start, stop)])
+
+    def _image(self, index: int, label: int) -> NDArray[np.uint8]:
+        pattern = np.random.default_rng([1, label]).integers(0, 200, self.image_shape)
+        noise = np.random.default_rng([2, index]).integers(0, 56, self.image_shape)
+        return (pattern + noise).astype(np.uint8)
+
+
+def files_in(folder: Path, *names: str) -> dict[Network, NetworkFiles]:
+    return {Network.parse(name): NetworkFiles.beside(folder / f"{name}.safetensors") for name in names}

@@ -1,0 +1,113 @@
+"""That figures show the numbers they are given, whatever is missing; how they look is for eyes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from test_statistics import frame
+from transferability import figures
+from transferability.contact_sheet import contact_sheet
+from transferability.figure_style import figure_style, save
+from transferability.store import open_store
+from transferability.study import SCHEMA
+
+COLOURS = yaml.safe_load((SCHEMA.parents[2] / "config.yaml").read_text())["figures"]["colours"]
+STATISTIC = "top1_final"
+
+
+@pytest.fixture
+def accuracies():
+    rows = []
+    for split in ("random0", "letters_symbols"):
+        rows += [(split, 0, "baseA", 0.8), (split, 0, "baseB", 0.9)]
+        for n in range(1, 8):
+            for a, b in ("AB", "BA"):
+                rows += [
+                    (split, 0, f"{b}{n}{b}", 0.8),
+                    (split, 0, f"{a}{n}{b}", 0.8 - 0.02 * n),
+                    (split, 0, f"{a}{n}{b}+", 0.85),
+                    (split, 0, f"R{n}{b}", 0.7 - 0.08 * n),
+                ]
+    return frame(*rows)
+
+
+def lines(axes):
+    return [(line.get_xdata(), line.get_ydata()) for line in axes.get_lines()]
+
+
+def has_line(axes, x, y):
+    return any(len(a) == len(x) and np.allclose(a, x) and np.allclose(b, y) for a, b in lines(axes))
+
+
+def test_figure_2_draws_the_means_from_the_base(accuracies):
+    with figure_style():
+        figure = figures.figure2(accuracies, STATISTIC, COLOURS)
+    means = figure.axes[2]
+    assert has_line(means, range(8), [0.85, *(0.8 - 0.02 * n for n in range(1, 8))])
+    assert has_line(means, range(8), [0.85] * 8)
+
+
+def test_figure_2_has_a_point_for_every_network(accuracies):
+    with figure_style():
+        figure = figures.figure2(accuracies, STATISTIC, COLOURS)
+    random0 = accuracies[(accuracies["kind"] == "random") & (accuracies["treatment"] != "random")]
+    points = sum(len(x) for x, _ in lines(figure.axes[0]))
+    assert points == len(random0) + 2  # and the two ends of the base line
+
+
+def test_figure_3_normalises_each_network_by_its_own_base(accuracies):
+    with figure_style():
+        together = figures.figure3(accuracies, STATISTIC, COLOURS).axes[2]
+    assert has_line(together, range(8), [0, *(-0.05 - 0.02 * n for n in range(1, 8))])
+    assert has_line(together, range(8), [0, *(-0.15 - 0.08 * n for n in range(1, 8))])
+
+
+@pytest.mark.parametrize("draw", [figures.figure2, figures.figure3, figures.effects])
+@pytest.mark.parametrize("left_out", ["selffer", "transfer", "transfer+", "random", "base", "grouped", "everything"])
+def test_whatever_is_missing_the_rest_is_drawn(draw, left_out, accuracies, tmp_path):
+    rest = accuracies[(accuracies["treatment"] != left_out) & (accuracies["kind"] != left_out)]
+    if left_out == "everything":
+        rest = accuracies.iloc[:0]
+    with figure_style():
+        save(draw(rest, STATISTIC, COLOURS), tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_same_figure_is_the_same_file(accuracies, tmp_path):
+    for name in ("one", "other"):
+        with figure_style():
+            figure = figures.figure2(accuracies, STATISTIC, COLOURS)
+            save(figure, tmp_path / f"{name}.png", tmp_path / f"{name}.pdf")
+    for suffix in (".png", ".pdf"):
+        assert (tmp_path / f"one{suffix}").read_bytes() == (tmp_path / f"other{suffix}").read_bytes()
+
+
+def test_learning_curves_show_every_network_in_the_panel_of_its_series():
+    history = pd.DataFrame({"iteration": [10, 20], "validation_top1": [0.2, 0.4]})
+    histories = dict.fromkeys(["baseA", "baseB", "A1B", "A7B", "B1B+", "R3A"], history)
+    with figure_style():
+        figure = figures.learning_curves(histories, COLOURS)
+    drawn = {axes.get_title(): len(axes.get_lines()) for axes in figure.axes if axes.get_title()}
+    assert drawn == {"AnB": 3, "BnB+": 2, "RnA": 2}
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_filters_become_pictures_stretched_to_their_own_range(channels):
+    filters = np.random.default_rng(0).normal(size=(5, channels, 3, 3)).astype(np.float32)
+    mosaic = figures._mosaic(filters)
+    assert mosaic.shape[:2] == (2 * 4 + 1, 3 * 4 + 1)
+    first = mosaic[1:4, 1:4]
+    assert (first.min(), first.max()) == (0, 1)
+    if channels == 3:
+        picture = filters[0].transpose(1, 2, 0)
+        assert np.allclose(first, (picture - picture.min()) / (picture.max() - picture.min()), atol=1e-6)
+
+
+def test_a_contact_sheet_has_a_row_for_every_class(store_folder, tmp_path):
+    store = open_store(store_folder)
+    with figure_style():
+        figure = contact_sheet(store)
+        save(figure, tmp_path / "sheet.png")
+    labels = {axes.get_ylabel() for axes in figure.axes if axes.get_visible()}
+    assert labels == {f"{c.name}\n{c.group}" for c in store.classes}

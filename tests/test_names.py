@@ -1,0 +1,88 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transferability.names import DEEPEST_CUT, TREATMENTS, WHOLE, Network, Series
+
+halves = st.sampled_from(["A", "B"])
+targets = st.sampled_from(["A", "B", WHOLE])
+depths = st.integers(1, DEEPEST_CUT)
+
+
+@st.composite
+def all_series(draw: st.DrawFn) -> Series:
+    fine_tuned = draw(st.booleans())
+    return Series(draw(st.sampled_from("ABR")), draw(targets), fine_tuned, 0 if fine_tuned else draw(st.integers(0, 3)))
+
+
+all_networks = st.one_of(
+    st.builds(Network, targets),
+    st.builds(lambda examples: Network(WHOLE, examples_per_class=examples), st.integers(1, 2000)),
+    st.builds(lambda series, n: series.at(n), all_series(), depths),
+)
+
+
+@given(all_networks)
+def test_a_networks_name_says_all_about_it(network):
+    assert Network.parse(network.name) == network
+    assert network.treatment in TREATMENTS
+
+
+@given(all_series(), depths)
+def test_a_series_name_says_all_about_it(series, n):
+    assert Series.parse(series.name) == series
+    assert series.at(n).series == series
+    assert series.at(n).n == n
+    assert series.at(n).treatment == series.treatment
+
+
+@given(st.text(alphabet="ABRbasewholn+_kp0123456789- "))
+def test_what_is_no_name_is_refused(text):
+    try:
+        network = Network.parse(text)
+    except ValueError:
+        return
+    assert network.name == text
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "source", "copied", "frozen", "treatment"),
+    [
+        ("baseA", "A", None, 0, 0, "base"),
+        ("basewhole", "whole", None, 0, 0, "base"),
+        ("B3B", "B", "B", 3, 3, "selffer"),
+        ("B3B+", "B", "B", 3, 0, "selffer+"),
+        ("A7B", "B", "A", 7, 7, "transfer"),
+        ("A7B+", "B", "A", 7, 0, "transfer+"),
+        ("R2A", "A", "R", 2, 2, "random"),
+        ("R2whole", "whole", "R", 2, 2, "random"),
+        ("A3B_keep2", "B", "A", 5, 3, "transfer"),
+        ("reduced50", "whole", None, 0, 0, "reduced"),
+    ],
+)
+def test_names_of_the_paper(name, target, source, copied, frozen, treatment):
+    network = Network.parse(name)
+    assert (network.target, network.source, network.copied, network.frozen) == (target, source, copied, frozen)
+    assert network.treatment == treatment
+
+
+@pytest.mark.parametrize(
+    "name", ["", "A0B", "A03B", "C3B", "A3", "a3B", "A3B++", "A3B+_keep2", "base", "baseR", "A3B "]
+)
+def test_near_misses_are_refused_by_name(name):
+    with pytest.raises(ValueError, match="not the name of a network"):
+        Network.parse(name)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"source": "A"},
+        {"copied": 2},
+        {"source": "A", "copied": 2, "frozen": 3},
+        {"source": "A", "copied": 2, "examples_per_class": 5},
+    ],
+)
+def test_impossible_networks_cannot_be_made(wrong):
+    with pytest.raises(ValueError):  # noqa: PT011
+        Network("B", **wrong)

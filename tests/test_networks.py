@@ -1,0 +1,62 @@
+import pytest
+import torch
+from torch import nn
+
+from transferability.checkpoints import copy_layers
+from transferability.names import LAYER_NAMES
+from transferability.networks import ARCHITECTURES, build_network, first_stochastic_layer
+
+SHAPES = [(24, 24, 1), (32, 32, 3), (28, 28, 1)]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_eight_layers_with_the_papers_names(architecture, shape):
+    network = build_network(architecture, shape, 11, 0)
+    assert tuple(name for name, _ in network.named_children()) == LAYER_NAMES
+    assert network(torch.zeros(2, shape[2], *shape[:2])).shape == (2, 11)
+    learned = [[m for m in layer.modules() if isinstance(m, nn.Conv2d | nn.Linear)] for layer in network]
+    assert [len(modules) for modules in learned] == [1] * 8
+    assert [type(modules[0]) for modules in learned] == [nn.Conv2d] * 5 + [nn.Linear] * 3
+
+
+def test_a_layer_draws_the_same_weights_whatever_the_others_are():
+    one, other = (
+        build_network("mini_caffenet", shape, classes, 0, "x") for shape, classes in ((SHAPES[0], 5), ((32, 32, 1), 9))
+    )
+    same = [
+        all(torch.equal(a, b) for a, b in zip(x.parameters(), y.parameters(), strict=True) if a.shape == b.shape)
+        for x, y in zip(one, other, strict=True)
+    ]
+    assert same[:5] == [True] * 5
+    assert same[6]
+
+
+def test_another_name_or_seed_draws_other_weights():
+    networks = [build_network("mini_caffenet", SHAPES[0], 5, seed, name) for seed in (0, 1) for name in ("A1B", "A2B")]
+    firsts = [tuple(network[0][0].weight.flatten().tolist()) for network in networks]
+    assert len(set(firsts)) == 4
+
+
+def test_mini_caffenet_draws_he_weights():
+    network = build_network("mini_caffenet", (24, 24, 1), 5, 0)
+    for layer in network[1:7]:
+        module = next(m for m in layer if isinstance(m, nn.Conv2d | nn.Linear))
+        inputs = module.weight[0].numel()
+        assert module.weight.var().item() == pytest.approx(2 / inputs, rel=0.15)
+        assert not module.bias.any()
+
+
+def test_copying_is_bit_for_bit_and_goes_no_further():
+    source, network = (build_network("mini_caffenet", SHAPES[0], 5, name) for name in "AB")
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    copy_layers(source.state_dict(), network, 3)
+    for key, value in network.state_dict().items():
+        expected = source.state_dict() if LAYER_NAMES.index(key.split(".")[0]) < 3 else before
+        assert torch.equal(value, expected[key])
+
+
+def test_the_first_layer_with_dropout():
+    plain = nn.Sequential(nn.Linear(1, 1), nn.Sequential(nn.Dropout(0.0), nn.Linear(1, 1)))
+    assert first_stochastic_layer(plain) == 2
+    assert first_stochastic_layer(nn.Sequential(nn.Linear(1, 1), nn.Sequential(nn.Dropout(0.5), nn.Linear(1, 1)))) == 1

@@ -1,0 +1,395 @@
+"""The series engine: what is copied and frozen, independence of siblings, and going on after an interruption."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from support import files_in
+from transferability import networks, series
+from transferability.checkpoints import CheckpointError
+from transferability.interruption import Interrupted
+from transferability.names import LAYER_NAMES, Network
+from transferability.networks import Architecture, he_normal, mini_caffenet
+from transferability.series import NetworkFiles, Recipe, Running, TrainingError, accuracies_of, train
+
+DEPTHS = (1, 3, 7)
+ALL_SERIES = ("A{n}B", "A{n}B+", "B{n}B", "B{n}B+", "R{n}B", "R{n}B+")
+
+
+@pytest.fixture(scope="module")
+def bases(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with baseA and baseB."""
+    folder = tmp_path_factory.mktemp("bases")
+    running = Running(folder / "states", "cpu", 0.0, 60.0, lambda _line: None)
+    for name in ("baseA", "baseB"):
+        train(recipe, files_in(folder, name), None, running)
+    return folder
+
+
+def source_of(name: str, bases: Path) -> Path | None:
+    return None if name.startswith("R") else bases / f"base{name[0]}.safetensors"
+
+
+def layer(weights: dict[str, torch.Tensor], number: int) -> dict[str, torch.Tensor]:
+    return {key: value for key, value in weights.items() if key.startswith(f"{LAYER_NAMES[number - 1]}.")}
+
+
+def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+def contents(files: dict[Network, NetworkFiles]) -> dict[str, bytes]:
+    """Checkpoints and histories, which hold nothing that may differ from run to run."""
+    return {path.name: path.read_bytes() for f in files.values() for path in (f.checkpoint, f.history)}
+
+
+class TestFrozenAndCopied:
+    @pytest.mark.parametrize("pattern", ["A{n}B", "B{n}B"])
+    def test_frozen_layers_equal_their_source_and_the_others_have_learned(
+        self, pattern, recipe, running, bases, tmp_path
+    ):
+        files = files_in(tmp_path, *(pattern.format(n=n) for n in DEPTHS))
+        train(recipe, files, source_of(pattern, bases), running)
+        source = load_file(source_of(pattern, bases))
+        for network, paths in files.items():
+            weights = load_file(paths.checkpoint)
+            untrained = networks.build_network("mini_caffenet", (16, 16, 1), 3, 0, "random0", network.name).state_dict()
+            for number in range(1, 9):
+                is_frozen = number <= network.n
+                assert equal(layer(weights, number), layer(source, number)) == is_frozen
+                assert not equal(layer(weights, number), layer(untrained, number))
+
+    def test_random_layers_stay_as_drawn_and_are_the_same_at_every_depth(self, recipe, running, tmp_path):
+        files = files_in(tmp_path, "R3B", "R7B")
+        train(recipe, files, None, running)
+        shallow, deep = (load_file(paths.checkpoint) for paths in files.values())
+        assert all(equal(layer(shallow, number), layer(deep, number)) for number in (1, 2, 3))
+        drawn = networks.build_network("mini_caffenet", (16, 16, 1), 3, 0, "random0", "R").state_dict()
+        assert all(equal(layer(deep, number), layer(dict(drawn), number)) for number in range(1, 8))
+
+    def test_fine_tuned_layers_start_at_their_source_and_move(self, recipe, running, bases, tmp_path, monkeypatch):
+        seen = {}
+        original = series._train_in_lock_step
+
+        def spy(recipe, pupils, running, stop):
+            seen.update({p.network.name: {k: v.clone() for k, v in p.model.state_dict().items()} for p in pupils})
+            original(recipe, pupils, running, stop)
+
+        monkeypatch.setattr(series, "_train_in_lock_step", spy)
+        files = files_in(tmp_path, "A3B+", "A3B_keep2")
+        train(recipe, files, bases / "baseA.safetensors", running)
+        source = load_file(bases / "baseA.safetensors")
+        for network, paths in files.items():
+            after = load_file(paths.checkpoint)
+            for number in range(1, 9):
+                was_copied = equal(layer(seen[network.name], number), layer(source, number))
+                assert was_copied == (number <= network.copied)
+                assert equal(layer(after, number), layer(seen[network.name], number)) == (number <= network.frozen)
+
+    def test_the_shared_layers_never_see_gradients(self, recipe, running, bases, tmp_path, monkeypatch):
+        wanted = []
+        original = series._Pupil.learn
+
+        def spy(self, features, targets):
+            wanted.append(features.requires_grad)
+            original(self, features, targets)
+
+        monkeypatch.setattr(series._Pupil, "learn", spy)
+        train(recipe, files_in(tmp_path, "A1B", "A7B"), bases / "baseA.safetensors", running)
+        assert wanted
+        assert not any(wanted)
+
+    def test_layers_are_not_taken_from_another_networks_checkpoint(self, recipe, running, bases, tmp_path):
+        with pytest.raises(CheckpointError, match="its network is 'baseB', not 'baseA'"):
+            train(recipe, files_in(tmp_path, "A3B"), bases / "baseB.safetensors", running)
+
+
+class TestIndependence:
+    @pytest.mark.parametrize("pattern", ALL_SERIES)
+    def test_a_network_is_the_same_alone_and_among_siblings(self, pattern, recipe, running, bases, tmp_path):
+        names = [pattern.format(n=n) for n in DEPTHS]
+        together = files_in(tmp_path / "together", *names)
+        train(recipe, together, source_of(pattern, bases), running)
+        for name in names:
+            alone = files_in(tmp_path / "alone", name)
+            train(recipe, alone, source_of(pattern, bases), replace(running, states=tmp_path / "other states"))
+            assert contents(alone).items() <= contents(together).items()
+
+    def test_dropout_and_augmentation_are_each_networks_own_too(self, recipe, running, bases, tmp_path, with_dropout):
+        recipe = replace(
+            recipe, architecture=with_dropout, preprocessing=replace(recipe.preprocessing, crop=14, mirror=True)
+        )
+        train(recipe, files_in(tmp_path, "baseA"), None, running)
+        source = tmp_path / "baseA.safetensors"
+        together = files_in(tmp_path / "together", "A2B", "A6B", "A7B")
+        train(recipe, together, source, running)
+        alone = files_in(tmp_path / "alone", "A7B")
+        train(recipe, alone, source, replace(running, states=tmp_path / "other states"))
+        assert contents(alone).items() <= contents(together).items()
+
+    def test_what_was_drawn_before_makes_no_difference(self, recipe, running, bases, tmp_path):
+        for folder, draws in (("one", 0), ("other", 7)):
+            torch.rand(draws)
+            files = files_in(tmp_path / folder, "baseA")
+            train(recipe, files, None, replace(running, states=tmp_path / folder / "states"))
+            assert (tmp_path / folder / "baseA.safetensors").read_bytes() == (bases / "baseA.safetensors").read_bytes()
+
+    def test_another_seed_gives_another_network(self, recipe, running, bases, tmp_path):
+        train(replace(recipe, seed=1), files_in(tmp_path, "baseA"), None, running)
+        one, other = (load_file(folder / "baseA.safetensors") for folder in (bases, tmp_path))
+        assert not any(torch.equal(one[key], other[key]) for key in one)
+
+
+class TestGoingOn:
+    @pytest.mark.parametrize("pattern", ALL_SERIES)
+    @pytest.mark.parametrize("stop_after", [1, 6, 13])
+    def test_interrupted_training_ends_like_an_undisturbed_one(
+        self, pattern, stop_after, recipe, running, bases, tmp_path, monkeypatch
+    ):
+        names = [pattern.format(n=n) for n in DEPTHS]
+        undisturbed = files_in(tmp_path / "undisturbed", *names)
+        train(recipe, undisturbed, source_of(pattern, bases), replace(running, states=tmp_path / "other states"))
+
+        class Stop:
+            """Asks to stop after some updates."""
+
+            signal_name = "SIGTERM"
+            asked = 0
+
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *_error):
+                return None
+
+            def __bool__(self):
+                Stop.asked += 1
+                return Stop.asked == stop_after
+
+        interrupted = files_in(tmp_path / "interrupted", *names)
+        with monkeypatch.context() as patch:
+            patch.setattr(series, "StopRequest", Stop)
+            with pytest.raises(Interrupted, match=f"iteration {stop_after}"):
+                train(recipe, interrupted, source_of(pattern, bases), replace(running, state_seconds=1e9))
+        lines = []
+        train(recipe, interrupted, source_of(pattern, bases), replace(running, say=lines.append))
+        assert f"going on from iteration {stop_after}" in lines
+        assert contents(interrupted) == contents(undisturbed)
+
+    def test_siblings_at_different_iterations_go_on_each_from_its_own(self, recipe, running, bases, tmp_path):
+        undisturbed = files_in(tmp_path / "undisturbed", "A1B+", "A3B+")
+        source = bases / "baseA.safetensors"
+        train(recipe, undisturbed, source, replace(running, states=tmp_path / "other states"))
+        files = files_in(tmp_path, "A1B+", "A3B+")
+        class_of_state = series.StateFolder
+        saves = {"A1B+": 5, "A3B+": 9}
+
+        class Dying(class_of_state):
+            """Stops writing one network's states earlier than the other's, as a crash between two writes would."""
+
+            def save(self, state):
+                if state.updates <= saves[self._folder.name]:
+                    super().save(state)
+                if state.updates == 12:
+                    raise KeyboardInterrupt
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(series, "StateFolder", Dying)
+            with pytest.raises(KeyboardInterrupt):
+                train(recipe, files, source, running)
+        train(recipe, files, source, running)
+        assert contents(files) == contents(undisturbed)
+
+    def test_finished_networks_are_put_back_not_trained_again(self, recipe, running, bases, tmp_path, monkeypatch):
+        files, source = files_in(tmp_path, "A1B", "A3B", "A7B"), bases / "baseA.safetensors"
+        train(recipe, files, source, running)
+        before = contents(files)
+        trained = []
+        original = series._train_in_lock_step
+
+        def spy(recipe, pupils, running, stop):
+            trained.extend(pupil.network.name for pupil in pupils)
+            original(recipe, pupils, running, stop)
+
+        monkeypatch.setattr(series, "_train_in_lock_step", spy)
+        for path in tmp_path.glob("*.safetensors"):
+            path.unlink()
+        (running.states / "A3B" / "finished" / "A3B.safetensors").write_bytes(b"damaged")
+        train(recipe, files, source, running)
+        assert trained == ["A3B"]
+        assert contents(files) == before
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda recipe: replace(recipe, seed=1),
+            lambda recipe: replace(recipe, hyperparameters=replace(recipe.hyperparameters, learning_rate=0.01)),
+            lambda recipe: replace(recipe, preprocessing=replace(recipe.preprocessing, mirror=True)),
+            lambda recipe: replace(recipe, store=replace(recipe.store, checksum="another")),
+        ],
+    )
+    def test_states_and_finished_networks_of_other_settings_are_not_used(self, change, recipe, running, tmp_path):
+        files = files_in(tmp_path / "one", "baseA")
+        train(recipe, files, None, running)
+        fresh = files_in(tmp_path / "fresh", "baseA")
+        train(change(recipe), fresh, None, replace(running, states=tmp_path / "fresh states"))
+        train(change(recipe), files, None, running)
+        assert contents(files) == contents(fresh)
+
+    @pytest.mark.slow
+    def test_killed_at_random_moments_ends_like_an_undisturbed_one(
+        self, recipe, running, bases, store_folder, tmp_path
+    ):
+        """SIGKILL leaves no time for anything: whatever is on the disk at that moment must do."""
+        long = replace(recipe, hyperparameters=replace(recipe.hyperparameters, iterations=120))
+        names = ["A1B+", "A3B+", "A7B+"]
+        undisturbed = files_in(tmp_path / "undisturbed", *names)
+        train(long, undisturbed, bases / "baseA.safetensors", running)
+        files = files_in(tmp_path / "killed", *names)
+        arguments = {
+            "store": str(store_folder),
+            "hyperparameters": long.hyperparameters.to_json(),
+            "source": str(bases / "baseA.safetensors"),
+            "folder": str(tmp_path / "killed"),
+            "states": str(tmp_path / "killed states"),
+            "names": names,
+        }
+        command = [sys.executable, str(Path(__file__).parent / "train_in_process.py"), json.dumps(arguments)]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        delays = random.Random(0)
+        kills = 0
+        for _ in range(30):
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+            assert process.stdout is not None
+            process.stdout.readline()  # it trains from here on
+            time.sleep(delays.uniform(0.1, 1.5))
+            process.send_signal(signal.SIGKILL)
+            if process.wait() == 0:
+                break
+            kills += 1
+        else:
+            pytest.fail("never finished")
+        assert kills >= 3
+        assert contents(files) == contents(undisturbed)
+
+
+class TestProtocol:
+    def test_evaluations_come_when_they_should_and_the_last_is_the_end(self, recipe, running, tmp_path):
+        settings = replace(recipe.hyperparameters, iterations=20, evaluate_every=6)
+        files = files_in(tmp_path, "baseA")
+        train(replace(recipe, hyperparameters=settings), files, None, running)
+        rows = (tmp_path / "baseA.history.csv").read_text().splitlines()
+        assert [row.split(",")[0] for row in rows] == ["iteration", "6", "12", "18", "20"]
+        assert json.loads((tmp_path / "baseA.metrics.json").read_text())["iterations"] == 20
+
+    def test_recorded_accuracy_is_that_of_the_checkpoint_on_the_validation_set(self, recipe, bases):
+        store, classes = recipe.store, recipe.split.halves["B"]
+        network = mini_caffenet((16, 16, 1), len(classes))
+        network.load_state_dict(load_file(bases / "baseB.safetensors"))
+        network.eval()
+        hits = 0
+        positions = [i for i in range(store.training_count, len(store.labels)) if store.labels[i] in classes]
+        for i in positions:
+            image = (store.images[i].astype("float32") - store.mean) / 64.0
+            answer = int(network(torch.from_numpy(image).permute(2, 0, 1)[None]).argmax())
+            hits += classes[answer] == store.labels[i]
+        recorded = json.loads((bases / "baseB.metrics.json").read_text())["top1_final"]
+        assert recorded == pytest.approx(hits / len(positions))
+
+    def test_validation_changes_nothing(self, recipe, running, bases, tmp_path):
+        """A network evaluated rarely has the same weights as one evaluated often."""
+        often = replace(recipe, hyperparameters=replace(recipe.hyperparameters, evaluate_every=1))
+        train(often, files_in(tmp_path, "baseA"), None, running)
+        assert equal(load_file(tmp_path / "baseA.safetensors"), load_file(bases / "baseA.safetensors"))
+
+    def test_dropout_is_on_only_in_training(self, recipe, running, tmp_path, with_dropout, monkeypatch):
+        seen = {True: set(), False: set()}
+        original = nn.Dropout.forward
+
+        def spy(self, features):
+            seen[torch.is_grad_enabled()].add(self.training)
+            return original(self, features)
+
+        monkeypatch.setattr(nn.Dropout, "forward", spy)
+        train(replace(recipe, architecture=with_dropout), files_in(tmp_path, "baseA"), None, running)
+        assert seen == {True: {True}, False: {False}}
+
+    def test_frozen_batch_statistics_do_not_move(self, recipe, running, tmp_path, with_batch_norm):
+        recipe = replace(recipe, architecture=with_batch_norm)
+        train(recipe, files_in(tmp_path, "baseA"), None, running)
+        files = files_in(tmp_path, "A1B", "A3B", "A3B+")
+        for name in ("A1B", "A3B", "A3B+"):
+            network = Network.parse(name)
+            train(recipe, {network: files[network]}, tmp_path / "baseA.safetensors", running)
+        source = load_file(tmp_path / "baseA.safetensors")
+        for network, paths in files.items():
+            weights = load_file(paths.checkpoint)
+            for number in range(1, 9):
+                assert equal(layer(weights, number), layer(source, number)) == (number <= network.frozen)
+
+    def test_reduced_networks_see_only_the_first_images_of_each_class(self, recipe):
+        from transferability.splits import whole_split
+
+        whole = replace(recipe, split=whole_split(recipe.store.classes))
+        stream, validation = series._data(whole, Network.parse("reduced2"), "cpu")
+        seen = {tuple(image.flatten().tolist()) for i in range(6) for image in stream.batch(i)[0]}
+        first = {label: [] for label in range(len(recipe.store.classes))}
+        for i, label in enumerate(recipe.store.labels[recipe.store.training]):
+            first[int(label)].append(i)
+        expected = {
+            tuple((((recipe.store.images[i] - recipe.store.mean) / 64.0).transpose(2, 0, 1)).astype("float32").ravel())
+            for positions in first.values()
+            for i in positions[:2]
+        }
+        assert seen == expected
+        assert len(validation) == len(recipe.store.labels) - recipe.store.training_count
+
+    def test_a_loss_that_is_not_a_number_stops_and_names_the_network(self, recipe, running, tmp_path):
+        wild = replace(recipe, hyperparameters=replace(recipe.hyperparameters, learning_rate=1e12))
+        with pytest.raises(TrainingError, match=r"baseA: the loss is (nan|inf) .* lower its learning rate"):
+            train(wild, files_in(tmp_path, "baseA"), None, running)
+        assert not list(tmp_path.glob("*.safetensors"))
+
+    def test_statistics_of_a_history(self):
+        history = [{"validation_top1": i / 100, "validation_top5": 0.5} for i in (*range(20), 3)]
+        result = accuracies_of(history)
+        assert result["top1_final"] == 0.03
+        assert result["top1_best"] == 0.19
+        assert result["top1_mean_best10"] == pytest.approx(sum(range(10, 20)) / 1000)
+        assert result["top5_mean_best10"] == 0.5
+
+
+@pytest.fixture
+def with_dropout(monkeypatch):
+    def build(image_shape, classes):
+        network = mini_caffenet(image_shape, classes)
+        for name in ("fc7", "fc8"):
+            setattr(network, name, nn.Sequential(nn.Dropout(0.5), *getattr(network, name)))
+        return network
+
+    monkeypatch.setitem(networks.ARCHITECTURES, "with_dropout", Architecture(build, he_normal))
+    return "with_dropout"
+
+
+@pytest.fixture
+def with_batch_norm(monkeypatch):
+    def build(image_shape, classes):
+        network = mini_caffenet(image_shape, classes)
+        for name in LAYER_NAMES[:5]:
+            convolution, *rest = getattr(network, name)
+            setattr(network, name, nn.Sequential(convolution, nn.BatchNorm2d(convolution.out_channels), *rest))
+        return network
+
+    monkeypatch.setitem(networks.ARCHITECTURES, "with_batch_norm", Architecture(build, he_normal))
+    return "with_batch_norm"

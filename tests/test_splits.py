@@ -1,0 +1,108 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transferability.splits import (
+    SplitError,
+    first_of_each_class,
+    grouped_split,
+    make_split,
+    random_halves,
+    samples_of,
+    split_from_json,
+    split_to_json,
+)
+from transferability.store import ImageClass, open_store
+
+# The first classes of half A of the paper's four random splits of ImageNet's 1000 classes, from numpy's legacy
+# generator alone.
+PAPER_HALVES = {seed: np.sort(np.random.RandomState([seed]).permutation(1000)[:500]).tolist() for seed in range(4)}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_halves_are_the_papers(seed):
+    half_a, half_b = random_halves(1000, seed)
+    assert list(half_a) == PAPER_HALVES[seed]
+    assert sorted(half_a + half_b) == list(range(1000))
+
+
+def test_random_halves_by_value():
+    assert random_halves(10, 0) == ((1, 2, 4, 8, 9), (0, 3, 5, 6, 7))
+
+
+@given(st.integers(4, 200), st.integers(0, 2**31))
+def test_random_halves_share_nothing_and_leave_nothing(count, seed):
+    half_a, half_b = random_halves(count, seed)
+    assert len(half_a) == count // 2
+    assert list(half_a) == sorted(half_a)
+    assert sorted(half_a + half_b) == list(range(count))
+
+
+@pytest.fixture
+def store(store_folder):
+    return open_store(store_folder)
+
+
+def test_halves_share_no_sample_and_each_has_all_of_its_classes(store):
+    split = make_split(store.classes, "random0", 0, None)
+    for part in (store.training, store.validation):
+        by_half = {half: samples_of(store, classes, part)[0] for half, classes in split.halves.items()}
+        together = np.concatenate(list(by_half.values()))
+        assert sorted(together) == list(range(part.start, part.stop))
+
+
+def test_training_and_validation_share_no_sample(store):
+    classes = range(len(store.classes))
+    training, validation = (set(samples_of(store, classes, part)[0]) for part in (store.training, store.validation))
+    assert not training & validation
+    assert len(training | validation) == len(store.labels)
+
+
+def test_targets_are_places_in_the_half(store):
+    classes = (1, 4, 5)
+    for part in (store.training, store.validation):
+        positions, targets = samples_of(store, classes, part)
+        assert [classes[target] for target in targets] == store.labels[positions].tolist()
+        assert positions.tolist() == sorted(positions)
+
+
+def test_first_of_each_class():
+    targets = np.array([1, 0, 1, 1, 0, 2])
+    assert first_of_each_class(targets, 1).tolist() == [0, 1, 5]
+    assert first_of_each_class(targets, 2).tolist() == [0, 1, 2, 4, 5]
+
+
+CLASSES = [ImageClass("a", "x"), ImageClass("b", "y"), ImageClass("c", "x"), ImageClass("d", "y"), ImageClass("e", "z")]
+
+
+def test_grouped_halves_have_the_classes_of_their_group():
+    split = grouped_split(CLASSES, "x_y", {"A": "y", "B": "x"})
+    assert split.halves == {"A": (1, 3), "B": (0, 2)}
+
+
+def test_a_group_that_is_not_there_is_named():
+    with pytest.raises(SplitError, match=r"split s: half B asks for the group 'w', but .* groups are x, y, z"):
+        grouped_split(CLASSES, "s", {"A": "x", "B": "w"})
+
+
+def test_a_half_of_one_class_is_refused():
+    with pytest.raises(SplitError, match=r"half B has 1 classes; it takes at least 2"):
+        grouped_split(CLASSES, "s", {"A": "x", "B": "z"})
+
+
+def test_a_split_reads_back_as_it_was_written(store):
+    split = make_split(store.classes, "even_odd", None, {"A": "even", "B": "odd"})
+    content = json.loads(json.dumps(split_to_json(split, store)))
+    assert split_from_json(content, store) == split
+    assert content["halves"]["A"]["class_count"] == 3
+    assert content["halves"]["A"]["training_images"] == 36
+    assert [c["group"] for c in content["halves"]["B"]["classes"]] == ["odd"] * 3
+
+
+def test_a_split_of_another_store_is_refused(store):
+    content = split_to_json(make_split(store.classes, "random0", 0, None), store)
+    with pytest.raises(SplitError, match="made for another store"):
+        split_from_json(content | {"store_checksum": "another"}, store)

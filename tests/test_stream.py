@@ -1,0 +1,104 @@
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from transferability.store import open_store
+from transferability.stream import ImageLoader, Preprocessing, TrainingStream, ValidationSet
+
+WHOLE_IMAGE = Preprocessing(crop=0, mirror=False, scale=64.0)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def store(store_folder):
+    return open_store(store_folder)
+
+
+def loader(store, preprocessing=WHOLE_IMAGE, part=None):
+    part = part or store.training
+    return ImageLoader(store, np.arange(part.start, part.stop), preprocessing, CPU)
+
+
+def stream(store, batch_size, *seed, preprocessing=WHOLE_IMAGE):
+    """A stream whose targets tell which image it was."""
+    return TrainingStream(loader(store, preprocessing), np.arange(store.training_count), batch_size, *seed)
+
+
+def as_network_sees(store, position, top, left, side, mirrored=False):
+    image = (store.images[position].astype(np.float32) - store.mean)[top : top + side, left : left + side]
+    return (image[:, ::-1] if mirrored else image).transpose(2, 0, 1) / 64
+
+
+@pytest.mark.parametrize("batch_size", [5, 8, 72, 100])
+def test_every_epoch_shows_every_image_once(store, batch_size):
+    count = store.training_count
+    one = stream(store, batch_size, "seed")
+    seen = np.concatenate([one.batch(i)[1].numpy() for i in range(-(-4 * count // batch_size))])
+    epochs = [seen[start : start + count] for start in range(0, 4 * count, count)]
+    assert all(sorted(epoch) == list(range(count)) for epoch in epochs)
+    assert not np.array_equal(epochs[0], epochs[1])
+
+
+def test_a_batch_is_a_function_of_its_number_alone(store):
+    preprocessing = Preprocessing(crop=12, mirror=True, scale=64.0)
+    forward, backward = (stream(store, 10, "seed", preprocessing=preprocessing) for _ in range(2))
+    in_order = {i: forward.batch(i) for i in range(20)}
+    for i in reversed(range(20)):
+        images, targets = backward.batch(i)
+        assert torch.equal(images, in_order[i][0])
+        assert torch.equal(targets, in_order[i][1])
+
+
+def test_another_seed_another_order(store):
+    assert not torch.equal(stream(store, 50, 0, "A").batch(0)[1], stream(store, 50, 0, "B").batch(0)[1])
+
+
+def test_whole_images_are_the_stores_less_the_mean(store):
+    images, which = stream(store, 16, 0).batch(3)
+    for image, position in zip(images.numpy(), which.tolist(), strict=True):
+        assert np.allclose(image, as_network_sees(store, position, 0, 0, 16))
+    assert images.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_crops_are_pieces_of_the_image_less_the_mean_at_the_same_place(store):
+    images, which = stream(store, 64, 0, preprocessing=Preprocessing(14, mirror=True, scale=64.0)).batch(0)
+    places = Counter()
+    for image, position in zip(images.numpy(), which.tolist(), strict=True):
+        matches = [
+            (top, left, mirrored)
+            for top in range(3)
+            for left in range(3)
+            for mirrored in (False, True)
+            if np.allclose(image, as_network_sees(store, position, top, left, 14, mirrored))
+        ]
+        assert len(matches) == 1
+        places.update(matches)
+    assert {top for top, _, _ in places} == {0, 1, 2}
+    assert {left for _, left, _ in places} == {0, 1, 2}
+    assert {mirrored for _, _, mirrored in places} == {False, True}
+
+
+def test_validation_sees_the_centre_unmirrored_in_file_order(store):
+    one = loader(store, Preprocessing(12, mirror=True, scale=64.0), store.validation)
+    targets = store.labels[store.validation]
+    batches = list(ValidationSet(one, targets, 7).batches())
+    images, labels = torch.cat([b[0] for b in batches]), torch.cat([b[1] for b in batches])
+    assert labels.tolist() == targets.tolist()
+    for offset, image in enumerate(images.numpy()):
+        assert np.allclose(image, as_network_sees(store, store.training_count + offset, 2, 2, 12))
+
+
+def test_images_of_colour_keep_their_channels(store):
+    colour = np.concatenate([store.images, 255 - store.images, store.images // 2], axis=-1)
+    mean = colour[store.training].mean(axis=0, dtype=np.float64).astype(np.float32)
+    coloured = replace(store, images=colour, mean=mean)
+    images, which = stream(coloured, 8, 0).batch(0)
+    assert np.allclose(images[0].numpy(), as_network_sees(coloured, int(which[0]), 0, 0, 16), atol=1e-5)
+
+
+def test_a_crop_larger_than_the_image_is_refused():
+    with pytest.raises(ValueError, match=r"crop is 20, but the images are 16 x 16 pixels"):
+        Preprocessing(20, mirror=False, scale=1.0).seen_shape((16, 16, 1))

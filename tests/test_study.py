@@ -1,0 +1,150 @@
+"""The config: what is refused, how it is said, and what a good one asks for."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transferability.study import SCHEMA, ConfigError, read_study
+
+ROOT = Path(__file__).parents[1]
+DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+def changed(path, value):
+    config = copy.deepcopy(DEFAULT)
+    *parents, last = path.split(".")
+    target = config
+    for key in parents:
+        target = target[key]
+    if value is KeyError:
+        del target[last]
+    else:
+        target[last] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("training.learnig_rate", 1, "training.learnig_rate: unknown key; did you mean learning_rate?"),
+        ("training.base.epochs", 1, "training.base.epochs: unknown key; known here: iterations, batch_size"),
+        ("treatments", [], "treatments: unknown key"),
+        ("seeds", KeyError, "top level: seeds is missing"),
+        ("training.iterations", "many", "training.iterations: is 'many'; it must be of type integer"),
+        ("training.weight_decay", "5e-4", "of type number; write it as 0.0005 or with a point and a sign"),
+        ("training.iterations", 0, "training.iterations: is 0; it must be at least 1"),
+        ("training.momentum", 1, "training.momentum: is 1; it must be less than 1"),
+        ("training.schedule", "cosin", "must be one of step, cosine, constant; did you mean cosine?"),
+        ("training.evaluate_every", 999, "evaluate_every is 999, more than the 500 iterations of base and frozen and"),
+        ("training.frozen.iterations", 5, "evaluate_every is 25, more than the 5 iterations of frozen networks"),
+        ("networks.depths", [1, 8], "networks.depths: 8 is outside the network; it has 8 learned layers, so n goes"),
+        ("networks.depths", [0], "networks.depths: 0 is outside the network"),
+        ("networks.depths", [], "networks.depths: is empty; give at least one"),
+        ("networks.depths", [3, 3], "networks.depths: 3 is there twice"),
+        ("networks.treatments", ["transfre"], "networks.treatments[0]: is 'transfre'; it must be one of"),
+        ("networks.architecture", "alexnet", "networks.architecture: is 'alexnet'; it must be one of mini_caffenet"),
+        ("splits", [], "splits: is empty; give at least one"),
+        ("splits", ["radnom0"], "splits: 'radnom0' is not random and a seed, such as random0"),
+        ("splits", ["random0", "random0"], "splits: random0 is there twice"),
+        ("splits", [{"name": "s", "A": "letter"}], "splits[0]: B is missing"),
+        ("splits", [{"name": "s", "A": "letter", "B": "animal"}], "the group 'animal' in B, which the data set lacks"),
+        ("splits", [{"name": "s", "A": "letter", "B": "letter"}], "s has the group 'letter' on both sides"),
+        ("splits", [{"name": "random1", "A": "letter", "B": "symbol"}], "random1 is the name of a random split"),
+        ("seeds", [0, 0], "seeds: 0 is there twice"),
+        ("seeds", [-1], "seeds[0]: is -1; it must be at least 0"),
+        ("dataset", "glyph", "dataset: 'glyph' is not one of datasets: glyphs"),
+        ("datasets.glyphs.kind", "fonts", "datasets.glyphs.kind: is 'fonts'; it must be one of glyphs"),
+        ("datasets.glyphs.sise", 3, "datasets.glyphs.sise: unknown key; did you mean size?"),
+        ("datasets.glyphs.size", 3, "datasets.glyphs.size: is 3; it must be at least 12"),
+        ("running.device", "gpu", "running.device: is 'gpu'; it must be one of auto, cpu, cuda"),
+        ("running.networks_per_job", 0, "running.networks_per_job: is 0; it must be at least 1"),
+        ("figures.statistic", "top1", "figures.statistic: is 'top1'; it must be one of top1_final"),
+        ("study", "a/b", "study: 'a/b' does not match"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(path, value, message):
+    with pytest.raises(ConfigError) as caught:
+        read_study(changed(path, value))
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("config: ")
+    assert message in lines[0]
+
+
+def test_every_mistake_is_listed():
+    config = changed("training.iterations", "many")
+    config["seeds"] = "none"
+    with pytest.raises(ConfigError) as caught:
+        read_study(config)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 9) | st.floats(allow_nan=True) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+paths = st.sampled_from(
+    [f"{key}" for key in DEFAULT]
+    + [f"{key}.{inner}" for key, value in DEFAULT.items() if isinstance(value, dict) for inner in value]
+    + [f"datasets.glyphs.{key}" for key in DEFAULT["datasets"]["glyphs"]]
+)
+
+
+@settings(deadline=None)
+@given(paths, anything)
+def test_whatever_stands_in_the_config_is_read_or_refused(path, value):
+    try:
+        study = read_study(changed(path, value))
+    except ConfigError:
+        return
+    assert list(study.networks())
+
+
+def test_the_default_study():
+    study = read_study(DEFAULT)
+    networks = list(study.networks())
+    assert len(networks) == len(set(networks)) == 144
+    per_half = {(split, network.target) for split, _, network in networks}
+    assert len(per_half) == 4
+    treatments = [network.treatment for split, _, network in networks if (split, network.target) == ("random0", "A")]
+    assert {t: treatments.count(t) for t in treatments} == {
+        "base": 1,
+        **dict.fromkeys(["selffer", "selffer+", "transfer", "transfer+", "random"], 7),
+    }
+    sources = {network.source for split, _, network in networks if network.target == "A"}
+    assert sources == {None, "A", "B", "R"}
+
+
+@pytest.mark.parametrize(("per_job", "chunks"), [(7, 1), (3, 3), (1, 7), (100, 1)])
+def test_series_are_cut_into_jobs(per_job, chunks):
+    study = read_study(changed("running.networks_per_job", per_job))
+    assert len(study.chunks) == chunks
+    assert [n for chunk in study.chunks for n in chunk] == list(range(1, 8))
+    assert list(study.networks()) == list(read_study(DEFAULT).networks())
+
+
+def test_a_stage_has_its_own_hyperparameters():
+    study = read_study(changed("training.fine_tuned", {"learning_rate": 0.001}))
+    rates = {stage: settings.learning_rate for stage, settings in study.hyperparameters.items()}
+    assert rates == {"base": 0.05, "frozen": 0.05, "fine_tuned": 0.001}
+
+
+def test_every_key_of_the_schema_is_described_and_in_the_default_config():
+    schema = yaml.safe_load(SCHEMA.read_text())
+
+    def check(properties, config, path):
+        for key, rule in properties.items():
+            assert rule.get("description") or rule["type"] in ("object", "string"), f"{path}{key}"
+            if key not in ("random+",):
+                assert key in config, f"{path}{key} is not in config.yaml"
+            if rule.get("type") == "object" and "properties" in rule and config.get(key):
+                check(rule["properties"], config[key], f"{path}{key}.")
+
+    check(schema["properties"], DEFAULT, "")
+    for kind in {data_set["kind"] for data_set in DEFAULT["datasets"].values()}:
+        assert set(schema["$defs"]["data_sets"][kind]["properties"]) == set(DEFAULT["datasets"][kind])

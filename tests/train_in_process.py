@@ -1,0 +1,27 @@
+"""Trains networks in a process of its own, for tests that kill it. Its argument is JSON; see test_series.py."""
+
+import json
+import sys
+from pathlib import Path
+
+from support import files_in
+from transferability.hyperparameters import Hyperparameters
+from transferability.series import Recipe, Running, train, use_threads
+from transferability.splits import random_split
+from transferability.store import open_store
+from transferability.stream import Preprocessing
+
+arguments = json.loads(sys.argv[1])
+use_threads(1)
+store = open_store(Path(arguments["store"]))
+recipe = Recipe(
+    store=store,
+    split=random_split(store.classes, "random0", 0),
+    seed=0,
+    architecture="mini_caffenet",
+    preprocessing=Preprocessing(crop=0, mirror=False, scale=64.0),
+    hyperparameters=Hyperparameters(**arguments["hyperparameters"]),
+)
+running = Running(Path(arguments["states"]), "cpu", state_seconds=0.0, report_seconds=60.0, say=lambda _line: None)
+print("ready", flush=True)
+train(recipe, files_in(Path(arguments["folder"]), *arguments["names"]), Path(arguments["source"]), running)

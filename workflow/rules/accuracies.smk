@@ -1,0 +1,32 @@
+# From metrics to tables.
+
+
+rule accuracies:
+    input:
+        metrics=network_files(".metrics.json"),
+    output:
+        accuracies=f"{RESULTS}/accuracies.csv",
+    log:
+        f"{LOGS}/accuracies.log",
+    conda:
+        "../../envs/analysis.yaml"
+    script:
+        "../scripts/collect_accuracies.py"
+
+
+rule statistics:
+    input:
+        accuracies=rules.accuracies.output.accuracies,
+    output:
+        summary=f"{RESULTS}/summary.csv",
+        table1=f"{RESULTS}/table1.csv",
+        effects=f"{RESULTS}/effects.csv",
+        headline=f"{RESULTS}/headline.txt",
+    log:
+        f"{LOGS}/statistics.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        statistic=config["figures"]["statistic"],
+    script:
+        "../scripts/make_tables.py"

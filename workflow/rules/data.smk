@@ -1,0 +1,28 @@
+# From images to a store.
+
+
+rule store:
+    output:
+        [f"{STORE}/{name}" for name in STORE_FILES],
+    log:
+        f"{STORE}/store.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        name=config["dataset"],
+        settings=dict(STUDY.data_set),
+    script:
+        "../scripts/build_store.py"
+
+
+rule contact_sheet:
+    input:
+        store=rules.store.output,
+    output:
+        picture=f"{FIGURES}/contact_sheet.png",
+    log:
+        f"{LOGS}/contact_sheet.log",
+    conda:
+        "../../envs/analysis.yaml"
+    script:
+        "../scripts/contact_sheet.py"

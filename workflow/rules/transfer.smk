@@ -1,0 +1,35 @@
+# Selffer, transfer and random networks. A job trains all depths of a series, or a chunk of them, in lock-step; since a
+# rule's outputs must be known beforehand, there is a rule for each way of training and chunk of depths.
+
+for fine_tuned, chunk in product(sorted({series.fine_tuned for series in STUDY.series}), STUDY.chunks):
+    stage = "fine_tuned" if fine_tuned else "frozen"
+    pattern = Series("{source}", "{target}", fine_tuned)
+    job = pattern.name_at(chunk_label(chunk))
+
+    rule:
+        name:
+            f"train_{stage}_n{chunk_label(chunk).replace('-', '_to_')}"
+        input:
+            store=rules.store.output,
+            split=rules.split.output.split,
+            source=source_checkpoint,
+        output:
+            checkpoints=[f"{NETWORKS}/{pattern.name_at(n)}.safetensors" for n in chunk],
+            histories=[f"{NETWORKS}/{pattern.name_at(n)}.history.csv" for n in chunk],
+            metrics=[f"{NETWORKS}/{pattern.name_at(n)}.metrics.json" for n in chunk],
+        log:
+            f"{LOGS}/{{split}}/seed{{seed}}/{job}.log",
+        benchmark:
+            f"{BENCHMARKS}/{{split}}/seed{{seed}}/{job}.tsv"
+        conda:
+            "../../envs/training.yaml"
+        threads: config["running"]["threads"]
+        resources:
+            gpu=1,
+        params:
+            engine_version=ENGINE_VERSION,
+            architecture=config["networks"]["architecture"],
+            preprocessing=config["preprocessing"],
+            hyperparameters=STUDY.hyperparameters[stage].to_json(),
+        script:
+            "../scripts/train.py"

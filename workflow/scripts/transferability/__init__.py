@@ -1,0 +1,7 @@
+"""How transferable are the features of each layer of a network?
+
+The library behind the workflow: plain functions and small classes that know nothing of Snakemake.
+Data flows one way, and no module imports one downstream of it::
+
+    images -> store -> splits -> networks -> series -> accuracies -> figures
+"""

@@ -1,0 +1,68 @@
+"""Checkpoints: a network's weights in safetensors, with what made them.
+
+Nothing in a checkpoint can run. It is the same to the bit for the same weights and settings, whatever it was
+trained beside, so times and devices are not in it but in the metrics file.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import nn
+
+from transferability.files import whole_file
+
+_METADATA = "transferability"  # one key, since safetensors does not keep the order of several
+
+
+class CheckpointError(ValueError):
+    """The file is no checkpoint, is damaged, or is not the network it should be."""
+
+
+def save_checkpoint(path: Path, weights: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> None:
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    with whole_file(path) as temporary:
+        safetensors.torch.save_file(tensors, temporary, {_METADATA: json.dumps(about, sort_keys=True)})
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """What made the checkpoint; CheckpointError if it is none of ours."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    except (safetensors.SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path}: not a readable checkpoint ({error}); delete it to train the network again"
+        ) from error
+    if _METADATA not in metadata:
+        raise CheckpointError(f"{path}: a safetensors file, but not one of this workflow's checkpoints")
+    about: dict[str, Any] = json.loads(metadata[_METADATA])
+    return about
+
+
+def load_weights(path: Path, **expected: object) -> dict[str, torch.Tensor]:
+    """The weights of a checkpoint whose metadata must say what is ``expected``, such as ``network="baseA"``."""
+    about = read_about(path)
+    for key, value in expected.items():
+        if about.get(key) != value:
+            raise CheckpointError(
+                f"{path}: its {key} is {about.get(key)!r}, not {value!r}; delete it to train it again"
+            )
+    return safetensors.torch.load_file(path)
+
+
+def copy_layers(weights: Mapping[str, torch.Tensor], network: nn.Sequential, layers: int) -> None:
+    """Copy the lowest layers of a source's weights into a network, bit for bit."""
+    for name, layer in list(network.named_children())[:layers]:
+        prefix = f"{name}."
+        layer.load_state_dict({k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)})
+
+
+def first_layer_weights(path: Path) -> Any:
+    """The filters of the first layer, an array of filters x channels x height x width."""
+    weights = load_weights(path)
+    return next(tensor.numpy() for name, tensor in sorted(weights.items()) if tensor.dim() == 4)

@@ -1,0 +1,65 @@
+"""A picture of a data set, class by class: look at your data first."""
+
+import textwrap
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from transferability.store import Store
+
+_TRAINING, _VALIDATION = 9, 3
+_LARGEST_SIDE = 48  # pixels an image is reduced to
+_CLASSES = 200  # shown at most, evenly spread
+
+
+def contact_sheet(store: Store) -> Figure:
+    """The first training and validation images of every class (of `_CLASSES` of them, if there are more)."""
+    count = len(store.classes)
+    shown = np.unique(np.linspace(0, count - 1, min(count, _CLASSES)).astype(int))
+    order = sorted(shown, key=lambda index: (store.classes[index].group, index))
+    columns = 2 if len(order) <= 80 else 4
+    rows = -(-len(order) // columns)
+    figure = Figure(figsize=(7.2 * columns, 0.62 * rows + 0.8), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False)
+    for axes, index in zip(panels.T.ravel(), order, strict=False):
+        _draw_class(axes, store, int(index))
+    for axes in panels.T.ravel()[len(order) :]:
+        axes.set_visible(False)
+    figure.suptitle(
+        f"{store.name}: {count} classes, {store.training_count:,} training and "
+        f"{len(store.labels) - store.training_count:,} validation images of {' × '.join(map(str, store.image_shape))}; "
+        f"{_TRAINING} training images a class, then {_VALIDATION} of validation"
+        + (f" ({len(order)} of the classes)" if len(order) < count else "")
+    )
+    return figure
+
+
+def _draw_class(axes: Axes, store: Store, index: int) -> None:
+    parts = [
+        np.flatnonzero(store.labels[part] == index)[:number] + part.start
+        for part, number in ((store.training, _TRAINING), (store.validation, _VALIDATION))
+    ]
+    strips = [
+        _strip(store.images[positions], room) for positions, room in zip(parts, (_TRAINING, _VALIDATION), strict=True)
+    ]
+    gap = np.full((strips[0].shape[0], strips[0].shape[0] // 3, 3), 255, dtype=np.uint8)
+    axes.imshow(np.concatenate([strips[0], gap, strips[1]], axis=1), interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    image_class = store.classes[index]
+    name = textwrap.shorten(image_class.name, 46, placeholder=" …")
+    label = f"{textwrap.fill(name, 26)}\n{image_class.group}" if image_class.group else textwrap.fill(name, 26)
+    axes.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=7)
+
+
+def _strip(images: NDArray[np.uint8], room: int) -> NDArray[np.uint8]:
+    """Images side by side as RGB, reduced to `_LARGEST_SIDE`, with white for those that are not there."""
+    step = -(-max(images.shape[1:3]) // _LARGEST_SIDE)
+    small = images[:, ::step, ::step]
+    if small.shape[-1] != 3:
+        small = np.repeat(small[..., :1], 3, axis=-1)
+    blank = np.full((room - len(small), *small.shape[1:]), 255, dtype=np.uint8)
+    return np.concatenate([*small, *blank], axis=1)

@@ -1,0 +1,96 @@
+"""How all figures look, and how they are written: one place."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from transferability.files import whole_file
+
+# Told apart without colour too: by marker and by line.
+MARKERS = {
+    "base": "o",
+    "selffer": "s",
+    "selffer+": "s",
+    "transfer": "D",
+    "transfer+": "D",
+    "random": "v",
+    "random+": "v",
+    "reduced": "o",
+}
+LINES = {
+    "base": ":",
+    "selffer": "--",
+    "selffer+": "-",
+    "transfer": "--",
+    "transfer+": "-",
+    "random": "--",
+    "random+": "-",
+    "reduced": "-",
+}
+LABELS = {
+    "base": "base",
+    "selffer": "selffer BnB, frozen",
+    "selffer+": "selffer BnB⁺, fine-tuned",
+    "transfer": "transfer AnB, frozen",
+    "transfer+": "transfer AnB⁺, fine-tuned",
+    "random": "random, frozen",
+    "random+": "random, fine-tuned",
+}
+KIND_TITLES = {"random": "similar halves (random)", "grouped": "dissimilar halves (by group)", "whole": "all classes"}
+
+_SETTINGS: dict[Any, Any] = {
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.dpi": 150,
+    "savefig.dpi": 150,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,  # text stays text
+    "svg.hashsalt": "transferability",
+}
+
+
+@contextmanager
+def figure_style() -> Iterator[None]:
+    """Everything drawn in this block looks alike; nothing outside of it changes."""
+    with sns.axes_style("whitegrid"), sns.plotting_context("notebook", font_scale=0.85), mpl.rc_context(_SETTINGS):
+        yield
+
+
+def marker_style(treatment: str, colours: Mapping[str, str]) -> dict[str, Any]:
+    """Filled markers are fine-tuned or base, hollow ones frozen."""
+    colour = colours.get(treatment, "#777777")
+    filled = treatment.endswith("+") or treatment in ("base", "reduced")
+    return {
+        "marker": MARKERS[treatment],
+        "color": colour,
+        "markerfacecolor": colour if filled else "white",
+        "markeredgecolor": colour,
+        "markersize": 6,
+    }
+
+
+def depth_axis(axes: Axes, depths: list[int]) -> None:
+    """Layer n along x; 0 stands for the base networks."""
+    axes.set_xticks([0, *depths], ["base", *map(str, depths)])
+    axes.set_xlim(-0.6, max(depths, default=1) + 0.6)
+    axes.set_xlabel("layer n at which the network is cut and retrained")
+    axes.grid(axis="x", visible=False)
+
+
+def say_empty(axes: Axes, what: str) -> None:
+    """A panel without data says so."""
+    axes.text(0.5, 0.5, what, transform=axes.transAxes, ha="center", va="center", color="#777777")
+
+
+def save(figure: Figure, *paths: Path) -> None:
+    """Write the figure in the format of each path's ending; the same figure gives the same bytes."""
+    for path in paths:
+        metadata = {"CreationDate": None} if path.suffix == ".pdf" else {"Software": None}
+        with whole_file(path) as temporary:
+            figure.savefig(temporary, bbox_inches="tight", metadata=metadata)

@@ -1,0 +1,53 @@
+"""What shapes the training of a network, and nothing else."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+# Raised by hand when the same config would give other weights; it makes every network train again.
+ENGINE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """Settings of one training run; the config's section ``training`` explains each.
+
+    Attributes:
+        learning_rate: at the start, for weights; biases learn at ``bias_rate`` times this rate, undecayed.
+        schedule: ``step`` (times ``step_factor`` every ``step_every`` iterations), ``cosine`` (to 0), ``constant``.
+        evaluate_every: iterations between validations; the last iteration is always validated.
+    """
+
+    iterations: int
+    batch_size: int
+    learning_rate: float
+    schedule: str
+    step_every: int
+    step_factor: float
+    momentum: float
+    weight_decay: float
+    bias_rate: float
+    evaluate_every: int
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
+        return cls(**values)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def rate_at(self, iteration: int) -> float:
+        """The learning rate of the update numbered ``iteration``, counted from 0."""
+        match self.schedule:
+            case "step":
+                return self.learning_rate * self.step_factor ** (iteration // self.step_every)
+            case "cosine":
+                return self.learning_rate * 0.5 * (1 + math.cos(math.pi * iteration / self.iterations))
+            case "constant":
+                return self.learning_rate
+        raise ValueError(f"training: schedule is {self.schedule!r}; it must be step, cosine or constant")
+
+    def evaluates_after(self, updates: int) -> bool:
+        """Whether the network is validated once it has made this many updates."""
+        return updates % self.evaluate_every == 0 or updates == self.iterations

@@ -1,0 +1,157 @@
+"""The names of networks and series, parsed and printed here and nowhere else.
+
+One algebra covers every treatment of Yosinski, Clune, Bengio and Lipson (NIPS 2014): a network is
+trained for a *target* half, its first ``copied`` layers come from a *source* network, and the first
+``frozen`` layers never move.
+
+=============  ======  ======  ======  =====================================================
+name           source  copied  frozen  treatment
+=============  ======  ======  ======  =====================================================
+``baseB``      none    0       0       base: trained from scratch
+``B3B``        B       3       3       selffer
+``B3B+``       B       3       0       selffer+, copied layers fine-tuned
+``A3B``        A       3       3       transfer
+``A3B+``       A       3       0       transfer+
+``R3B``        R       3       3       random: layers of an untrained network
+``A3B_keep2``  A       5       3       transfer, preserving two more layers, which are fine-tuned
+``reduced50``  none    0       0       reduced: base of the whole set on 50 images a class
+=============  ======  ======  ======  =====================================================
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+WHOLE = "whole"
+HALVES = ("A", "B")
+RANDOM_SOURCE = "R"
+
+LAYER_NAMES = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8")
+DEEPEST_CUT = len(LAYER_NAMES) - 1
+
+TREATMENTS = ("base", "selffer", "selffer+", "transfer", "transfer+", "random", "random+", "reduced")
+
+_SERIES = re.compile(r"(?P<source>[ABR])n(?P<target>A|B|whole)(?P<plus>\+?)(_keep(?P<keep>[1-9]\d*))?")
+_COPY = re.compile(r"(?P<source>[ABR])(?P<n>[1-9]\d*)(?P<target>A|B|whole)(?P<plus>\+?)(_keep(?P<keep>[1-9]\d*))?")
+_BASE = re.compile(r"base(?P<target>A|B|whole)")
+_REDUCED = re.compile(r"reduced(?P<examples>[1-9]\d*)")
+
+
+@dataclass(frozen=True, order=True)
+class Network:
+    """One network of a study, within its split and seed.
+
+    Attributes:
+        target: the half it is trained for, ``A``, ``B`` or ``whole``.
+        source: where its copied layers come from, ``A``, ``B``, ``R`` (random) or ``None``.
+        copied: how many of the lowest layers are copied from the source.
+        frozen: how many of the lowest layers never change, at most ``copied``.
+        examples_per_class: training images a class, ``None`` for all of them.
+    """
+
+    target: str
+    source: str | None = None
+    copied: int = 0
+    frozen: int = 0
+    examples_per_class: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.source is None) != (self.copied == 0):
+            raise ValueError(f"a network copies layers exactly if it has a source: {self!r}")
+        if not 0 <= self.frozen <= self.copied:
+            raise ValueError(f"only copied layers can be frozen: {self!r}")
+        if self.examples_per_class is not None and (self.source or self.target != WHOLE):
+            raise ValueError(f"only a base of the whole set has a reduced number of examples: {self!r}")
+
+    @property
+    def treatment(self) -> str:
+        """One of `TREATMENTS`."""
+        if self.source is None:
+            return "base" if self.examples_per_class is None else "reduced"
+        kind = {self.target: "selffer", RANDOM_SOURCE: "random"}.get(self.source, "transfer")
+        return kind if self.frozen else f"{kind}+"
+
+    @property
+    def n(self) -> int:
+        """The cut point: the last frozen layer, or the last copied one of a fine-tuned network."""
+        return self.frozen or self.copied
+
+    @property
+    def preserved(self) -> int:
+        """How many layers above the frozen ones are copied too, and fine-tuned."""
+        return self.copied - self.n
+
+    @property
+    def name(self) -> str:
+        if self.source is None:
+            return f"base{self.target}" if self.examples_per_class is None else f"reduced{self.examples_per_class}"
+        return self.series.name_at(self.n)
+
+    @property
+    def series(self) -> "Series":
+        """The series this network belongs to; only networks with a source have one."""
+        if self.source is None:
+            raise ValueError(f"{self.name} copies nothing and belongs to no series")
+        return Series(self.source, self.target, fine_tuned=not self.frozen, preserved=self.preserved)
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        """The network of that name; ValueError for anything that `name` does not print."""
+        if match := _BASE.fullmatch(name):
+            return cls(match["target"])
+        if match := _REDUCED.fullmatch(name):
+            return cls(WHOLE, examples_per_class=int(match["examples"]))
+        match = _COPY.fullmatch(name)
+        if match is None or (match["plus"] and match["keep"]):
+            raise ValueError(f"not the name of a network: {name!r} (like baseA, A3B, A3B+, R3B, A3B_keep2, reduced50)")
+        n = int(match["n"])
+        return cls(
+            target=match["target"],
+            source=match["source"],
+            copied=n + int(match["keep"] or 0),
+            frozen=0 if match["plus"] else n,
+        )
+
+
+@dataclass(frozen=True, order=True)
+class Series:
+    """The networks of one source, target and way of training over all depths n, such as ``AnB+``."""
+
+    source: str
+    target: str
+    fine_tuned: bool = False
+    preserved: int = 0
+
+    def __post_init__(self) -> None:
+        if self.fine_tuned and self.preserved:
+            raise ValueError("a fine-tuned series freezes nothing and has nothing further to preserve")
+
+    def at(self, n: int) -> Network:
+        """The network of this series with cut point n."""
+        return Network(
+            target=self.target,
+            source=self.source,
+            copied=n + self.preserved,
+            frozen=0 if self.fine_tuned else n,
+        )
+
+    def name_at(self, n: int | str) -> str:
+        plus = "+" if self.fine_tuned else ""
+        keep = f"_keep{self.preserved}" if self.preserved else ""
+        return f"{self.source}{n}{self.target}{plus}{keep}"
+
+    @property
+    def name(self) -> str:
+        return self.name_at("n")
+
+    @property
+    def treatment(self) -> str:
+        return self.at(1).treatment
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        """The series of that name; ValueError for anything that `name` does not print."""
+        match = _SERIES.fullmatch(name)
+        if match is None or (match["plus"] and match["keep"]):
+            raise ValueError(f"not the name of a series: {name!r} (like AnB, AnB+, RnB, AnB_keep2)")
+        return cls(match["source"], match["target"], bool(match["plus"]), int(match["keep"] or 0))

@@ -1,0 +1,467 @@
+"""Train networks in lock-step: a base alone, or all depths of a series together.
+
+The networks of a job see the same batches. What they have in common is computed once a batch: reading and
+cropping the images, and the forward pass of the frozen layers that they share. Everything else is each network's
+own, so that a network's weights do not depend on what is trained beside it.
+"""
+
+import hashlib
+import json
+import math
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from transferability.checkpoints import copy_layers, load_weights, save_checkpoint
+from transferability.files import write_csv, write_json
+from transferability.hyperparameters import ENGINE_VERSION, Hyperparameters
+from transferability.interruption import Interrupted, StopRequest
+from transferability.names import RANDOM_SOURCE, Network
+from transferability.networks import build_network, first_stochastic_layer
+from transferability.optimiser import CaffeSGD
+from transferability.seeding import seed_for
+from transferability.splits import Split, first_of_each_class, samples_of
+from transferability.state import StateFolder, TrainingState, hold_all
+from transferability.store import Store
+from transferability.stream import ImageLoader, Preprocessing, TrainingStream, ValidationSet
+
+VALIDATION_BATCH = 400
+HISTORY_COLUMNS = (
+    "iteration",
+    "learning_rate",
+    "training_loss",
+    "validation_loss",
+    "validation_top1",
+    "validation_top5",
+)
+
+
+class TrainingError(RuntimeError):
+    """A training that cannot give a meaningful network."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that shapes the networks of one split and seed, apart from their names and sources."""
+
+    store: Store
+    split: Split
+    seed: int
+    architecture: str
+    preprocessing: Preprocessing
+    hyperparameters: Hyperparameters
+
+    @property
+    def seen_shape(self) -> tuple[int, int, int]:
+        return self.preprocessing.seen_shape(self.store.image_shape)
+
+
+@dataclass(frozen=True)
+class NetworkFiles:
+    """Where a finished network goes: weights, one row an evaluation, and its accuracies with what made them."""
+
+    checkpoint: Path
+    history: Path
+    metrics: Path
+
+    @classmethod
+    def beside(cls, checkpoint: Path) -> "NetworkFiles":
+        stem = checkpoint.name.removesuffix(".safetensors")
+        return cls(
+            checkpoint, checkpoint.with_name(f"{stem}.history.csv"), checkpoint.with_name(f"{stem}.metrics.json")
+        )
+
+    @property
+    def network(self) -> Network:
+        return Network.parse(self.checkpoint.name.removesuffix(".safetensors"))
+
+    def all(self) -> tuple[Path, Path, Path]:
+        return self.checkpoint, self.history, self.metrics
+
+
+@dataclass(frozen=True)
+class Running:
+    """How to train, as opposed to what: none of this shapes the result (on the CPU, not by a bit).
+
+    Attributes:
+        states: the folder for state files.
+        device: ``cpu`` or ``cuda``.
+        state_seconds: time between two states.
+        report_seconds: time between two lines of progress.
+        say: called with every line of progress.
+    """
+
+    states: Path
+    device: str
+    state_seconds: float
+    report_seconds: float
+    say: Callable[[str], None]
+
+
+def use_threads(threads: int) -> None:
+    """Compute on this many CPU threads; on the CPU, results are the same to the bit only for the same number."""
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+
+
+def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | None, running: Running) -> None:
+    """Train networks of one target and one source in lock-step and write their files.
+
+    Networks that an earlier, interrupted or partly deleted run has finished are put back instead of trained again;
+    others go on from their last state.
+
+    Args:
+        recipe: what to train on and how.
+        files: the networks, and where each one's files go.
+        source: the checkpoint copied from; None for base networks and for those with random layers.
+        running: device, state files, progress.
+
+    Raises:
+        Interrupted: the process was asked to stop; the states are written.
+        TrainingError: a loss is not a number.
+    """
+    source_digest = hashlib.sha256(source.read_bytes()).hexdigest() if source else None
+    identities = {network: _identity(recipe, network, source_digest) for network in files}
+    folders = {network: StateFolder(running.states / network.name, _digest(identities[network])) for network in files}
+    with (
+        StopRequest() as stop,
+        hold_all([folders[network] for network in sorted(files, key=lambda n: n.name)]) as waited,
+    ):
+        if waited:
+            running.say("waited for another process that was training the same networks")
+        open_networks = [network for network in files if not folders[network].restore_finished(files[network].all())]
+        if len(open_networks) < len(files):
+            running.say(f"{len(files) - len(open_networks)} of {len(files)} networks were finished before and are kept")
+        if not open_networks:
+            return
+        source_weights = _source_weights(recipe, open_networks[0], source)
+        pupils = [
+            _Pupil(recipe, network, source_weights, folders[network], running.device) for network in open_networks
+        ]
+        _train_in_lock_step(recipe, pupils, running, stop)
+        for pupil in pupils:
+            _write(pupil, recipe.split.kind, files[pupil.network], identities[pupil.network], running)
+            folders[pupil.network].keep_finished(files[pupil.network].all())
+
+
+class _Pupil:
+    """A network in training."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        network: Network,
+        source_weights: Mapping[str, torch.Tensor],
+        states: StateFolder,
+        device: str,
+    ) -> None:
+        classes = len(recipe.split.halves[network.target])
+        self.network = network
+        self.key = (recipe.seed, recipe.split.name, network.name)
+        self.model = build_network(recipe.architecture, recipe.seen_shape, classes, *self.key)
+        copy_layers(source_weights, self.model, network.copied)
+        self.model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for layer in self.model[: network.frozen]:
+            layer.requires_grad_(False)
+        stochastic = first_stochastic_layer(self.model)
+        self.shared_depth = min(network.frozen, stochastic)
+        self._has_dropout = stochastic < len(self.model)
+        self._settings = recipe.hyperparameters
+        self._optimiser = CaffeSGD(self.model, recipe.hyperparameters)
+        self._states = states
+        self.updates = 0
+        self.history: list[dict[str, float]] = []
+        self.seconds = 0.0
+        self._loss_sum = torch.zeros((), dtype=torch.float64, device=device)
+        self._loss_count = 0
+        self._go_on(states.load())
+
+    @property
+    def finished(self) -> bool:
+        return self.updates == self._settings.iterations
+
+    def learn(self, features: torch.Tensor, targets: torch.Tensor) -> None:
+        """One update on a batch; ``features`` is what the shared layers make of the images."""
+        if self._has_dropout:
+            torch.manual_seed(seed_for(*self.key, "dropout", self.updates))
+        loss = nn.functional.cross_entropy(self._own_layers(features), targets)
+        self._optimiser.step(loss, self.updates)
+        self._loss_sum += loss.detach()
+        self._loss_count += 1
+        self.updates += 1
+
+    def logits(self, features: torch.Tensor) -> torch.Tensor:
+        return self._own_layers(features)
+
+    def training_mode(self) -> None:
+        """Dropout and batch statistics where the network learns; what is frozen keeps only its dropout, as in Caffe."""
+        self.model.train()
+        for layer in self.model[: self.network.frozen]:
+            for module in layer.modules():
+                module.train(isinstance(module, nn.Dropout))
+
+    def validation_mode(self) -> None:
+        self.model.eval()
+
+    def record(self, loss: float, top1: float, top5: float) -> None:
+        """Add an evaluation to the history; TrainingError if the training loss since the last one is not finite."""
+        training_loss = self._loss_sum.item() / max(self._loss_count, 1)
+        if not math.isfinite(training_loss):
+            raise TrainingError(
+                f"{self.network.name}: the loss is {training_loss} within the {self._loss_count} iterations up to "
+                f"{self.updates}; lower its learning rate ({self._settings.learning_rate:g})"
+            )
+        rate = self._settings.rate_at(self.updates - 1)
+        self.history.append(
+            dict(zip(HISTORY_COLUMNS, (self.updates, rate, training_loss, loss, top1, top5), strict=True))
+        )
+        self._loss_sum.zero_()
+        self._loss_count = 0
+
+    def save_state(self) -> None:
+        trained = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        tensors = (
+            {f"weights.{name}": p for name, p in trained.items()}
+            | {f"buffers.{name}": b for name, b in self._own_buffers().items()}
+            | {f"momentum.{name}": b for name, b in self._optimiser.buffers.items()}
+            | {"loss_sum": self._loss_sum}
+        )
+        progress = {"history": self.history, "loss_count": self._loss_count, "seconds": self.seconds}
+        self._states.save(TrainingState(self._states.identity, self.updates, tensors, progress))
+
+    def _go_on(self, state: TrainingState | None) -> None:
+        if state is None:
+            return
+        trained = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        with torch.no_grad():
+            for prefix, targets in (
+                ("weights", trained),
+                ("buffers", self._own_buffers()),
+                ("momentum", self._optimiser.buffers),
+            ):
+                for name, tensor in targets.items():
+                    tensor.copy_(state.tensors[f"{prefix}.{name}"])
+            self._loss_sum.copy_(state.tensors["loss_sum"])
+        self.updates = state.updates
+        self.history = list(state.progress["history"])
+        self.seconds = state.progress["seconds"]
+        self._loss_count = state.progress["loss_count"]
+
+    def _own_layers(self, features: torch.Tensor) -> torch.Tensor:
+        for layer in self.model[self.shared_depth :]:
+            features = layer(features)
+        return features
+
+    def _own_buffers(self) -> dict[str, torch.Tensor]:
+        """Such as batch norm's running statistics; those of frozen layers never change and are left out."""
+        return dict(self.model[self.network.frozen :].named_buffers())
+
+
+class _SharedLayers:
+    """The frozen layers that several networks have in common, run once a batch and never with gradients."""
+
+    def __init__(self, pupils: Sequence[_Pupil]) -> None:
+        self._depths = {pupil.shared_depth for pupil in pupils}
+        deepest = max(pupils, key=lambda pupil: pupil.shared_depth)
+        self._layers = deepest.model[: deepest.shared_depth].eval()
+
+    def features(self, images: torch.Tensor) -> dict[int, torch.Tensor]:
+        """What comes out of the first k layers, for every k that a network wants."""
+        at_depth = {0: images}
+        with torch.no_grad():
+            for depth, layer in enumerate(self._layers, start=1):
+                at_depth[depth] = layer(
+                    at_depth.pop(depth - 1) if depth - 1 not in self._depths else at_depth[depth - 1]
+                )
+        return at_depth
+
+
+def _train_in_lock_step(recipe: Recipe, pupils: Sequence[_Pupil], running: Running, stop: StopRequest) -> None:
+    stream, validation = _data(recipe, pupils[0].network, running.device)
+    iterations = recipe.hyperparameters.iterations
+    first = min(pupil.updates for pupil in pupils)
+    if first:
+        running.say(f"going on from iteration {first}")
+    shared = _SharedLayers(pupils)
+    progress = _Progress(recipe.hyperparameters, len(pupils), first, running)
+    last_state = time.monotonic()
+    for pupil in pupils:
+        pupil.training_mode()
+    for iteration in range(first, iterations):
+        # A network whose state is newer than a sibling's waits until the others have caught up.
+        learning = [pupil for pupil in pupils if pupil.updates == iteration]
+        started = time.monotonic()
+        images, targets = stream.batch(iteration)
+        features = shared.features(images)
+        for pupil in learning:
+            pupil.learn(features[pupil.shared_depth], targets)
+        if recipe.hyperparameters.evaluates_after(iteration + 1):
+            _validate(learning, shared, validation)
+        for pupil in learning:
+            pupil.seconds += (time.monotonic() - started) / len(learning)
+        stopping = bool(stop)  # asked once: a signal between two questions must not leave without a state
+        if stopping or time.monotonic() - last_state > running.state_seconds:
+            for pupil in learning:
+                pupil.save_state()
+            last_state = time.monotonic()
+        if stopping:
+            raise Interrupted(f"stopped by {stop.signal_name} after iteration {iteration + 1}; the state is written")
+        progress.made(iteration + 1, pupils)
+
+
+def _validate(pupils: Sequence[_Pupil], shared: _SharedLayers, validation: ValidationSet) -> None:
+    totals = np.zeros((len(pupils), 3))
+    for pupil in pupils:
+        pupil.validation_mode()
+    with torch.no_grad():
+        for images, targets in validation.batches():
+            features = shared.features(images)
+            for row, pupil in enumerate(pupils):
+                totals[row] += _loss_and_hits(pupil.logits(features[pupil.shared_depth]), targets)
+    for pupil, (loss, top1, top5) in zip(pupils, totals / len(validation), strict=True):
+        pupil.record(loss, top1, top5)
+        pupil.training_mode()
+
+
+def _loss_and_hits(logits: torch.Tensor, targets: torch.Tensor) -> tuple[float, float, float]:
+    """Summed over a batch: cross-entropy, right answers, and right answers among the five best."""
+    loss = nn.functional.cross_entropy(logits, targets, reduction="sum").item()
+    best = logits.topk(min(5, logits.shape[1]), dim=1).indices
+    hits = best == targets[:, None]
+    return loss, hits[:, 0].sum().item(), hits.sum().item()
+
+
+def _data(recipe: Recipe, network: Network, device: str) -> tuple[TrainingStream, ValidationSet]:
+    store, classes = recipe.store, recipe.split.halves[network.target]
+    positions, targets = samples_of(store, classes, store.training)
+    if network.examples_per_class is not None:
+        kept = first_of_each_class(targets, network.examples_per_class)
+        positions, targets = positions[kept], targets[kept]
+    held_out, held_out_targets = samples_of(store, classes, store.validation)
+    loader = ImageLoader(store, positions, recipe.preprocessing, torch.device(device))
+    validation_loader = ImageLoader(store, held_out, recipe.preprocessing, torch.device(device))
+    # The stream belongs to the half, not to the network: comparisons between networks of a half are paired.
+    stream = TrainingStream(
+        loader, targets, recipe.hyperparameters.batch_size, recipe.seed, recipe.split.name, network.target
+    )
+    return stream, ValidationSet(validation_loader, held_out_targets, VALIDATION_BATCH)
+
+
+def _source_weights(recipe: Recipe, network: Network, source: Path | None) -> dict[str, torch.Tensor]:
+    if network.source is None:
+        return {}
+    if network.source == RANDOM_SOURCE:
+        # One untrained network a split and seed: its layers serve all depths, so that they can be shared.
+        untrained = build_network(
+            recipe.architecture, recipe.seen_shape, 2, recipe.seed, recipe.split.name, RANDOM_SOURCE
+        )
+        return dict(untrained.state_dict())
+    if source is None:
+        raise ValueError(f"{network.name} copies layers from base{network.source}, whose checkpoint is not given")
+    return load_weights(
+        source,
+        network=f"base{network.source}",
+        split=recipe.split.name,
+        seed=recipe.seed,
+        store_checksum=recipe.store.checksum,
+        architecture=recipe.architecture,
+    )
+
+
+def _identity(recipe: Recipe, network: Network, source_digest: str | None) -> dict[str, Any]:
+    """Everything that shapes a network; two networks with the same identity are the same network."""
+    return {
+        "engine_version": ENGINE_VERSION,
+        "network": network.name,
+        "split": recipe.split.name,
+        "seed": recipe.seed,
+        "classes": [recipe.store.classes[i].name for i in recipe.split.halves[network.target]],
+        "data_set": recipe.store.name,
+        "store_checksum": recipe.store.checksum,
+        "architecture": recipe.architecture,
+        "preprocessing": asdict(recipe.preprocessing),
+        "hyperparameters": recipe.hyperparameters.to_json(),
+        "source_sha256": source_digest,
+    }
+
+
+def _digest(identity: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def _write(pupil: _Pupil, kind: str, files: NetworkFiles, identity: Mapping[str, Any], running: Running) -> None:
+    network = pupil.network
+    versions = {"torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()}
+    save_checkpoint(files.checkpoint, pupil.model.state_dict(), {**identity, "versions": versions})
+    write_csv(files.history, HISTORY_COLUMNS, [tuple(row.values()) for row in pupil.history])
+    metrics = {
+        "split": identity["split"],
+        "kind": kind,
+        "network": network.name,
+        "treatment": network.treatment,
+        "source": network.source,
+        "target": network.target,
+        "n": network.n,
+        "copied": network.copied,
+        "frozen": network.frozen,
+        "seed": identity["seed"],
+        "examples_per_class": network.examples_per_class,
+        "iterations": pupil.updates,
+        "evaluations": len(pupil.history),
+        **accuracies_of(pupil.history),
+        "identity": _digest(identity),
+        "made_from": dict(identity),
+        "versions": versions,
+        "device": _device_name(running.device),
+        "seconds": round(pupil.seconds, 3),
+    }
+    write_json(files.metrics, metrics)
+
+
+def accuracies_of(history: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """A network's accuracies by three statistics.
+
+    ``final`` is the last evaluation. ``best`` and ``mean_best10``, the mean of the ten best evaluations (of all, if
+    there are fewer), are the paper's; both select on the validation set and so are a little too good.
+    """
+    summary: dict[str, float] = {}
+    for top in ("top1", "top5"):
+        values = [row[f"validation_{top}"] for row in history]
+        best = sorted(values, reverse=True)[:10]
+        summary |= {f"{top}_final": values[-1], f"{top}_best": best[0], f"{top}_mean_best10": sum(best) / len(best)}
+    return summary
+
+
+def _device_name(device: str) -> str:
+    return torch.cuda.get_device_name() if device == "cuda" else f"cpu ({torch.get_num_threads()} threads)"
+
+
+class _Progress:
+    """A line every so often: how far, how fast, how long to go, how good."""
+
+    def __init__(self, settings: Hyperparameters, networks: int, first: int, running: Running) -> None:
+        self._settings, self._networks, self._first, self._running = settings, networks, first, running
+        self._started = self._last = time.monotonic()
+
+    def made(self, updates: int, pupils: Sequence[_Pupil]) -> None:
+        now = time.monotonic()
+        if updates == self._settings.iterations or now - self._last >= self._running.report_seconds:
+            self._last = now
+            self._running.say(self._line(updates, now - self._started, pupils))
+
+    def _line(self, updates: int, seconds: float, pupils: Sequence[_Pupil]) -> str:
+        done = updates - self._first
+        left = seconds / done * (self._settings.iterations - updates)
+        images = done * self._settings.batch_size * self._networks / seconds
+        accuracies = " ".join(f"{p.history[-1]['validation_top1']:.3f}" for p in pupils if p.history)
+        return (
+            f"iteration {updates} of {self._settings.iterations}, {images:,.0f} images/s, {left:.0f} s left, "
+            f"top-1 {accuracies or 'not yet known'}"
+        )

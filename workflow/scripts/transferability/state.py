@@ -1,0 +1,150 @@
+"""Where a training stands, kept so that a job that dies goes on where it was.
+
+State files live outside the outputs of the workflow's rules, because Snakemake deletes the outputs of failed jobs.
+For every network there are up to two states, the newest and the one before, and once it is finished its files.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+
+from transferability.files import whole_file
+
+_METADATA = "transferability"
+_DIGEST_BYTES = hashlib.sha256().digest_size
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """One network between two iterations.
+
+    Attributes:
+        identity: digest of everything that shapes the network; a state of another identity is never used.
+        updates: how many updates the network has made.
+        tensors: weights and momentum buffers.
+        progress: evaluations so far and whatever else is JSON.
+    """
+
+    identity: str
+    updates: int
+    tensors: Mapping[str, torch.Tensor]
+    progress: Mapping[str, Any]
+
+
+class StateFolder:
+    """The states of one network. Damaged or foreign files are passed over, never used."""
+
+    def __init__(self, folder: Path, identity: str) -> None:
+        self._folder = folder
+        self.identity = identity
+        self._newest, self._previous = folder / "newest.state", folder / "previous.state"
+        self._finished = folder / "finished"
+
+    @contextmanager
+    def held(self) -> Iterator[bool]:
+        """Hold this network for the length of the block; yields whether it had to wait for another process."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            waited = False
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waited = True
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield waited
+        finally:
+            os.close(descriptor)
+
+    def save(self, state: TrainingState) -> None:
+        """Keep a state and the one before it."""
+        header = {"identity": state.identity, "updates": state.updates, "progress": state.progress}
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
+        content = safetensors.torch.save(tensors, {_METADATA: json.dumps(header)})
+        with whole_file(self._newest) as temporary:
+            temporary.write_bytes(content + hashlib.sha256(content).digest())
+            if self._newest.exists():
+                self._newest.replace(self._previous)
+
+    def load(self) -> TrainingState | None:
+        """The newest usable state, or None."""
+        for path in (self._newest, self._previous):
+            state = _read_state(path)
+            if state is not None and state.identity == self.identity:
+                return state
+        return None
+
+    def keep_finished(self, files: Sequence[Path]) -> None:
+        """Keep a finished network's files (as links where possible) and drop its states."""
+        incoming = self._folder / "finished.part"
+        shutil.rmtree(incoming, ignore_errors=True)
+        incoming.mkdir(parents=True)
+        for file in files:
+            _link_or_copy(file, incoming / file.name)
+        (incoming / "note.json").write_text(json.dumps(self._note(files)))
+        shutil.rmtree(self._finished, ignore_errors=True)
+        incoming.rename(self._finished)
+        self._newest.unlink(missing_ok=True)
+        self._previous.unlink(missing_ok=True)
+
+    def _note(self, files: Sequence[Path]) -> dict[str, Any]:
+        """What tells finished files that are intact and of this identity."""
+        return {"identity": self.identity, "sha256": {file.name: _sha256(file) for file in files}}
+
+    def restore_finished(self, files: Sequence[Path]) -> bool:
+        """Put a finished network's files back in their places; False if it is not finished or not the same network."""
+        sources = [self._finished / file.name for file in files]
+        try:
+            note = json.loads((self._finished / "note.json").read_text())
+            intact = bool(note == self._note(sources))
+        except (OSError, ValueError):
+            return False
+        if intact:
+            for source, file in zip(sources, files, strict=True):
+                with whole_file(file) as temporary:
+                    _link_or_copy(source, temporary)
+        return intact
+
+
+@contextmanager
+def hold_all(folders: Sequence[StateFolder]) -> Iterator[bool]:
+    """Hold several networks, always in the same order; yields whether any was held by another process."""
+    with ExitStack() as stack:
+        waited = [stack.enter_context(folder.held()) for folder in folders]
+        yield any(waited)
+
+
+def _read_state(path: Path) -> TrainingState | None:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
+    if hashlib.sha256(body).digest() != digest:
+        return None
+    length = int.from_bytes(body[:8], "little")  # the safetensors format: length of the header, header, tensors
+    header = json.loads(json.loads(body[8 : 8 + length])["__metadata__"][_METADATA])
+    return TrainingState(header["identity"], header["updates"], safetensors.torch.load(body), header["progress"])
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

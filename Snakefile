@@ -17,7 +17,7 @@ include: "workflow/rules/figures.smk"
 
 
 onstart:
-    check_gpus()
+    before_the_first_job()
 
 
 onsuccess:
@@ -27,6 +27,7 @@ onsuccess:
 rule all:
     default_target: True
     input:
+        checkpoints=network_files(".safetensors"),
         accuracies=rules.accuracies.output.accuracies,
         tables=rules.statistics.output,
         contact_sheet=rules.contact_sheet.output,

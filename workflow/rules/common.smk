@@ -9,15 +9,17 @@ sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
 
 from transferability import study as studies
 from transferability.devices import require_gpus
+from transferability.files import lock_file
 from transferability.hyperparameters import ENGINE_VERSION
 from transferability.names import HALVES, RANDOM_SOURCE, Network, Series
-from transferability.store import STORE_FILES
+from transferability.store import STORE_FILES, STORE_VERSION
 
 try:
     STUDY = studies.read_study(config)
 except studies.ConfigError as error:
     raise WorkflowError(str(error))
 
+HELD = []
 RESULTS = str(STUDY.folder)
 STORE = f"{config['stores']}/{config['dataset']}"
 SPLIT = f"{RESULTS}/splits/{{split}}.json"
@@ -60,11 +62,18 @@ def chunk_label(chunk):
     return f"{chunk[0]}-{chunk[-1]}" if len(chunk) > 1 else str(chunk[0])
 
 
-def check_gpus():
-    """Stop before anything runs if this machine has fewer GPUs than --resources asks for."""
-    wanted = workflow.global_resources.get("gpu")
-    if wanted is not None and workflow.local_exec:
-        require_gpus(wanted.value, config["running"]["device"])
+def before_the_first_job():
+    """Refuse what could only end badly: a second run in the same folder, and more GPUs than there are."""
+    if not workflow.is_main_process:
+        return
+    try:
+        # Held until this process ends, however it ends; Snakemake's own lock would outlive a kill.
+        HELD.append(lock_file(Path(".snakemake", "run.lock"), "another snakemake is running in this folder"))
+        wanted = workflow.global_resources.get("gpu")
+        if wanted is not None and workflow.local_exec:
+            require_gpus(wanted.value, config["running"]["device"])
+    except (ValueError, OSError) as error:
+        raise WorkflowError(str(error))
 
 
 def print_headline():

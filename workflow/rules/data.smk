@@ -9,6 +9,7 @@ rule store:
     conda:
         "../../envs/analysis.yaml"
     params:
+        version=STORE_VERSION,
         name=config["dataset"],
         settings=dict(STUDY.data_set),
     script:

@@ -5,14 +5,15 @@ scheduler does. On one machine, jobs claim a GPU each by locking a file of its o
 operating system frees the lock of a job that dies, however it dies.
 """
 
-import fcntl
 import os
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from transferability.files import lock_file
 
 
 def visible_gpus() -> list[str]:
@@ -65,7 +66,6 @@ def claimed_device(wanted: str, say: Callable[[str], None], locks: Path | None =
         yield "cuda"  # the scheduler has already given this job its GPU
     else:
         folder = locks or Path(tempfile.gettempdir()) / f"transferability-gpus-{os.getuid()}"
-        folder.mkdir(parents=True, exist_ok=True)
         descriptor, gpu = _lock_first_free(gpus, folder, say)
         before = os.environ.get("CUDA_VISIBLE_DEVICES")
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
@@ -84,13 +84,8 @@ def _lock_first_free(gpus: list[str], folder: Path, say: Callable[[str], None]) 
     waiting = False
     while True:
         for gpu in gpus:
-            descriptor = os.open(folder / f"gpu-{gpu.replace('/', '_')}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(descriptor)
-            else:
-                return descriptor, gpu
+            with suppress(BlockingIOError):
+                return lock_file(folder / f"gpu-{gpu.replace('/', '_')}.lock", "taken"), gpu
         if not waiting:
             say(f"all {len(gpus)} GPUs are taken; waiting for one (limit the jobs with --resources gpu={len(gpus)})")
             waiting = True

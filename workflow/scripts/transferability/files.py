@@ -1,6 +1,7 @@
 """Files that appear whole or not at all."""
 
 import csv
+import fcntl
 import io
 import json
 import os
@@ -28,6 +29,18 @@ def whole_file(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def lock_file(path: Path, refusal: str) -> int:
+    """Lock a file for as long as this process lives; BlockingIOError with ``refusal`` if another holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise BlockingIOError(refusal) from None
+    return descriptor
 
 
 def write_text(path: Path, text: str) -> None:

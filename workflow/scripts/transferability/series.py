@@ -290,6 +290,10 @@ def _train_in_lock_step(recipe: Recipe, pupils: Sequence[_Pupil], running: Runni
     if first:
         running.say(f"going on from iteration {first}")
     shared = _SharedLayers(pupils)
+    running.say(
+        f"training {len(pupils)} networks for half {pupils[0].network.target} of {recipe.split.name} on "
+        f"{_device_name(running.device)}: {', '.join(pupil.network.name for pupil in pupils)}"
+    )
     progress = _Progress(recipe.hyperparameters, len(pupils), first, running)
     last_state = time.monotonic()
     for pupil in pupils:

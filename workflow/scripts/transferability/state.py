@@ -19,7 +19,7 @@ import safetensors
 import safetensors.torch
 import torch
 
-from transferability.files import whole_file
+from transferability.files import lock_file, whole_file
 
 _METADATA = "transferability"
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -54,18 +54,17 @@ class StateFolder:
     @contextmanager
     def held(self) -> Iterator[bool]:
         """Hold this network for the length of the block; yields whether it had to wait for another process."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        path, descriptor = self._folder / "lock", None
         try:
-            waited = False
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                descriptor, waited = lock_file(path, "held"), False
             except BlockingIOError:
-                waited = True
+                descriptor, waited = os.open(path, os.O_RDWR), True
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield waited
         finally:
-            os.close(descriptor)
+            if descriptor is not None:
+                os.close(descriptor)
 
     def save(self, state: TrainingState) -> None:
         """Keep a state and the one before it."""

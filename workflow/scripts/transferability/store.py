@@ -25,7 +25,8 @@ from transferability.files import read_json, whole_file, write_csv, write_json
 IMAGES, LABELS, CLASSES, SAMPLES = "images.npy", "labels.npy", "classes.csv", "samples.csv"
 MEAN, MANIFEST = "mean.npy", "manifest.json"
 STORE_FILES = (IMAGES, LABELS, CLASSES, SAMPLES, MEAN, MANIFEST)
-FORMAT_VERSION = 1
+# Raised by hand when a store would be laid out otherwise, or the same settings would give other images.
+STORE_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def build_store(source: ImageSource, folder: Path, chunk: int = 1024) -> None:
     write_json(
         folder / MANIFEST,
         {
-            "format": FORMAT_VERSION,
+            "format": STORE_VERSION,
             "name": source.name,
             "image_shape": list(source.image_shape),
             "classes": len(source.classes),
@@ -135,8 +136,8 @@ def build_store(source: ImageSource, folder: Path, chunk: int = 1024) -> None:
 def open_store(folder: Path) -> Store:
     """Open a store for reading; StoreError if its files do not fit together."""
     manifest = read_json(folder / MANIFEST)
-    if manifest["format"] != FORMAT_VERSION:
-        raise StoreError(f"{folder / MANIFEST}: format {manifest['format']}, this version reads {FORMAT_VERSION}")
+    if manifest["format"] != STORE_VERSION:
+        raise StoreError(f"{folder / MANIFEST}: format {manifest['format']}, this version reads {STORE_VERSION}")
     images = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
     labels = np.load(folder / LABELS, allow_pickle=False)
     with (folder / CLASSES).open(encoding="utf-8", newline="") as file:

@@ -1,0 +1,405 @@
+"""The workflow as its users run it: real Snakemake runs of a small study, in a copy of the project."""
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from safetensors.torch import load_file
+
+from transferability.checkpoints import read_about
+from transferability.names import LAYER_NAMES, Network
+
+ROOT = Path(__file__).parents[1]
+SMALL = {
+    "study": "small",
+    "datasets": {
+        "glyphs": {"letters": 6, "symbols": 6, "training_per_class": 12, "validation_per_class": 6, "distortion": 0.5}
+    },
+    "networks": {"depths": [1, 4, 7]},
+    "training": {"iterations": 12, "batch_size": 16, "evaluate_every": 4},
+    "running": {"state_seconds": 0},
+}
+AGGREGATES = {"accuracies", "statistics", "figures", "all"}
+CURVES = {"learning_curves random0", "learning_curves letters_symbols"}
+
+pytestmark = pytest.mark.slow
+
+
+class Project:
+    """A copy of the project in which the small study can be run and changed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("Snakefile", "config.yaml"):
+            shutil.copy(ROOT / name, folder / name)
+        for name in ("workflow", "profiles", "envs", "resources"):
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        self.configure({})
+
+    def configure(self, changes: dict) -> None:
+        (self.folder / "small.yaml").write_text(yaml.safe_dump(merged(SMALL, changes)))
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "small.yaml", *arguments]
+
+    def run(self, *arguments: str, check: bool = True) -> str:
+        done = subprocess.run(self.command(*arguments), cwd=self.folder, text=True, capture_output=True, check=False)
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def would_run(self) -> set[str]:
+        """The jobs of a dry run: the rule, and its wildcards if it has any."""
+        output = self.run("--dry-run", "--quiet", "host")
+        jobs = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", output, re.MULTILINE)
+        named = set()
+        for rule, details in jobs:
+            wildcards = dict(re.findall(r"(\w+)=([^,\s]+)", "".join(re.findall(r"wildcards: (.*)", details))))
+            wildcards.pop("seed", None)
+            named.add(" ".join([rule, *wildcards.values()]))
+        return named
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results" / "small"
+
+    def networks(self) -> dict[str, Path]:
+        folder = self.results / "networks"
+        return {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*.safetensors"))}
+
+    def contents(self) -> dict[str, bytes]:
+        return {name: path.read_bytes() for name, path in self.networks().items()}
+
+
+def merged(one: dict, other: dict) -> dict:
+    result = dict(one)
+    for key, value in other.items():
+        result[key] = merged(one[key], value) if isinstance(value, dict) and isinstance(one.get(key), dict) else value
+    return result
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    project = Project(tmp_path_factory.mktemp("finished"))
+    project.output = project.run("--resources", "gpu=4")
+    return project
+
+
+@pytest.fixture
+def unchanged(finished):
+    """The finished study; whatever the test does to its config is undone."""
+    yield finished
+    finished.configure({})
+
+
+def trained(*stages, splits=("random0", "letters_symbols")):
+    sources = {"frozen": "ABR", "fine_tuned": "AB"}
+    jobs = {f"train_base {split} {target}" for split in splits for target in "AB" if "base" in stages}
+    return jobs | {
+        f"train_{stage}_n1_to_7 {split} {source} {target}"
+        for stage in stages
+        if stage != "base"
+        for split in splits
+        for source in sources[stage]
+        for target in "AB"
+    }
+
+
+class TestAFinishedStudy:
+    def test_every_network_has_its_files_and_its_row(self, finished):
+        names = [f"{split}/seed0/{name}" for split in ("random0", "letters_symbols") for name in ("baseA", "baseB")]
+        names += [
+            f"{split}/seed0/{pattern.format(n=n)}"
+            for split in ("random0", "letters_symbols")
+            for n in (1, 4, 7)
+            for pattern in (
+                "A{n}A",
+                "B{n}B",
+                "A{n}A+",
+                "B{n}B+",
+                "A{n}B",
+                "B{n}A",
+                "A{n}B+",
+                "B{n}A+",
+                "R{n}A",
+                "R{n}B",
+            )
+        ]
+        assert set(finished.networks()) == {f"{name}.safetensors" for name in names}
+        for name in names:
+            assert (finished.results / "networks" / f"{name}.history.csv").exists()
+        accuracies = pd.read_csv(finished.results / "accuracies.csv")
+        assert set(accuracies["split"] + "/seed0/" + accuracies["network"]) == set(names)
+        assert accuracies["difference_top1_final"].notna().all()
+
+    def test_tables_and_figures_are_there_and_the_headline_is_printed(self, finished):
+        for name in ("summary.csv", "table1.csv", "effects.csv"):
+            assert len(pd.read_csv(finished.results / name))
+        figures = {
+            str(path.relative_to(finished.results / "figures")) for path in finished.results.rglob("figures/**/*.p*")
+        }
+        both = ["figure2", "figure3", "effects", "first_layer_filters"]
+        both += [f"learning_curves/{split}_seed0" for split in ("random0", "letters_symbols")]
+        assert figures == {"contact_sheet.png", *(f"{name}.{kind}" for name in both for kind in ("png", "pdf"))}
+        assert (finished.results / "headline.txt").read_text() in finished.output
+
+    def test_frozen_layers_equal_their_source_and_others_have_learned(self, finished):
+        for name, path in finished.networks().items():
+            network = Network.parse(path.stem)
+            if network.source not in ("A", "B"):
+                continue
+            weights, source = load_file(path), load_file(path.with_name(f"base{network.source}.safetensors"))
+            for key, value in weights.items():
+                number = LAYER_NAMES.index(key.split(".")[0]) + 1
+                same = value.shape == source[key].shape and bool((value == source[key]).all())
+                assert same == (number <= network.frozen), (name, key)
+
+    def test_random_layers_are_those_of_one_untrained_network(self, finished):
+        for split in ("random0", "letters_symbols"):
+            folder = finished.results / "networks" / split / "seed0"
+            deep = load_file(folder / "R7A.safetensors")
+            for name in ("R1A", "R4A", "R4B", "R7B"):
+                weights = load_file(folder / f"{name}.safetensors")
+                for key, value in weights.items():
+                    if LAYER_NAMES.index(key.split(".")[0]) < Network.parse(name).n:
+                        assert bool((value == deep[key]).all()), (name, key)
+
+    def test_a_checkpoint_says_what_made_it(self, finished):
+        path = finished.networks()["letters_symbols/seed0/A4B+.safetensors"]
+        about = read_about(path)
+        assert (about["network"], about["split"], about["seed"]) == ("A4B+", "letters_symbols", 0)
+        assert len(about["classes"]) == 6
+        assert about["hyperparameters"]["iterations"] == 12
+        manifest = json.loads((finished.folder / "results" / "stores" / "glyphs" / "manifest.json").read_text())
+        assert about["store_checksum"] == manifest["checksum"]
+
+    def test_halves_share_no_class_and_groups_are_kept_apart(self, finished):
+        for split in ("random0", "letters_symbols"):
+            halves = json.loads((finished.results / "splits" / f"{split}.json").read_text())["halves"]
+            names = {half: {c["name"] for c in halves[half]["classes"]} for half in "AB"}
+            assert not names["A"] & names["B"]
+            assert len(names["A"]) == len(names["B"]) == 6
+        groups = {half: {c["group"] for c in halves[half]["classes"]} for half in "AB"}
+        assert groups == {"A": {"letter"}, "B": {"symbol"}}
+
+    def test_logs_say_what_was_trained_without_control_characters(self, finished):
+        log = (finished.results / "logs" / "random0" / "seed0" / "A1-7B.log").read_text()
+        assert re.search(r"iteration 12 of 12, [\d,]+ images/s, 0 s left, top-1 [\d.]+ [\d.]+ [\d.]+\n", log)
+        assert "3 networks for half B" in log
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", log)
+
+    def test_a_network_a_job_gives_the_same_checkpoints(self, finished, tmp_path):
+        project = Project(tmp_path)
+        project.configure({"running": {"networks_per_job": 1}})
+        names = [f"random0/seed0/{pattern.format(n=n)}" for n in (1, 4, 7) for pattern in ("A{n}B", "B{n}B+", "R{n}A")]
+        project.run(*(f"results/small/networks/{name}.safetensors" for name in names))
+        alone = project.contents()
+        assert {f"{name}.safetensors" for name in names} < alone.keys()
+        assert alone.items() <= finished.contents().items()
+
+
+class TestWhatAChangeReruns:
+    """Exactly these jobs, by dry runs against the finished study."""
+
+    def test_nothing(self, unchanged):
+        assert unchanged.would_run() == set()
+
+    def test_a_colour(self, unchanged):
+        unchanged.configure({"figures": {"colours": {"transfer": "purple"}}})
+        assert unchanged.would_run() == CURVES | {"figures", "all"}
+
+    def test_the_fine_tuning_rate(self, unchanged):
+        unchanged.configure({"training": {"fine_tuned": {"learning_rate": 0.01}}})
+        assert unchanged.would_run() == trained("fine_tuned") | AGGREGATES | CURVES
+
+    def test_the_rate_of_the_bases(self, unchanged):
+        unchanged.configure({"training": {"base": {"learning_rate": 0.01}}})
+        expected = trained("base", "frozen", "fine_tuned") | AGGREGATES | CURVES | {"filters"}
+        # Random layers come from no base, so those networks stay as they are.
+        expected -= {job for job in expected if job.startswith("train_frozen") and " R " in job}
+        assert unchanged.would_run() == expected
+
+    def test_one_more_random_split(self, unchanged):
+        splits = ["random0", {"name": "letters_symbols", "A": "letter", "B": "symbol"}, "random1"]
+        unchanged.configure({"splits": splits})
+        assert unchanged.would_run() == (
+            trained("base", "frozen", "fine_tuned", splits=["random1"])
+            | AGGREGATES
+            | {"split random1", "learning_curves random1", "filters"}
+        )
+
+    def test_one_depth_fewer(self, unchanged):
+        unchanged.configure({"networks": {"depths": [1, 7]}})
+        assert unchanged.would_run() == AGGREGATES | CURVES
+
+    def test_fewer_networks_a_job(self, unchanged):
+        unchanged.configure({"running": {"networks_per_job": 1, "threads": 2, "state_seconds": 5}})
+        assert unchanged.would_run() == set()
+
+    def test_a_deleted_checkpoint(self, unchanged):
+        path = unchanged.networks()["random0/seed0/A4B+.safetensors"]
+        content = path.read_bytes()
+        path.unlink()
+        try:
+            job = {"train_fine_tuned_n1_to_7 random0 A B"}
+            assert unchanged.would_run() == job | AGGREGATES | {"learning_curves random0"}
+        finally:
+            path.write_bytes(content)
+            os.utime(path, (0, path.with_name("A1B+.safetensors").stat().st_mtime))
+
+    def test_touched_scripts(self, unchanged):
+        for path in (unchanged.folder / "workflow" / "scripts").rglob("*.py"):
+            path.touch()
+        assert unchanged.would_run() == set()
+
+    def test_a_raised_engine_version(self, unchanged):
+        path = unchanged.folder / "workflow" / "scripts" / "transferability" / "hyperparameters.py"
+        content = path.read_text()
+        path.write_text(re.sub(r"ENGINE_VERSION = (\d+)", r"ENGINE_VERSION = 1\1", content))
+        try:
+            everything = trained("base", "frozen", "fine_tuned") | AGGREGATES | CURVES | {"filters"}
+            assert unchanged.would_run() == everything
+        finally:
+            path.write_text(content)
+
+
+class TestInterruptions:
+    def test_a_deleted_checkpoint_comes_back_the_same_without_training(self, finished, tmp_path):
+        project = Project(tmp_path)
+        shutil.copytree(finished.folder / "results", tmp_path / "results")
+        shutil.copytree(finished.folder / ".snakemake", tmp_path / ".snakemake")
+        before = project.contents()
+        project.networks()["random0/seed0/A4B+.safetensors"].unlink()
+        output = project.run()
+        assert "3 of 3 networks were finished before and are kept" in output
+        assert project.contents() == before
+
+    def test_killed_again_and_again_it_ends_the_same(self, finished, tmp_path):
+        """SIGKILL to Snakemake and all its jobs; the same command again, until it is through."""
+        project, moments, kills = Project(tmp_path), random.Random(1), 0
+        for _ in range(40):
+            process = subprocess.Popen(
+                project.command(),
+                cwd=tmp_path,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            try:
+                process.wait(moments.uniform(6, 16))
+                break
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                kills += 1
+        assert process.returncode == 0
+        assert kills >= 2
+        assert project.contents() == finished.contents()
+        pd.testing.assert_frame_equal(
+            *(pd.read_csv(p.results / "accuracies.csv") for p in (project, finished)), check_exact=True
+        )
+
+    def test_asked_to_stop_it_says_so_and_goes_on_where_it_was(self, finished, tmp_path):
+        project = Project(tmp_path)
+        project.configure({"training": {"iterations": 4000}})
+        process = subprocess.Popen(
+            project.command(),
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        log = project.results / "logs" / "random0" / "seed0" / "baseA.log"
+        wait_for(lambda: log.exists() and list(project.results.rglob("newest.state")))
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(60) != 0
+        stopped = max(project.results.glob("logs/*/seed0/base?.log"), key=lambda path: path.stat().st_size)
+        assert re.search(r"stopped by SIG(INT|TERM) after iteration \d+; the state is written", stopped.read_text())
+        split, target = stopped.parent.parent.name, stopped.stem
+        project.configure({"training": {"iterations": 4000}, "running": {"report_seconds": 0.1}})
+        process = subprocess.Popen(
+            project.command(f"results/small/networks/{split}/seed0/{target}.safetensors"),
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        wait_for(lambda: "going on from iteration" in stopped.read_text())
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def wait_for(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.05)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            (
+                {"training": {"learnig_rate": 1}},
+                "config: training.learnig_rate: unknown key; did you mean learning_rate?",
+            ),
+            ({"networks": {"depths": [9]}}, "config: networks.depths: 9 is outside the network"),
+            ({"splits": [{"name": "x", "A": "letter", "B": "animal"}]}, "'animal' in B, which the data set lacks"),
+        ],
+    )
+    def test_a_wrong_config_stops_before_anything_runs(self, tmp_path, changes, message):
+        project = Project(tmp_path)
+        project.configure(changes)
+        output = project.run(check=False)
+        assert message in output
+        assert "Traceback" not in output
+        assert not (tmp_path / "results").exists()
+
+    def test_more_gpus_than_there_are(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+        output = Project(tmp_path).run("--resources", "gpu=4", check=False)
+        assert "--resources gpu=4: this machine shows 2 GPUs (0, 1); ask for gpu=2" in output
+        assert not (tmp_path / "results" / "stores").exists()
+
+    def test_a_second_run_in_the_same_folder(self, tmp_path):
+        project = Project(tmp_path)
+        first = subprocess.Popen(
+            project.command(),
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        wait_for((tmp_path / "results" / "stores").exists)
+        output = project.run(check=False)
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+        assert "another snakemake is running in this folder" in output
+
+
+def test_lint_is_clean(tmp_path):
+    assert "good condition" in Project(tmp_path).run("--lint")
+
+
+def test_a_dry_run_on_a_fresh_clone_shows_the_jobs(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n"],
+        cwd=Project(tmp_path).folder,
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    counts = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
+    assert counts["train_base"] == "4"
+    assert counts["train_frozen_n1_to_7"] == "12"
+    assert counts["train_fine_tuned_n1_to_7"] == "8"

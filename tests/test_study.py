@@ -39,7 +39,7 @@ def changed(path, value):
         ("training.iterations", 0, "training.iterations: is 0; it must be at least 1"),
         ("training.momentum", 1, "training.momentum: is 1; it must be less than 1"),
         ("training.schedule", "cosin", "must be one of step, cosine, constant; did you mean cosine?"),
-        ("training.evaluate_every", 999, "evaluate_every is 999, more than the 500 iterations of base and frozen and"),
+        ("training.evaluate_every", 999, "evaluate_every is 999, more than the 400 iterations of base and frozen and"),
         ("training.frozen.iterations", 5, "evaluate_every is 25, more than the 5 iterations of frozen networks"),
         ("networks.depths", [1, 8], "networks.depths: 8 is outside the network; it has 8 learned layers, so n goes"),
         ("networks.depths", [0], "networks.depths: 0 is outside the network"),

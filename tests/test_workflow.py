@@ -50,7 +50,12 @@ class Project:
         (self.folder / "small.yaml").write_text(yaml.safe_dump(merged(SMALL, changes)))
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "small.yaml", *arguments]
+        return [sys.executable, "-m", "snakemake", "--configfile", "small.yaml", "--cores", "2", *arguments]
+
+    def start(self) -> subprocess.Popen:
+        """A run in the background, in a process group of its own that can be killed whole."""
+        output = subprocess.DEVNULL
+        return subprocess.Popen(self.command(), cwd=self.folder, stdout=output, stderr=output, start_new_session=True)
 
     def run(self, *arguments: str, check: bool = True) -> str:
         done = subprocess.run(self.command(*arguments), cwd=self.folder, text=True, capture_output=True, check=False)
@@ -287,13 +292,7 @@ class TestInterruptions:
         """SIGKILL to Snakemake and all its jobs; the same command again, until it is through."""
         project, moments, kills = Project(tmp_path), random.Random(1), 0
         for _ in range(40):
-            process = subprocess.Popen(
-                project.command(),
-                cwd=tmp_path,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+            process = project.start()
             try:
                 process.wait(moments.uniform(6, 16))
                 break
@@ -308,32 +307,19 @@ class TestInterruptions:
             *(pd.read_csv(p.results / "accuracies.csv") for p in (project, finished)), check_exact=True
         )
 
-    def test_asked_to_stop_it_says_so_and_goes_on_where_it_was(self, finished, tmp_path):
+    def test_asked_to_stop_it_says_so_and_goes_on_where_it_was(self, tmp_path):
         project = Project(tmp_path)
-        project.configure({"training": {"iterations": 4000}})
-        process = subprocess.Popen(
-            project.command(),
-            cwd=tmp_path,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        log = project.results / "logs" / "random0" / "seed0" / "baseA.log"
-        wait_for(lambda: log.exists() and list(project.results.rglob("newest.state")))
+        project.configure({"training": {"iterations": 4000}, "running": {"report_seconds": 0.1}})
+        process = project.start()
+        wait_for(lambda: list(project.results.rglob("newest.state")))
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(60) != 0
-        stopped = max(project.results.glob("logs/*/seed0/base?.log"), key=lambda path: path.stat().st_size)
-        assert re.search(r"stopped by SIG(INT|TERM) after iteration \d+; the state is written", stopped.read_text())
-        split, target = stopped.parent.parent.name, stopped.stem
-        project.configure({"training": {"iterations": 4000}, "running": {"report_seconds": 0.1}})
-        process = subprocess.Popen(
-            project.command(f"results/small/networks/{split}/seed0/{target}.safetensors"),
-            cwd=tmp_path,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        wait_for(lambda: "going on from iteration" in stopped.read_text())
+        stopped = [log for log in project.results.glob("logs/*/seed0/base?.log") if "stopped" in log.read_text()]
+        assert stopped
+        for log in stopped:
+            assert re.search(r"stopped by SIG(INT|TERM) after iteration \d+; the state is written", log.read_text())
+        process = project.start()
+        wait_for(lambda: any("going on from iteration" in log.read_text() for log in stopped))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
@@ -373,13 +359,7 @@ class TestRefusals:
 
     def test_a_second_run_in_the_same_folder(self, tmp_path):
         project = Project(tmp_path)
-        first = subprocess.Popen(
-            project.command(),
-            cwd=tmp_path,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        first = project.start()
         wait_for((tmp_path / "results" / "stores").exists)
         output = project.run(check=False)
         os.killpg(first.pid, signal.SIGKILL)

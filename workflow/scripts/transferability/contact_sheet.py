@@ -58,7 +58,10 @@ def _draw_class(axes: Axes, store: Store, index: int) -> None:
 def _strip(images: NDArray[np.uint8], room: int) -> NDArray[np.uint8]:
     """Images side by side as RGB, reduced to `_LARGEST_SIDE`, with white for those that are not there."""
     step = -(-max(images.shape[1:3]) // _LARGEST_SIDE)
-    small = images[:, ::step, ::step]
+    count, height, width, channels = images.shape
+    height, width = height // step, width // step
+    blocks = images[:, : height * step, : width * step].reshape(count, height, step, width, step, channels)
+    small = blocks.mean(axis=(2, 4)).astype(np.uint8)
     if small.shape[-1] != 3:
         small = np.repeat(small[..., :1], 3, axis=-1)
     blank = np.full((room - len(small), *small.shape[1:]), 255, dtype=np.uint8)

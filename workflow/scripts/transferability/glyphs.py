@@ -6,15 +6,18 @@ arithmetic, and what precedes it from additions, multiplications and divisions o
 same settings give the same bytes on any machine.
 """
 
+import itertools
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.ft2font import FT2Font, LoadFlags
+from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
 
 from transferability.seeding import generator_for
@@ -39,8 +42,11 @@ _SYMBOL_BLOCKS = ((0x2190, 0x21FF), (0x2500, 0x257F), (0x25A0, 0x25FF), (0x2200,
 _DRAWING = 64  # side of a drawing in pixels
 _GLYPH = 58  # longer side of the glyph within its drawing
 _ONE = 1 << 12  # fixed-point 1
-# Two glyphs are twins if some drawing of the one and some drawing of the other are more similar than this.
+_STEPS = 8  # straight edges a curve of an outline becomes
+# Two glyphs are twins if some drawing of the one, turned a little, and some of the other are more similar than this.
 _TWINS = 0.905
+_TURN = 0.08  # the tangent of half the angle: 9 degrees
+_COARSE = 16  # side of the coarse pictures that are compared
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,11 @@ class Glyphs:
 
     def _samples(self, part: str, per_class: int) -> list[Sample]:
         names = [class_name(character).split()[0] for character in self._drawings]
-        return [Sample(label, f"{part}/{name}/{i:04}") for label, name in enumerate(names) for i in range(per_class)]
+        return [
+            Sample(label, f"{part}/{name}/{STYLES[i % len(STYLES)]}/{i:04}")
+            for label, name in enumerate(names)
+            for i in range(per_class)
+        ]
 
     def _draw(self, sample_name: str) -> "_Draw":
         """The random choices of one sample; training and validation differ by name and so share no numbers."""
@@ -101,10 +111,9 @@ class Glyphs:
         def between(low: float, high: float) -> float:
             return low + (high - low) * random.random()
 
-        style = int(random.integers(len(STYLES)))
+        style = STYLES.index(sample_name.split("/")[2])
         half_turn = strength * between(-0.12, 0.12)  # the tangent of half the angle: within 14 degrees
-        square = half_turn * half_turn
-        cosine, sine = (1 - square) / (1 + square), 2 * half_turn / (1 + square)
+        cosine, sine = _cosine_and_sine(half_turn)
         shear = strength * between(-0.2, 0.2)
         scale = self.size * (0.74 - strength * between(0.0, 0.24)) / _GLYPH  # of the drawing, in pixels of the image
         slack = strength * 0.09 * self.size
@@ -146,16 +155,20 @@ def choose_characters(letters: int, symbols: int) -> dict[str, NDArray[np.int32]
     fonts = [FT2Font(str(Path(matplotlib.get_data_path(), "fonts", "ttf", f"{style}.ttf"))) for style in STYLES]
     in_all = set.intersection(*(set(font.get_charmap()) for font in fonts))
     chosen: dict[str, NDArray[np.int32]] = {}
-    seen = np.zeros((0, (_DRAWING // 4) ** 2))
+    seen = np.zeros((0, _COARSE**2))
+
+    def is_new(drawings: NDArray[np.int32]) -> bool:
+        return all((seen @ looks.T).max(initial=0.0) < _TWINS for looks in _looks_turned(drawings))
 
     def choose_next(candidates: Iterator[str]) -> bool:
         nonlocal seen
         for character in candidates:
+            if not is_new(_drawing(fonts[0], character)[None]):
+                continue  # without drawing it in the other styles
             drawings = np.stack([_drawing(font, character) for font in fonts])
-            looks = _looks(drawings)
-            if (seen @ looks.T).max(initial=0.0) < _TWINS:
+            if is_new(drawings):
                 chosen[character] = drawings
-                seen = np.concatenate([seen, looks])
+                seen = np.concatenate([seen, _looks(drawings)])
                 return True
         return False
 
@@ -187,29 +200,89 @@ def _candidates(group: str, first: int, last: int, in_all: set[int]) -> Iterator
 
 
 def _drawing(font: FT2Font, character: str) -> NDArray[np.int32]:
-    """The glyph in the middle of a square, its longer side `_GLYPH` pixels."""
-    size = 64.0
-    for _ in range(2):  # the first time only tells how large it comes out
-        font.set_size(size, 72)
-        font.set_text(character, 0, flags=LoadFlags.NO_HINTING)
-        font.draw_glyphs_to_bitmap(antialiased=True)
-        ink = np.asarray(font.get_image(), dtype=np.int32)
-        rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-        ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        size = size * _GLYPH / max(ink.shape)
-    ink = ink[:_DRAWING, :_DRAWING]
-    drawing = np.zeros((_DRAWING, _DRAWING), dtype=np.int32)
-    top, left = ((_DRAWING - side) // 2 for side in ink.shape)
-    drawing[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
-    return drawing
+    """The glyph in the middle of a square, its longer side `_GLYPH` pixels; zeros if it has no ink.
+
+    Filled here, in integers, from the outline in font units: FreeType's own drawings differ between its versions.
+    """
+    edges = _outline(font, character)
+    if not len(edges):
+        return np.zeros((_DRAWING, _DRAWING), dtype=np.int32)
+    low, high = edges.min(axis=(0, 1)), edges.max(axis=(0, 1))
+    longest = max(high - low)
+    # To ticks, 32 a pixel, from the corner of the drawing; font units point up, rows down.
+    ticks = ((2 * edges - low - high) * (16 * _GLYPH)) // longest * (1, -1) + 16 * _DRAWING
+    return _fill(ticks)
 
 
-def _looks(drawings: NDArray[np.int32]) -> NDArray[np.float64]:
+def _outline(font: FT2Font, character: str) -> NDArray[np.int64]:
+    """The glyph's edges, N x (start, end) x (x, y) in 1/`_STEPS`^2 font units; a curve becomes `_STEPS` edges."""
+    font.load_char(ord(character), flags=LoadFlags.NO_SCALE)
+    vertices, codes = font.get_path()
+    points = np.rint(np.asarray(vertices) * 64 * _STEPS**2).astype(np.int64)
+    edges: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+    pen = first = points[:1].reshape(-1)
+    k = 0
+    while k < len(codes):
+        if codes[k] == Outline.MOVETO:
+            pen = first = points[k]
+        elif codes[k] == Outline.LINETO:
+            edges.append((pen, points[k]))
+            pen = points[k]
+        elif codes[k] == Outline.CURVE3:
+            control, end = points[k], points[k + 1]
+            t = np.arange(_STEPS + 1)[:, None]
+            curve = ((_STEPS - t) ** 2 * pen + 2 * t * (_STEPS - t) * control + t**2 * end) // _STEPS**2
+            edges += itertools.pairwise(curve)
+            pen = end
+            k += 1
+        elif codes[k] == Outline.CLOSEPOLY:
+            edges.append((pen, first))
+            pen = first
+        k += 1
+    return np.array(edges, dtype=np.int64).reshape(-1, 2, 2)
+
+
+def _fill(edges: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Coverage, 0 to 255, of what the edges wind around, sampled 4 x 4 a pixel; edges in ticks, 32 a pixel."""
+    side = 4 * _DRAWING
+    (x0, y0), (x1, y1) = edges[:, 0].T, edges[:, 1].T
+    # Sample row i lies at 8 i + 4; an edge crosses those from its upper end to just before its lower one.
+    first, stop = (np.clip((y + 3) // 8, 0, side) for y in (np.minimum(y0, y1), np.maximum(y0, y1)))
+    edge = np.repeat(np.arange(len(edges)), stop - first)
+    rows = np.arange(len(edge)) - np.repeat(np.cumsum(stop - first) - stop, stop - first)
+    crossing = x0[edge] + (8 * rows + 4 - y0[edge]) * (x1 - x0)[edge] // (y1 - y0)[edge]
+    column = np.clip((crossing + 3) // 8, 0, side)  # the first sample at or right of the crossing
+    turns = np.zeros((side, side + 1), dtype=np.int32)
+    np.add.at(turns, (rows, column), np.sign(y1 - y0)[edge])
+    inside = turns.cumsum(axis=1)[:, :-1] != 0
+    coverage: NDArray[np.int32] = (
+        inside.reshape(_DRAWING, 4, _DRAWING, 4).sum(axis=(1, 3), dtype=np.int32) * 255 + 8
+    ) // 16
+    return coverage
+
+
+def _cosine_and_sine(half_turn: float) -> tuple[float, float]:
+    """Of the angle whose half has this tangent, by divisions alone, which every machine rounds alike."""
+    square = half_turn * half_turn
+    return (1 - square) / (1 + square), 2 * half_turn / (1 + square)
+
+
+def _looks_turned(drawings: NDArray[np.int32]) -> Iterator[NDArray[np.float64]]:
+    """The looks of drawings as they are, and turned a little either way."""
+    yield _looks(drawings)
+    for half_turn in (_TURN, -_TURN):
+        cosine, sine = _cosine_and_sine(half_turn)
+        inverse = np.rint(np.array([[cosine, -sine, 0], [sine, cosine, 0]]) * 2 * _ONE).astype(np.int64)
+        yield _looks(_warp(drawings, np.stack([inverse] * len(drawings)), _DRAWING // 2))
+
+
+def _looks(drawings: NDArray[Any]) -> NDArray[np.float64]:
     """Drawings as coarse unit vectors, whose products say how alike they are whatever their size."""
-    coarse = drawings.reshape(len(drawings), _DRAWING // 4, 4, _DRAWING // 4, 4).sum(axis=(2, 4))
+    count, pool = len(drawings), drawings.shape[1] // _COARSE
+    coarse = drawings.reshape(count, _COARSE, pool, _COARSE, pool).sum(axis=(2, 4))
     padded = np.pad(coarse, ((0, 0), (1, 1), (1, 1)))
-    blurred = sum(padded[:, i : i + _DRAWING // 4, j : j + _DRAWING // 4] for i in range(3) for j in range(3))
-    vectors = np.asarray(blurred, dtype=np.float64).reshape(len(drawings), -1)
+    blurred = sum(padded[:, i : i + _COARSE, j : j + _COARSE] for i in range(3) for j in range(3))
+    vectors = np.asarray(blurred, dtype=np.float64).reshape(count, -1)
     unit: NDArray[np.float64] = vectors / np.sqrt((vectors**2).sum(axis=1, keepdims=True))
     return unit
 

@@ -1,0 +1,32 @@
+import numpy as np
+import pytest
+
+from transferability.contact_sheet import contact_sheet
+from transferability.store import ImageClass, Store
+
+
+def store_of(classes, channels, side=12, group=""):
+    images = np.zeros((2 * classes, side, side, channels), dtype=np.uint8)
+    labels = np.tile(np.arange(classes), 2)
+    names = tuple(ImageClass(f"class {i:04}", group) for i in range(classes))
+    return Store("blank", images, labels, names, np.zeros((side, side, channels), np.float32), classes, "")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("side", [12, 200])
+def test_grey_and_colour_large_and_small_are_drawn(channels, side):
+    figure = contact_sheet(store_of(3, channels, side))
+    strips = [axes.images[0].get_array() for axes in figure.axes if axes.images]
+    assert len(strips) == 3
+    assert all(strip.shape[0] <= 48 and strip.shape[2] == 3 for strip in strips)
+
+
+def test_of_many_classes_some_are_shown_and_the_title_says_so():
+    figure = contact_sheet(store_of(1000, 1))
+    assert sum(bool(axes.images) for axes in figure.axes) == 200
+    assert "200 of the classes" in figure.get_suptitle()
+
+
+def test_a_class_without_a_group_has_only_its_name():
+    labels = [axes.get_ylabel() for axes in contact_sheet(store_of(2, 1)).axes]
+    assert labels == ["class 0000", "class 0001"]

@@ -30,7 +30,9 @@ def test_random_halves_are_the_papers(seed):
 
 
 def test_random_halves_by_value():
-    assert random_halves(10, 0) == ((1, 2, 4, 8, 9), (0, 3, 5, 6, 7))
+    assert random_halves(10, 0) == ((0, 1, 3, 7, 8), (2, 4, 5, 6, 9))
+    firsts = [random_halves(1000, seed)[0][:6] for seed in range(4)]
+    assert firsts == [(0, 1, 2, 5, 9, 10), (1, 5, 7, 9, 15, 16), (0, 2, 4, 5, 8, 9), (0, 5, 6, 7, 8, 10)]
 
 
 @given(st.integers(4, 200), st.integers(0, 2**31))

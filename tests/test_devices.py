@@ -19,6 +19,10 @@ def quiet(_line):
     pass
 
 
+def never_waits(line):
+    assert "waiting" not in line
+
+
 @pytest.mark.parametrize(
     ("value", "gpus"), [("", []), ("-1", []), ("0", ["0"]), ("2, 3", ["2", "3"]), ("GPU-a", ["GPU-a"])]
 )
@@ -77,12 +81,24 @@ def test_the_cpu_claims_nothing(two_gpus, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_slurms_own_choice_is_kept(two_gpus, tmp_path, monkeypatch):
+def test_gpus_of_different_slurm_allocations_do_not_get_in_each_others_way(monkeypatch, tmp_path):
+    """With devices confined by SLURM, every job's only GPU is called 0."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     monkeypatch.setenv("SLURM_JOB_ID", "1")
-    with claimed_device("auto", quiet, tmp_path) as device:
-        assert device == "cuda"
-        assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
-    assert not list(tmp_path.iterdir())
+    with claimed_device("auto", never_waits, tmp_path):
+        monkeypatch.setenv("SLURM_JOB_ID", "2")
+        with claimed_device("auto", never_waits, tmp_path) as device:
+            assert device == "cuda"
+
+
+def test_within_a_slurm_allocation_two_claims_are_two_devices(monkeypatch, tmp_path):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
+    monkeypatch.setenv("SLURM_JOB_ID", "1")
+    with claimed_device("auto", never_waits, tmp_path):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "4"
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
+        with claimed_device("auto", never_waits, tmp_path):
+            assert os.environ["CUDA_VISIBLE_DEVICES"] == "5"
 
 
 def _claim_often(folder, holding, rounds):

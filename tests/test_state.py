@@ -1,3 +1,4 @@
+import fcntl
 import json
 import multiprocessing
 import time
@@ -101,29 +102,30 @@ def test_damaged_notes_on_finished_files_do_not_count(folder, files, tmp_path):
 
 
 def _hold(path, ready):
-    with StateFolder(path, "me").held():
+    with StateFolder(path, "me").held(print):
         ready.set()
         time.sleep(60)
 
 
-def test_a_killed_holder_lets_go(tmp_path):
+def test_one_waits_for_a_killed_holder_with_a_message(tmp_path):
     context = multiprocessing.get_context("spawn")
-    ready = context.Event()
-    process = context.Process(target=_hold, args=(tmp_path, ready))
-    process.start()
+    ready, lines = context.Event(), []
+    holder = context.Process(target=_hold, args=(tmp_path / "A3B", ready))
+    holder.start()
     assert ready.wait(30)
-    process.kill()
-    with StateFolder(tmp_path, "me").held() as waited:
-        assert waited in (True, False)  # what counts is that we got here
-    process.join()
+
+    def say(line):
+        lines.append(line)
+        holder.kill()
+
+    with StateFolder(tmp_path / "A3B", "me").held(say):
+        assert lines == ["another process is training A3B; waiting for it"]
+    holder.join()
 
 
 def test_holding_several_holds_all(tmp_path):
     folders = [StateFolder(tmp_path / name, "me") for name in "ab"]
-    with hold_all(folders) as waited:
-        assert not waited
+    with hold_all(folders, print):
         for name in "ab":
-            import fcntl
-
             with (tmp_path / name / "lock").open() as file, pytest.raises(BlockingIOError):
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

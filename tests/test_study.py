@@ -8,7 +8,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transferability.study import SCHEMA, ConfigError, read_study
+from transferability.glyphs import LETTER, SYMBOL
+from transferability.study import EMBEDDED_GROUPS, SCHEMA, ConfigError, read_study
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -148,3 +149,7 @@ def test_every_key_of_the_schema_is_described_and_in_the_default_config():
     check(schema["properties"], DEFAULT, "")
     for kind in {data_set["kind"] for data_set in DEFAULT["datasets"].values()}:
         assert set(schema["$defs"]["data_sets"][kind]["properties"]) == set(DEFAULT["datasets"][kind])
+
+
+def test_the_groups_of_embedded_data_sets_are_theirs():
+    assert EMBEDDED_GROUPS["glyphs"] == (LETTER, SYMBOL)

@@ -1,8 +1,8 @@
 """Which device a job computes on.
 
-Snakemake's ``--resources gpu=N`` limits how many GPU jobs run, but gives none of them a device. Under SLURM the
-scheduler does. On one machine, jobs claim a GPU each by locking a file of its own for as long as they live; the
-operating system frees the lock of a job that dies, however it dies.
+Snakemake's ``--resources gpu=N`` limits how many GPU jobs run, but gives none of them a device. So jobs claim a GPU
+each, among those they may use, by locking a file of its own for as long as they live; the operating system frees the
+lock of a job that dies, however it dies. Under SLURM the GPUs of an allocation are its own, and claimed within it.
 """
 
 import os
@@ -52,7 +52,7 @@ def claimed_device(wanted: str, say: Callable[[str], None], locks: Path | None =
     Args:
         wanted: ``auto`` (a GPU if there is one), ``cuda`` or ``cpu``.
         say: called with one line when the job has to wait for a GPU, and when it gets one.
-        locks: the folder of the lock files, the same for all jobs on the machine.
+        locks: where the lock files are, the same for all jobs on the machine; its temporary folder by default.
 
     Raises:
         ValueError: ``cuda`` is wanted and no GPU is visible.
@@ -62,10 +62,10 @@ def claimed_device(wanted: str, say: Callable[[str], None], locks: Path | None =
         raise ValueError("device: is cuda, but no GPU is visible here; set it to auto or cpu, or check nvidia-smi")
     if not gpus:
         yield "cpu"
-    elif "SLURM_JOB_ID" in os.environ:
-        yield "cuda"  # the scheduler has already given this job its GPU
     else:
-        folder = locks or Path(tempfile.gettempdir()) / f"transferability-gpus-{os.getuid()}"
+        allocation = os.environ.get("SLURM_JOB_ID", "machine")
+        folder = locks or Path(tempfile.gettempdir())
+        folder = folder / f"transferability-gpus-{os.getuid()}-{allocation}"
         descriptor, gpu = _lock_first_free(gpus, folder, say)
         before = os.environ.get("CUDA_VISIBLE_DEVICES")
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu

@@ -130,12 +130,8 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
     source_digest = hashlib.sha256(source.read_bytes()).hexdigest() if source else None
     identities = {network: _identity(recipe, network, source_digest) for network in files}
     folders = {network: StateFolder(running.states / network.name, _digest(identities[network])) for network in files}
-    with (
-        StopRequest() as stop,
-        hold_all([folders[network] for network in sorted(files, key=lambda n: n.name)]) as waited,
-    ):
-        if waited:
-            running.say("waited for another process that was training the same networks")
+    by_name = [folders[network] for network in sorted(files, key=lambda network: network.name)]
+    with hold_all(by_name, running.say), StopRequest() as stop:
         open_networks = [network for network in files if not folders[network].restore_finished(files[network].all())]
         if len(open_networks) < len(files):
             running.say(f"{len(files) - len(open_networks)} of {len(files)} networks were finished before and are kept")

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,16 +52,17 @@ class StateFolder:
         self._finished = folder / "finished"
 
     @contextmanager
-    def held(self) -> Iterator[bool]:
-        """Hold this network for the length of the block; yields whether it had to wait for another process."""
+    def held(self, say: Callable[[str], None]) -> Iterator[None]:
+        """Hold this network for the length of the block; says so before it waits for another process to let go."""
         path, descriptor = self._folder / "lock", None
         try:
             try:
-                descriptor, waited = lock_file(path, "held"), False
+                descriptor = lock_file(path, "held")
             except BlockingIOError:
-                descriptor, waited = os.open(path, os.O_RDWR), True
+                say(f"another process is training {self._folder.name}; waiting for it")
+                descriptor = os.open(path, os.O_RDWR)
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield waited
+            yield
         finally:
             if descriptor is not None:
                 os.close(descriptor)
@@ -117,11 +118,12 @@ class StateFolder:
 
 
 @contextmanager
-def hold_all(folders: Sequence[StateFolder]) -> Iterator[bool]:
-    """Hold several networks, always in the same order; yields whether any was held by another process."""
+def hold_all(folders: Sequence[StateFolder], say: Callable[[str], None]) -> Iterator[None]:
+    """Hold several networks; all processes must name them in the same order."""
     with ExitStack() as stack:
-        waited = [stack.enter_context(folder.held()) for folder in folders]
-        yield any(waited)
+        for folder in folders:
+            stack.enter_context(folder.held(say))
+        yield
 
 
 def _read_state(path: Path) -> TrainingState | None:

@@ -14,6 +14,7 @@ include: "workflow/rules/base.smk"
 include: "workflow/rules/transfer.smk"
 include: "workflow/rules/accuracies.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/published.smk"
 
 
 onstart:

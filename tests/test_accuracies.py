@@ -1,11 +1,15 @@
+import csv
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from transferability.accuracies import COLUMNS, collect, read_accuracies
+from transferability.accuracies import COLUMNS, PUBLISHED_COLUMNS, collect, read_accuracies, read_published
 from transferability.files import write_table
 from transferability.names import Network
+
+PUBLISHED = Path(__file__).parents[1] / "resources" / "yosinski2014" / "top1.csv"
 
 
 def metrics(name, top1, split="random0", seed=0, **other):
@@ -92,3 +96,117 @@ def test_a_file_without_a_value_is_named(written):
     del content["top1_final"]
     with pytest.raises(ValueError, match=r"0\.json: top1_final is missing"):
         collect(written(content))
+
+
+@pytest.mark.parametrize("value", [1.2, -0.1, float("nan"), None, "0.5"])
+def test_an_accuracy_that_cannot_be_is_refused_with_file_and_key(value, written):
+    with pytest.raises(ValueError, match=r"0\.json: top1_best is .*; an accuracy is a number from 0 to 1"):
+        collect(written(metrics("A3B", 0.5, top1_best=value)))
+
+
+def published(path, *rows, header=PUBLISHED_COLUMNS):
+    """A published-style file; each row is text of its first seven columns, and an accuracy for the rest."""
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *(row.split(",") + ["0.5"] * (10 - 7) for row in rows)])
+    return path
+
+
+def test_published_networks_become_rows_like_our_own(written):
+    ours, theirs = collect(written(metrics("A3B", 0.5), metrics("baseB", 0.6))), read_published(PUBLISHED)
+    assert len(theirs) == 148
+    assert list(theirs.columns) == list(ours.columns)
+    numbers = ours.select_dtypes("number").columns
+    assert theirs[numbers].dtypes.equals(ours[numbers].dtypes)
+    assert theirs[["top5_final", "evaluations"]].isna().all(axis=None)
+    rows = theirs.set_index(["split", "network"])
+    assert rows.loc[("random0", "A3B+"), ["kind", "n", "copied", "frozen", "seed"]].tolist() == ["random", 3, 3, 0, 0]
+    assert rows.loc[("man_made_natural", "B7A"), "kind"] == "grouped"
+    assert rows.loc[("whole", "R2whole"), ["source", "frozen"]].tolist() == ["R", 2]
+    assert rows.loc[("whole", "reduced1300"), "iterations"] == 200_000
+
+
+def test_every_published_network_stands_beside_the_base_of_its_target():
+    frame = read_published(PUBLISHED)
+    assert (frame["base"] == "base" + frame["target"]).all()
+    row = frame[frame["network"] == "reduced500"].iloc[0]
+    assert row["difference_top1_final"] == pytest.approx(0.47504 - 0.575179)
+    row = frame[(frame["network"] == "A7B") & (frame["split"] == "man_made_natural")].iloc[0]
+    assert row["difference_top1_mean_best10"] == pytest.approx(0.399026 - 0.6533991)
+
+
+def test_the_order_of_published_rows_and_columns_does_not_matter(tmp_path):
+    text = pd.read_csv(PUBLISHED, dtype=str)
+    shuffled = text.sample(frac=1, random_state=0)[list(reversed(text.columns))]
+    shuffled.to_csv(tmp_path / "shuffled.csv", index=False, lineterminator="\r\n")
+    pd.testing.assert_frame_equal(read_published(tmp_path / "shuffled.csv"), read_published(PUBLISHED))
+
+
+def test_a_published_table_that_went_through_another_program_reads_the_same(tmp_path):
+    """Whole numbers beside gaps are often written as 50.0, and text files begin with a byte order mark."""
+    pd.read_csv(PUBLISHED).to_csv(tmp_path / "again.csv", index=False, encoding="utf-8-sig")
+    assert "1300.0" in (tmp_path / "again.csv").read_text(encoding="utf-8")
+    pd.testing.assert_frame_equal(read_published(tmp_path / "again.csv"), read_published(PUBLISHED))
+
+
+def test_published_networks_may_be_missing_even_bases(tmp_path):
+    frame = read_published(published(tmp_path / "few.csv", "random0,transfer,A,B,3,,9", "random0,base,,A,0,,"))
+    assert frame["network"].tolist() == ["baseA", "A3B"]
+    assert frame["base"].isna().tolist() == [False, True]
+    assert frame["iterations"].isna().tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("random0,transfer,A,B,8,,9", "n is 8; it must be a whole number from 1 to 7 for transfer networks"),
+        ("random0,transfer,A,B,0,,9", "n is 0; it must be a whole number from 1 to 7"),
+        ("random0,transfer,A,B,2.5,,9", "n is 2.5; it must be a whole number"),
+        ("random0,transfer,A,B,three,,9", "n is 'three', not a number"),
+        ("random0,transfer,A,B,inf,,9", "n is inf; it must be a whole number"),
+        ("random0,base,,B,1,,9", "n is 1; it must be 0 for base networks"),
+        ("random0,base,A,B,0,,9", "source is 'A'; it must be empty for base networks"),
+        ("random0,transfered,A,B,3,,9", "treatment is 'transfered'; it must be base or selffer or"),
+        ("random0,selffer,A,B,3,,9", "source is 'A'; it must be B for selffer networks of split random0 and target B"),
+        ("random0,selffer+,,B,3,,9", "source is ''; it must be B"),
+        ("random0,transfer,B,B,3,,9", "source is 'B'; it must be A for transfer networks of split random0"),
+        ("random0,random,A,B,3,,9", "source is 'A'; it must be empty or R"),
+        ("random0,base,,whole,0,,9", "target is 'whole'; it must be A or B"),
+        ("whole,base,,A,0,,9", "target is 'A'; it must be whole"),
+        ("whole,transfer,A,whole,3,,9", "target is 'whole'; it must be A or B"),
+        ("whole,reduced,,whole,0,,9", "examples_per_class is '', not a number"),
+        ("whole,reduced,,whole,0,0,9", "examples_per_class is 0; it must be a whole number of at least 1"),
+        ("random0,reduced,,A,0,5,9", "target is 'A'; it must be whole"),
+        ("random0,transfer,A,B,3,5,9", "examples_per_class is '5'; it must be empty"),
+        ("random0,base,,B,0,,0", "iterations is 0; it must be a whole number of at least 1"),
+        (",base,,B,0,,9", "split is empty"),
+        ("random0,base,,B", "line 3: the row has not as many fields as the header"),
+    ],
+)
+def test_an_impossible_published_row_is_refused_by_line(row, message, tmp_path):
+    path = published(tmp_path / "results.csv", "random0,base,,A,0,,9", row)
+    with pytest.raises(ValueError, match=r"results\.csv, line 3: ") as refused:
+        read_published(path)
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ["57.6", "-0.1", "nan", "", "high"])
+def test_a_published_accuracy_that_cannot_be_is_refused_by_line(value, tmp_path):
+    (tmp_path / "results.csv").write_text(f"{','.join(PUBLISHED_COLUMNS)}\nrandom0,base,,A,0,,9,0.5,{value},0.5\n")
+    with pytest.raises(ValueError, match=r"results\.csv, line 2: top1_best is "):
+        read_published(tmp_path / "results.csv")
+
+
+def test_a_published_network_twice_is_refused_with_both_lines(tmp_path):
+    path = published(
+        tmp_path / "results.csv", "random0,random,,A,3,,9", "random0,base,,A,0,,9", "random0,random,R,A,3,,8"
+    )
+    with pytest.raises(ValueError, match=r"line 4: the network R3A of random0.* is there twice; see .*line 2"):
+        read_published(path)
+
+
+def test_a_published_table_without_a_column_or_rows_is_refused(tmp_path):
+    path = published(tmp_path / "results.csv", header=PUBLISHED_COLUMNS[:-1])
+    with pytest.raises(ValueError, match="no column top1_mean_best10; it takes split, treatment"):
+        read_published(path)
+    with pytest.raises(ValueError, match="there is no row"):
+        read_published(published(tmp_path / "results.csv"))

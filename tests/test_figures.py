@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from test_accuracies import PUBLISHED
 from test_statistics import frame
 from transferability import figures
+from transferability.accuracies import read_published
 from transferability.contact_sheet import contact_sheet
 from transferability.figure_style import figure_style, save
 from transferability.store import open_store
@@ -61,6 +63,85 @@ def test_figure_3_normalises_each_network_by_its_own_base(accuracies):
         together = figures.figure3(accuracies, STATISTIC, COLOURS).axes[2]
     assert has_line(together, range(8), [0, *(-0.05 - 0.02 * n for n in range(1, 8))])
     assert has_line(together, range(8), [0, *(-0.15 - 0.08 * n for n in range(1, 8))])
+
+
+@pytest.fixture(scope="module")
+def published():
+    return read_published(PUBLISHED)
+
+
+def texts(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+def test_figure_2_of_the_published_accuracies_names_the_papers_two_reasons(published):
+    with figure_style():
+        figure = figures.figure2(published, "top1_mean_best10", COLOURS)
+    random_halves, grouped = figure.axes[2:4]
+    assert [text for text in texts(random_halves) if "−" in text] == [
+        "1  fragile co-adaptation, base − BnB\n2  specificity of the features, BnB − AnB"
+    ]
+    assert "no networks: BnB, BnB⁺, AnB⁺" in texts(figure.axes[1])
+    assert not texts(grouped)
+
+
+def test_figure_2_leaves_out_networks_that_preserve_layers(accuracies):
+    keeping = accuracies.assign(copied=accuracies["copied"] + (accuracies["network"] == "A3B").astype(int))
+    with figure_style():
+        full, fewer = (figures.figure2(data, STATISTIC, COLOURS).axes[0] for data in (accuracies, keeping))
+    assert sum(len(x) for x, _ in lines(full)) == sum(len(x) for x, _ in lines(fewer)) + 1
+
+
+def test_effects_are_drawn_in_points_and_their_legend_names_each_once(accuracies):
+    with figure_style():
+        figure = figures.effects(accuracies, STATISTIC, COLOURS)
+    losses, gains = figure.axes[0], figure.axes[2]
+    drawn = {line.get_label(): line.get_ydata() for axes in (losses, gains) for line in axes.get_lines()}
+    assert drawn["specificity loss (BnB − AnB)"] == pytest.approx([2 * n for n in range(1, 8)])
+    assert drawn["total loss (base − AnB)"] == pytest.approx([5 + 2 * n for n in range(1, 8)])
+    assert drawn["transfer gain (AnB⁺ − base)"] == pytest.approx([0] * 7)
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert len(labels) == len(set(labels)) == 4
+
+
+def test_the_reduced_figure_has_a_point_for_every_number_of_images_and_the_base(published):
+    with figure_style():
+        axes = figures.reduced(published, "top1_final", COLOURS).axes[0]
+    assert has_line(axes, [0, 1], [0.575179] * 2)
+    curve = next(line for line in axes.get_lines() if len(line.get_xdata()) == 12)
+    assert curve.get_xdata().tolist() == [1, 2, 5, 10, 25, 50, 100, 250, 500, 750, 1000, 1300]
+    assert axes.get_xscale() == "log"
+
+
+def test_the_comparison_shows_both_studies_where_both_have_networks(accuracies, published):
+    with figure_style():
+        figure = figures.compare(accuracies, published, "top1_final", COLOURS)
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    assert titles == [
+        "BnB\nsimilar halves",
+        "AnB\nsimilar halves",
+        "AnB⁺\nsimilar halves",
+        "random filters\nhalves or all classes",
+        "AnB\ndissimilar halves",
+    ]
+    transfer = figure.axes[1]
+    assert has_line(transfer, range(1, 8), [-5 - 2 * n for n in range(1, 8)])
+    assert len(lines(transfer)) == 3  # the base line, ours, the published
+
+
+def test_a_comparison_of_nothing_in_common_says_so(accuracies, published):
+    with figure_style():
+        figure = figures.compare(accuracies.iloc[:0], published, "top1_final", COLOURS)
+    assert texts(figure.axes[0]) == ["no treatment that both have"]
+
+
+@pytest.mark.parametrize("draw", [figures.figure2, figures.figure3, figures.effects, figures.reduced])
+@pytest.mark.parametrize("kind", ["whole", "random", "grouped"])
+def test_published_accuracies_are_drawn_whatever_they_cover(draw, kind, published):
+    with figure_style():
+        figure = draw(published[published["kind"] == kind], "top1_final", COLOURS)
+        figure.draw_without_rendering()
+    assert any(axes.get_lines() or axes.texts for axes in figure.axes)
 
 
 @pytest.mark.parametrize("draw", [figures.figure2, figures.figure3, figures.effects])

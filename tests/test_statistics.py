@@ -2,9 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from transferability.accuracies import beside_bases
+from test_accuracies import PUBLISHED
+from transferability.accuracies import beside_bases, read_published
 from transferability.names import Network
 from transferability.statistics import (
+    compare,
+    drops,
+    full_design,
     headline,
     missing_networks,
     paired_differences,
@@ -14,6 +18,14 @@ from transferability.statistics import (
 )
 
 STATISTIC = "top1_final"
+
+
+PAPERS = "top1_mean_best10"
+
+
+@pytest.fixture(scope="module")
+def published():
+    return read_published(PUBLISHED)
 
 
 def frame(*rows):
@@ -151,3 +163,115 @@ def test_the_headline_says_the_numbers(unequal_halves):
     assert "18 networks" in text
     assert "random halves: base 70.0 %" in text
     assert "+2.0" in text
+
+
+def in_points(values):
+    return [round(100 * value, 1) for value in values]
+
+
+def test_the_published_accuracies_give_the_papers_table_1(published):
+    table = table1(published, PAPERS)
+    assert table["layers"].tolist() == ["1-7", "3-7", "5-7"]
+    assert in_points(table["over_base"]) == [1.6, 1.8, 2.1]
+    assert in_points(table["over_selffer+"]) == [1.4, 1.4, 1.7]
+
+
+def test_paired_the_published_gains_are_smaller(published):
+    table = table1(published, PAPERS)
+    assert in_points(table["over_base_paired"]) == [1.0, 1.2, 1.2]
+    # The authors' AnB+ are all of half B, their BnB+ all of half A: no pairs, and next to nothing between their gains.
+    assert table["over_selffer+_paired"].isna().all()
+    assert (table["gain_over_selffer+"].abs() < 0.002).all()
+    assert table["over_base_paired_low"].isna().tolist() == [False, False, True]
+
+
+def test_the_published_accuracies_give_the_papers_drops_in_points(published):
+    table = drops(published, PAPERS).set_index("kind")
+    assert table["networks"].to_dict() == {"random": 8, "grouped": 2}
+    assert round(100 * table.loc["random", "drop"]) == 8
+    assert round(100 * table.loc["grouped", "drop"]) == 25
+    assert table["paired"].tolist() == pytest.approx(table["drop"].tolist())
+    assert table["relative"].tolist() == pytest.approx((table["drop"] / table["base"]).tolist())
+
+
+def test_paired_differences_take_out_how_hard_a_half_is(unequal_halves):
+    table = table1(unequal_halves, STATISTIC)
+    assert table["gain_over_selffer+"].to_numpy() == pytest.approx(0.01)
+    harder = unequal_halves.assign(**{STATISTIC: unequal_halves[STATISTIC] - 0.3 * (unequal_halves["target"] == "B")})
+    paired = [name for name in table.columns if "paired" in name or "gain" in name]
+    pd.testing.assert_frame_equal(table1(harder, STATISTIC)[paired], table[paired])
+
+
+def test_published_networks_that_were_never_trained_are_listed(published):
+    missing = missing_networks(published, full_design(published))
+    assert set(missing["split"]) == {"random0", "random1", "random2", "random3"}
+    assert len(missing) == 4 * (2 + 4 * 2 * 7) - (published["kind"] == "random").sum()
+    assert set(missing.loc[missing["split"] == "random0", "network"]) == {
+        *(f"B{n}B{plus}" for n in range(1, 8) for plus in ("", "+")),
+        *(f"B{n}A+" for n in range(1, 8)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("split", "network"), [("whole", "R3whole"), ("man_made_natural", "B4A"), ("random2", "baseB")]
+)
+def test_a_published_network_that_is_removed_is_missing(split, network, published):
+    rest = published[(published["split"] != split) | (published["network"] != network)]
+    before, after = (missing_networks(table, full_design(table)) for table in (published, rest))
+    new = set(after.itertuples(index=False, name=None)) - set(before.itertuples(index=False, name=None))
+    assert new == {(split, 0, network)}
+
+
+def test_networks_that_preserve_layers_do_not_mix_with_the_papers():
+    plain = [("random0", 0, "baseB", 0.9), ("random0", 0, "B3B", 0.8), ("random0", 0, "A3B", 0.7)]
+    alone, mixed = frame(*plain), frame(*plain, ("random0", 0, "A3B_keep2", 0.1), ("random0", 0, "B3B_keep2", 0.2))
+    pd.testing.assert_frame_equal(paired_effects(mixed, STATISTIC), paired_effects(alone, STATISTIC))
+    summary = summarise(mixed, STATISTIC).set_index(["treatment", "preserved"])
+    assert summary.loc[("transfer", 0), "mean"] == pytest.approx(0.7)
+    assert summary.loc[("transfer", 2), "mean"] == pytest.approx(0.1)
+
+
+def test_the_summary_keeps_numbers_of_examples_apart(published):
+    table = summarise(published, PAPERS)
+    assert (table.loc[table["treatment"] == "reduced", "networks"] == 1).all()
+    assert table["networks"].sum() == len(published)
+
+
+def test_splits_are_drawn_first_and_then_seeds_within_each_of_them():
+    """The exact distribution of the mean, where split 0 has two seeds, of losses 0 and 0.1, and split 1 one, of 0.3.
+
+    Both draws are split 0 with chance 1/4, and then all of its four seeds drawn are of loss 0 with chance 1/16, three
+    of them with chance 4/16: 2.5 % of the draws are below 0.1 / 4. Both are split 1 with chance 1/4.
+    """
+    rows = [("random0", seed, "baseB", 0.8) for seed in (0, 1)] + [("random1", 0, "baseB", 0.8)]
+    rows += [("random0", 0, "A1B", 0.8), ("random0", 1, "A1B", 0.7), ("random1", 0, "A1B", 0.5)]
+    table = effects_of(frame(*rows))
+    assert table.loc[1, ["pairs", "splits"]].tolist() == [3, 2]
+    assert table.loc[1, ["low", "mean", "high"]].tolist() == pytest.approx([0.1 / 4, 0.4 / 3, 0.3])
+
+
+def test_a_study_compared_with_itself_does_not_differ(published):
+    table = compare(published, published, PAPERS)
+    same = table[["difference_ours_less_published", "relative_ours_less_published"]]
+    assert (same == 0).all(axis=None)
+    assert table["networks_ours"].sum() == len(published[published["n"] > 0])
+
+
+def test_studies_are_compared_by_their_differences_to_base(published):
+    ours = frame(
+        ("random0", 0, "baseB", 0.8),
+        ("random0", 0, "A3B", 0.6),
+        ("letters", 0, "baseB", 0.5),
+        ("letters", 0, "B3B", 0.4),
+        ("letters", 0, "R1B", 0.1),
+    )
+    table = compare(ours, published, STATISTIC).set_index(["treatment", "kind", "n"])
+    row = table.loc["transfer", "random", 3]
+    assert row[["difference_ours", "relative_ours"]].tolist() == pytest.approx([-0.2, -0.25])
+    assert row["difference_ours_less_published"] == pytest.approx(-0.2 - row["difference_published"])
+    # Random filters of halves and of all classes are compared; what only one study has stays, with a gap.
+    assert table.loc["random", "any", 1]["difference_ours_less_published"] == pytest.approx(
+        -0.4 - (0.490781 - 0.575179)
+    )
+    assert np.isnan(table.loc["selffer", "grouped", 3]["difference_published"])
+    assert np.isnan(table.loc["transfer", "grouped", 7]["difference_ours"])

@@ -147,7 +147,7 @@ class TestAFinishedStudy:
         assert accuracies["difference_top1_final"].notna().all()
 
     def test_tables_and_figures_are_there_and_the_headline_is_printed(self, finished):
-        for name in ("summary.csv", "table1.csv", "effects.csv"):
+        for name in ("summary.csv", "table1.csv", "drops.csv", "effects.csv"):
             assert len(pd.read_csv(finished.results / name))
         figures = {
             str(path.relative_to(finished.results / "figures")) for path in finished.results.rglob("figures/**/*.p*")
@@ -383,3 +383,23 @@ def test_a_dry_run_on_a_fresh_clone_shows_the_jobs(tmp_path):
     assert counts["train_base"] == "4"
     assert counts["train_frozen_n1_to_7"] == "12"
     assert counts["train_fine_tuned_n1_to_7"] == "8"
+
+
+def test_the_published_results_give_the_papers_numbers(tmp_path):
+    project = Project(tmp_path)
+    project.run("published")
+    folder = tmp_path / "results" / "published"
+    table1 = pd.read_csv(folder / "table1.csv")
+    assert (100 * table1["over_base"]).round(1).tolist() == [1.6, 1.8, 2.1]
+    assert (100 * table1["over_selffer+"]).round(1).tolist() == [1.4, 1.4, 1.7]
+    assert (100 * pd.read_csv(folder / "drops.csv")["drop"]).round().tolist() == [8, 25]
+    assert {path.stem for path in folder.glob("figures/*.pdf")} == {"figure2", "figure3", "effects", "reduced"}
+
+
+def test_a_study_is_laid_over_the_published_one(finished):
+    finished.run("compare")
+    table = pd.read_csv(finished.results / "compare.csv")
+    assert table["difference_ours_less_published"].notna().any()
+    assert (finished.results / "figures" / "compare.png").exists()
+    for path in finished.results.glob("figures/compare.*"):
+        path.unlink()

@@ -20,6 +20,7 @@ rule statistics:
     output:
         summary=f"{RESULTS}/summary.csv",
         table1=f"{RESULTS}/table1.csv",
+        drops=f"{RESULTS}/drops.csv",
         effects=f"{RESULTS}/effects.csv",
         headline=f"{RESULTS}/headline.txt",
     log:

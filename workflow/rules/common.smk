@@ -27,6 +27,7 @@ NETWORKS = f"{RESULTS}/networks/{{split}}/seed{{seed}}"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 FIGURES = f"{RESULTS}/figures"
+PUBLISHED = f"{config['results']}/published"
 
 
 wildcard_constraints:

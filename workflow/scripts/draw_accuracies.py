@@ -5,10 +5,15 @@ from transferability.accuracies import read_accuracies
 from transferability.figure_style import figure_style, save
 from transferability.joblog import job_log
 
-with job_log(Path(snakemake.log[0]), "figures 2 and 3"), figure_style():
+DRAW = {
+    "figure2": figures.figure2,
+    "figure3": figures.figure3,
+    "effects": figures.effects,
+    "reduced": figures.reduced,
+}
+
+with job_log(Path(snakemake.log[0]), "figures"), figure_style():
     accuracies = read_accuracies(Path(snakemake.input.accuracies))
-    for name, draw in (("figure2", figures.figure2), ("figure3", figures.figure3)):
-        figure = draw(accuracies, snakemake.params.statistic, snakemake.params.colours)
-        save(figure, *map(Path, snakemake.output[name]))
-    effects = figures.effects(accuracies, snakemake.params.statistic, snakemake.params.colours)
-    save(effects, *map(Path, snakemake.output.effects))
+    for name, paths in snakemake.output.items():
+        figure = DRAW[name](accuracies, snakemake.params.statistic, snakemake.params.colours)
+        save(figure, *map(Path, paths))

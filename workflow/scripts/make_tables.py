@@ -10,5 +10,6 @@ with job_log(Path(snakemake.log[0]), "tables"):
     statistic = snakemake.params.statistic
     write_table(Path(snakemake.output.summary), statistics.summarise(accuracies, statistic))
     write_table(Path(snakemake.output.table1), statistics.table1(accuracies, statistic))
+    write_table(Path(snakemake.output.drops), statistics.drops(accuracies, statistic))
     write_table(Path(snakemake.output.effects), statistics.paired_effects(accuracies, statistic))
     write_text(Path(snakemake.output.headline), statistics.headline(accuracies, statistic))

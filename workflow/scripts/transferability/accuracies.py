@@ -1,12 +1,20 @@
-"""The accuracies of all networks of a study, one row a network, each beside the base of its own target."""
+"""The accuracies of all networks of a study, one row a network, each beside the base of its own target.
 
-from collections.abc import Iterable
+Published results, given as a table, become the same rows, so that one code makes all tables and figures.
+"""
+
+import csv
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from transferability.files import read_json
-from transferability.names import WHOLE
+from transferability.names import DEEPEST_CUT, HALVES, RANDOM_SOURCE, TREATMENTS, WHOLE, Network
+from transferability.splits import GROUPED, RANDOM
 
 STATISTICS = ("top1_final", "top5_final", "top1_best", "top5_best", "top1_mean_best10", "top5_mean_best10")
 KEY = ["split", "seed", "network"]
@@ -31,22 +39,42 @@ COLUMNS = [
 COMPARED = ("top1_final", "top1_mean_best10")
 _INTEGERS = ["n", "copied", "frozen", "seed", "examples_per_class", "iterations", "evaluations"]
 
+_PUBLISHED_STATISTICS = ("top1_final", "top1_best", "top1_mean_best10")
+PUBLISHED_COLUMNS = (
+    *("split", "treatment", "source", "target", "n", "examples_per_class", "iterations"),
+    *_PUBLISHED_STATISTICS,
+)
+_RANDOM_SPLIT = re.compile(r"random\d+")
+
 
 def collect(metrics: Iterable[Path]) -> pd.DataFrame:
-    """One row for every metrics file; ValueError for a file that is incomplete or that repeats a network."""
-    rows = []
-    for path in metrics:
-        content = read_json(path)
-        absent = [column for column in COLUMNS[:-1] if column not in content]
+    """One row for every metrics file.
+
+    ValueError for a file that is incomplete, that has an accuracy outside 0 to 1, or that repeats a network.
+    """
+    return _frame((str(path), _measured(path)) for path in metrics)
+
+
+def read_published(path: Path) -> pd.DataFrame:
+    """Read published accuracies into the rows that `collect` makes.
+
+    Args:
+        path: CSV with `PUBLISHED_COLUMNS`, in any order, other columns being ignored; a row a network, accuracies
+            from 0 to 1. What was not published is empty in the result: top-5, the number of evaluations. Splits named
+            ``random`` and a number are random halves, ``whole`` is all classes, and others are halves by group.
+
+    Raises:
+        ValueError: a column is missing, or a row is impossible or repeats a network; it names the line.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        absent = [column for column in PUBLISHED_COLUMNS if column not in (reader.fieldnames or [])]
         if absent:
-            raise ValueError(f"{path}: {absent[0]} is missing; delete the file to have it written again")
-        rows.append({column: content[column] for column in COLUMNS[:-1]})
-    frame = pd.DataFrame(rows, columns=COLUMNS[:-1])
-    repeated = frame[frame.duplicated(KEY)]
-    if len(repeated):
-        split, seed, network = repeated.iloc[0][KEY]
-        raise ValueError(f"the network {network} of {split}, seed {seed}, is there twice")
-    return beside_bases(frame)
+            raise ValueError(f"{path}: no column {absent[0]}; it takes {', '.join(PUBLISHED_COLUMNS)}")
+        rows = list(_published_rows(path, reader))
+    if not rows:
+        raise ValueError(f"{path}: there is no row below the header; give one a network")
+    return _frame(rows)
 
 
 def beside_bases(frame: pd.DataFrame) -> pd.DataFrame:
@@ -59,14 +87,13 @@ def beside_bases(frame: pd.DataFrame) -> pd.DataFrame:
     frame.loc[frame[f"base_{COMPARED[0]}"].isna(), "base"] = None
     for name in COMPARED:
         frame[f"difference_{name}"] = frame[name] - frame[f"base_{name}"]
-    order = ["split", "seed", "treatment", "target", "examples_per_class", "n"]
+    order = ["split", "seed", "treatment", "target", "examples_per_class", "n", "copied"]
     return frame.sort_values(order, key=_paper_order, ignore_index=True)
 
 
 def _paper_order(column: pd.Series) -> pd.Series:
-    treatments = ["base", "selffer", "selffer+", "transfer", "transfer+", "random", "random+", "reduced"]
     if column.name == "treatment":
-        return column.map(treatments.index)
+        return column.map(TREATMENTS.index)
     return column.where(column != WHOLE, "~") if column.name == "split" else column
 
 
@@ -74,3 +101,121 @@ def read_accuracies(path: Path) -> pd.DataFrame:
     """Read what `collect` made, from its CSV file."""
     text = dict.fromkeys(["split", "kind", "network", "treatment", "source", "target", "base"], "string")
     return pd.read_csv(path, dtype=text | dict.fromkeys(_INTEGERS, "Int64"))
+
+
+def _frame(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> pd.DataFrame:
+    """The rows, each with where it comes from, beside their bases."""
+    places: dict[tuple[Any, ...], str] = {}
+    checked = []
+    for place, row in rows:
+        split, seed, network = (row[column] for column in KEY)
+        first = places.setdefault((split, seed, network), place)
+        if first != place:
+            raise ValueError(f"{place}: the network {network} of {split}, seed {seed}, is there twice; see {first}")
+        checked.append(row)
+    frame = pd.DataFrame(checked, columns=COLUMNS[:-1])
+    return beside_bases(frame.astype(dict.fromkeys(STATISTICS, "float64")))
+
+
+def _measured(path: Path) -> dict[str, Any]:
+    content = read_json(path)
+    absent = [column for column in COLUMNS[:-1] if column not in content]
+    if absent:
+        raise ValueError(f"{path}: {absent[0]} is missing; delete the file to have it written again")
+    for name in STATISTICS:
+        _check_accuracy(content[name], f"{path}: {name}")
+    return {column: content[column] for column in COLUMNS[:-1]}
+
+
+def _check_accuracy(value: object, where: str) -> None:
+    if not isinstance(value, int | float) or not 0 <= value <= 1:  # refuses NaN too
+        raise ValueError(f"{where} is {value!r}; an accuracy is a number from 0 to 1")
+
+
+def _published_rows(path: Path, reader: "csv.DictReader[str]") -> Iterator[tuple[str, dict[str, Any]]]:
+    for row in reader:
+        place = f"{path}, line {reader.line_num}"
+        if None in row or None in row.values():
+            raise ValueError(f"{place}: the row has not as many fields as the header, which has {len(row)}")
+        text = {column: row[column].strip() for column in PUBLISHED_COLUMNS}
+        try:
+            content = _published(text)
+        except ValueError as error:
+            raise ValueError(f"{place}: {error}") from None
+        yield place, content
+
+
+def _published(text: Mapping[str, str]) -> dict[str, Any]:
+    network = _published_network(text)
+    accuracies = {name: _number(text, name) for name in _PUBLISHED_STATISTICS}
+    for name, value in accuracies.items():
+        _check_accuracy(value, name)
+    split = text["split"]
+    return {
+        "split": split,
+        "kind": WHOLE if split == WHOLE else RANDOM if _RANDOM_SPLIT.fullmatch(split) else GROUPED,
+        "network": network.name,
+        "treatment": network.treatment,
+        "source": network.source,
+        "target": network.target,
+        "n": network.n,
+        "copied": network.copied,
+        "frozen": network.frozen,
+        "seed": 0,
+        "examples_per_class": network.examples_per_class,
+        "iterations": _integer(text, "iterations", 1) if text["iterations"] else None,
+        **accuracies,
+    }
+
+
+def _published_network(text: Mapping[str, str]) -> Network:
+    """The network of a row; ValueError if the row's split, treatment, source, target and n do not fit together."""
+    if not text["split"]:
+        raise ValueError("split is empty; it is the name of a split, such as random0")
+    target = _one_of(text, "target", (WHOLE,) if text["split"] == WHOLE else HALVES)
+    treatment = _one_of(text, "treatment", TREATMENTS)
+    if treatment in ("base", "reduced"):
+        _one_of(text, "source", ("",))
+        _integer(text, "n", 0, 0)
+        if treatment == "base":
+            _one_of(text, "examples_per_class", ("",))
+            return Network(target)
+        _one_of(text, "target", (WHOLE,))
+        return Network(target, examples_per_class=_integer(text, "examples_per_class", 1))
+    _one_of(text, "examples_per_class", ("",))
+    if treatment.startswith("transfer"):
+        _one_of(text, "target", HALVES)
+    sources = {
+        "selffer": (target,),
+        "transfer": tuple(half for half in HALVES if half != target),
+        "random": ("", RANDOM_SOURCE),
+    }[treatment.removesuffix("+")]
+    source = _one_of(text, "source", sources) or RANDOM_SOURCE
+    n = _integer(text, "n", 1, DEEPEST_CUT)
+    return Network(target, source, copied=n, frozen=0 if treatment.endswith("+") else n)
+
+
+def _one_of(text: Mapping[str, str], column: str, allowed: Sequence[str]) -> str:
+    if text[column] not in allowed:
+        known = " or ".join(value or "empty" for value in allowed)
+        of = "" if column in ("split", "treatment") else f" for {text['treatment']} networks of split {text['split']}"
+        of += f" and target {text['target']}" if column == "source" else ""
+        raise ValueError(f"{column} is {text[column]!r}; it must be {known}{of}")
+    return text[column]
+
+
+def _number(text: Mapping[str, str], column: str) -> float:
+    try:
+        return float(text[column])
+    except ValueError:
+        raise ValueError(f"{column} is {text[column]!r}, not a number") from None
+
+
+def _integer(text: Mapping[str, str], column: str, least: int, most: float = math.inf) -> int:
+    """The whole number in a column; 50.0 is one too, since tables with gaps are often written so."""
+    value = _number(text, column)
+    if not (least <= value <= most and value.is_integer()):
+        bounds = f"from {least} to {most:.0f}" if most < math.inf else f"of at least {least}"
+        wanted = str(least) if least == most else f"a whole number {bounds}"
+        raise ValueError(f"{column} is {text[column]}; it must be {wanted} for {text['treatment']} networks")
+    return int(value)

@@ -1,6 +1,6 @@
 """How all figures look, and how they are written: one place."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,18 @@ LABELS = {
     "random": "random, frozen",
     "random+": "random, fine-tuned",
 }
+SYMBOLS = {
+    "base": "base",
+    "selffer": "BnB",
+    "selffer+": "BnB⁺",
+    "transfer": "AnB",
+    "transfer+": "AnB⁺",
+    "random": "random filters",
+    "random+": "random filters, fine-tuned",
+}
 KIND_TITLES = {"random": "similar halves (random)", "grouped": "dissimilar halves (by group)", "whole": "all classes"}
+
+QUIET = "#555555"  # notes, and what has no colour of its own
 
 _SETTINGS: dict[Any, Any] = {
     "axes.spines.right": False,
@@ -64,10 +75,11 @@ def figure_style() -> Iterator[None]:
 
 def marker_style(treatment: str, colours: Mapping[str, str]) -> dict[str, Any]:
     """Filled markers are fine-tuned or base, hollow ones frozen."""
-    colour = colours.get(treatment, "#777777")
+    colour = colours.get(treatment, QUIET)
     filled = treatment.endswith("+") or treatment in ("base", "reduced")
     return {
         "marker": MARKERS[treatment],
+        "linestyle": LINES[treatment],
         "color": colour,
         "markerfacecolor": colour if filled else "white",
         "markeredgecolor": colour,
@@ -83,9 +95,45 @@ def depth_axis(axes: Axes, depths: list[int]) -> None:
     axes.grid(axis="x", visible=False)
 
 
+def shared_legend(figure: Figure, panels: Iterable[Axes], place: Any, columns: int) -> None:
+    """One legend for everything that some panel has, each thing once."""
+    handles: dict[str, Any] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    if handles:
+        figure.legend(list(handles.values()), list(handles), loc=place, ncols=min(columns, len(handles)))
+
+
+def legend_below(axes: Axes) -> None:
+    """A legend that hides nothing, wherever the lines of a study go."""
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17))
+
+
+def number_difference(axes: Axes, number: int, x: float, upper: float, lower: float) -> None:
+    """A double arrow between two heights with a number on it."""
+    arrow = {"arrowstyle": "<->", "color": QUIET, "shrinkA": 4, "shrinkB": 4}
+    axes.annotate("", (x, lower), (x, upper), arrowprops=arrow)
+    box = {"boxstyle": "circle,pad=0.2", "facecolor": "white", "edgecolor": QUIET}
+    axes.text(x, (upper + lower) / 2, str(number), color=QUIET, ha="center", va="center", size="small", bbox=box)
+
+
+def note(axes: Axes, text: str) -> None:
+    """Small print in the lower left corner, where falling curves leave room."""
+    if text:
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 2}
+        axes.text(0.02, 0.04, text, transform=axes.transAxes, color=QUIET, linespacing=1.5, bbox=box)
+
+
+def from_zero(axes: Axes) -> None:
+    """Accuracy from zero, with room for whole markers at the floor and at the ceiling."""
+    top = axes.get_ylim()[1]
+    axes.set_ylim(-0.03 * top, 1.03 * top)
+
+
 def say_empty(axes: Axes, what: str) -> None:
     """A panel without data says so."""
-    axes.text(0.5, 0.5, what, transform=axes.transAxes, ha="center", va="center", color="#777777")
+    axes.text(0.5, 0.5, what, transform=axes.transAxes, ha="center", va="center", color=QUIET)
 
 
 def save(figure: Figure, *paths: Path) -> None:

@@ -1,6 +1,7 @@
 """The paper's figures, from the accuracies of any study, and what one wants to look at besides."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,26 +9,57 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 
-from transferability.figure_style import KIND_TITLES, LABELS, LINES, depth_axis, marker_style, say_empty
-from transferability.names import Network, Series
+from transferability.figure_style import (
+    KIND_TITLES,
+    LABELS,
+    LINES,
+    QUIET,
+    SYMBOLS,
+    depth_axis,
+    from_zero,
+    legend_below,
+    marker_style,
+    note,
+    number_difference,
+    say_empty,
+    shared_legend,
+)
+from transferability.names import WHOLE, Network, Series
 from transferability.splits import GROUPED, RANDOM
-from transferability.statistics import paired_differences, paired_effects
+from transferability.statistics import ANY, differences_to_base, of_the_paper, paired_differences, paired_effects
 
 _FIGURE2 = ("base", "selffer", "selffer+", "transfer", "transfer+")
 STATISTIC_LABELS = {
-    "top1_final": "top-1 accuracy (last evaluation)",
-    "top1_best": "top-1 accuracy (best evaluation)",
-    "top1_mean_best10": "top-1 accuracy (mean of ten best evaluations)",
+    "top1_final": "top-1 accuracy\n(last evaluation)",
+    "top1_best": "top-1 accuracy\n(best evaluation)",
+    "top1_mean_best10": "top-1 accuracy\n(mean of ten best evaluations)",
+}
+# The effects that a figure can show on one scale, with the treatment whose looks they take; the random filters' loss is
+# many times larger and is in figure 3.
+_TOTAL_STYLE = {"marker": "X", "linestyle": "-", "color": QUIET, "linewidth": 1.2, "markersize": 6}
+_LOSSES: Mapping[str, tuple[str | None, str]] = {
+    "co-adaptation loss": ("selffer", "base − BnB"),
+    "specificity loss": ("transfer", "BnB − AnB"),
+    "total loss": (None, "base − AnB"),
+}
+_GAINS: Mapping[str, tuple[str | None, str]] = {
+    "transfer gain": ("transfer+", "AnB⁺ − base"),
+    "retraining gain": ("selffer+", "BnB⁺ − base"),
 }
 
 
 def figure2(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> Figure:
-    """The paper's Figure 2, a column a kind of split: every network as a point, and the means as lines."""
+    """The paper's Figure 2, a column a kind of split: every network as a point, and the means as lines.
+
+    The paper's is the column of the random splits. Kinds of splits have scales of their own; figure 3 has one for both.
+    """
+    accuracies = of_the_paper(accuracies)
     kinds = [kind for kind in (RANDOM, GROUPED) if (accuracies["kind"] == kind).any()]
     figure = Figure(figsize=(6.6 * max(len(kinds), 1), 8.4), layout="constrained")
-    panels = figure.subplots(2, max(len(kinds), 1), squeeze=False, sharey="row", sharex=True)
+    panels = figure.subplots(2, max(len(kinds), 1), squeeze=False, sharey="col", sharex=True)
     for column, kind in enumerate(kinds):
         of_kind = accuracies[(accuracies["kind"] == kind) & accuracies["treatment"].isin(_FIGURE2)]
         points, lines = panels[:, column]
@@ -35,19 +67,19 @@ def figure2(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]
         _mean_lines(lines, of_kind, statistic, colours)
         points.set_title(KIND_TITLES[kind])
         lines.set_xlabel("layer n at which the network is cut and retrained")
-    for row in panels:
-        row[0].set_ylabel(STATISTIC_LABELS[statistic])
+    for row, what in zip(panels, ("every network", "means"), strict=True):
+        row[0].set_ylabel(f"{what}: {STATISTIC_LABELS[statistic]}")
     if not kinds:
         say_empty(panels[0, 0], "no split into halves")
     else:
-        handles, labels = panels[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=5)
+        shared_legend(figure, panels[0], "outside upper center", columns=5)
     return figure
 
 
 def figure3(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> Figure:
     """The paper's Figure 3: dissimilar halves, random filters, and all of them less the base of their target."""
-    figure = Figure(figsize=(14, 4.6), layout="constrained")
+    figure = Figure(figsize=(14, 4.9), layout=ConstrainedLayoutEngine(wspace=0.05))
+    accuracies = of_the_paper(accuracies)
     grouped, filters, together = figure.subplots(1, 3)
     _by_direction(grouped, accuracies[accuracies["kind"] == GROUPED], statistic, colours)
     _random_filters(filters, accuracies, statistic, colours)
@@ -56,40 +88,109 @@ def figure3(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]
 
 
 def effects(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> Figure:
-    """Paired effects by n with their intervals, similar and dissimilar halves side by side.
+    """Paired effects by n with their intervals: losses above, gains below; similar and dissimilar halves side by side.
 
-    A loss or gain has the colour of the treatment that it is about.
+    An effect looks like the treatment that it is about. Effects of a single split and seed have no interval.
     """
     table = paired_effects(accuracies, statistic)
-    shown = {
-        "co-adaptation loss": ("selffer", "base − BnB"),
-        "specificity loss": ("transfer", "BnB − AnB"),
-        "transfer gain": ("transfer+", "AnB⁺ − base"),
-        "retraining gain": ("selffer+", "BnB⁺ − base"),
-    }
     kinds = [kind for kind in (RANDOM, GROUPED) if (table["kind"] == kind).any()]
-    figure = Figure(figsize=(5.6 * max(len(kinds), 1), 4.4), layout="constrained")
-    panels = figure.subplots(1, max(len(kinds), 1), squeeze=False, sharey=True)[0]
-    for axes, kind in zip(panels, kinds, strict=False):
-        for offset, (effect, (treatment, formula)) in zip((-0.18, -0.06, 0.06, 0.18), shown.items(), strict=True):
-            rows = table[(table["kind"] == kind) & (table["effect"] == effect)].sort_values("n")
-            if rows.empty:
-                continue
-            x, mean = rows["n"].to_numpy(float) + offset, 100 * rows["mean"].to_numpy(float)
-            style = marker_style(treatment, colours) | {"linestyle": LINES[treatment]}
-            axes.plot(x, mean, label=f"{effect} ({formula})", **style)
-            bounds = 100 * rows[["low", "high"]].to_numpy(float)
-            axes.vlines(x, bounds[:, 0], bounds[:, 1], color=style["color"], linewidth=1.2)
-        axes.axhline(0, color="black", linewidth=0.8)
+    figure = Figure(figsize=(5.6 * max(len(kinds), 1), 7.6), layout="constrained")
+    panels = figure.subplots(2, max(len(kinds), 1), squeeze=False, sharey="row", sharex=True)
+    depths = sorted({int(n) for n in table["n"]})
+    for axes, kind in zip(panels[0], kinds, strict=False):
         axes.set_title(KIND_TITLES[kind])
-        axes.set_xticks(sorted(table["n"].unique()))
-        axes.set_xlabel("layer n")
-        axes.grid(axis="x", visible=False)
-    panels[0].set_ylabel("points of accuracy, paired")
+    for row, shown, what in zip(panels, (_LOSSES, _GAINS), ("loss", "gain"), strict=True):
+        row[0].set_ylabel(f"{what}, points of accuracy (paired)")
+        for axes, kind in zip(row, kinds, strict=False):
+            of_kind = table[(table["kind"] == kind) & table["effect"].isin(shown)]
+            axes.axhline(0, color="black", linewidth=0.8)
+            axes.set_xticks(depths)
+            axes.set_xlim(min(depths) - 0.5, max(depths) + 0.5)
+            axes.grid(axis="x", visible=False)
+            for offset, (effect, (treatment, formula)) in zip((-0.1, 0.1, 0.0), shown.items(), strict=False):
+                rows = of_kind[of_kind["effect"] == effect].sort_values("n")
+                if len(rows):
+                    style = marker_style(treatment, colours) if treatment else _TOTAL_STYLE
+                    _with_interval(axes, rows, offset, style, f"{effect} ({formula})")
+            if of_kind.empty:
+                say_empty(axes, f"no networks for any {what}")
+    for axes in panels[1]:
+        axes.set_xlabel("layer n at which the network is cut and retrained")
     if kinds:
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        shared_legend(figure, panels.ravel(), "outside lower center", columns=3)
     else:
-        say_empty(panels[0], "no paired networks")
+        say_empty(panels[0, 0], "no paired networks")
+    return figure
+
+
+def reduced(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> Figure:
+    """Networks of all classes trained on fewer and fewer images a class, as in the paper's supplement.
+
+    With all images they need not reach the base: the paper trained them by another schedule.
+    """
+    figure = Figure(figsize=(6.6, 4.6), layout="constrained")
+    axes = figure.subplots()
+    rows = accuracies[accuracies["treatment"] == "reduced"]
+    if rows.empty:
+        say_empty(axes, "no networks of reduced data")
+        return figure
+    examples = rows["examples_per_class"].to_numpy(float)
+    means = rows.groupby("examples_per_class")[statistic].mean()
+    style = marker_style("reduced", colours)
+    if len(means) < len(rows):
+        axes.plot(examples, rows[statistic], linestyle="none", marker=".", color=style["color"])
+    axes.plot(means.index.to_numpy(float), means, label="reduced, on the first images of each class", **style)
+    bases = accuracies[(accuracies["treatment"] == "base") & (accuracies["target"] == WHOLE)]
+    if len(bases):
+        _base_line(axes, bases, statistic, colours, label="base, on all images")
+    axes.set_xscale("log")
+    axes.set_xticks(means.index.to_numpy(float), [str(count) for count in means.index], rotation=60)
+    axes.minorticks_off()
+    from_zero(axes)
+    axes.set_xlabel("training images a class")
+    axes.set_ylabel(STATISTIC_LABELS[statistic])
+    axes.grid(axis="x", visible=False)
+    shared_legend(figure, [axes], "outside upper center", columns=2)
+    return figure
+
+
+def compare(ours: pd.DataFrame, published: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> Figure:
+    """A study laid over the published one, where both have networks: a column a treatment and kind of split.
+
+    Above, the mean difference of each network to its own base; below, as a share of the base's accuracy.
+    """
+    tables = {
+        "this study": differences_to_base(ours, statistic),
+        "published": differences_to_base(published, statistic),
+    }
+    of_each = [set(zip(table["treatment"], table["kind"], strict=True)) for table in tables.values()]
+    common = sorted(of_each[0] & of_each[1], key=lambda pair: (pair[1] == GROUPED, list(LABELS).index(pair[0])))
+    figure = Figure(figsize=(2.6 * max(2, len(common)), 6.4), layout="constrained")
+    panels = figure.subplots(2, max(1, len(common)), squeeze=False, sharex=True)
+    for row, column in zip(panels, ("difference", "relative"), strict=True):
+        for axes, (treatment, kind) in zip(row, common, strict=False):
+            axes.axhline(0, color=colours["base"], linestyle=LINES["base"], linewidth=1)
+            for study, table in tables.items():
+                rows = table[(table["treatment"] == treatment) & (table["kind"] == kind)].sort_values("n")
+                axes.plot(
+                    rows["n"].to_numpy(float),
+                    100 * rows[column],
+                    label=study,
+                    **_study_style(study, treatment, colours),
+                )
+            axes.set_xticks(sorted({int(n) for table in tables.values() for n in table["n"]}))
+            axes.grid(axis="x", visible=False)
+    for axes, (treatment, kind) in zip(panels[0], common, strict=False):
+        halves = "halves or all classes" if kind == ANY else KIND_TITLES[kind].partition(" (")[0]
+        axes.set_title(f"{SYMBOLS[treatment]}\n{halves}")
+    if not common:
+        say_empty(panels[0, 0], "no treatment that both have")
+        return figure
+    panels[0, 0].set_ylabel("points above or below base")
+    panels[1, 0].set_ylabel("% of base above or below it")
+    for axes in panels[1]:
+        axes.set_xlabel("layer n")
+    shared_legend(figure, panels[0, :1], "outside lower center", columns=2)
     return figure
 
 
@@ -174,6 +275,9 @@ def _points(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mappi
     _base_line(axes, accuracies, statistic, colours)
     depth_axis(axes, _depths(accuracies))
     axes.set_xlabel("")
+    absent = [SYMBOLS[t] for t in _FIGURE2 if not (accuracies["treatment"] == t).any()]
+    if absent:
+        note(axes, f"no networks: {', '.join(absent)}")
 
 
 def _mean_lines(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> None:
@@ -183,15 +287,54 @@ def _mean_lines(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: M
         if means.empty:
             continue
         x, y = [0.0, *means.index.to_numpy(float)], [base, *means]
-        axes.plot(x, y, linestyle=LINES[treatment], **marker_style(treatment, colours))
-    axes.plot([0], [base], **marker_style("base", colours))
+        axes.plot(x, y, **marker_style(treatment, colours))
+    axes.plot([0.0], [base], **marker_style("base", colours))
     _base_line(axes, accuracies, statistic, colours)
     depth_axis(axes, _depths(accuracies))
+    _name_losses(axes, accuracies, statistic, base)
 
 
-def _base_line(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> None:
+def _name_losses(axes: Axes, accuracies: pd.DataFrame, statistic: str, base: float) -> None:
+    """The paper's two reasons for a drop, each where it is largest, if there it is large enough to see."""
+    selffer, transfer = (
+        accuracies[accuracies["treatment"] == treatment].groupby("n")[statistic].mean()
+        for treatment in ("selffer", "transfer")
+    )
+    visible = 0.06 * (axes.get_ylim()[1] - axes.get_ylim()[0])
+    key = []
+    for number, what, upper, lower in (
+        (1, "fragile co-adaptation, base − BnB", pd.Series(base, index=selffer.index), selffer),
+        (2, "specificity of the features, BnB − AnB", selffer, transfer),
+    ):
+        loss = (upper - lower).dropna()
+        if len(loss) and loss.max() > visible:
+            n = loss.index[int(np.argmax(loss))]
+            key.append(f"{number}  {what}")
+            number_difference(axes, number, float(n), float(upper.loc[n]), float(lower.loc[n]))
+    note(axes, "\n".join(key))
+
+
+def _base_line(
+    axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str], label: str | None = None
+) -> None:
     base = accuracies.loc[accuracies["treatment"] == "base", statistic].mean()
-    axes.axhline(base, linestyle=LINES["base"], color=colours["base"], linewidth=1)
+    axes.axhline(base, linestyle=LINES["base"], color=colours["base"], linewidth=1, label=label)
+
+
+def _with_interval(axes: Axes, rows: pd.DataFrame, offset: float, style: dict[str, Any], label: str) -> None:
+    """The means of an effect by n, in points, and their intervals as bars."""
+    x = rows["n"].to_numpy(float) + offset
+    axes.plot(x, 100 * rows["mean"].to_numpy(float), label=label, **style)
+    bounds = 100 * rows[["low", "high"]].to_numpy(float)
+    axes.vlines(x, bounds[:, 0], bounds[:, 1], color=style["color"], linewidth=1.6, zorder=3)
+
+
+def _study_style(study: str, treatment: str, colours: Mapping[str, str]) -> dict[str, Any]:
+    """Ours filled and in colour, the published hollow, dashed and grey: told apart in print too."""
+    style = marker_style(treatment, colours)
+    if study == "published":
+        return style | {"color": QUIET, "markeredgecolor": QUIET, "markerfacecolor": "white", "linestyle": "--"}
+    return style | {"markerfacecolor": style["color"], "linestyle": "-"}
 
 
 def _by_direction(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> None:
@@ -213,30 +356,30 @@ def _by_direction(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours:
     axes.plot(means.index.to_numpy(float), means, color=colours["transfer"], label="mean of both directions")
     _base_line(axes, rows, statistic, colours)
     depth_axis(axes, _depths(rows))
-    axes.legend()
+    legend_below(axes)
 
 
 def _random_filters(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> None:
     axes.set_title("random, untrained filters, frozen")
-    axes.set_ylabel(STATISTIC_LABELS[statistic])
+    axes.set_ylabel(STATISTIC_LABELS[statistic].partition("\n")[0])
     with_random = accuracies.loc[accuracies["treatment"] == "random", "split"].unique()
     rows = accuracies[accuracies["split"].isin(with_random) & accuracies["treatment"].isin(("base", "random"))]
     if rows.empty:
         say_empty(axes, "no networks with random filters")
         return
-    for kind in (RANDOM, GROUPED, "whole"):
+    for kind in (RANDOM, GROUPED, WHOLE):
         of_kind = rows[rows["kind"] == kind]
         if of_kind.empty:
             continue
         means = of_kind.groupby("n")[statistic].mean()
-        style = marker_style("random", colours) | {"linestyle": {RANDOM: "-", GROUPED: "--"}.get(kind, "-")}
+        style = marker_style("random", colours) | {"linestyle": {RANDOM: "-", GROUPED: "--", WHOLE: "-."}[kind]}
+        if len(means) < len(of_kind):
+            points = {"linestyle": "none", "marker": ".", "color": style["color"]}
+            axes.plot(of_kind["n"].to_numpy(float), of_kind[statistic], **points)
         axes.plot(means.index.to_numpy(float), means, label=KIND_TITLES[kind], **style)
-        axes.plot(
-            of_kind["n"].to_numpy(float), of_kind[statistic], linestyle="none", marker=".", color=colours["random"]
-        )
     depth_axis(axes, _depths(rows))
-    axes.set_ylim(bottom=0)
-    axes.legend()
+    from_zero(axes)
+    legend_below(axes)
 
 
 def _normalised(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> None:
@@ -247,7 +390,7 @@ def _normalised(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: M
     for treatment, kind, line, what in (
         ("transfer", RANDOM, "-", "AnB, similar halves"),
         ("transfer", GROUPED, "--", "AnB, dissimilar halves"),
-        ("random", None, "-", "random filters"),
+        ("random", None, "-.", "random filters"),
     ):
         of_kind = accuracies if kind is None else accuracies[accuracies["kind"] == kind]
         means = paired_differences(of_kind, treatment, "base", statistic).groupby("n")["difference"].mean()
@@ -258,7 +401,7 @@ def _normalised(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: M
     axes.axhline(0, color=colours["base"], linestyle=LINES["base"], linewidth=1)
     depth_axis(axes, _depths(accuracies))
     if drawn:
-        axes.legend()
+        legend_below(axes)
     else:
         say_empty(axes, "no frozen networks")
 

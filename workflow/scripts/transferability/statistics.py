@@ -3,14 +3,20 @@
 Wherever a ``statistic`` is asked for, it is a column of the accuracies. The paper's is ``top1_mean_best10``, the
 mean of a network's ten best evaluations: it selects on the validation set and so is a little too good, for every
 network alike. ``top1_final`` does not select.
+
+Networks that preserve layers above the frozen ones have no part in the paper's treatments: `summarise` gives them rows
+of their own, the other tables leave them out.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from transferability.names import DEEPEST_CUT, HALVES, TREATMENTS, Network, Series
 from transferability.splits import GROUPED, RANDOM
 
 LAYER_RANGES = ((1, 7), (3, 7), (5, 7))  # of the paper's Table 1
@@ -26,11 +32,21 @@ EFFECTS: Mapping[str, tuple[str, str]] = {
 }
 RESAMPLES = 10_000
 
+COPYING = ("selffer", "selffer+", "transfer", "transfer+", "random", "random+")
+ANY = "any"
+
 
 def summarise(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
-    """By kind of split, treatment and n: number of networks, spread of their accuracy, difference to base."""
-    differences = accuracies.assign(difference=accuracies[statistic] - _base_of(accuracies, statistic))
-    groups = differences.groupby(["kind", "treatment", "n"], dropna=False, sort=False)
+    """By kind of split, treatment and n: number of networks, spread of their accuracy, difference to base.
+
+    Reduced networks have a row for each number of examples, and networks that preserve layers for each number of those.
+    """
+    differences = accuracies.assign(
+        difference=accuracies[statistic] - _base_of(accuracies, statistic),
+        preserved=accuracies["copied"] - accuracies["n"],
+    )
+    by = ["kind", "treatment", "n", "preserved", "examples_per_class"]
+    groups = differences.groupby(by, dropna=False, sort=False)
     table = groups.agg(
         networks=(statistic, "size"),
         mean=(statistic, "mean"),
@@ -39,49 +55,97 @@ def summarise(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
         maximum=(statistic, "max"),
         mean_difference_to_base=("difference", "mean"),
     )
-    return table.reset_index().sort_values(["kind", "treatment", "n"], ignore_index=True)
+    return table.reset_index().sort_values(by, ignore_index=True)
 
 
 def table1(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
     """The paper's Table 1: by how much AnB+ beats base and BnB+, over ranges of layers, on random splits.
 
-    The paper's formula compares flat means over networks: of all AnB+ in the range with all bases, and with all
-    BnB+ in the range. Beside it stands the mean of paired differences, each AnB+ with the base, and with the BnB+,
-    of its own split, target, seed (and n): halves differ in difficulty, and pairing takes that out.
+    The paper's formula, in ``over_base`` and ``over_selffer+``, compares flat means over networks: of all AnB+ in the
+    range with all bases, and with all BnB+ in the range. Halves differ in difficulty, so where the networks are not of
+    the same halves, that too is in these numbers. Free of it are:
+
+    - ``over_base_paired``: the mean over AnB+ of its accuracy less that of its own base, of the same split, target and
+      seed, with a bootstrap interval as in `paired_effects`;
+    - ``over_selffer+_paired``: each AnB+ less the BnB+ of the same split, target, seed and n; empty without such pairs;
+    - ``gain_over_selffer+``: the mean gain of AnB+ over its own base, less that of BnB+ over its own. It needs no
+      pairs, so it can be had where the two were trained for different halves.
     """
-    accuracies = accuracies[accuracies["kind"] == RANDOM]
+    accuracies = of_the_paper(accuracies[accuracies["kind"] == RANDOM])
+    gain = {
+        (first, second): paired_differences(accuracies, first, second, statistic)
+        for first, second in (("transfer+", "base"), ("transfer+", "selffer+"), ("selffer+", "base"))
+    }
     rows = []
-    for first, last in LAYER_RANGES:
-        in_range = accuracies[accuracies["n"].between(first, last)]
-        gain = {other: paired_differences(accuracies, "transfer+", other, statistic) for other in ("base", "selffer+")}
-        means = {name: _mean(in_range, name, statistic) for name in ("transfer+", "selffer+")}
+    for layers in LAYER_RANGES:
+        in_range = accuracies[accuracies["n"].between(*layers)]
+        mean = {name: _mean(in_range, name, statistic) for name in ("transfer+", "selffer+")}
+        pairs = {which: table[table["n"].between(*layers)] for which, table in gain.items()}
+        over_base = pairs["transfer+", "base"]
+        low, high = _bootstrap_interval(over_base, seed=0)
         rows.append(
             {
-                "layers": f"{first}-{last}",
+                "layers": "{}-{}".format(*layers),
                 "networks": int((in_range["treatment"] == "transfer+").sum()),
-                "over_base": means["transfer+"] - _mean(accuracies, "base", statistic),
-                "over_selffer+": means["transfer+"] - means["selffer+"],
-                "over_base_paired": _mean_in_range(gain["base"], first, last),
-                "over_selffer+_paired": _mean_in_range(gain["selffer+"], first, last),
+                "over_base": mean["transfer+"] - _mean(accuracies, "base", statistic),
+                "over_selffer+": mean["transfer+"] - mean["selffer+"],
+                "over_base_paired": over_base["difference"].mean(),
+                "over_base_paired_low": low,
+                "over_base_paired_high": high,
+                "over_selffer+_paired": pairs["transfer+", "selffer+"]["difference"].mean(),
+                "gain_over_selffer+": over_base["difference"].mean() - pairs["selffer+", "base"]["difference"].mean(),
             }
         )
     return pd.DataFrame(rows)
 
 
+def drops(accuracies: pd.DataFrame, statistic: str, n: int = DEEPEST_CUT) -> pd.DataFrame:
+    """By kind of split: how much less frozen transfer AnB reaches than base.
+
+    The paper's 8 % (random halves) and 25 % (man-made/natural) at n = 7 are ``drop``: the mean of all bases of such
+    splits less the mean of all AnB, in points of accuracy. ``relative`` is that drop as a share of the bases' mean,
+    and ``paired`` the mean of the differences of each network to its own base.
+    """
+    rows = []
+    for kind in (RANDOM, GROUPED):
+        of_kind = of_the_paper(accuracies[accuracies["kind"] == kind])
+        transfer = of_kind[(of_kind["treatment"] == "transfer") & (of_kind["n"] == n)]
+        if transfer.empty:
+            continue
+        base, mean = _mean(of_kind, "base", statistic), transfer[statistic].mean()
+        pairs = paired_differences(of_kind, "base", "transfer", statistic)
+        rows.append(
+            {
+                "kind": kind,
+                "n": n,
+                "networks": len(transfer),
+                "base": base,
+                "transfer": mean,
+                "drop": base - mean,
+                "relative": (base - mean) / base,
+                "paired": pairs.loc[pairs["n"] == n, "difference"].mean(),
+            }
+        )
+    return pd.DataFrame(rows, columns=["kind", "n", "networks", "base", "transfer", "drop", "relative", "paired"])
+
+
 def paired_differences(accuracies: pd.DataFrame, first: str, second: str, statistic: str) -> pd.DataFrame:
     """For each pair of networks of the same split, target, seed and n (a base has every n): first minus second.
 
-    Columns: split, kind, target, seed, n, difference. Networks without a partner are left out.
+    Columns: split, kind, target, seed, n, the accuracies first and second, difference. Networks without a partner are
+    left out.
     """
     key = ["split", "kind", "target", "seed"]
+    accuracies = of_the_paper(accuracies)
     sides = {}
     for treatment in (first, second):
         rows = accuracies[accuracies["treatment"] == treatment]
         sides[treatment] = rows[[*key, *([] if treatment == "base" else ["n"]), statistic]]
     on = key if "base" in (first, second) else [*key, "n"]
     pairs = sides[first].merge(sides[second], on=on, suffixes=("_first", "_second"))
-    pairs["difference"] = pairs[f"{statistic}_first"] - pairs[f"{statistic}_second"]
-    return pairs[[*key, "n", "difference"]]
+    pairs = pairs.rename(columns={f"{statistic}_first": "first", f"{statistic}_second": "second"})
+    pairs["difference"] = pairs["first"] - pairs["second"]
+    return pairs[[*key, "n", "first", "second", "difference"]]
 
 
 def paired_effects(accuracies: pd.DataFrame, statistic: str, seed: int = 0) -> pd.DataFrame:
@@ -89,12 +153,14 @@ def paired_effects(accuracies: pd.DataFrame, statistic: str, seed: int = 0) -> p
 
     The bootstrap resamples whole splits, and seeds within them, since networks of a split share their classes and
     those of a seed their base; the interval is the percentile one, and empty where there is only one split and seed.
+    With one split of several seeds it tells only of that split's classes, and with two splits it is little more than
+    the range of the two: look at ``splits``.
     """
     rows = []
     for effect, (first, second) in EFFECTS.items():
         pairs = paired_differences(accuracies, first, second, statistic)
         for (kind, n), group in pairs.groupby(["kind", "n"], sort=True):
-            low, high = _bootstrap_interval(group, np.random.default_rng(seed))
+            low, high = _bootstrap_interval(group, seed)
             rows.append(
                 {
                     "effect": effect,
@@ -146,23 +212,27 @@ def _mean(accuracies: pd.DataFrame, treatment: str, statistic: str) -> float:
     return float(accuracies.loc[accuracies["treatment"] == treatment, statistic].mean())
 
 
-def _mean_in_range(pairs: pd.DataFrame, first: int, last: int) -> float:
-    return float(pairs.loc[pairs["n"].between(first, last), "difference"].mean())
+def of_the_paper(accuracies: pd.DataFrame) -> pd.DataFrame:
+    """The networks that preserve no layers above the frozen ones."""
+    return accuracies[accuracies["copied"] == accuracies["n"]]
 
 
-def _bootstrap_interval(pairs: pd.DataFrame, random: np.random.Generator) -> tuple[float, float]:
+def _bootstrap_interval(pairs: pd.DataFrame, seed: int) -> tuple[float, float]:
+    """95 % percentile interval of the mean difference, drawing splits and then seeds within each drawn split."""
     by_split = [_sums_by_seed(group) for _, group in pairs.groupby("split", sort=True)]
-    if len(by_split) == 1 and len(by_split[0]) == 1:
+    if sum(map(len, by_split)) < 2:
         return float("nan"), float("nan")
+    random = np.random.default_rng(seed)
+    drawn = random.multinomial(len(by_split), _equal_chances(len(by_split)), size=RESAMPLES)
     totals = np.zeros((RESAMPLES, 2))
-    drawn = random.integers(len(by_split), size=(RESAMPLES, len(by_split)))
-    for position in range(len(by_split)):
-        for index, seeds in enumerate(by_split):
-            chosen = np.flatnonzero(drawn[:, position] == index)
-            picks = random.integers(len(seeds), size=(len(chosen), len(seeds)))
-            totals[chosen] += seeds[picks].sum(axis=1)
+    for times, seeds in zip(drawn.T, by_split, strict=True):
+        totals += random.multinomial(times * len(seeds), _equal_chances(len(seeds))) @ seeds
     low, high = np.quantile(totals[:, 0] / totals[:, 1], [0.025, 0.975])
     return float(low), float(high)
+
+
+def _equal_chances(count: int) -> NDArray[np.float64]:
+    return np.full(count, 1 / count)
 
 
 def _sums_by_seed(pairs: pd.DataFrame) -> NDArray[np.float64]:
@@ -175,3 +245,74 @@ def missing_networks(accuracies: pd.DataFrame, expected: Sequence[tuple[str, int
     """Which of the expected networks, (split, seed, name), have no accuracy; they are reported, never filled in."""
     there = set(accuracies[["split", "seed", "network"]].itertuples(index=False, name=None))
     return pd.DataFrame([e for e in expected if e not in there], columns=["split", "seed", "network"])
+
+
+def full_design(accuracies: pd.DataFrame) -> list[tuple[str, int, str]]:
+    """The networks that would make published accuracies complete, (split, seed, name), for `missing_networks`.
+
+    For each kind of split they are the bases, every series that one of its splits has, in both directions and at every
+    n that there is, and every reduced network, in all of its splits and seeds: that random halves were fine-tuned
+    does not mean that dissimilar ones should have been.
+    """
+    design = []
+    depths = sorted({int(n) for n in accuracies["n"] if n > 0})
+    for _, of_kind in accuracies.groupby("kind", sort=True):
+        networks = [Network.parse(name) for name in of_kind["network"].unique()]
+        series = {either for network in networks if network.source for either in _both_directions(network.series)}
+        complete = {Network(target) for network in networks for target in _mirrors(network.target)}
+        complete |= {one.at(n) for one in series for n in depths if n + one.preserved <= DEEPEST_CUT}
+        complete |= {network for network in networks if network.examples_per_class}
+        names = [network.name for network in sorted(complete, key=_by_treatment)]
+        design += list(product(of_kind["split"].unique(), map(int, of_kind["seed"].unique()), names))
+    return design
+
+
+def compare(ours: pd.DataFrame, published: pd.DataFrame, statistic: str) -> pd.DataFrame:
+    """Two studies side by side: differences to base by treatment, kind of split and n, of each and between them.
+
+    ``relative`` differences are shares of the base's accuracy, for data sets on which bases differ. Columns end in
+    ``_ours`` and ``_published``; where one study has no such networks, they are empty. Random filters know no classes,
+    so their networks are compared over all kinds of splits: the paper has them for the whole set only.
+    """
+    key = ["treatment", "kind", "n"]
+    tables = [differences_to_base(accuracies, statistic) for accuracies in (ours, published)]
+    table = tables[0].merge(tables[1], on=key, how="outer", suffixes=("_ours", "_published"))
+    for name in ("difference", "relative"):
+        table[f"{name}_ours_less_published"] = table[f"{name}_ours"] - table[f"{name}_published"]
+    return table.sort_values(key, key=_in_order, ignore_index=True)
+
+
+def differences_to_base(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
+    """By treatment, kind of split (``any`` for random filters) and n: networks, mean difference to the own base.
+
+    Columns: treatment, kind, n, networks, difference, relative (to the own base's accuracy).
+    """
+    tables = []
+    for treatment in COPYING:
+        pairs = paired_differences(accuracies, treatment, "base", statistic)
+        pairs["relative"] = pairs["difference"] / pairs["second"]
+        if treatment.startswith("random"):
+            pairs["kind"] = ANY
+        means = pairs.groupby(["kind", "n"]).agg(
+            networks=("difference", "size"), difference=("difference", "mean"), relative=("relative", "mean")
+        )
+        tables.append(means.reset_index().assign(treatment=treatment))
+    return pd.concat(tables, ignore_index=True)[["treatment", "kind", "n", "networks", "difference", "relative"]]
+
+
+def _both_directions(series: Series) -> tuple[Series, Series]:
+    mirror = {"A": "B", "B": "A"}
+    source, target = (mirror.get(part, part) for part in (series.source, series.target))
+    return series, replace(series, source=source, target=target)
+
+
+def _mirrors(target: str) -> tuple[str, ...]:
+    return HALVES if target in HALVES else (target,)
+
+
+def _by_treatment(network: Network) -> tuple[int, str, int, int]:
+    return TREATMENTS.index(network.treatment), network.target, network.n, network.copied
+
+
+def _in_order(column: pd.Series) -> pd.Series:
+    return column.map(TREATMENTS.index) if column.name == "treatment" else column

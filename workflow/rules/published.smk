@@ -1,0 +1,70 @@
+# The authors' published accuracies through the same code as our own, and our own beside them.
+
+
+rule published_accuracies:
+    input:
+        table=f"{workflow.basedir}/resources/yosinski2014/top1.csv",
+    output:
+        accuracies=f"{PUBLISHED}/accuracies.csv",
+        missing=f"{PUBLISHED}/missing.csv",
+    log:
+        f"{PUBLISHED}/logs/accuracies.log",
+    conda:
+        "../../envs/analysis.yaml"
+    script:
+        "../scripts/read_published.py"
+
+
+use rule statistics as published_statistics with:
+    input:
+        accuracies=rules.published_accuracies.output.accuracies,
+    output:
+        summary=f"{PUBLISHED}/summary.csv",
+        table1=f"{PUBLISHED}/table1.csv",
+        drops=f"{PUBLISHED}/drops.csv",
+        effects=f"{PUBLISHED}/effects.csv",
+        headline=f"{PUBLISHED}/headline.txt",
+    log:
+        f"{PUBLISHED}/logs/statistics.log",
+    params:
+        statistic="top1_mean_best10",
+
+
+use rule figures as published_figures with:
+    input:
+        accuracies=rules.published_accuracies.output.accuracies,
+    output:
+        figure2=multiext(f"{PUBLISHED}/figures/figure2", ".png", ".pdf"),
+        figure3=multiext(f"{PUBLISHED}/figures/figure3", ".png", ".pdf"),
+        effects=multiext(f"{PUBLISHED}/figures/effects", ".png", ".pdf"),
+        reduced=multiext(f"{PUBLISHED}/figures/reduced", ".png", ".pdf"),
+    log:
+        f"{PUBLISHED}/logs/figures.log",
+    params:
+        statistic="top1_mean_best10",
+        colours=config["figures"]["colours"],
+
+
+rule published:
+    input:
+        rules.published_accuracies.output,
+        rules.published_statistics.output,
+        rules.published_figures.output,
+
+
+rule compare:
+    input:
+        ours=rules.accuracies.output.accuracies,
+        published=rules.published_accuracies.output.accuracies,
+    output:
+        table=f"{RESULTS}/compare.csv",
+        figure=multiext(f"{FIGURES}/compare", ".png", ".pdf"),
+    log:
+        f"{LOGS}/compare.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        statistic=config["figures"]["statistic"],
+        colours=config["figures"]["colours"],
+    script:
+        "../scripts/compare_studies.py"

@@ -11,6 +11,10 @@ from transferability.splits import random_split
 from transferability.store import build_store, open_store
 from transferability.stream import Preprocessing
 
+# A slow machine is no reason to fail.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from transferability.glyphs import LETTER, SYMBOL
@@ -96,7 +96,6 @@ paths = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(paths, anything)
 def test_whatever_stands_in_the_config_is_read_or_refused(path, value):
     try:

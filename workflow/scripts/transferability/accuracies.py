@@ -154,15 +154,8 @@ def _published(text: Mapping[str, str]) -> dict[str, Any]:
     return {
         "split": split,
         "kind": WHOLE if split == WHOLE else RANDOM if _RANDOM_SPLIT.fullmatch(split) else GROUPED,
-        "network": network.name,
-        "treatment": network.treatment,
-        "source": network.source,
-        "target": network.target,
-        "n": network.n,
-        "copied": network.copied,
-        "frozen": network.frozen,
+        **network.facts,
         "seed": 0,
-        "examples_per_class": network.examples_per_class,
         "iterations": _integer(text, "iterations", 1) if text["iterations"] else None,
         **accuracies,
     }

@@ -94,6 +94,20 @@ class Network:
             raise ValueError(f"{self.name} copies nothing and belongs to no series")
         return Series(self.source, self.target, fine_tuned=not self.frozen, preserved=self.preserved)
 
+    @property
+    def facts(self) -> dict[str, str | int | None]:
+        """What tables and metrics files say of a network, by column."""
+        return {
+            "network": self.name,
+            "treatment": self.treatment,
+            "source": self.source,
+            "target": self.target,
+            "n": self.n,
+            "copied": self.copied,
+            "frozen": self.frozen,
+            "examples_per_class": self.examples_per_class,
+        }
+
     @classmethod
     def parse(cls, name: str) -> Self:
         """The network of that name; ValueError for anything that `name` does not print."""

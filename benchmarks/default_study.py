@@ -23,14 +23,11 @@ import yaml
 from report import report
 
 ROOT = Path(__file__).parents[1]
-TREATMENTS = {
-    "selffer": re.compile(r"([AB])[\d-]+\1"),
-    "transfer": re.compile(r"A[\d-]+B|B[\d-]+A"),
-    "random": re.compile(r"R[\d-]+[AB]"),
-    "selffer+": re.compile(r"([AB])[\d-]+\1\+"),
-    "transfer+": re.compile(r"(A[\d-]+B|B[\d-]+A)\+"),
-    "base": re.compile(r"base[AB]"),
-}
+sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+
+from transferability.names import Network, Series
+
+TREATMENTS = ("selffer", "transfer", "random", "selffer+", "transfer+", "base")
 
 
 def main() -> None:
@@ -84,10 +81,16 @@ def seconds_by_treatment(project: Path, split: str) -> dict[str, list[float]]:
     """Seconds of every training job, from Snakemake's own benchmark files."""
     seconds: dict[str, list[float]] = defaultdict(list)
     for path in project.glob(f"results/*/benchmarks/{split}/*/*.tsv"):
-        treatment = next(name for name, pattern in TREATMENTS.items() if pattern.fullmatch(path.stem))
         with path.open() as file:
-            seconds[treatment].append(float(next(csv.DictReader(file, delimiter="\t"))["s"]))
+            seconds[treatment_of(path.stem)].append(float(next(csv.DictReader(file, delimiter="\t"))["s"]))
     return seconds
+
+
+def treatment_of(job: str) -> str:
+    """The treatment of a training job, which is named baseA, or like a series with its depths for n, A1-7B+."""
+    if job.startswith("base"):
+        return Network.parse(job).treatment
+    return Series.parse(re.sub(r"\d+(-\d+)?", "n", job, count=1)).treatment
 
 
 if __name__ == "__main__":

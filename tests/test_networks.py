@@ -9,8 +9,10 @@ from transferability.networks import ARCHITECTURES, build_network, first_stochas
 SHAPES = [(24, 24, 1), (32, 32, 3), (28, 28, 1)]
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    ("architecture", "shape"),
+    [*(("mini_caffenet", shape) for shape in SHAPES), ("caffenet", (67, 67, 3)), ("caffenet", (100, 68, 1))],
+)
 def test_eight_layers_with_the_papers_names(architecture, shape):
     network = build_network(architecture, shape, 11, 0)
     assert tuple(name for name, _ in network.named_children()) == LAYER_NAMES
@@ -54,6 +56,14 @@ def test_copying_is_bit_for_bit_and_goes_no_further():
     for key, value in network.state_dict().items():
         expected = source.state_dict() if LAYER_NAMES.index(key.split(".")[0]) < 3 else before
         assert torch.equal(value, expected[key])
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_images_that_are_too_small_are_refused_and_the_next_size_works(architecture):
+    side = ARCHITECTURES[architecture].smallest_side
+    with pytest.raises(ValueError, match=f"at least {side} pixels a side; these are {side - 1} x 99"):
+        build_network(architecture, (side - 1, 99, 1), 2, 0)
+    assert build_network(architecture, (side, side, 1), 2, 0)(torch.zeros(1, 1, side, side)).shape == (1, 2)
 
 
 def test_the_first_layer_with_dropout():

@@ -38,7 +38,7 @@ def recipe(store_folder: Path) -> Recipe:
         split=random_split(store.classes, "random0", 0),
         seed=0,
         architecture="mini_caffenet",
-        preprocessing=Preprocessing(crop=0, mirror=False, scale=64.0),
+        preprocessing=Preprocessing(crop=0, mirror=False, mean="own", scale=64.0),
         hyperparameters=Hyperparameters(
             iterations=24,
             batch_size=8,

@@ -22,6 +22,7 @@ from transferability.interruption import Interrupted
 from transferability.names import LAYER_NAMES, Network
 from transferability.networks import Architecture, he_normal, mini_caffenet
 from transferability.series import NetworkFiles, Recipe, Running, TrainingError, accuracies_of, train
+from transferability.splits import whole_split
 
 DEPTHS = (1, 3, 7)
 ALL_SERIES = ("A{n}B", "A{n}B+", "B{n}B", "B{n}B+", "R{n}B", "R{n}B+")
@@ -301,7 +302,7 @@ class TestProtocol:
         hits = 0
         positions = [i for i in range(store.training_count, len(store.labels)) if store.labels[i] in classes]
         for i in positions:
-            image = (store.images[i].astype("float32") - store.mean) / 64.0
+            image = (store.images[i].astype("float32") - store.mean_image(classes)) / 64.0
             answer = int(network(torch.from_numpy(image).permute(2, 0, 1)[None]).argmax())
             hits += classes[answer] == store.labels[i]
         recorded = json.loads((bases / "baseB.metrics.json").read_text())["top1_final"]
@@ -338,20 +339,16 @@ class TestProtocol:
             for number in range(1, 9):
                 assert equal(layer(weights, number), layer(source, number)) == (number <= network.frozen)
 
-    def test_reduced_networks_see_only_the_first_images_of_each_class(self, recipe):
-        from transferability.splits import whole_split
-
+    def test_reduced_networks_see_only_the_first_images_of_each_class(self, recipe, running):
         whole = replace(recipe, split=whole_split(recipe.store.classes))
-        stream, validation = series._data(whole, Network.parse("reduced2"), "cpu")
+        stream, validation = series._data(whole, Network.parse("reduced2"), running)
         seen = {tuple(image.flatten().tolist()) for i in range(6) for image in stream.batch(i)[0]}
         first = {label: [] for label in range(len(recipe.store.classes))}
         for i, label in enumerate(recipe.store.labels[recipe.store.training]):
             first[int(label)].append(i)
-        expected = {
-            tuple((((recipe.store.images[i] - recipe.store.mean) / 64.0).transpose(2, 0, 1)).astype("float32").ravel())
-            for positions in first.values()
-            for i in positions[:2]
-        }
+        images = recipe.store.images[[i for positions in first.values() for i in positions[:2]]]
+        mean = images.astype("float64").mean(axis=0).astype("float32")
+        expected = {tuple(((image - mean) / 64.0).transpose(2, 0, 1).astype("float32").ravel()) for image in images}
         assert seen == expected
         assert len(validation) == len(recipe.store.labels) - recipe.store.training_count
 
@@ -378,7 +375,7 @@ def with_dropout(monkeypatch):
             setattr(network, name, nn.Sequential(nn.Dropout(0.5), *getattr(network, name)))
         return network
 
-    monkeypatch.setitem(networks.ARCHITECTURES, "with_dropout", Architecture(build, he_normal))
+    monkeypatch.setitem(networks.ARCHITECTURES, "with_dropout", Architecture(build, he_normal, smallest_side=7))
     return "with_dropout"
 
 
@@ -391,5 +388,5 @@ def with_batch_norm(monkeypatch):
             setattr(network, name, nn.Sequential(convolution, nn.BatchNorm2d(convolution.out_channels), *rest))
         return network
 
-    monkeypatch.setitem(networks.ARCHITECTURES, "with_batch_norm", Architecture(build, he_normal))
+    monkeypatch.setitem(networks.ARCHITECTURES, "with_batch_norm", Architecture(build, he_normal, smallest_side=7))
     return "with_batch_norm"

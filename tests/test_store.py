@@ -1,10 +1,20 @@
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from support import Patterns
-from transferability.store import LABELS, STORE_FILES, ImageClass, StoreError, build_store, checksum, open_store
+from transferability.store import (
+    LABELS,
+    STORE_FILES,
+    ImageClass,
+    StoreError,
+    UnreadableImagesError,
+    build_store,
+    checksum,
+    open_store,
+)
 
 
 def test_a_store_holds_what_the_source_gave(store_folder):
@@ -15,19 +25,104 @@ def test_a_store_holds_what_the_source_gave(store_folder):
     assert store.classes == source.classes
     assert store.training_count == len(source.training)
     assert store.image_shape == source.image_shape
-    assert np.allclose(store.mean, store.images[store.training].mean(axis=0))
 
 
-def test_the_mean_is_of_training_images_only(store_folder):
+@pytest.mark.parametrize("classes", [[0, 1, 2, 3, 4, 5], [1, 4], [5]])
+def test_the_mean_image_is_of_the_training_images_of_these_classes(store_folder, classes):
     store = open_store(store_folder)
-    assert not np.allclose(store.mean, store.images.mean(axis=0))
+    chosen = [i for i in range(store.training_count) if store.labels[i] in classes]
+    expected = store.images[chosen].astype(np.float64).mean(axis=0).astype(np.float32)
+    assert np.array_equal(store.mean_image(classes), expected)
+
+
+def assert_same_store(one, other):
+    assert sorted(path.name for path in one.iterdir()) == sorted(STORE_FILES)
+    for name in STORE_FILES:
+        assert (one / name).read_bytes() == (other / name).read_bytes()
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1000])
-def test_the_same_data_make_the_same_bytes_in_any_chunks(store_folder, tmp_path, chunk):
-    build_store(Patterns(), tmp_path, chunk=chunk)
-    for name in STORE_FILES:
-        assert (tmp_path / name).read_bytes() == (store_folder / name).read_bytes()
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_same_data_make_the_same_bytes_in_any_chunks_and_threads(store_folder, tmp_path, chunk, threads):
+    build_store(Patterns(), tmp_path, chunk=chunk, threads=threads)
+    assert_same_store(tmp_path, store_folder)
+
+
+class Failing(Patterns):
+    """Cannot read image 30, and notes what was read before."""
+
+    def read(self, start, stop):
+        if start <= 30 < stop:
+            raise OSError("unreadable")
+        return super().read(start, stop)
+
+
+class Counting(Patterns):
+    def read(self, start, stop):
+        spans.append((start, stop))
+        return super().read(start, stop)
+
+
+spans: list[tuple[int, int]] = []
+
+
+def interrupted_build(folder):
+    with pytest.raises(OSError, match="unreadable"):
+        build_store(Failing(), folder, chunk=10)
+
+
+def test_a_source_that_fails_leaves_no_store(tmp_path):
+    interrupted_build(tmp_path)
+    assert not set(STORE_FILES) & {path.name for path in tmp_path.iterdir()}
+
+
+def test_an_interrupted_build_goes_on_where_it_was(store_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(Patterns, "__repr__", lambda _: "patterns")
+    interrupted_build(tmp_path)
+    written = {int(line) for line in (tmp_path / ".chunks.building").read_text().splitlines()[1:]}
+    assert {0, 10, 20} <= written
+    spans.clear()
+    build_store(Counting(), tmp_path, chunk=10)
+    assert spans == [(start, min(start + 10, 102)) for start in range(0, 102, 10) if start not in written]
+    assert_same_store(tmp_path, store_folder)
+
+
+def test_another_source_does_not_go_on_with_what_is_there(store_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(Failing, "__repr__", lambda _: "another")
+    interrupted_build(tmp_path)
+    build_store(Patterns(), tmp_path, chunk=10)
+    assert_same_store(tmp_path, store_folder)
+
+
+def test_a_note_that_was_cut_off_does_not_count(store_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(Patterns, "__repr__", lambda _: "patterns")
+    interrupted_build(tmp_path)
+    notes = tmp_path / ".chunks.building"
+    notes.write_text(f"{notes.read_text()}4")  # of 40: chunk 40 was never written, chunk 4 does not exist
+    build_store(Patterns(), tmp_path, chunk=10)
+    assert_same_store(tmp_path, store_folder)
+
+
+def test_unreadable_images_are_all_named_and_the_others_kept(tmp_path):
+    class Holes(Patterns):
+        def read(self, start, stop):
+            bad = [i for i in (5, 31, 32) if start <= i < stop]
+            if bad:
+                raise UnreadableImagesError("\n".join(f"image {i}" for i in bad))
+            return super().read(start, stop)
+
+    with pytest.raises(UnreadableImagesError) as caught:
+        build_store(Holes(), tmp_path, chunk=10)
+    assert str(caught.value).splitlines() == ["image 31", "image 32", "image 5"]
+    assert len((tmp_path / ".chunks.building").read_text().splitlines()) == 1 + 9
+
+
+def test_a_disk_that_is_too_small_is_refused_before_anything_is_read(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=100)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(StoreError, match=r"but only 0\.0 GB are free; set stores to a folder"):
+        build_store(Failing(), tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_checksum_notices_one_changed_pixel(tmp_path):
@@ -66,13 +161,3 @@ def test_classes_out_of_order_are_refused(tmp_path):
     object.__setattr__(source, "classes", (ImageClass("b"), ImageClass("a"), *source.classes[2:]))
     with pytest.raises(StoreError, match="distinct and sorted"):
         build_store(source, tmp_path)
-
-
-def test_a_source_that_fails_leaves_no_file(tmp_path):
-    class Failing(Patterns):
-        def read(self, start, stop):
-            raise OSError("unreadable")
-
-    with pytest.raises(OSError, match="unreadable"):
-        build_store(Failing(), tmp_path)
-    assert not list(tmp_path.iterdir())

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from transferability.store import open_store
-from transferability.stream import ImageLoader, Preprocessing, TrainingStream, ValidationSet
+from transferability.stream import ImageLoader, Preprocessing, TrainingStream, ValidationSet, mean_image
 
-WHOLE_IMAGE = Preprocessing(crop=0, mirror=False, scale=64.0)
+WHOLE_IMAGE = Preprocessing(crop=0, mirror=False, mean="whole", scale=64.0)
+CROPPED = Preprocessing(crop=11, mirror=True, mean="own", scale=64.0)
 CPU = torch.device("cpu")
 
 
@@ -17,9 +18,13 @@ def store(store_folder):
     return open_store(store_folder)
 
 
-def loader(store, preprocessing=WHOLE_IMAGE, part=None):
+def mean_of_all(store):
+    return store.mean_image(range(len(store.classes)))
+
+
+def loader(store, preprocessing=WHOLE_IMAGE, part=None, **how):
     part = part or store.training
-    return ImageLoader(store, np.arange(part.start, part.stop), preprocessing, CPU)
+    return ImageLoader(store, np.arange(part.start, part.stop), mean_of_all(store), preprocessing, CPU, **how)
 
 
 def stream(store, batch_size, *seed, preprocessing=WHOLE_IMAGE):
@@ -28,7 +33,7 @@ def stream(store, batch_size, *seed, preprocessing=WHOLE_IMAGE):
 
 
 def as_network_sees(store, position, top, left, side, mirrored=False):
-    image = (store.images[position].astype(np.float32) - store.mean)[top : top + side, left : left + side]
+    image = (store.images[position].astype(np.float32) - mean_of_all(store))[top : top + side, left : left + side]
     return (image[:, ::-1] if mirrored else image).transpose(2, 0, 1) / 64
 
 
@@ -43,7 +48,7 @@ def test_every_epoch_shows_every_image_once(store, batch_size):
 
 
 def test_a_batch_is_a_function_of_its_number_alone(store):
-    preprocessing = Preprocessing(crop=12, mirror=True, scale=64.0)
+    preprocessing = Preprocessing(crop=12, mirror=True, mean="whole", scale=64.0)
     forward, backward = (stream(store, 10, "seed", preprocessing=preprocessing) for _ in range(2))
     in_order = {i: forward.batch(i) for i in range(20)}
     for i in reversed(range(20)):
@@ -64,7 +69,9 @@ def test_whole_images_are_the_stores_less_the_mean(store):
 
 
 def test_crops_are_pieces_of_the_image_less_the_mean_at_the_same_place(store):
-    images, which = stream(store, 64, 0, preprocessing=Preprocessing(14, mirror=True, scale=64.0)).batch(0)
+    images, which = stream(store, 64, 0, preprocessing=Preprocessing(14, mirror=True, mean="whole", scale=64.0)).batch(
+        0
+    )
     places = Counter()
     for image, position in zip(images.numpy(), which.tolist(), strict=True):
         matches = [
@@ -82,7 +89,7 @@ def test_crops_are_pieces_of_the_image_less_the_mean_at_the_same_place(store):
 
 
 def test_validation_sees_the_centre_unmirrored_in_file_order(store):
-    one = loader(store, Preprocessing(12, mirror=True, scale=64.0), store.validation)
+    one = loader(store, Preprocessing(12, mirror=True, mean="whole", scale=64.0), store.validation)
     targets = store.labels[store.validation]
     batches = list(ValidationSet(one, targets, 7).batches())
     images, labels = torch.cat([b[0] for b in batches]), torch.cat([b[1] for b in batches])
@@ -93,12 +100,32 @@ def test_validation_sees_the_centre_unmirrored_in_file_order(store):
 
 def test_images_of_colour_keep_their_channels(store):
     colour = np.concatenate([store.images, 255 - store.images, store.images // 2], axis=-1)
-    mean = colour[store.training].mean(axis=0, dtype=np.float64).astype(np.float32)
-    coloured = replace(store, images=colour, mean=mean)
+    labels = store.labels[store.training]
+    sums = [colour[store.training][labels == label].sum(axis=0) for label in range(len(store.classes))]
+    coloured = replace(store, images=colour, class_sums=np.array(sums, dtype=np.uint32))
     images, which = stream(coloured, 8, 0).batch(0)
     assert np.allclose(images[0].numpy(), as_network_sees(coloured, int(which[0]), 0, 0, 16), atol=1e-5)
 
 
 def test_a_crop_larger_than_the_image_is_refused():
     with pytest.raises(ValueError, match=r"crop is 20, but the images are 16 x 16 pixels"):
-        Preprocessing(20, mirror=False, scale=1.0).seen_shape((16, 16, 1))
+        Preprocessing(20, mirror=False, mean="whole", scale=1.0).seen_shape((16, 16, 1))
+
+
+@pytest.mark.parametrize(
+    "preprocessing", [WHOLE_IMAGE, CROPPED, replace(CROPPED, crop=0), replace(CROPPED, mirror=False)]
+)
+def test_images_read_from_the_store_are_the_same_as_those_in_memory(store, preprocessing):
+    held, stored = (loader(store, preprocessing, store.validation, resident_bytes=size) for size in (1e9, 0))
+    chosen = np.random.default_rng(0).permutation(len(held))
+    crops = [one.random_crops(chosen, np.random.default_rng(1)) for one in (held, stored)]
+    assert torch.equal(*crops)
+    assert torch.equal(held.centre_crops(chosen), stored.centre_crops(chosen))
+
+
+def test_the_mean_image_is_of_what_the_network_is_trained_on(store):
+    half = np.flatnonzero(store.labels[store.training] < 3)
+    for positions in (half, half[:7], half[[0, -1]]):
+        expected = store.images[positions].astype(np.float64).mean(axis=0).astype(np.float32)
+        assert np.array_equal(mean_image(store, positions, "own"), expected)
+        assert np.array_equal(mean_image(store, positions, "whole"), mean_of_all(store))

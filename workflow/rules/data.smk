@@ -8,10 +8,11 @@ rule store:
         f"{STORE}/store.log",
     conda:
         "../../envs/analysis.yaml"
+    threads: config["running"]["store_threads"]
     params:
         version=STORE_VERSION,
         name=config["dataset"],
-        settings=dict(STUDY.data_set),
+        settings=STUDY.store_settings,
     script:
         "../scripts/build_store.py"
 

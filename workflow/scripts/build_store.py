@@ -4,9 +4,12 @@ from transferability.data_sets import image_source
 from transferability.joblog import job_log
 from transferability.store import build_store
 
-folder = Path(snakemake.output[0]).parent
-with job_log(Path(snakemake.log[0]), f"store {snakemake.params.name}") as say:
-    source = image_source(snakemake.params.name, snakemake.params.settings)
-    counts = f"{len(source.training)} training and {len(source.validation)} validation images"
+folder, name = Path(snakemake.output[0]).parent, snakemake.params.name
+with (
+    job_log(Path(snakemake.log[0]), f"store {name}") as say,
+    image_source(name, snakemake.params.settings) as source,
+):
+    counts = f"{len(source.training):,} training and {len(source.validation):,} validation images"
     say(f"{counts} of {len(source.classes)} classes")
-    build_store(source, folder)
+    report_seconds = snakemake.config["running"]["report_seconds"]
+    build_store(source, folder, threads=snakemake.threads, say=say, report_seconds=report_seconds)

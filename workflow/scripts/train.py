@@ -36,6 +36,7 @@ with job_log(log, f"{snakemake.wildcards.split} {log.stem}") as say, claimed_dev
             device=device,
             state_seconds=running["state_seconds"],
             report_seconds=running["report_seconds"],
+            resident_bytes=running["resident_gb"] * 1e9,
             say=say,
         ),
     )

@@ -1,16 +1,23 @@
 """The kinds of data set that can become a store."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from transferability.glyphs import Glyphs
+from transferability.image_folders import image_folders
 from transferability.store import ImageSource
 
 
-def image_source(name: str, settings: Mapping[str, Any]) -> ImageSource:
-    """The data set of that name, from its settings in the config."""
+@contextmanager
+def image_source(name: str, settings: Mapping[str, Any]) -> Iterator[ImageSource]:
+    """The data set of that name, from its settings in the config; for as long as the block lasts."""
     arguments = {key: value for key, value in settings.items() if key != "kind"}
     match settings["kind"]:
         case "glyphs":
-            return Glyphs(**arguments)
-    raise ValueError(f"datasets.{name}.kind: {settings['kind']!r} is not a kind of data set")
+            yield Glyphs(**arguments)
+        case "folder":
+            with image_folders(name, **arguments) as source:
+                yield source
+        case kind:
+            raise ValueError(f"datasets.{name}.kind: {kind!r} is not a kind of data set")

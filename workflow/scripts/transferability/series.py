@@ -30,7 +30,7 @@ from transferability.seeding import seed_for
 from transferability.splits import Split, first_of_each_class, samples_of
 from transferability.state import StateFolder, TrainingState, hold_all
 from transferability.store import Store
-from transferability.stream import ImageLoader, Preprocessing, TrainingStream, ValidationSet
+from transferability.stream import ImageLoader, Preprocessing, TrainingStream, ValidationSet, mean_image
 
 VALIDATION_BATCH = 400
 HISTORY_COLUMNS = (
@@ -95,6 +95,7 @@ class Running:
         device: ``cpu`` or ``cuda``.
         state_seconds: time between two states.
         report_seconds: time between two lines of progress.
+        resident_bytes: images of a half up to this size are held in the device's memory.
         say: called with every line of progress.
     """
 
@@ -103,6 +104,7 @@ class Running:
     state_seconds: float
     report_seconds: float
     say: Callable[[str], None]
+    resident_bytes: float = float("inf")
 
 
 def use_threads(threads: int) -> None:
@@ -280,7 +282,7 @@ class _SharedLayers:
 
 
 def _train_in_lock_step(recipe: Recipe, pupils: Sequence[_Pupil], running: Running, stop: StopRequest) -> None:
-    stream, validation = _data(recipe, pupils[0].network, running.device)
+    stream, validation = _data(recipe, pupils[0].network, running)
     iterations = recipe.hyperparameters.iterations
     first = min(pupil.updates for pupil in pupils)
     if first:
@@ -338,15 +340,19 @@ def _loss_and_hits(logits: torch.Tensor, targets: torch.Tensor) -> tuple[float, 
     return loss, hits[:, 0].sum().item(), hits.sum().item()
 
 
-def _data(recipe: Recipe, network: Network, device: str) -> tuple[TrainingStream, ValidationSet]:
+def _data(recipe: Recipe, network: Network, running: Running) -> tuple[TrainingStream, ValidationSet]:
     store, classes = recipe.store, recipe.split.halves[network.target]
     positions, targets = samples_of(store, classes, store.training)
     if network.examples_per_class is not None:
         kept = first_of_each_class(targets, network.examples_per_class)
         positions, targets = positions[kept], targets[kept]
     held_out, held_out_targets = samples_of(store, classes, store.validation)
-    loader = ImageLoader(store, positions, recipe.preprocessing, torch.device(device))
-    validation_loader = ImageLoader(store, held_out, recipe.preprocessing, torch.device(device))
+    # Validation images have no part in the mean that is subtracted from them.
+    mean = mean_image(store, positions, recipe.preprocessing.mean)
+    about = (mean, recipe.preprocessing, torch.device(running.device))
+    loader, validation_loader = (
+        ImageLoader(store, where, *about, resident_bytes=running.resident_bytes) for where in (positions, held_out)
+    )
     # The stream belongs to the half, not to the network: comparisons between networks of a half are paired.
     stream = TrainingStream(
         loader, targets, recipe.hyperparameters.batch_size, recipe.seed, recipe.split.name, network.target

@@ -2,17 +2,23 @@
 
 A store is a folder of six files::
 
-    images.npy     uint8, N x H x W x C, memory-mapped: the training images, then the validation images
-    labels.npy     int64, N: the index of each image's class
-    classes.csv    index, name, group: one row a class, in the order of the names
-    samples.csv    index, part, label, file: where each image comes from
-    mean.npy       float32, H x W x C: the mean of the training images
-    manifest.json  shapes, counts, and the checksum of all the above
+    images.npy      uint8, N x H x W x C, memory-mapped: the training images, then the validation images
+    labels.npy      int64, N: the index of each image's class
+    classes.csv     index, name, group: one row a class, in the order of the names
+    samples.csv     index, part, label, file: where each image comes from
+    class_sums.npy  uint32, classes x H x W x C: the sum of each class's training images, for mean images
+    manifest.json   shapes, counts, and the checksum of all the above
 """
 
 import csv
 import hashlib
-from collections.abc import Iterator, Sequence
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -23,10 +29,10 @@ from numpy.typing import NDArray
 from transferability.files import read_json, whole_file, write_csv, write_json
 
 IMAGES, LABELS, CLASSES, SAMPLES = "images.npy", "labels.npy", "classes.csv", "samples.csv"
-MEAN, MANIFEST = "mean.npy", "manifest.json"
-STORE_FILES = (IMAGES, LABELS, CLASSES, SAMPLES, MEAN, MANIFEST)
+CLASS_SUMS, MANIFEST = "class_sums.npy", "manifest.json"
+STORE_FILES = (IMAGES, LABELS, CLASSES, SAMPLES, CLASS_SUMS, MANIFEST)
 # Raised by hand when a store would be laid out otherwise, or the same settings would give other images.
-STORE_VERSION = 1
+STORE_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ class Store:
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     classes: tuple[ImageClass, ...]
-    mean: NDArray[np.float32]
+    class_sums: NDArray[np.uint32]
     training_count: int
     checksum: str
 
@@ -90,24 +96,51 @@ class Store:
     def validation(self) -> slice:
         return slice(self.training_count, len(self.labels))
 
+    def mean_image(self, classes: Sequence[int]) -> NDArray[np.float32]:
+        """The mean of the training images of some classes, H x W x C."""
+        count = np.isin(self.labels[self.training], list(classes)).sum()
+        total: NDArray[np.uint64] = self.class_sums[list(classes)].sum(axis=0, dtype=np.uint64)
+        mean: NDArray[np.float32] = (total / count).astype(np.float32)
+        return mean
+
 
 class StoreError(ValueError):
     """The store, or the data set on its way into one, is not what it should be."""
 
 
-def build_store(source: ImageSource, folder: Path, chunk: int = 1024) -> None:
-    """Write the source's images into a store; ``manifest.json`` comes last and makes the store valid."""
+class UnreadableImagesError(StoreError):
+    """Some files of a chunk are no images that can be used; the message has a line for each."""
+
+
+def build_store(
+    source: ImageSource,
+    folder: Path,
+    *,
+    threads: int = 1,
+    chunk: int = 256,
+    say: Callable[[str], None] = lambda line: None,
+    report_seconds: float = 30.0,
+) -> None:
+    """Write the source's images into a store; ``manifest.json`` comes last and makes the store valid.
+
+    Images are read ``chunk`` by ``chunk`` in several threads. A build that was interrupted goes on with the chunks
+    that are missing, if the source is still the same.
+
+    Raises:
+        StoreError: the source's classes or samples cannot be a data set, images cannot be read (all of them are
+            named), or the disk has too little room.
+    """
     _check_source(source)
     samples = [*source.training, *source.validation]
     folder.mkdir(parents=True, exist_ok=True)
-    total = np.zeros(source.image_shape, dtype=np.uint64)
-    with whole_file(folder / IMAGES) as path:
-        images = np.lib.format.open_memmap(path, "w+", np.uint8, (len(samples), *source.image_shape))
-        for start in range(0, len(samples), chunk):
-            stop = min(start + chunk, len(samples))
-            images[start:stop] = source.read(start, stop)
-            total += images[start : min(stop, len(source.training))].sum(axis=0, dtype=np.uint64)
-        images.flush()
+    size = len(samples) * int(np.prod(source.image_shape))
+    _check_room(folder, size, say)
+    with _pixels(folder, source, samples, chunk) as pixels:
+        starts = range(0, len(samples), chunk)
+        spans = [(start, min(start + chunk, len(samples))) for start in starts if start not in pixels.written]
+        if pixels.written:
+            say(f"going on: {len(pixels.written)} of {len(starts)} chunks are written")
+        _read(source, pixels, spans, threads, _Pace(say, sum(stop - start for start, stop in spans), report_seconds))
     with whole_file(folder / LABELS) as path:
         np.save(path, np.array([sample.label for sample in samples], dtype=np.int64), allow_pickle=False)
     write_csv(
@@ -116,8 +149,8 @@ def build_store(source: ImageSource, folder: Path, chunk: int = 1024) -> None:
     parts = ["training"] * len(source.training) + ["validation"] * len(source.validation)
     rows = [(i, part, s.label, s.file) for i, (part, s) in enumerate(zip(parts, samples, strict=True))]
     write_csv(folder / SAMPLES, ["index", "part", "label", "file"], rows)
-    with whole_file(folder / MEAN) as path:
-        np.save(path, (total / len(source.training)).astype(np.float32), allow_pickle=False)
+    with whole_file(folder / CLASS_SUMS) as path:
+        np.save(path, _class_sums(folder, source), allow_pickle=False)
     write_json(
         folder / MANIFEST,
         {
@@ -133,6 +166,110 @@ def build_store(source: ImageSource, folder: Path, chunk: int = 1024) -> None:
     )
 
 
+@dataclass(frozen=True)
+class _Pixels:
+    """The images file while it is written: any chunk at any time, each noted once it is on the disk."""
+
+    images: Path
+    notes: Path
+    header: int
+    image_bytes: int
+    written: frozenset[int]
+
+    def write(self, start: int, images: NDArray[np.uint8]) -> None:
+        with self.images.open("rb+") as file:
+            file.seek(self.header + start * self.image_bytes)
+            file.write(np.ascontiguousarray(images).data)
+            file.flush()
+            os.fsync(file.fileno())
+        with self.notes.open("a", encoding="utf-8") as file:
+            file.write(f"{start}\n")
+
+
+@contextmanager
+def _pixels(folder: Path, source: ImageSource, samples: Sequence[Sample], chunk: int) -> Iterator[_Pixels]:
+    """Start or go on writing the images; once all is well they get their final name."""
+    images, notes = folder / f".{IMAGES}.building", folder / ".chunks.building"
+    shape = (len(samples), *source.image_shape)
+    about = json.dumps([STORE_VERSION, chunk, repr(source), shape, [(s.label, s.file) for s in samples]])
+    first_note = f"{hashlib.sha256(about.encode()).hexdigest()}\n"
+    if not (notes.exists() and images.exists() and notes.read_text(encoding="utf-8").startswith(first_note)):
+        notes.unlink(missing_ok=True)
+        np.lib.format.open_memmap(images, "w+", np.uint8, shape).flush()
+        notes.write_text(first_note, encoding="utf-8")
+    lines = notes.read_text(encoding="utf-8").splitlines(keepends=True)[1:]
+    written = frozenset(int(line) for line in lines if line.endswith("\n"))  # the last may have been cut off
+    image_bytes = int(np.prod(source.image_shape))
+    header = images.stat().st_size - len(samples) * image_bytes
+    yield _Pixels(images, notes, header, image_bytes, written)
+    images.replace(folder / IMAGES)
+    notes.unlink()
+
+
+def _read(source: ImageSource, pixels: _Pixels, spans: Sequence[tuple[int, int]], threads: int, pace: "_Pace") -> None:
+    """Read what is missing; unreadable images are gathered, so that all are known after one pass."""
+    unreadable: list[str] = []
+
+    def read(start: int, stop: int) -> int:
+        pixels.write(start, source.read(start, stop))
+        return stop - start
+
+    with ThreadPoolExecutor(threads) as pool:
+        futures = [pool.submit(read, *span) for span in spans]
+        try:
+            for future in as_completed(futures):
+                try:
+                    pace.made(future.result())
+                except UnreadableImagesError as error:
+                    unreadable += str(error).splitlines()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    if unreadable:
+        more = [f"and {len(unreadable) - 20} more"] if len(unreadable) > 20 else []
+        raise UnreadableImagesError("\n".join([*sorted(unreadable)[:20], *more]))
+
+
+class _Pace:
+    """A line every so often: how far, how fast, how long to go."""
+
+    def __init__(self, say: Callable[[str], None], total: int, report_seconds: float) -> None:
+        self._say, self._total, self._report_seconds = say, total, report_seconds
+        self._done = 0
+        self._started = self._last = time.monotonic()
+
+    def made(self, images: int) -> None:
+        self._done += images
+        now = time.monotonic()
+        if now - self._last >= self._report_seconds:
+            self._last = now
+            rate = self._done / (now - self._started)
+            left = (self._total - self._done) / rate
+            self._say(f"{self._done:,} of {self._total:,} images, {rate:,.0f} images/s, {left / 60:.1f} minutes left")
+
+
+def _check_room(folder: Path, size: int, say: Callable[[str], None]) -> None:
+    there = sum(path.stat().st_blocks * 512 for path in folder.glob(f"*{IMAGES}*"))
+    free = shutil.disk_usage(folder).free + there
+    say(f"a store of {size / 1e9:.2f} GB in {folder}, where {free / 1e9:.1f} GB are free")
+    if size > free:
+        raise StoreError(
+            f"{folder}: the store takes {size / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free; "
+            "set stores to a folder with more room"
+        )
+
+
+def _class_sums(folder: Path, source: ImageSource) -> NDArray[np.uint32]:
+    images = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
+    labels = np.array([sample.label for sample in source.training])
+    sums = np.zeros((len(source.classes), *source.image_shape), dtype=np.uint32)
+    for start in range(0, len(labels), 256):
+        block = labels[start : start + 256]
+        for label in np.unique(block):
+            sums[label] += images[start : start + len(block)][block == label].sum(axis=0, dtype=np.uint32)
+    return sums
+
+
 def open_store(folder: Path) -> Store:
     """Open a store for reading; StoreError if its files do not fit together."""
     manifest = read_json(folder / MANIFEST)
@@ -145,8 +282,14 @@ def open_store(folder: Path) -> Store:
     expected = (manifest["training"] + manifest["validation"], *manifest["image_shape"])
     if images.shape != expected or labels.shape != expected[:1] or len(classes) != manifest["classes"]:
         raise StoreError(f"{folder}: the files do not have the shapes that {MANIFEST} names; build the store again")
-    mean = np.load(folder / MEAN, allow_pickle=False)
-    return Store(manifest["name"], images, labels, classes, mean, manifest["training"], manifest["checksum"])
+    sums = np.load(folder / CLASS_SUMS, mmap_mode="r", allow_pickle=False)
+    return Store(manifest["name"], images, labels, classes, sums, manifest["training"], manifest["checksum"])
+
+
+def read_samples(folder: Path) -> list[Sample]:
+    """Where each image of a store comes from, in the order of the images."""
+    with (folder / SAMPLES).open(encoding="utf-8", newline="") as file:
+        return [Sample(int(row["label"]), row["file"]) for row in csv.DictReader(file)]
 
 
 def checksum(folder: Path) -> str:

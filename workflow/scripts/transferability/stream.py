@@ -4,7 +4,9 @@ All networks trained for one half of a split and seed see the same stream, whate
 batch is a pure function of its number, so that an interrupted training simply asks for the next one.
 """
 
+import math
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +15,9 @@ from numpy.typing import NDArray
 
 from transferability.seeding import generator_for
 from transferability.store import Store
+
+WHOLE_MEAN = "whole"
+READERS = 8  # threads that wait for the disk and copy; they need no core of their own
 
 
 @dataclass(frozen=True)
@@ -23,11 +28,14 @@ class Preprocessing:
         crop: side of the square the network sees, 0 for the whole image. Training crops at random, validation
             in the centre.
         mirror: whether training mirrors every other image at random.
-        scale: pixel values, less the mean image of the store's training set, are divided by this.
+        mean: the mean image subtracted: ``own``, of the images that the network is trained on, as in the paper, or
+            ``whole``, of the whole training set.
+        scale: pixel values, less the mean image, are divided by this.
     """
 
     crop: int
     mirror: bool
+    mean: str
     scale: float
 
     def seen_shape(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -38,20 +46,49 @@ class Preprocessing:
         return (self.crop or height, self.crop or width, channels)
 
 
-class ImageLoader:
-    """Images of a part of the store as float batches, B x C x H x W (channels last in memory) on a device."""
+def mean_image(store: Store, positions: NDArray[np.int64], mean: str) -> NDArray[np.float32]:
+    """The mean image, H x W x C, for a network trained on these images of the store; `Preprocessing` says which."""
+    if mean == WHOLE_MEAN:
+        return store.mean_image(range(len(store.classes)))
+    classes = np.unique(store.labels[positions])
+    if len(positions) == np.isin(store.labels[store.training], classes).sum():
+        return store.mean_image(classes.tolist())
+    total = np.zeros(store.image_shape, dtype=np.uint64)
+    for start in range(0, len(positions), 256):
+        total += store.images[positions[start : start + 256]].sum(axis=0, dtype=np.uint64)
+    return (total / len(positions)).astype(np.float32)
 
-    def __init__(self, store: Store, positions: NDArray[np.int64], preprocessing: Preprocessing, device: torch.device):
-        self._images = torch.from_numpy(store.images[positions]).to(device)
+
+class ImageLoader:
+    """Images of a part of the store as float batches, B x C x H x W (channels last in memory) on a device.
+
+    Images up to ``resident_bytes`` in all are held in the device's memory; more are read from the store as they are
+    needed. The batches are the same to the bit.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        positions: NDArray[np.int64],
+        mean: NDArray[np.float32],
+        preprocessing: Preprocessing,
+        device: torch.device,
+        *,
+        resident_bytes: float = float("inf"),
+    ) -> None:
+        self._count = len(positions)
+        resident = len(positions) * math.prod(store.image_shape) <= resident_bytes
+        kind = _ResidentImages if resident else _StoredImages
+        self._images = kind(store.images, positions, device)
         self._seen = preprocessing.seen_shape(store.image_shape)
         self._slack = (store.image_shape[0] - self._seen[0], store.image_shape[1] - self._seen[1])
-        self._mean = torch.from_numpy(store.mean).to(device)
+        self._mean = torch.from_numpy(mean).to(device)
         self._scale = 1.0 / preprocessing.scale
         self._mirror = preprocessing.mirror
         self._device = device
 
     def __len__(self) -> int:
-        return len(self._images)
+        return self._count
 
     def random_crops(self, chosen: NDArray[np.int64], random: np.random.Generator) -> torch.Tensor:
         """A batch of training images, each cropped and mirrored at random."""
@@ -72,17 +109,60 @@ class ImageLoader:
     ) -> torch.Tensor:
         height, width, _ = self._seen
         if not any(self._slack) and not mirrored.any():
-            batch, mean = self._images.index_select(0, self._to_device(chosen)), self._mean
+            batch, mean = self._images.whole(chosen), self._mean
         else:
             rows = top[:, None] + np.arange(height)
             columns = left[:, None] + np.arange(width)
             columns[mirrored] = columns[mirrored, ::-1]
-            pixels = self._to_device(rows)[:, :, None], self._to_device(columns)[:, None, :]
-            batch, mean = self._images[self._to_device(chosen)[:, None, None], *pixels], self._mean[pixels]
+            pixels = _to_device(rows, self._device)[:, :, None], _to_device(columns, self._device)[:, None, :]
+            batch, mean = self._images.pixels(chosen, rows, columns), self._mean[pixels]
         return batch.to(torch.float32).sub_(mean).mul_(self._scale).permute(0, 3, 1, 2)
 
-    def _to_device(self, indices: NDArray[np.int64]) -> torch.Tensor:
-        return torch.from_numpy(indices).to(self._device)
+
+class _ResidentImages:
+    """Images held in the memory of a device."""
+
+    def __init__(self, images: NDArray[np.uint8], positions: NDArray[np.int64], device: torch.device) -> None:
+        self._images = torch.from_numpy(images[positions]).to(device)
+        self._device = device
+
+    def whole(self, chosen: NDArray[np.int64]) -> torch.Tensor:
+        return self._images.index_select(0, _to_device(chosen, self._device))
+
+    def pixels(self, chosen: NDArray[np.int64], rows: NDArray[np.int64], columns: NDArray[np.int64]) -> torch.Tensor:
+        """The pixels at rows (B x H) and columns (B x W) of the chosen images, B x H x W x C."""
+        which, rows_there, columns_there = (_to_device(indices, self._device) for indices in (chosen, rows, columns))
+        return self._images[which[:, None, None], rows_there[:, :, None], columns_there[:, None, :]]
+
+
+class _StoredImages:
+    """Images read from the store, by several threads, whenever they are asked for."""
+
+    def __init__(self, images: NDArray[np.uint8], positions: NDArray[np.int64], device: torch.device) -> None:
+        self._images, self._positions, self._device = images, positions, device
+        self._readers = ThreadPoolExecutor(READERS)
+
+    def whole(self, chosen: NDArray[np.int64]) -> torch.Tensor:
+        _, height, width, _ = self._images.shape
+        rows, columns = (np.broadcast_to(np.arange(side), (len(chosen), side)) for side in (height, width))
+        return self.pixels(chosen, rows, columns)
+
+    def pixels(self, chosen: NDArray[np.int64], rows: NDArray[np.int64], columns: NDArray[np.int64]) -> torch.Tensor:
+        """As `_ResidentImages.pixels`, for rows and columns that are consecutive, columns in either direction."""
+        channels = self._images.shape[3]
+        batch = np.empty((len(chosen), rows.shape[1], columns.shape[1], channels), dtype=np.uint8)
+
+        def read(index: int) -> None:
+            left, right = sorted((columns[index, 0], columns[index, -1]))
+            crop = self._images[self._positions[chosen[index]], rows[index, 0] : rows[index, -1] + 1, left : right + 1]
+            batch[index] = crop if columns[index, 0] == left else crop[:, ::-1]
+
+        list(self._readers.map(read, range(len(chosen))))
+        return torch.from_numpy(batch).to(self._device)
+
+
+def _to_device(indices: NDArray[np.int64], device: torch.device) -> torch.Tensor:
+    return torch.from_numpy(indices).to(device)
 
 
 class TrainingStream:

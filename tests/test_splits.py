@@ -1,21 +1,28 @@
+import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transferability.groups import GroupsError, grouped, read_groups
 from transferability.splits import (
     SplitError,
+    class_lines,
     first_of_each_class,
     grouped_split,
+    image_lines,
     make_split,
     random_halves,
     samples_of,
     split_from_json,
     split_to_json,
 )
-from transferability.store import ImageClass, open_store
+from transferability.store import ImageClass, Sample, open_store
+
+IMAGENET = Path(__file__).parents[1] / "resources" / "imagenet" / "classes.csv"
 
 # The first classes of half A of the paper's four random splits of ImageNet's 1000 classes, from numpy's legacy
 # generator alone.
@@ -108,3 +115,42 @@ def test_a_split_of_another_store_is_refused(store):
     content = split_to_json(make_split(store.classes, "random0", 0, None), store)
     with pytest.raises(SplitError, match="made for another store"):
         split_from_json(content | {"store_checksum": "another"}, store)
+
+
+def test_the_man_made_and_natural_classes_of_imagenet():
+    """By the authors' half_nat_idx.txt: the natural classes are three ranges of indices and one more."""
+    groups = read_groups(IMAGENET)
+    natural = {*range(398), *range(936, 959), 970, *range(972, 999)}
+    names = sorted(groups)
+    assert {i for i, name in enumerate(names) if groups[name] == "natural"} == natural
+    split = make_split(
+        grouped([ImageClass(name) for name in names], groups, IMAGENET), "s", None, {"A": "man-made", "B": "natural"}
+    )
+    assert [len(half) for half in split.halves.values()] == [551, 449]
+
+
+def test_each_class_of_imagenet_has_one_number_of_the_challenge():
+    with IMAGENET.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["class"] for row in rows] == sorted(row["class"] for row in rows)
+    assert sorted(int(row["ilsvrc_id"]) for row in rows) == list(range(1, 1001))
+
+
+def test_some_of_imagenets_classes_are_grouped_as_all_are():
+    some = [ImageClass("n01440764"), ImageClass("n04487081")]
+    assert [c.group for c in grouped(some, read_groups(IMAGENET), IMAGENET)] == ["natural", "man-made"]
+
+
+def test_a_class_that_the_groups_do_not_know_is_named():
+    classes = [ImageClass("n01440764"), *(ImageClass(f"mine{i}") for i in range(5))]
+    with pytest.raises(
+        GroupsError, match=r"classes.csv: no row for mine0, mine1, mine2 and 2 more of the data set's 6"
+    ):
+        grouped(classes, read_groups(IMAGENET), IMAGENET)
+
+
+def test_lists_are_as_the_authors_made_them(store):
+    """Their make_reduced_dataset.py keeps the lines of a half, and counts its classes from 0."""
+    samples = [Sample(label, f"{label}.jpg") for label in (4, 0, 1, 5)]
+    assert image_lines(samples, (1, 4, 5)) == "4.jpg 1\n1.jpg 0\n5.jpg 2\n"
+    assert class_lines(store, (1, 4)) == "# Orig_idx new_idx name\n1 0 class 001\n4 1 class 004\n"

@@ -7,8 +7,10 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from snakemake.utils import update_config
 
 from transferability.glyphs import LETTER, SYMBOL
+from transferability.names import TREATMENTS
 from transferability.study import EMBEDDED_GROUPS, SCHEMA, ConfigError, read_study
 
 ROOT = Path(__file__).parents[1]
@@ -47,7 +49,11 @@ def changed(path, value):
         ("networks.depths", [], "networks.depths: is empty; give at least one"),
         ("networks.depths", [3, 3], "networks.depths: 3 is there twice"),
         ("networks.treatments", ["transfre"], "networks.treatments[0]: is 'transfre'; it must be one of"),
-        ("networks.architecture", "alexnet", "networks.architecture: is 'alexnet'; it must be one of mini_caffenet"),
+        (
+            "networks.architecture",
+            "alexnet",
+            "networks.architecture: is 'alexnet'; it must be one of mini_caffenet, caffenet",
+        ),
         ("splits", [], "splits: is empty; give at least one"),
         ("splits", ["radnom0"], "splits: 'radnom0' is not random and a seed, such as random0"),
         ("splits", ["random0", "random0"], "splits: random0 is there twice"),
@@ -58,12 +64,17 @@ def changed(path, value):
         ("seeds", [0, 0], "seeds: 0 is there twice"),
         ("seeds", [-1], "seeds[0]: is -1; it must be at least 0"),
         ("dataset", "glyph", "dataset: 'glyph' is not one of datasets: glyphs"),
-        ("datasets.glyphs.kind", "fonts", "datasets.glyphs.kind: is 'fonts'; it must be one of glyphs"),
+        ("datasets.glyphs.kind", "fonts", "datasets.glyphs.kind: is 'fonts'; it must be one of glyphs, folder"),
         ("datasets.glyphs.sise", 3, "datasets.glyphs.sise: unknown key; did you mean size?"),
         ("datasets.glyphs.size", 3, "datasets.glyphs.size: is 3; it must be at least 12"),
         ("running.device", "gpu", "running.device: is 'gpu'; it must be one of auto, cpu, cuda"),
         ("running.networks_per_job", 0, "running.networks_per_job: is 0; it must be at least 1"),
         ("figures.statistic", "top1", "figures.statistic: is 'top1'; it must be one of top1_final"),
+        ("networks.preserve", [7], "networks.preserve[0]: is 7; it must be at most 6"),
+        ("networks.reduced", [5, 5], "networks.reduced: 5 is there twice"),
+        ("networks.random_for", "all", "networks.random_for: is 'all'; it must be one of halves, whole"),
+        ("preprocessing.mean", "half", "preprocessing.mean: is 'half'; it must be one of own, whole"),
+        ("splits", [{"name": "whole", "A": "letter", "B": "symbol"}], "whole is the name of the split of all classes"),
         ("study", "a/b", "study: 'a/b' does not match"),
     ],
 )
@@ -120,18 +131,122 @@ def test_the_default_study():
     assert sources == {None, "A", "B", "R"}
 
 
+def names_by_split(study):
+    networks = list(study.networks())
+    assert len(networks) == len(set(networks))
+    return {split: [network.name for of, _, network in networks if of == split] for split in study.splits}
+
+
+def test_random_networks_of_the_whole_set_bring_its_base():
+    by_split = names_by_split(read_study(changed("networks.random_for", "whole")))
+    assert list(by_split) == ["random0", "letters_symbols", "whole"]
+    assert by_split["whole"] == ["basewhole", *(f"R{n}whole" for n in range(1, 8))]
+    assert not [name for name in by_split["random0"] if name.startswith("R")]
+    assert len(by_split["random0"]) == 2 + 8 * 7
+
+
+def test_reduced_networks_bring_the_base_of_the_whole_set():
+    by_split = names_by_split(read_study(changed("networks.reduced", [50, 10])))
+    assert by_split["whole"] == ["basewhole", "reduced10", "reduced50"]
+
+
+def test_preserved_layers_reach_no_further_than_the_network():
+    study = read_study(changed("networks.preserve", [1, 3]))
+    kept = [name for name in names_by_split(study)["random0"] if "keep" in name]
+    expected = {
+        f"{series[0]}{n}{series[1]}_keep{k}"
+        for series in ("AA", "BB", "AB", "BA")
+        for k in (1, 3)
+        for n in range(1, 8 - k)
+    }
+    assert set(kept) == expected
+    assert (False, 3, (1, 2, 3, 4)) in study.copying_jobs
+
+
+def overlaid(path, **changes):
+    config = copy.deepcopy(DEFAULT)
+    update_config(config, yaml.safe_load(path.read_text()))
+    update_config(config, changes)
+    return config
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_study_in_config_is_one(path):
+    assert list(read_study(overlaid(path)).networks())
+
+
+def test_the_papers_study_is_the_papers():
+    study = read_study(overlaid(ROOT / "config" / "imagenet.yaml"))
+    networks = [network for _, _, network in study.networks()]
+    counts = {treatment: sum(network.treatment == treatment for network in networks) for treatment in TREATMENTS}
+    assert counts == {
+        "base": 10 + 1,
+        **dict.fromkeys(["selffer", "selffer+", "transfer", "transfer+"], 5 * 2 * 7),
+        "random": 7,
+        "random+": 0,
+        "reduced": 12,
+    }
+    base, reduced = study.hyperparameters["base"], study.hyperparameters["reduced"]
+    assert [base.rate_at(i) for i in (0, 99_999, 100_000, 449_999)] == pytest.approx([1e-2, 1e-2, 1e-3, 1e-6])
+    assert [reduced.rate_at(i) for i in (0, 63_999, 64_000)] == pytest.approx([1.25e-2, 1.25e-2, 1.25e-3])
+    assert (base.iterations, reduced.iterations) == (450_000, 200_000)
+
+
+@pytest.fixture
+def grouped_config(tmp_path):
+    def with_groups(text, file="groups.csv"):
+        (tmp_path / "groups.csv").write_text(text)
+        settings = {"kind": "folder", "root": str(tmp_path), "size": 32, "groups": str(tmp_path / file)}
+        return changed("datasets", {"mine": settings}) | {
+            "dataset": "mine",
+            "splits": [{"name": "s", "A": "wild", "B": "tame"}],
+        }
+
+    return with_groups
+
+
+def test_a_data_set_with_a_file_of_groups(grouped_config):
+    study = read_study(grouped_config("class,group\ncat,tame\nwolf,wild\n"))
+    assert "groups" not in study.store_settings
+    assert study.groups_file.name == "groups.csv"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("class,group\ncat,tame\n", "the group 'wild' in A, which the data set lacks; its groups are tame"),
+        ("name,group\ncat,tame\n", "datasets.mine.groups: .*groups.csv: no column class; it takes class and group"),
+        ("class,group\ncat,\n", "groups.csv, line 2: group is empty"),
+        ("class,group\ncat,tame\ncat,wild\n", "line 3: the class cat is there twice"),
+    ],
+)
+def test_a_bad_file_of_groups_is_refused(grouped_config, text, message):
+    with pytest.raises(ConfigError, match=message):
+        read_study(grouped_config(text))
+
+
+def test_a_file_of_groups_that_is_not_there(grouped_config):
+    with pytest.raises(ConfigError, match=r"datasets.mine.groups: .*other.csv: there is no such file"):
+        read_study(grouped_config("", file="other.csv"))
+
+
+def test_the_projects_own_groups_are_found_from_any_folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert read_study(overlaid(ROOT / "config" / "tiny-imagenet.yaml")).groups_file.is_file()
+
+
 @pytest.mark.parametrize(("per_job", "chunks"), [(7, 1), (3, 3), (1, 7), (100, 1)])
 def test_series_are_cut_into_jobs(per_job, chunks):
     study = read_study(changed("running.networks_per_job", per_job))
-    assert len(study.chunks) == chunks
-    assert [n for chunk in study.chunks for n in chunk] == list(range(1, 8))
+    assert len(study.chunks()) == chunks
+    assert [n for chunk in study.chunks() for n in chunk] == list(range(1, 8))
     assert list(study.networks()) == list(read_study(DEFAULT).networks())
 
 
 def test_a_stage_has_its_own_hyperparameters():
     study = read_study(changed("training.fine_tuned", {"learning_rate": 0.001}))
     rates = {stage: settings.learning_rate for stage, settings in study.hyperparameters.items()}
-    assert rates == {"base": 0.05, "frozen": 0.05, "fine_tuned": 0.001}
+    assert rates == {"base": 0.05, "reduced": 0.05, "frozen": 0.05, "fine_tuned": 0.001}
 
 
 def test_every_key_of_the_schema_is_described_and_in_the_default_config():

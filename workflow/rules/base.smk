@@ -1,4 +1,4 @@
-# Base networks: trained from scratch on each half.
+# Base networks: trained from scratch, on each half, on all classes, and on the first images of each of these.
 
 
 rule train_base:
@@ -25,3 +25,19 @@ rule train_base:
         hyperparameters=STUDY.hyperparameters["base"].to_json(),
     script:
         "../scripts/train.py"
+
+
+use rule train_base as train_reduced with:
+    output:
+        checkpoints=[f"{NETWORKS}/reduced{{examples}}.safetensors"],
+        histories=[f"{NETWORKS}/reduced{{examples}}.history.csv"],
+        metrics=[f"{NETWORKS}/reduced{{examples}}.metrics.json"],
+    log:
+        f"{LOGS}/{{split}}/seed{{seed}}/reduced{{examples}}.log",
+    benchmark:
+        f"{BENCHMARKS}/{{split}}/seed{{seed}}/reduced{{examples}}.tsv"
+    params:
+        engine_version=ENGINE_VERSION,
+        architecture=config["networks"]["architecture"],
+        preprocessing=config["preprocessing"],
+        hyperparameters=STUDY.hyperparameters["reduced"].to_json(),

@@ -1,6 +1,5 @@
 # The checked study, where things are, and the few functions that rules share.
 import sys
-from itertools import product
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -11,7 +10,7 @@ from transferability import study as studies
 from transferability.devices import require_gpus
 from transferability.files import lock_file
 from transferability.hyperparameters import ENGINE_VERSION
-from transferability.names import HALVES, RANDOM_SOURCE, Network, Series
+from transferability.names import HALVES, RANDOM_SOURCE, WHOLE, Network, Series
 from transferability.store import STORE_FILES, STORE_VERSION
 
 try:
@@ -23,6 +22,7 @@ HELD = []
 RESULTS = str(STUDY.folder)
 STORE = f"{config['stores']}/{config['dataset']}"
 SPLIT = f"{RESULTS}/splits/{{split}}.json"
+IMAGE_LIST = f"{RESULTS}/splits/{{split}}_{{target}}"
 NETWORKS = f"{RESULTS}/networks/{{split}}/seed{{seed}}"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
@@ -33,8 +33,9 @@ PUBLISHED = f"{config['results']}/published"
 wildcard_constraints:
     split="|".join(STUDY.splits),
     seed="|".join(map(str, STUDY.seeds)),
-    target="A|B",
+    target="A|B|whole",
     source="A|B|R",
+    examples=r"\d+",
 
 
 def network_files(suffix, split=None, seed=None):
@@ -47,8 +48,23 @@ def network_files(suffix, split=None, seed=None):
 
 
 def base_checkpoints():
-    bases = expand(f"{NETWORKS}/base{{target}}.safetensors", split=STUDY.splits, seed=STUDY.seeds[:1], target=HALVES)
+    """Of the first seed, as many as fit a picture."""
+    bases = [
+        f"{NETWORKS}/{network.name}.safetensors".format(split=split, seed=seed)
+        for split, seed, network in STUDY.networks()
+        if network.treatment == "base" and seed == STUDY.seeds[0]
+    ]
     return bases[:12]
+
+
+def targets_of(split):
+    return [WHOLE] if split == WHOLE else HALVES
+
+
+def groups_of_split(wildcards):
+    """A split by group is made again when the file of groups changes; no other is."""
+    by_group = STUDY.splits[wildcards.split].groups is not None
+    return [str(STUDY.groups_file)] if by_group and STUDY.groups_file else []
 
 
 def source_checkpoint(wildcards):

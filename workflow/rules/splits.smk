@@ -4,6 +4,7 @@
 rule split:
     input:
         store=rules.store.output,
+        groups=groups_of_split,
     output:
         split=SPLIT,
     log:
@@ -15,3 +16,28 @@ rule split:
         groups=lambda wildcards: STUDY.splits[wildcards.split].groups,
     script:
         "../scripts/make_split.py"
+
+
+rule image_list:
+    input:
+        store=rules.store.output,
+        split=rules.split.output.split,
+    output:
+        training=f"{IMAGE_LIST}_training.txt",
+        validation=f"{IMAGE_LIST}_validation.txt",
+        classes=f"{IMAGE_LIST}_classes.txt",
+    log:
+        f"{LOGS}/splits/{{split}}_{{target}}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    script:
+        "../scripts/list_images.py"
+
+
+rule image_lists:
+    input:
+        lists=[
+            rules.image_list.output.training.format(split=split, target=target)
+            for split in STUDY.splits
+            for target in targets_of(split)
+        ],

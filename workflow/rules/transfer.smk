@@ -1,14 +1,14 @@
 # Selffer, transfer and random networks. A job trains all depths of a series, or a chunk of them, in lock-step; since a
-# rule's outputs must be known beforehand, there is a rule for each way of training and chunk of depths.
+# rule's outputs must be known beforehand, there is a rule for each kind of series and chunk of depths.
 
-for fine_tuned, chunk in product(sorted({series.fine_tuned for series in STUDY.series}), STUDY.chunks):
+for fine_tuned, preserved, chunk in STUDY.copying_jobs:
     stage = "fine_tuned" if fine_tuned else "frozen"
-    pattern = Series("{source}", "{target}", fine_tuned)
+    pattern = Series("{source}", "{target}", fine_tuned, preserved)
     job = pattern.name_at(chunk_label(chunk))
 
     rule:
         name:
-            f"train_{stage}_n{chunk_label(chunk).replace('-', '_to_')}"
+            f"train_{stage}{f'_keep{preserved}' * (preserved > 0)}_n{chunk_label(chunk).replace('-', '_to_')}"
         input:
             store=rules.store.output,
             split=rules.split.output.split,

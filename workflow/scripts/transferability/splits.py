@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transferability.names import HALVES, WHOLE
-from transferability.store import ImageClass, Store
+from transferability.store import ImageClass, Sample, Store
 
 RANDOM, GROUPED = "random", "grouped"
 
@@ -42,11 +42,11 @@ def random_halves(classes: int, seed: int) -> tuple[tuple[int, ...], tuple[int, 
 
 
 def make_split(classes: Sequence[ImageClass], name: str, seed: int | None, groups: Mapping[str, str] | None) -> Split:
-    """The split by ``groups`` if they are given, else the random one of ``seed``."""
+    """The split by ``groups`` if they are given, else the random one of ``seed``, else that of all classes."""
     if groups:
         return grouped_split(classes, name, groups)
     if seed is None:
-        raise SplitError(f"split {name}: it takes a seed or groups")
+        return whole_split(classes)
     return random_split(classes, name, seed)
 
 
@@ -105,6 +105,18 @@ def first_of_each_class(targets: NDArray[np.int64], examples: int) -> NDArray[np
         rank[position] = seen[target]
         seen[target] += 1
     return np.flatnonzero(rank < examples)
+
+
+def image_lines(samples: Sequence[Sample], classes: Sequence[int]) -> str:
+    """The images of some classes as the authors list them: file name, and index of the class within the half."""
+    target_of = {index: target for target, index in enumerate(classes)}
+    return "".join(f"{sample.file} {target_of[sample.label]}\n" for sample in samples if sample.label in target_of)
+
+
+def class_lines(store: Store, classes: Sequence[int]) -> str:
+    """The authors' map of classes: index in the data set, index within the half; here with the class's name."""
+    lines = [f"{index} {target} {store.classes[index].name}\n" for target, index in enumerate(classes)]
+    return "".join(["# Orig_idx new_idx name\n", *lines])
 
 
 def split_to_json(split: Split, store: Store) -> dict[str, Any]:

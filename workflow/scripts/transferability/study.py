@@ -13,13 +13,15 @@ from typing import Any
 import jsonschema
 import yaml
 
+from transferability.groups import GroupsError, read_groups
 from transferability.hyperparameters import Hyperparameters
-from transferability.names import DEEPEST_CUT, HALVES, RANDOM_SOURCE, Network, Series
+from transferability.names import DEEPEST_CUT, HALVES, RANDOM_SOURCE, WHOLE, Network, Series
 
-SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
-STAGES = ("base", "frozen", "fine_tuned")
+PROJECT = Path(__file__).parents[3]
+SCHEMA = PROJECT / "workflow" / "schemas" / "config.schema.yaml"
+STAGES = ("base", "reduced", "frozen", "fine_tuned")
 
-# What the classes of an embedded data set are grouped by; other data sets tell once they are in their store.
+# What the classes of an embedded data set are grouped by; other data sets have a file of groups.
 EMBEDDED_GROUPS = {"glyphs": ("letter", "symbol")}
 
 _RANDOM_SPLIT = re.compile(r"random(0|[1-9]\d*)")
@@ -31,7 +33,7 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True)
 class SplitPlan:
-    """A split to be made: at random by ``seed``, or by ``groups``, the group of each half."""
+    """A split to be made: at random by ``seed``, by ``groups``, the group of each half, or else of all classes."""
 
     name: str
     seed: int | None
@@ -43,15 +45,19 @@ class Study:
     """A checked config.
 
     Attributes:
+        splits: the config's, and the split of all classes, ``whole``, if any network is trained on it.
+        halves_series: the series trained for the halves of each split.
+        whole_series: the series trained for the whole set.
+        reduced: images a class of each base of the whole set that is trained on fewer.
         hyperparameters: by stage, `STAGES`.
-        chunks: the depths of each job that trains a part of a series.
     """
 
     config: Mapping[str, Any]
     splits: Mapping[str, SplitPlan]
     seeds: tuple[int, ...]
-    series: tuple[Series, ...]
-    chunks: tuple[tuple[int, ...], ...]
+    halves_series: tuple[Series, ...]
+    whole_series: tuple[Series, ...]
+    reduced: tuple[int, ...]
     hyperparameters: Mapping[str, Hyperparameters]
 
     @property
@@ -61,19 +67,45 @@ class Study:
     @property
     def data_set(self) -> Mapping[str, Any]:
         """The settings of the chosen data set."""
-        settings: Mapping[str, Any] = self.config["datasets"][self.config["dataset"]]
-        return settings
+        return _data_set(self.config)
+
+    @property
+    def store_settings(self) -> dict[str, Any]:
+        """What shapes the store: a grouping of the classes is none of it, so that a change costs no images."""
+        return {key: value for key, value in self.data_set.items() if key != "groups"}
+
+    @property
+    def groups_file(self) -> Path | None:
+        """The file that says the group of each class, if the data set has one."""
+        return _groups_file(self.config)
+
+    @property
+    def copying_jobs(self) -> tuple[tuple[bool, int, tuple[int, ...]], ...]:
+        """Each kind of job that trains copies: whether they are fine-tuned, how many layers preserved, which depths."""
+        every = {(series.fine_tuned, series.preserved) for series in (*self.halves_series, *self.whole_series)}
+        return tuple((fine_tuned, kept, chunk) for fine_tuned, kept in sorted(every) for chunk in self.chunks(kept))
+
+    def chunks(self, preserved: int = 0) -> tuple[tuple[int, ...], ...]:
+        """The depths of each job that trains a part of a series that preserves so many layers."""
+        networks, per_job = self.config["networks"], self.config["running"]["networks_per_job"]
+        depths = [n for n in sorted(networks["depths"]) if n + preserved <= DEEPEST_CUT]
+        return tuple(tuple(depths[start : start + per_job]) for start in range(0, len(depths), per_job))
 
     def networks(self) -> Iterator[tuple[str, int, Network]]:
         """Every network of the study, with its split and seed."""
         for split in self.splits:
             for seed in self.seeds:
-                for half in HALVES:
-                    yield split, seed, Network(half)
-                for series in self.series:
-                    for chunk in self.chunks:
-                        for n in chunk:
-                            yield split, seed, series.at(n)
+                for network in self._networks_of(split):
+                    yield split, seed, network
+
+    def _networks_of(self, split: str) -> Iterator[Network]:
+        targets, every_series = ((WHOLE,), self.whole_series) if split == WHOLE else (HALVES, self.halves_series)
+        yield from map(Network, targets)
+        if split == WHOLE:
+            yield from (Network(WHOLE, examples_per_class=examples) for examples in self.reduced)
+        for series in every_series:
+            for chunk in self.chunks(series.preserved):
+                yield from map(series.at, chunk)
 
 
 def study_folder(config: Mapping[str, Any]) -> Path:
@@ -96,14 +128,17 @@ def read_study(config: Mapping[str, Any]) -> Study:
     )
     if problems:
         raise ConfigError("\n".join(f"config: {problem}" for problem in problems))
-    networks = config["networks"]
-    depths, per_job = sorted(networks["depths"]), config["running"]["networks_per_job"]
+    halves_series, whole_series = _series_of(config["networks"])
+    plans = [*map(_split_plan, config["splits"])]
+    if whole_series or config["networks"]["reduced"]:
+        plans.append(SplitPlan(WHOLE, None, None))
     return Study(
         config=config,
-        splits={plan.name: plan for plan in map(_split_plan, config["splits"])},
+        splits={plan.name: plan for plan in plans},
         seeds=tuple(config["seeds"]),
-        series=tuple(_series_of(networks["treatments"])),
-        chunks=tuple(tuple(depths[start : start + per_job]) for start in range(0, len(depths), per_job)),
+        halves_series=halves_series,
+        whole_series=whole_series,
+        reduced=tuple(sorted(config["networks"]["reduced"])),
         hyperparameters={stage: _hyperparameters(config["training"], stage) for stage in STAGES},
     )
 
@@ -113,19 +148,40 @@ def _hyperparameters(training: Mapping[str, Any], stage: str) -> Hyperparameters
     return Hyperparameters(**{**common, **training[stage]})
 
 
-def _series_of(treatments: Sequence[str]) -> Iterator[Series]:
-    for treatment in treatments:
+def _series_of(networks: Mapping[str, Any]) -> tuple[tuple[Series, ...], tuple[Series, ...]]:
+    """The series trained for halves, and those trained for the whole set."""
+    halves, whole = [], []
+    for treatment in networks["treatments"]:
+        kind, fine_tuned = treatment.removesuffix("+"), treatment.endswith("+")
+        if kind == "random" and networks["random_for"] == WHOLE:
+            whole.append(Series(RANDOM_SOURCE, WHOLE, fine_tuned))
+            continue
         for target in HALVES:
             other = HALVES[1 - HALVES.index(target)]
-            kind = treatment.removesuffix("+")
             source = {"selffer": target, "transfer": other, "random": RANDOM_SOURCE}[kind]
-            yield Series(source, target, fine_tuned=treatment.endswith("+"))
+            halves.append(Series(source, target, fine_tuned))
+            if kind != "random" and not fine_tuned:
+                halves += [Series(source, target, preserved=layers) for layers in sorted(networks["preserve"])]
+    return tuple(halves), tuple(whole)
 
 
 def _split_plan(entry: str | Mapping[str, str]) -> SplitPlan:
     if isinstance(entry, str):
         return SplitPlan(entry, int(entry.removeprefix("random")), None)
     return SplitPlan(entry["name"], None, {half: entry[half] for half in HALVES})
+
+
+def _data_set(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    settings: Mapping[str, Any] = config["datasets"][config["dataset"]]
+    return settings
+
+
+def _groups_file(config: Mapping[str, Any]) -> Path | None:
+    """Paths are relative to where Snakemake runs; the project's own resources are found from anywhere."""
+    given = _data_set(config).get("groups")
+    if given is None:
+        return None
+    return Path(given) if Path(given).exists() else PROJECT / given if (PROJECT / given).exists() else Path(given)
 
 
 def _study_problems(config: Mapping[str, Any]) -> Iterator[str]:
@@ -137,15 +193,32 @@ def _study_problems(config: Mapping[str, Any]) -> Iterator[str]:
                 f"networks.depths: {n} is outside the network; it has {DEEPEST_CUT + 1} learned layers, "
                 f"so n goes from 1 to {DEEPEST_CUT}"
             )
+    for preserved in config["networks"]["preserve"]:
+        if not any(1 <= n <= DEEPEST_CUT - preserved for n in depths):
+            yield (
+                f"networks.preserve: {preserved} more layers than n = {min(depths)}, the least of networks.depths, "
+                f"are more than the {DEEPEST_CUT} that can be copied"
+            )
     names = [entry if isinstance(entry, str) else entry["name"] for entry in config["splits"]]
-    for key, values in (("networks.depths", depths), ("seeds", config["seeds"]), ("splits", names)):
+    for key, values in (
+        ("networks.depths", depths),
+        ("networks.preserve", config["networks"]["preserve"]),
+        ("networks.reduced", config["networks"]["reduced"]),
+        ("seeds", config["seeds"]),
+        ("splits", names),
+    ):
         for value in sorted({value for value in values if values.count(value) > 1}):
             yield f"{key}: {value} is there twice"
-    groups = EMBEDDED_GROUPS.get(config["datasets"][config["dataset"]]["kind"])
+    try:
+        groups = _groups_of(config)
+    except GroupsError as error:
+        yield f"datasets.{config['dataset']}.groups: {error}"
+        return
     for entry in config["splits"]:
         yield from _split_problems(entry, groups)
     settings = {stage: _hyperparameters(config["training"], stage) for stage in STAGES}
-    stages = [stage for stage in STAGES if settings[stage].evaluate_every > settings[stage].iterations]
+    trained = [stage for stage in STAGES if stage != "reduced" or config["networks"]["reduced"]]
+    stages = [stage for stage in trained if settings[stage].evaluate_every > settings[stage].iterations]
     if stages:
         worst = settings[stages[0]]
         yield (
@@ -154,20 +227,29 @@ def _study_problems(config: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _split_problems(entry: str | Mapping[str, str], groups: tuple[str, ...] | None) -> Iterator[str]:
+def _groups_of(config: Mapping[str, Any]) -> tuple[str, ...]:
+    file = _groups_file(config)
+    if file is None:
+        return EMBEDDED_GROUPS.get(_data_set(config)["kind"], ())
+    return tuple(sorted(set(read_groups(file).values())))
+
+
+def _split_problems(entry: str | Mapping[str, str], groups: tuple[str, ...]) -> Iterator[str]:
     if isinstance(entry, str):
         if not _RANDOM_SPLIT.fullmatch(entry):
             yield f"splits: {entry!r} is not random and a seed, such as random0; a split by group has name, A and B"
+    elif entry["name"] == WHOLE:
+        yield f"splits: {WHOLE} is the name of the split of all classes; give the split by group another"
     elif _RANDOM_SPLIT.fullmatch(entry["name"]):
         yield f"splits: {entry['name']} is the name of a random split; give the split by group another"
     else:
         if entry["A"] == entry["B"]:
             yield f"splits: {entry['name']} has the group {entry['A']!r} on both sides; A and B must differ"
         for half in HALVES:
-            if groups is not None and entry[half] not in groups:
+            if entry[half] not in groups:
                 yield (
                     f"splits: {entry['name']} asks for the group {entry[half]!r} in {half}, which the data set lacks; "
-                    f"its groups are {' and '.join(groups)}"
+                    f"{'its groups are ' + ' and '.join(groups) if groups else 'name a file of groups in datasets'}"
                 )
 
 
@@ -202,7 +284,8 @@ def _schema_problems(content: Any, schema: Mapping[str, Any], path: str = "") ->
                 yield f"{where}: is {error.instance!r}; it must be of type {kinds}{_number_hint(error.instance)}"
             case "enum":
                 near = _nearest(error.instance, error.validator_value)
-                yield f"{where}: is {error.instance!r}; it must be one of {', '.join(error.validator_value)}{near}"
+                allowed = ", ".join(map(str, error.validator_value))
+                yield f"{where}: is {error.instance!r}; it must be one of {allowed}{near}"
             case "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum":
                 bound = {
                     "minimum": "at least",
@@ -211,6 +294,8 @@ def _schema_problems(content: Any, schema: Mapping[str, Any], path: str = "") ->
                     "exclusiveMaximum": "less than",
                 }[error.validator]
                 yield f"{where}: is {error.instance}; it must be {bound} {error.validator_value}"
+            case "uniqueItems":
+                yield f"{where}: something is there twice"
             case "minItems":
                 yield f"{where}: is empty; give at least one"
             case _:
@@ -231,5 +316,5 @@ def _dotted(path: str, parts: Sequence[str | int]) -> str:
 
 
 def _nearest(key: object, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(str(key), known, n=1)
-    return f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(known)}"
+    near = difflib.get_close_matches(str(key), list(map(str, known)), n=1)
+    return f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(map(str, known))}"

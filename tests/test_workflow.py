@@ -12,9 +12,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 from safetensors.torch import load_file
 
 from transferability.checkpoints import read_about
@@ -388,6 +390,85 @@ class TestRefusals:
         os.killpg(first.pid, signal.SIGKILL)
         first.wait()
         assert "another snakemake is running in this folder" in output
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    project = Project(tmp_path_factory.mktemp("own"))
+    random = np.random.default_rng(0)
+    for number in range(6):
+        for part, count in (("train", 7), ("val", 3)):
+            folder = project.folder / "photos" / part / f"class{number}"
+            folder.mkdir(parents=True)
+            for i in range(count):
+                noise = random.integers(0, 99, (20 + i, 30 - i, 3)) + 25 * number
+                Image.fromarray(noise.astype("uint8")).save(folder / f"{i}.jpg")
+    rows = [f"class{number},{'even' if number % 2 == 0 else 'odd'}" for number in range(6)]
+    (project.folder / "groups.csv").write_text("\n".join(["class,group", *rows]) + "\n")
+    project.configure(
+        {
+            "dataset": "photos",
+            "datasets": {"photos": {"kind": "folder", "root": "photos", "size": 24, "groups": "groups.csv"}},
+            "splits": [{"name": "even_odd", "A": "even", "B": "odd"}],
+            "training": {"learning_rate": 0.01},
+            "networks": {"depths": [1, 6], "preserve": [1, 3], "random_for": "whole", "reduced": [1, 3]},
+        }
+    )
+    project.run()
+    project.run("image_lists")
+    return project
+
+
+class TestAStudyOfOnesOwnImages:
+    """Folders of JPEGs of odd sizes and a small CSV of groups, with every kind of network there is."""
+
+    def test_the_networks_are_those_asked_for(self, own):
+        names = {name.removesuffix(".safetensors").replace("/seed0", "") for name in own.networks()}
+        series = {"AnA", "BnB", "AnB", "BnA"}
+        of_halves = {one.replace("n", n) + plus for one in series for n in "16" for plus in ("", "+", "_keep1")}
+        of_halves |= {one.replace("n", "1") + "_keep3" for one in series} | {"baseA", "baseB"}
+        of_whole = {"basewhole", "R1whole", "R6whole", "reduced1", "reduced3"}
+        assert names == {f"even_odd/{name}" for name in of_halves} | {f"whole/{name}" for name in of_whole}
+
+    def test_preserved_layers_are_copied_and_learn(self, own):
+        folder = own.results / "networks" / "even_odd" / "seed0"
+        source, kept = (load_file(folder / f"{name}.safetensors") for name in ("baseA", "A1B_keep3"))
+        weights = [f"{layer}.0.weight" for layer in LAYER_NAMES[:5]]
+        assert (kept[weights[0]] == source[weights[0]]).all()
+        distance = [float((kept[name] - source[name]).norm() / source[name].norm()) for name in weights]
+        assert min(distance[1:4]) > 0
+        assert max(distance[1:4]) < distance[4]  # what was copied has moved; what was drawn is elsewhere
+
+    def test_groups_make_the_halves(self, own):
+        content = json.loads((own.results / "splits" / "even_odd.json").read_text())
+        names = {half: [c["name"] for c in part["classes"]] for half, part in content["halves"].items()}
+        assert names == {"A": ["class0", "class2", "class4"], "B": ["class1", "class3", "class5"]}
+
+    def test_a_half_is_listed_as_the_authors_listed_theirs(self, own):
+        lines = (own.results / "splits" / "even_odd_B_training.txt").read_text().splitlines()
+        assert lines == [f"class{number}/{i}.jpg {number // 2}" for number in (1, 3, 5) for i in range(7)]
+        lines = (own.results / "splits" / "whole_whole_validation.txt").read_text().splitlines()
+        assert lines == [f"class{number}/{i}.jpg {number}" for number in range(6) for i in range(3)]
+
+    def test_tables_know_every_kind_of_network(self, own):
+        accuracies = pd.read_csv(own.results / "accuracies.csv")
+        assert accuracies["base_top1_final"].notna().all()
+        summary = pd.read_csv(own.results / "summary.csv")
+        assert set(summary["treatment"]) == {
+            *("base", "reduced", "random", "selffer", "selffer+", "transfer", "transfer+")
+        }
+        assert set(summary.loc[summary["treatment"] == "selffer", "preserved"]) == {0, 1, 3}
+        assert (own.results / "figures" / "reduced.png").stat().st_size > 0
+
+    def test_other_groups_make_their_split_again_and_no_other(self, own):
+        path = own.folder / "groups.csv"
+        text = path.read_text()
+        path.write_text(text.replace("class0,even", "class0,odd").replace("class1,odd", "class1,even"))
+        jobs = own.would_run()
+        path.write_text(text)
+        assert {job for job in jobs if job.startswith(("split", "store"))} == {"split even_odd"}
+        assert "train_base even_odd A" in jobs
+        assert not {job for job in jobs if job.startswith("train") and "whole" in job}
 
 
 def test_lint_is_clean(tmp_path):

@@ -57,6 +57,11 @@ def base_checkpoints():
     return bases[:12]
 
 
+def figures_if_asked():
+    """Figures that only some studies have."""
+    return {"reduced": multiext(f"{FIGURES}/reduced", ".png", ".pdf")} if STUDY.reduced else {}
+
+
 def targets_of(split):
     return [WHOLE] if split == WHOLE else HALVES
 

@@ -5,6 +5,7 @@ rule figures:
     input:
         accuracies=rules.accuracies.output.accuracies,
     output:
+        **figures_if_asked(),
         figure2=multiext(f"{FIGURES}/figure2", ".png", ".pdf"),
         figure3=multiext(f"{FIGURES}/figure3", ".png", ".pdf"),
         effects=multiext(f"{FIGURES}/effects", ".png", ".pdf"),

@@ -1,0 +1,46 @@
+"""What a study needs of disk and memory, told before it starts."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from transferability.networks import build_network
+from transferability.store import ImageSource
+from transferability.stream import Preprocessing
+from transferability.study import Study
+
+WEIGHT_BYTES = 4
+
+
+def needs(study: Study, source: ImageSource) -> Sequence[str]:
+    """A line each for the disk and for the memory, in GB (10^9 bytes) of images, weights and training states.
+
+    What a network's activations take in training comes on top, and depends on the device.
+    """
+    image_bytes = math.prod(source.image_shape)
+    store = (len(source.training) + len(source.validation)) * image_bytes
+    weights = weight_bytes(study, source)
+    networks = len(list(study.networks()))
+    per_job = min(study.config["running"]["networks_per_job"], len(study.config["networks"]["depths"]))
+    largest_part = len(source.training) * image_bytes // (1 if "whole" in study.splits else 2)
+    held = min(largest_part, study.config["running"]["resident_gb"] * 1e9)
+    reading = "" if held == largest_part else ", the others read from the disk"
+    return (
+        f"disk: {_gb(store)} for the store, up to {_gb(networks * weights)} for {networks} networks, and up to "
+        f"{_gb(4 * weights)} for the states of each network in training",
+        f"memory of a training job: up to {_gb(3 * weights * per_job)} for {per_job} networks, {_gb(held)} for "
+        f"images{reading}",
+    )
+
+
+def weight_bytes(study: Study, source: ImageSource) -> int:
+    """Size of the weights of a network for all classes, the largest of the study."""
+    seen = Preprocessing(**study.config["preprocessing"]).seen_shape(source.image_shape)
+    with torch.device("meta"):
+        network = build_network(study.config["networks"]["architecture"], seen, len(source.classes), 0)
+    return WEIGHT_BYTES * sum(parameter.numel() for parameter in network.parameters())
+
+
+def _gb(size: float) -> str:
+    return f"{size / 1e9:.2f} GB" if size < 1e10 else f"{size / 1e9:,.0f} GB"

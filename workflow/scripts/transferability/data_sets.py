@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from transferability.glyphs import Glyphs
 from transferability.image_folders import image_folders
+from transferability.joblog import Say
 from transferability.store import ImageSource
 
 
 @contextmanager
-def image_source(name: str, settings: Mapping[str, Any]) -> Iterator[ImageSource]:
+def image_source(name: str, settings: Mapping[str, Any], say: Say = lambda line: None) -> Iterator[ImageSource]:
     """The data set of that name, from its settings in the config; for as long as the block lasts."""
     arguments = {key: value for key, value in settings.items() if key != "kind"}
     match settings["kind"]:
@@ -19,5 +21,10 @@ def image_source(name: str, settings: Mapping[str, Any]) -> Iterator[ImageSource
         case "folder":
             with image_folders(name, **arguments) as source:
                 yield source
+        case "torchvision":
+            # Imports torchvision, which takes seconds and which no other kind needs.
+            from transferability.torchvision_sets import torchvision_set  # noqa: PLC0415
+
+            yield torchvision_set(name, settings["set"], Path(settings["folder"]), say)
         case kind:
             raise ValueError(f"datasets.{name}.kind: {kind!r} is not a kind of data set")

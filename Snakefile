@@ -15,6 +15,7 @@ include: "workflow/rules/transfer.smk"
 include: "workflow/rules/accuracies.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/published.smk"
+include: "workflow/rules/verify.smk"
 
 
 onstart:

@@ -1,5 +1,7 @@
 """What several tests need: a tiny data set, and names with their files."""
 
+import os
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,3 +46,16 @@ class Patterns:
 
 def files_in(folder: Path, *names: str) -> dict[Network, NetworkFiles]:
     return {Network.parse(name): NetworkFiles.beside(folder / f"{name}.safetensors") for name in names}
+
+
+def die_at_write(count: int) -> None:
+    """From now on this process kills itself in its so many'th file, when it is written but not yet in its place."""
+    written = 0
+
+    def fsync(_descriptor: int) -> None:
+        nonlocal written
+        written += 1
+        if written == count:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    os.fsync = fsync

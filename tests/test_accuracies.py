@@ -5,7 +5,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from transferability.accuracies import COLUMNS, PUBLISHED_COLUMNS, collect, read_accuracies, read_published
+from transferability.accuracies import (
+    COLUMNS,
+    PUBLISHED_COLUMNS,
+    bases_at_chance,
+    collect,
+    read_accuracies,
+    read_published,
+)
 from transferability.files import write_table
 from transferability.names import Network
 
@@ -62,6 +69,42 @@ def test_without_a_base_there_is_no_difference(written):
     row = frame[frame["network"] == "A3B"].iloc[0]
     assert pd.isna(row["base"])
     assert pd.isna(row["difference_top1_final"])
+
+
+GUESSED = {"classes": 10, "validation_images": 900, "chance": 0.1}  # a standard deviation is 0.01
+
+
+@pytest.mark.parametrize(("top1", "flagged"), [(0.05, True), (0.1, True), (0.129, True), (0.131, False), (0.9, False)])
+def test_a_base_within_three_standard_deviations_of_chance_flags_itself(written, top1, flagged):
+    frame = collect(written(metrics("baseA", top1, **GUESSED)))
+    assert frame["flag"].tolist() == ["baseA at chance" if flagged else pd.NA]
+
+
+def test_a_base_at_chance_flags_what_is_compared_with_it_or_copied_from_it(written):
+    names = ("A3A", "B3A+", "R3A", "A3B", "A3B+", "B3B", "R3B")
+    frame = collect(
+        written(
+            metrics("baseA", 0.1, **GUESSED),
+            metrics("baseB", 0.5, **GUESSED),
+            *(metrics(name, 0.5, **GUESSED) for name in names),
+            metrics("A3B", 0.5, seed=1, **GUESSED),
+            metrics("baseA", 0.5, seed=1, **GUESSED),
+        )
+    )
+    flagged = frame[frame["flag"].notna()]
+    assert set(flagged["network"]) == {"baseA", "A3A", "B3A+", "R3A", "A3B", "A3B+"}
+    assert set(flagged["seed"]) == {0}
+    assert bases_at_chance(frame).startswith("at chance: baseA of random0, seed 0. ")
+
+
+def test_a_network_at_chance_whose_bases_are_not_is_a_finding_and_no_flag(written):
+    frame = collect(written(metrics("baseA", 0.5, **GUESSED), metrics("R7A", 0.1, **GUESSED)))
+    assert frame["flag"].isna().all()
+    assert not bases_at_chance(frame)
+
+
+def test_without_a_known_chance_nothing_is_flagged(written):
+    assert collect(written(metrics("baseA", 0.0)))["flag"].isna().all()
 
 
 def test_the_order_of_the_files_does_not_matter(written):

@@ -58,6 +58,35 @@ def test_figure_2_has_a_point_for_every_network(accuracies):
     assert points == len(random0) + 2  # and the two ends of the base line
 
 
+DRAWN = (figures.figure2, figures.figure3, figures.effects)
+
+
+def crosses(axes):
+    return [tuple(line.get_xdata().round()) for line in axes.get_lines() if line.get_marker() == "x"]
+
+
+def test_networks_of_a_base_at_chance_are_crossed_out_and_the_base_is_named(accuracies):
+    flagged = (accuracies["network"] == "baseB") | accuracies["network"].isin(["A3B", "B3B"])
+    accuracies = accuracies.assign(flag=accuracies["flag"].mask(flagged & (accuracies["split"] == "random0"), "yes"))
+    with figure_style():
+        figure2, figure3, effects = (draw(accuracies, STATISTIC, COLOURS) for draw in DRAWN)
+    points, _, means, _ = figure2.axes
+    assert sorted(crosses(points)) == [(0,), (3,), (3,)]
+    assert crosses(means) == [(3,), (3,)]
+    assert crosses(effects.axes[0]) == [(3,)] * 3
+    assert not crosses(effects.axes[1])
+    for text in (figure2.get_supxlabel(), figure3.get_suptitle(), effects.get_suptitle()):
+        assert "baseB of random0, seed 0" in text.replace("\n", " ")
+
+
+@pytest.mark.parametrize("draw", DRAWN)
+def test_nothing_is_crossed_out_where_all_bases_have_learned(draw, accuracies):
+    with figure_style():
+        figure = draw(accuracies, STATISTIC, COLOURS)
+    assert not any(crosses(axes) for axes in figure.axes)
+    assert not figure.get_suptitle() + figure.get_supxlabel()
+
+
 def test_figure_3_normalises_each_network_by_its_own_base(accuracies):
     with figure_style():
         together = figures.figure3(accuracies, STATISTIC, COLOURS).axes[2]

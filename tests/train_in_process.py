@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from support import files_in
+from support import die_at_write, files_in
 from transferability.hyperparameters import Hyperparameters
 from transferability.series import Recipe, Running, train, use_threads
 from transferability.splits import random_split
@@ -19,9 +19,11 @@ recipe = Recipe(
     split=random_split(store.classes, "random0", 0),
     seed=0,
     architecture="mini_caffenet",
-    preprocessing=Preprocessing(crop=0, mirror=False, scale=64.0),
+    preprocessing=Preprocessing(crop=0, mirror=False, mean="own", scale=64.0),
     hyperparameters=Hyperparameters(**arguments["hyperparameters"]),
 )
 running = Running(Path(arguments["states"]), "cpu", state_seconds=0.0, report_seconds=60.0, say=lambda _line: None)
+if "die_at_write" in arguments:
+    die_at_write(arguments["die_at_write"])
 print("ready", flush=True)
 train(recipe, files_in(Path(arguments["folder"]), *arguments["names"]), Path(arguments["source"]), running)

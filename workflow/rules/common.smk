@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
 
 from transferability import study as studies
 from transferability.devices import require_gpus
-from transferability.files import lock_file
+from transferability.files import lock_file, require_writable
 from transferability.hyperparameters import ENGINE_VERSION
 from transferability.names import HALVES, RANDOM_SOURCE, WHOLE, Network, Series
 from transferability.store import STORE_FILES, STORE_VERSION
@@ -85,12 +85,13 @@ def chunk_label(chunk):
 
 
 def before_the_first_job():
-    """Refuse what could only end badly: a second run in the same folder, and more GPUs than there are."""
+    """Refuse what could only end badly: a second run in the same folder, one that cannot write, too few GPUs."""
     if not workflow.is_main_process:
         return
     try:
         # Held until this process ends, however it ends; Snakemake's own lock would outlive a kill.
         HELD.append(lock_file(Path(".snakemake", "run.lock"), "another snakemake is running in this folder"))
+        require_writable(STUDY.folder)
         wanted = workflow.global_resources.get("gpu")
         if wanted is not None and workflow.local_exec:
             require_gpus(wanted.value, config["running"]["device"])

@@ -32,12 +32,21 @@ COLUMNS = [
     "examples_per_class",
     "iterations",
     "evaluations",
+    "classes",
+    "validation_images",
+    "chance",
     *STATISTICS,
     "base",
 ]
+# What tells an accuracy from guessing; published results, and networks trained before it was recorded, lack it.
+GUESSING = ("classes", "validation_images", "chance")
+SIGMAS = 3  # an accuracy no more than so many standard deviations above chance is that of guessing
 # Compared with the base of the same split, target and seed: columns base_<statistic> and difference_<statistic>.
 COMPARED = ("top1_final", "top1_mean_best10")
-_INTEGERS = ["n", "copied", "frozen", "seed", "examples_per_class", "iterations", "evaluations"]
+_INTEGERS = [
+    *("n", "copied", "frozen", "seed", "examples_per_class", "iterations", "evaluations"),
+    *("classes", "validation_images"),
+]
 
 _PUBLISHED_STATISTICS = ("top1_final", "top1_best", "top1_mean_best10")
 PUBLISHED_COLUMNS = (
@@ -78,8 +87,13 @@ def read_published(path: Path) -> pd.DataFrame:
 
 
 def beside_bases(frame: pd.DataFrame) -> pd.DataFrame:
-    """Add to each network its base, its accuracies and the differences to them, where there is one."""
-    frame = frame.astype(dict.fromkeys(_INTEGERS, "Int64"))
+    """Add to each network its base, its accuracies and the differences to them, where there is one.
+
+    The column ``flag`` names what makes a comparison meaningless: its own base or the base that its layers come from
+    is at chance.
+    """
+    frame = frame.assign(**{column: None for column in GUESSING if column not in frame})
+    frame = frame.astype(dict.fromkeys(_INTEGERS, "Int64") | {"chance": "float64"})
     frame["base"] = "base" + frame["target"]
     bases = frame.loc[frame["treatment"] == "base", [*KEY, *COMPARED]]
     bases = bases.rename(columns={"network": "base"} | {name: f"base_{name}" for name in COMPARED})
@@ -87,8 +101,42 @@ def beside_bases(frame: pd.DataFrame) -> pd.DataFrame:
     frame.loc[frame[f"base_{COMPARED[0]}"].isna(), "base"] = None
     for name in COMPARED:
         frame[f"difference_{name}"] = frame[name] - frame[f"base_{name}"]
+    frame["flag"] = pd.array(_flags(frame), dtype="string")
     order = ["split", "seed", "treatment", "target", "examples_per_class", "n", "copied"]
     return frame.sort_values(order, key=_paper_order, ignore_index=True)
+
+
+def at_chance(accuracies: pd.DataFrame) -> pd.Series:
+    """Whether each network's last accuracy is not significantly above chance.
+
+    Chance is the accuracy of always naming the commonest class. Guessing gets it within a standard deviation of
+    sqrt(chance (1 - chance) / images), the binomial one; up to `SIGMAS` of them above it count as guessing. False where
+    chance is not known.
+    """
+    chance, images = accuracies["chance"], accuracies["validation_images"].astype("float64")
+    deviation = (chance * (1 - chance) / images) ** 0.5
+    return accuracies["top1_final"].astype("float64") <= chance + SIGMAS * deviation
+
+
+def bases_at_chance(accuracies: pd.DataFrame) -> str:
+    """A line that names the bases at chance, empty if there are none."""
+    rows = accuracies[(accuracies["treatment"] == "base") & accuracies["flag"].notna()]
+    names = list(rows["network"] + " of " + rows["split"] + ", seed " + rows["seed"].astype(str))
+    if not names:
+        return ""
+    more = f"; and {len(names) - 4} more" if len(names) > 4 else ""
+    return f"at chance: {'; '.join(names[:4])}{more}. What is compared with them or copied from them means nothing."
+
+
+def _flags(frame: pd.DataFrame) -> list[str | None]:
+    bases = frame[(frame["treatment"] == "base") & at_chance(frame)]
+    guessing = set(bases[["split", "seed", "target"]].itertuples(index=False, name=None))
+    flags: list[str | None] = []
+    for row in frame.itertuples():
+        halves = dict.fromkeys((row.target, row.source))
+        names = [Network(str(half)).name for half in halves if (row.split, row.seed, half) in guessing]
+        flags.append(f"{' and '.join(names)} at chance" if names else None)
+    return flags
 
 
 def _paper_order(column: pd.Series) -> pd.Series:
@@ -99,7 +147,7 @@ def _paper_order(column: pd.Series) -> pd.Series:
 
 def read_accuracies(path: Path) -> pd.DataFrame:
     """Read what `collect` made, from its CSV file."""
-    text = dict.fromkeys(["split", "kind", "network", "treatment", "source", "target", "base"], "string")
+    text = dict.fromkeys(["split", "kind", "network", "treatment", "source", "target", "base", "flag"], "string")
     return pd.read_csv(path, dtype=text | dict.fromkeys(_INTEGERS, "Int64"))
 
 
@@ -119,12 +167,12 @@ def _frame(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> pd.DataFrame:
 
 def _measured(path: Path) -> dict[str, Any]:
     content = read_json(path)
-    absent = [column for column in COLUMNS[:-1] if column not in content]
+    absent = [column for column in COLUMNS[:-1] if column not in content and column not in GUESSING]
     if absent:
         raise ValueError(f"{path}: {absent[0]} is missing; delete the file to have it written again")
     for name in STATISTICS:
         _check_accuracy(content[name], f"{path}: {name}")
-    return {column: content[column] for column in COLUMNS[:-1]}
+    return {column: content.get(column) for column in COLUMNS[:-1]}
 
 
 def _check_accuracy(value: object, where: str) -> None:

@@ -4,11 +4,13 @@ Nothing in a checkpoint can run. It is the same to the bit for the same weights 
 trained beside, so times and devices are not in it but in the metrics file.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors
 import safetensors.torch
 import torch
@@ -17,6 +19,7 @@ from torch import nn
 from transferability.files import whole_file
 
 _METADATA = "transferability"  # one key, since safetensors does not keep the order of several
+_WEIGHTS_DIGEST = "weights_sha256"
 
 
 class CheckpointError(ValueError):
@@ -24,13 +27,22 @@ class CheckpointError(ValueError):
 
 
 def save_checkpoint(path: Path, weights: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> None:
+    """Write weights and what made them; a digest of the weights is added to the latter."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    about = {**about, _WEIGHTS_DIGEST: _digest(tensors)}
+    content = safetensors.torch.save(tensors, {_METADATA: json.dumps(about, sort_keys=True)})
     with whole_file(path) as temporary:
-        safetensors.torch.save_file(tensors, temporary, {_METADATA: json.dumps(about, sort_keys=True)})
+        temporary.write_bytes(content)
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """What made the checkpoint; CheckpointError if it is none of ours."""
+    """What made the checkpoint, as `save_checkpoint` was told; CheckpointError if it is none of ours."""
+    about = _read_metadata(path)
+    del about[_WEIGHTS_DIGEST]
+    return about
+
+
+def _read_metadata(path: Path) -> dict[str, Any]:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -38,21 +50,40 @@ def read_about(path: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{path}: not a readable checkpoint ({error}); delete it to train the network again"
         ) from error
-    if _METADATA not in metadata:
+    try:
+        about = json.loads(metadata[_METADATA])
+    except (KeyError, ValueError):
+        about = None
+    if not isinstance(about, dict) or _WEIGHTS_DIGEST not in about:
         raise CheckpointError(f"{path}: a safetensors file, but not one of this workflow's checkpoints")
-    about: dict[str, Any] = json.loads(metadata[_METADATA])
     return about
 
 
 def load_weights(path: Path, **expected: object) -> dict[str, torch.Tensor]:
-    """The weights of a checkpoint whose metadata must say what is ``expected``, such as ``network="baseA"``."""
-    about = read_about(path)
+    """The weights of a checkpoint whose metadata must say what is ``expected``, such as ``network="baseA"``.
+
+    CheckpointError if they do not, or if the weights are not those that were saved.
+    """
+    about = _read_metadata(path)
     for key, value in expected.items():
         if about.get(key) != value:
             raise CheckpointError(
                 f"{path}: its {key} is {about.get(key)!r}, not {value!r}; delete it to train it again"
             )
-    return safetensors.torch.load_file(path)
+    weights = safetensors.torch.load_file(path)
+    if _digest(weights) != about[_WEIGHTS_DIGEST]:
+        raise CheckpointError(f"{path}: its weights are damaged; delete it to train the network again")
+    return weights
+
+
+def _digest(weights: Mapping[str, torch.Tensor]) -> str:
+    """SHA-256 over names, shapes and values."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        array = weights[name].numpy()
+        digest.update(f"{name} {array.dtype} {array.shape}\0".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def copy_layers(weights: Mapping[str, torch.Tensor], network: nn.Sequential, layers: int) -> None:

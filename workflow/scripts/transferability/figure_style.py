@@ -1,5 +1,6 @@
 """How all figures look, and how they are written: one place."""
 
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ import matplotlib as mpl
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from transferability.files import whole_file
 
@@ -123,6 +125,26 @@ def note(axes: Axes, text: str) -> None:
     if text:
         box = {"facecolor": "white", "edgecolor": "none", "pad": 2}
         axes.text(0.02, 0.04, text, transform=axes.transAxes, color=QUIET, linespacing=1.5, bbox=box)
+
+
+def cross_out(axes: Axes, x: ArrayLike, y: ArrayLike) -> None:
+    """Mark points that mean nothing, since a base that they are compared with or copied from is at chance."""
+    style: dict[str, Any] = {
+        "linestyle": "none",
+        "marker": "x",
+        "color": QUIET,
+        "markersize": 11,
+        "markeredgewidth": 1.6,
+        "zorder": 4,
+    }
+    axes.plot(x, y, label="a base at chance: means nothing", **style)
+
+
+def warn(figure: Figure, text: str, below: bool = False) -> None:
+    """A line above everything else, or below it where the legend is above."""
+    if text:
+        write = figure.supxlabel if below else figure.suptitle
+        write(textwrap.fill(text, width=int(11 * figure.get_figwidth())), color="firebrick", size="medium")
 
 
 def from_zero(axes: Axes) -> None:

@@ -12,12 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 
+from transferability.accuracies import bases_at_chance
 from transferability.figure_style import (
     KIND_TITLES,
     LABELS,
     LINES,
     QUIET,
     SYMBOLS,
+    cross_out,
     depth_axis,
     from_zero,
     legend_below,
@@ -26,10 +28,18 @@ from transferability.figure_style import (
     number_difference,
     say_empty,
     shared_legend,
+    warn,
 )
 from transferability.names import WHOLE, Network, Series
 from transferability.splits import GROUPED, RANDOM
-from transferability.statistics import ANY, differences_to_base, of_the_paper, paired_differences, paired_effects
+from transferability.statistics import (
+    ANY,
+    EFFECTS,
+    differences_to_base,
+    of_the_paper,
+    paired_differences,
+    paired_effects,
+)
 
 _FIGURE2 = ("base", "selffer", "selffer+", "transfer", "transfer+")
 STATISTIC_LABELS = {
@@ -69,6 +79,7 @@ def figure2(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]
         lines.set_xlabel("layer n at which the network is cut and retrained")
     for row, what in zip(panels, ("every network", "means"), strict=True):
         row[0].set_ylabel(f"{what}: {STATISTIC_LABELS[statistic]}")
+    warn(figure, bases_at_chance(accuracies), below=True)
     if not kinds:
         say_empty(panels[0, 0], "no split into halves")
     else:
@@ -84,6 +95,7 @@ def figure3(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]
     _by_direction(grouped, accuracies[accuracies["kind"] == GROUPED], statistic, colours)
     _random_filters(filters, accuracies, statistic, colours)
     _normalised(together, accuracies, statistic, colours)
+    warn(figure, bases_at_chance(accuracies))
     return figure
 
 
@@ -112,10 +124,15 @@ def effects(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]
                 if len(rows):
                     style = marker_style(treatment, colours) if treatment else _TOTAL_STYLE
                     _with_interval(axes, rows, offset, style, f"{effect} ({formula})")
+                    of_effect = accuracies[(accuracies["kind"] == kind) & accuracies["treatment"].isin(EFFECTS[effect])]
+                    meaningless = rows[rows["n"].isin(_flagged_depths(of_effect))]
+                    if len(meaningless):
+                        cross_out(axes, meaningless["n"].to_numpy(float) + offset, 100 * meaningless["mean"])
             if of_kind.empty:
                 say_empty(axes, f"no networks for any {what}")
     for axes in panels[1]:
         axes.set_xlabel("layer n at which the network is cut and retrained")
+    warn(figure, bases_at_chance(accuracies))
     if kinds:
         shared_legend(figure, panels.ravel(), "outside lower center", columns=3)
     else:
@@ -186,6 +203,7 @@ def compare(ours: pd.DataFrame, published: pd.DataFrame, statistic: str, colours
     if not common:
         say_empty(panels[0, 0], "no treatment that both have")
         return figure
+    warn(figure, bases_at_chance(ours))
     panels[0, 0].set_ylabel("points above or below base")
     panels[1, 0].set_ylabel("% of base above or below it")
     for axes in panels[1]:
@@ -271,7 +289,11 @@ def _points(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mappi
         rows = accuracies[accuracies["treatment"] == treatment]
         if len(rows):
             style = marker_style(treatment, colours) | {"linestyle": "none", "alpha": 0.85}
-            axes.plot(rows["n"].to_numpy(float) + offsets[treatment], rows[statistic], label=LABELS[treatment], **style)
+            x = rows["n"].to_numpy(float) + offsets[treatment]
+            axes.plot(x, rows[statistic], label=LABELS[treatment], **style)
+            flagged = rows["flag"].notna().to_numpy()
+            if flagged.any():
+                cross_out(axes, x[flagged], rows.loc[flagged, statistic])
     _base_line(axes, accuracies, statistic, colours)
     depth_axis(axes, _depths(accuracies))
     axes.set_xlabel("")
@@ -283,9 +305,13 @@ def _points(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mappi
 def _mean_lines(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> None:
     base = accuracies.loc[accuracies["treatment"] == "base", statistic].mean()
     for treatment in _FIGURE2[1:]:
-        means = accuracies[accuracies["treatment"] == treatment].groupby("n")[statistic].mean()
+        rows = accuracies[accuracies["treatment"] == treatment]
+        means = rows.groupby("n")[statistic].mean()
         if means.empty:
             continue
+        flagged = means[means.index.isin(_flagged_depths(rows))]
+        if len(flagged):
+            cross_out(axes, flagged.index.to_numpy(float), flagged)
         x, y = [0.0, *means.index.to_numpy(float)], [base, *means]
         axes.plot(x, y, **marker_style(treatment, colours))
     axes.plot([0.0], [base], **marker_style("base", colours))
@@ -404,6 +430,11 @@ def _normalised(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: M
         legend_below(axes)
     else:
         say_empty(axes, "no frozen networks")
+
+
+def _flagged_depths(accuracies: pd.DataFrame) -> list[int]:
+    """The depths at which some network's base or source is at chance."""
+    return sorted({int(n) for n in accuracies.loc[accuracies["flag"].notna(), "n"]})
 
 
 def _depths(accuracies: pd.DataFrame) -> list[int]:

@@ -1,10 +1,14 @@
 """Files that appear whole or not at all."""
 
 import csv
+import errno
 import fcntl
+import glob
+import hashlib
 import io
 import json
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,22 +17,41 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path``; what was written there takes its place when the block ends well.
 
-    The content is flushed to the disk before the rename, so that a crash leaves the old file or the new one.
+    The content is flushed to the disk before the rename, so that a crash leaves the old file or the new one. What a
+    killed process left of an earlier attempt is removed.
     """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{glob.escape(path.stem)}.[0-9]*.part{glob.escape(path.suffix)}"):
+        left.unlink(missing_ok=True)
     try:
         yield temporary
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
         temporary.replace(path)
+    except OSError as error:
+        if error.filename is None and error.errno in _DISK_FULL:  # it does not say where
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_writable(folder: Path) -> None:
+    """Make a folder and a passing file in it; OSError that names the folder if that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(f"{folder}: cannot be written to ({error.strerror}); results go there") from error
 
 
 def lock_file(path: Path, refusal: str) -> int:
@@ -66,4 +89,14 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    """The content of a JSON file; ValueError that names the file if it is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: damaged ({error}); delete it to have it made again") from error
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -5,8 +5,9 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-# SIGTERM: the time limit, a preemption or a shutdown; SIGUSR1: SLURM's warning ahead of them; SIGINT: Ctrl-C.
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+# SIGTERM: the time limit, a preemption or a shutdown; SIGUSR1: SLURM's warning ahead of them; SIGINT: Ctrl-C;
+# SIGHUP: the terminal is gone.
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGHUP)
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error of the program
@@ -14,7 +15,10 @@ class Interrupted(Exception):  # noqa: N818 - not an error of the program
 
 
 class StopRequest:
-    """Within its block, remembers the first of `SIGNALS` instead of dying from it."""
+    """Within its block, remembers the first of `SIGNALS` instead of dying from it.
+
+    Signals that were ignored before, as SIGHUP is under nohup, stay ignored.
+    """
 
     def __init__(self) -> None:
         self.signal_name: str | None = None
@@ -22,7 +26,8 @@ class StopRequest:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._remember) for number in SIGNALS}
+            heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._remember) for number in heeded}
         return self
 
     def __exit__(

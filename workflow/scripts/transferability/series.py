@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from transferability.checkpoints import copy_layers, load_weights, save_checkpoint
-from transferability.files import write_csv, write_json
+from transferability.files import sha256_of, write_csv, write_json
 from transferability.hyperparameters import ENGINE_VERSION, Hyperparameters
 from transferability.interruption import Interrupted, StopRequest
 from transferability.names import RANDOM_SOURCE, Network
@@ -33,6 +34,8 @@ from transferability.store import Store
 from transferability.stream import ImageLoader, Preprocessing, TrainingStream, ValidationSet, mean_image
 
 VALIDATION_BATCH = 400
+# A mean training loss of so many times that of a uniform guess, log(classes), is an explosion.
+EXPLOSION = 100
 HISTORY_COLUMNS = (
     "iteration",
     "learning_rate",
@@ -127,10 +130,10 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
 
     Raises:
         Interrupted: the process was asked to stop; the states are written.
-        TrainingError: a loss is not a number.
+        TrainingError: a loss exploded or is not a number; the other networks are finished and kept.
     """
-    source_digest = hashlib.sha256(source.read_bytes()).hexdigest() if source else None
-    identities = {network: _identity(recipe, network, source_digest) for network in files}
+    source_digest = sha256_of(source) if source else None
+    identities = {network: identity_of(recipe, network, source_digest) for network in files}
     folders = {network: StateFolder(running.states / network.name, _digest(identities[network])) for network in files}
     by_name = [folders[network] for network in sorted(files, key=lambda network: network.name)]
     with hold_all(by_name, running.say), StopRequest() as stop:
@@ -139,14 +142,17 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
             running.say(f"{len(files) - len(open_networks)} of {len(files)} networks were finished before and are kept")
         if not open_networks:
             return
-        source_weights = _source_weights(recipe, open_networks[0], source)
-        pupils = [
-            _Pupil(recipe, network, source_weights, folders[network], running.device) for network in open_networks
-        ]
+        layers = source_weights(recipe, open_networks[0], source)
+        pupils = [_Pupil(recipe, network, layers, folders[network], running.device) for network in open_networks]
         _train_in_lock_step(recipe, pupils, running, stop)
         for pupil in pupils:
-            _write(pupil, recipe.split.kind, files[pupil.network], identities[pupil.network], running)
-            folders[pupil.network].keep_finished(files[pupil.network].all())
+            if pupil.failure is None:
+                _write(pupil, recipe, files[pupil.network], identities[pupil.network], running)
+                folders[pupil.network].keep_finished(files[pupil.network].all())
+        failures = [pupil.failure for pupil in pupils if pupil.failure is not None]
+        if failures:
+            kept = len(files) - len(failures)
+            raise TrainingError("; ".join([*failures, f"{kept} of {len(files)} networks are finished and kept"]))
 
 
 class _Pupil:
@@ -175,10 +181,13 @@ class _Pupil:
         self._optimiser = CaffeSGD(self.model, recipe.hyperparameters)
         self._states = states
         self.updates = 0
+        self.failure: str | None = None  # why it cannot go on
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0
         self._loss_sum = torch.zeros((), dtype=torch.float64, device=device)
         self._loss_count = 0
+        self._recent_losses: list[torch.Tensor] = []
+        self._exploded = EXPLOSION * math.log(classes)
         self._go_on(states.load())
 
     @property
@@ -191,6 +200,7 @@ class _Pupil:
             torch.manual_seed(seed_for(*self.key, "dropout", self.updates))
         loss = nn.functional.cross_entropy(self._own_layers(features), targets)
         self._optimiser.step(loss, self.updates)
+        self._recent_losses.append(loss.detach())
         self._loss_sum += loss.detach()
         self._loss_count += 1
         self.updates += 1
@@ -209,22 +219,36 @@ class _Pupil:
         self.model.eval()
 
     def record(self, loss: float, top1: float, top5: float) -> None:
-        """Add an evaluation to the history; TrainingError if the training loss since the last one is not finite."""
+        """Add an evaluation to the history, or note a failure if the loss has exploded since the last one."""
         training_loss = self._loss_sum.item() / max(self._loss_count, 1)
-        if not math.isfinite(training_loss):
-            raise TrainingError(
-                f"{self.network.name}: the loss is {training_loss} within the {self._loss_count} iterations up to "
-                f"{self.updates}; lower its learning rate ({self._settings.learning_rate:g})"
-            )
+        if not (training_loss < self._exploded and math.isfinite(loss)):  # NaN too
+            self.failure = self._explosion(loss)
+            return
         rate = self._settings.rate_at(self.updates - 1)
         self.history.append(
             dict(zip(HISTORY_COLUMNS, (self.updates, rate, training_loss, loss, top1, top5), strict=True))
         )
         self._loss_sum.zero_()
         self._loss_count = 0
+        self._recent_losses.clear()
+
+    def _explosion(self, validation_loss: float) -> str:
+        """What went wrong at which iteration; states are saved only before it, so that the recent losses reach back."""
+        losses = torch.stack(self._recent_losses).tolist()
+        first = self.updates - len(losses) + 1
+        bad = ((i, loss) for i, loss in enumerate(losses, start=first) if not loss < self._exploded)
+        iteration, loss = next(bad, (self.updates, validation_loss))
+        return (
+            f"{self.network.name}: the loss is {loss:g} at iteration {iteration}; "
+            f"lower its learning rate ({self._settings.learning_rate:g})"
+        )
 
     def save_state(self) -> None:
+        """Keep where the network stands, unless it has failed or is about to."""
         trained = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        exploded = not self._loss_sum.item() < self._exploded * max(self._loss_count, 1)
+        if self.failure is not None or exploded or not all(p.isfinite().all() for p in trained.values()):
+            return
         tensors = (
             {f"weights.{name}": p for name, p in trained.items()}
             | {f"buffers.{name}": b for name, b in self._own_buffers().items()}
@@ -298,7 +322,7 @@ def _train_in_lock_step(recipe: Recipe, pupils: Sequence[_Pupil], running: Runni
         pupil.training_mode()
     for iteration in range(first, iterations):
         # A network whose state is newer than a sibling's waits until the others have caught up.
-        learning = [pupil for pupil in pupils if pupil.updates == iteration]
+        learning = [pupil for pupil in pupils if pupil.updates == iteration and pupil.failure is None]
         started = time.monotonic()
         images, targets = stream.batch(iteration)
         features = shared.features(images)
@@ -306,6 +330,10 @@ def _train_in_lock_step(recipe: Recipe, pupils: Sequence[_Pupil], running: Runni
             pupil.learn(features[pupil.shared_depth], targets)
         if recipe.hyperparameters.evaluates_after(iteration + 1):
             _validate(learning, shared, validation)
+            for failed in (pupil for pupil in learning if pupil.failure is not None):
+                running.say(f"{failed.failure}; it is given up")
+            if all(pupil.failure is not None for pupil in pupils):
+                return
         for pupil in learning:
             pupil.seconds += (time.monotonic() - started) / len(learning)
         stopping = bool(stop)  # asked once: a signal between two questions must not leave without a state
@@ -340,27 +368,59 @@ def _loss_and_hits(logits: torch.Tensor, targets: torch.Tensor) -> tuple[float, 
     return loss, hits[:, 0].sum().item(), hits.sum().item()
 
 
+def evaluate(
+    recipe: Recipe, network: Network, weights: Mapping[str, torch.Tensor], device: str
+) -> tuple[float, float, float]:
+    """Mean loss, top-1 and top-5 accuracy of a trained network on the validation images of its half."""
+    model = build_network(recipe.architecture, recipe.seen_shape, len(recipe.split.halves[network.target]))
+    model.load_state_dict(weights)
+    model.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    mean = mean_image(recipe.store, _training_images(recipe, network)[0], recipe.preprocessing.mean)
+    validation = _validation_set(recipe, network, mean, device, resident_bytes=0)  # every image is read once
+    totals = np.zeros(3)
+    with torch.no_grad():
+        for images, targets in validation.batches():
+            totals += _loss_and_hits(model(images), targets)
+    loss, top1, top5 = (totals / len(validation)).tolist()
+    return loss, top1, top5
+
+
 def _data(recipe: Recipe, network: Network, running: Running) -> tuple[TrainingStream, ValidationSet]:
-    store, classes = recipe.store, recipe.split.halves[network.target]
-    positions, targets = samples_of(store, classes, store.training)
-    if network.examples_per_class is not None:
-        kept = first_of_each_class(targets, network.examples_per_class)
-        positions, targets = positions[kept], targets[kept]
-    held_out, held_out_targets = samples_of(store, classes, store.validation)
+    positions, targets = _training_images(recipe, network)
     # Validation images have no part in the mean that is subtracted from them.
-    mean = mean_image(store, positions, recipe.preprocessing.mean)
-    about = (mean, recipe.preprocessing, torch.device(running.device))
-    loader, validation_loader = (
-        ImageLoader(store, where, *about, resident_bytes=running.resident_bytes) for where in (positions, held_out)
-    )
+    mean = mean_image(recipe.store, positions, recipe.preprocessing.mean)
+    device, resident = torch.device(running.device), running.resident_bytes
+    loader = ImageLoader(recipe.store, positions, mean, recipe.preprocessing, device, resident_bytes=resident)
     # The stream belongs to the half, not to the network: comparisons between networks of a half are paired.
     stream = TrainingStream(
         loader, targets, recipe.hyperparameters.batch_size, recipe.seed, recipe.split.name, network.target
     )
-    return stream, ValidationSet(validation_loader, held_out_targets, VALIDATION_BATCH)
+    return stream, _validation_set(recipe, network, mean, running.device, resident)
 
 
-def _source_weights(recipe: Recipe, network: Network, source: Path | None) -> dict[str, torch.Tensor]:
+def _training_images(recipe: Recipe, network: Network) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions in the store of the images a network is trained on, and their targets."""
+    positions, targets = samples_of(recipe.store, recipe.split.halves[network.target], recipe.store.training)
+    if network.examples_per_class is None:
+        return positions, targets
+    kept = first_of_each_class(targets, network.examples_per_class)
+    return positions[kept], targets[kept]
+
+
+def _validation_set(
+    recipe: Recipe, network: Network, mean: NDArray[np.float32], device: str, resident_bytes: float
+) -> ValidationSet:
+    positions, targets = samples_of(recipe.store, recipe.split.halves[network.target], recipe.store.validation)
+    about = (mean, recipe.preprocessing, torch.device(device))
+    loader = ImageLoader(recipe.store, positions, *about, resident_bytes=resident_bytes)
+    return ValidationSet(loader, targets, VALIDATION_BATCH)
+
+
+def source_weights(recipe: Recipe, network: Network, source: Path | None) -> dict[str, torch.Tensor]:
+    """The weights that a network copies layers from, of a base's checkpoint or drawn; none for a base.
+
+    CheckpointError if the checkpoint is damaged or not that of the source.
+    """
     if network.source is None:
         return {}
     if network.source == RANDOM_SOURCE:
@@ -381,7 +441,7 @@ def _source_weights(recipe: Recipe, network: Network, source: Path | None) -> di
     )
 
 
-def _identity(recipe: Recipe, network: Network, source_digest: str | None) -> dict[str, Any]:
+def identity_of(recipe: Recipe, network: Network, source_digest: str | None) -> dict[str, Any]:
     """Everything that shapes a network; two networks with the same identity are the same network."""
     return {
         "engine_version": ENGINE_VERSION,
@@ -402,16 +462,17 @@ def _digest(identity: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
-def _write(pupil: _Pupil, kind: str, files: NetworkFiles, identity: Mapping[str, Any], running: Running) -> None:
+def _write(pupil: _Pupil, recipe: Recipe, files: NetworkFiles, identity: Mapping[str, Any], running: Running) -> None:
     network = pupil.network
     versions = {"torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()}
     save_checkpoint(files.checkpoint, pupil.model.state_dict(), {**identity, "versions": versions})
     write_csv(files.history, HISTORY_COLUMNS, [tuple(row.values()) for row in pupil.history])
     metrics = {
         "split": identity["split"],
-        "kind": kind,
+        "kind": recipe.split.kind,
         **network.facts,
         "seed": identity["seed"],
+        **guessing_facts(recipe, network),
         "iterations": pupil.updates,
         "evaluations": len(pupil.history),
         **accuracies_of(pupil.history),
@@ -422,6 +483,18 @@ def _write(pupil: _Pupil, kind: str, files: NetworkFiles, identity: Mapping[str,
         "seconds": round(pupil.seconds, 3),
     }
     write_json(files.metrics, metrics)
+
+
+def guessing_facts(recipe: Recipe, network: Network) -> dict[str, int | float]:
+    """What it takes to tell an accuracy from guessing.
+
+    ``chance`` is the accuracy of always naming the class of most validation images: 1 / classes where they are
+    balanced.
+    """
+    classes = recipe.split.halves[network.target]
+    _, targets = samples_of(recipe.store, classes, recipe.store.validation)
+    chance = np.bincount(targets).max() / len(targets)
+    return {"classes": len(classes), "validation_images": len(targets), "chance": float(chance)}
 
 
 def accuracies_of(history: Sequence[Mapping[str, float]]) -> dict[str, float]:

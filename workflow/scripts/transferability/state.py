@@ -19,7 +19,7 @@ import safetensors
 import safetensors.torch
 import torch
 
-from transferability.files import lock_file, whole_file
+from transferability.files import lock_file, sha256_of, whole_file, write_json
 
 _METADATA = "transferability"
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -92,7 +92,7 @@ class StateFolder:
         incoming.mkdir(parents=True)
         for file in files:
             _link_or_copy(file, incoming / file.name)
-        (incoming / "note.json").write_text(json.dumps(self._note(files)))
+        write_json(incoming / "note.json", self._note(files))
         shutil.rmtree(self._finished, ignore_errors=True)
         incoming.rename(self._finished)
         self._newest.unlink(missing_ok=True)
@@ -100,7 +100,7 @@ class StateFolder:
 
     def _note(self, files: Sequence[Path]) -> dict[str, Any]:
         """What tells finished files that are intact and of this identity."""
-        return {"identity": self.identity, "sha256": {file.name: _sha256(file) for file in files}}
+        return {"identity": self.identity, "sha256": {file.name: sha256_of(file) for file in files}}
 
     def restore_finished(self, files: Sequence[Path]) -> bool:
         """Put a finished network's files back in their places; False if it is not finished or not the same network."""
@@ -144,8 +144,3 @@ def _link_or_copy(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from transferability.accuracies import bases_at_chance
 from transferability.names import DEEPEST_CUT, HALVES, TREATMENTS, Network, Series
 from transferability.splits import GROUPED, RANDOM
 
@@ -198,6 +199,8 @@ def headline(accuracies: pd.DataFrame, statistic: str) -> str:
         gains = paired_differences(of_kind, "transfer+", "base", statistic)["difference"]
         if len(gains):
             lines.append(f"  {'fine-tuned transfer, AnB+, mean over n:':44} {100 * gains.mean():+6.1f}")
+    if warning := bases_at_chance(accuracies):
+        lines.append(warning)
     return "\n".join(lines) + "\n"
 
 

@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -275,14 +275,14 @@ def open_store(folder: Path) -> Store:
     manifest = read_json(folder / MANIFEST)
     if manifest["format"] != STORE_VERSION:
         raise StoreError(f"{folder / MANIFEST}: format {manifest['format']}, this version reads {STORE_VERSION}")
-    images = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
-    labels = np.load(folder / LABELS, allow_pickle=False)
+    images = _load(folder / IMAGES, mmap_mode="r")
+    labels = _load(folder / LABELS)
     with (folder / CLASSES).open(encoding="utf-8", newline="") as file:
         classes = tuple(ImageClass(row["name"], row["group"]) for row in csv.DictReader(file))
     expected = (manifest["training"] + manifest["validation"], *manifest["image_shape"])
     if images.shape != expected or labels.shape != expected[:1] or len(classes) != manifest["classes"]:
         raise StoreError(f"{folder}: the files do not have the shapes that {MANIFEST} names; build the store again")
-    sums = np.load(folder / CLASS_SUMS, mmap_mode="r", allow_pickle=False)
+    sums = _load(folder / CLASS_SUMS, mmap_mode="r")
     return Store(manifest["name"], images, labels, classes, sums, manifest["training"], manifest["checksum"])
 
 
@@ -290,6 +290,14 @@ def read_samples(folder: Path) -> list[Sample]:
     """Where each image of a store comes from, in the order of the images."""
     with (folder / SAMPLES).open(encoding="utf-8", newline="") as file:
         return [Sample(int(row["label"]), row["file"]) for row in csv.DictReader(file)]
+
+
+def _load(path: Path, mmap_mode: Literal["r"] | None = None) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise StoreError(f"{path}: damaged ({error}); build the store again") from error
+    return array
 
 
 def checksum(folder: Path) -> str:

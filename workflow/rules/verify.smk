@@ -1,0 +1,33 @@
+# Every output of a finished study, checked again:  snakemake --cores 1 verify
+#
+# The outputs are parameters and not inputs, so that nothing that is damaged or missing is silently made again before it
+# is reported; and the report is no output, since Snakemake deletes the outputs of a job that fails.
+
+
+rule verify:
+    log:
+        f"{LOGS}/verify.log",
+    conda:
+        "../../envs/verification.yaml"
+    threads: config["running"]["threads"]
+    params:
+        store=STORE,
+        splits={split: SPLIT.format(split=split) for split in STUDY.splits},
+        checkpoints=[
+            ((split, seed, network.name), path)
+            for (split, seed, network), path in zip(STUDY.networks(), network_files(".safetensors"))
+        ],
+        tables={name: str(path) for rule in (rules.accuracies, rules.statistics) for name, path in rule.output.items()},
+        pictures=[
+            str(path)
+            for paths in (
+                rules.contact_sheet.output,
+                rules.figures.output,
+                rules.filters.output,
+                expand(rules.learning_curves.output.figure, split=STUDY.splits, seed=STUDY.seeds),
+            )
+            for path in paths
+        ],
+        report=f"{RESULTS}/verification.csv",
+    script:
+        "../scripts/verify.py"

@@ -1,0 +1,30 @@
+from pathlib import Path
+
+from transferability.files import write_csv
+from transferability.joblog import job_log
+from transferability.names import Network
+from transferability.series import use_threads
+from transferability.study import read_study
+from transferability.verification import Outputs, VerificationError, failures, report, verify_study
+
+running = snakemake.config["running"]
+params = snakemake.params
+
+with job_log(Path(snakemake.log[0]), "verification") as say:
+    use_threads(running["threads"])
+    study = read_study(snakemake.config)
+    outputs = Outputs(
+        store=Path(params.store),
+        splits={name: Path(path) for name, path in params.splits.items()},
+        checkpoints={
+            (split, seed, Network.parse(name)): Path(path) for (split, seed, name), path in params.checkpoints
+        },
+        tables={name: Path(path) for name, path in params.tables.items()},
+        pictures=[Path(path) for path in params.pictures],
+    )
+    findings = list(verify_study(study, outputs, running["verify_networks"], say))
+    write_csv(Path(params.report), ["what", "result"], [(f.what, f.result) for f in findings])
+    say(f"{params.report}: {len(findings)} checks")
+    if failures(findings):
+        raise VerificationError(report(findings))
+    say(report(findings))

@@ -68,6 +68,7 @@ def changed(path, value):
         ("datasets.glyphs.sise", 3, "datasets.glyphs.sise: unknown key; did you mean size?"),
         ("datasets.glyphs.size", 3, "datasets.glyphs.size: is 3; it must be at least 12"),
         ("running.device", "gpu", "running.device: is 'gpu'; it must be one of auto, cpu, cuda"),
+        ("running.networks_per_job", 7.0, "running.networks_per_job: is 7.0; it must be of type integer"),
         ("running.networks_per_job", 0, "running.networks_per_job: is 0; it must be at least 1"),
         ("figures.statistic", "top1", "figures.statistic: is 'top1'; it must be one of top1_final"),
         ("networks.preserve", [7], "networks.preserve[0]: is 7; it must be at most 6"),

@@ -17,6 +17,7 @@ rule train_base:
         "../../envs/training.yaml"
     threads: config["running"]["threads"]
     resources:
+        **training_resources("base", networks=1),
         gpu=1,
     params:
         engine_version=ENGINE_VERSION,
@@ -36,6 +37,9 @@ use rule train_base as train_reduced with:
         f"{LOGS}/{{split}}/seed{{seed}}/reduced{{examples}}.log",
     benchmark:
         f"{BENCHMARKS}/{{split}}/seed{{seed}}/reduced{{examples}}.tsv"
+    resources:
+        **training_resources("reduced", networks=1),
+        gpu=1,
     params:
         engine_version=ENGINE_VERSION,
         architecture=config["networks"]["architecture"],

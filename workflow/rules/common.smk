@@ -7,11 +7,12 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
 
 from transferability import study as studies
+from transferability.cluster import store_mb, training_mb, training_minutes
 from transferability.devices import require_gpus
-from transferability.files import lock_file, require_writable
+from transferability.files import lock_file, read_json, require_writable
 from transferability.hyperparameters import ENGINE_VERSION
 from transferability.names import HALVES, RANDOM_SOURCE, WHOLE, Network, Series
-from transferability.store import STORE_FILES, STORE_VERSION
+from transferability.store import MANIFEST, STORE_FILES, STORE_VERSION
 
 try:
     STUDY = studies.read_study(config)
@@ -28,6 +29,25 @@ LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 FIGURES = f"{RESULTS}/figures"
 PUBLISHED = f"{config['results']}/published"
+
+
+# Seconds each: not worth a cluster's queue.
+localrules:
+    all,
+    split,
+    image_list,
+    image_lists,
+    contact_sheet,
+    accuracies,
+    statistics,
+    figures,
+    learning_curves,
+    filters,
+    published_accuracies,
+    published_statistics,
+    published_figures,
+    published,
+    compare,
 
 
 wildcard_constraints:
@@ -77,6 +97,23 @@ def source_checkpoint(wildcards):
     if wildcards.source == RANDOM_SOURCE:
         return []
     return f"{NETWORKS}/{Network(wildcards.source).name}.safetensors"
+
+
+def training_resources(stage, networks):
+    """What a training job asks of a cluster, once the store's size is known."""
+
+    def runtime(wildcards, input, attempt):
+        rate = config["running"]["images_per_second"]
+        return training_minutes(STUDY.hyperparameters[stage], networks, manifest_beside(input.store), rate, attempt)
+
+    def mem_mb(wildcards, input, attempt):
+        return training_mb(manifest_beside(input.store), config["running"]["resident_gb"], networks, attempt)
+
+    return {"runtime": runtime, "mem_mb": mem_mb}
+
+
+def manifest_beside(store):
+    return read_json(Path(store[0]).parent / MANIFEST)
 
 
 def chunk_label(chunk):

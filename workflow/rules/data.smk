@@ -9,6 +9,9 @@ rule store:
     conda:
         "../../envs/analysis.yaml"
     threads: config["running"]["store_threads"]
+    resources:
+        mem_mb=lambda wildcards, threads, attempt: store_mb(threads, attempt),
+        runtime=1440,
     params:
         version=STORE_VERSION,
         name=config["dataset"],

@@ -25,6 +25,7 @@ for fine_tuned, preserved, chunk in STUDY.copying_jobs:
             "../../envs/training.yaml"
         threads: config["running"]["threads"]
         resources:
+            **training_resources(stage, networks=len(chunk)),
             gpu=1,
         params:
             engine_version=ENGINE_VERSION,

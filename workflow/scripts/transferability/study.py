@@ -266,8 +266,17 @@ def _data_set_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> 
         yield from _schema_problems(settings, kinds[settings["kind"]], path)
 
 
+# JSON knows no difference between 7 and 7.0; the code that counts with them does.
+_Validator = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _checker, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
+)
+
+
 def _schema_problems(content: Any, schema: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    validator = jsonschema.Draft202012Validator(schema)
+    validator = _Validator(schema)
     for error in sorted(validator.iter_errors(content), key=lambda error: [str(part) for part in error.absolute_path]):
         where = _dotted(path, error.absolute_path)
         match error.validator:

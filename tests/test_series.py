@@ -115,6 +115,14 @@ class TestFrozenAndCopied:
         with pytest.raises(CheckpointError, match="its network is 'baseB', not 'baseA'"):
             train(recipe, files_in(tmp_path, "A3B"), bases / "baseB.safetensors", running)
 
+    @pytest.mark.parametrize("names", [("A3B", "B3B"), ("B3A", "B3B"), ("basewhole", "reduced2")])
+    def test_networks_of_different_images_or_sources_do_not_share_a_job(self, names, recipe, running, bases, tmp_path):
+        source = None if names[0].startswith("base") else bases / f"base{names[0][0]}.safetensors"
+        whole = replace(recipe, split=whole_split(recipe.store.classes))
+        with pytest.raises(ValueError, match=f"^{', '.join(names)}: networks of one job must have the same target"):
+            train(recipe if source else whole, files_in(tmp_path, *names), source, running)
+        assert not list(tmp_path.glob("*.safetensors"))
+
 
 class TestIndependence:
     @pytest.mark.parametrize("pattern", ALL_SERIES)

@@ -47,6 +47,21 @@ def test_every_epoch_shows_every_image_once(store, batch_size):
     assert not np.array_equal(epochs[0], epochs[1])
 
 
+def test_the_order_of_an_epoch_is_drawn_once(store, monkeypatch):
+    drawn = []
+    original = TrainingStream._order
+
+    def spy(self, epoch):
+        drawn.append(epoch)
+        return original(self, epoch)
+
+    monkeypatch.setattr(TrainingStream, "_order", spy)
+    one = stream(store, 10, "seed")
+    for i in range(3 * store.training_count // 10):
+        one.batch(i)
+    assert drawn == [0, 1, 2]
+
+
 def test_a_batch_is_a_function_of_its_number_alone(store):
     preprocessing = Preprocessing(crop=12, mirror=True, mean="whole", scale=64.0)
     forward, backward = (stream(store, 10, "seed", preprocessing=preprocessing) for _ in range(2))

@@ -1,9 +1,8 @@
 """What shapes the training of a network, and nothing else."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any
 
 # Raised by hand when the same config would give other weights; it makes every network train again.
 ENGINE_VERSION = 2
@@ -29,10 +28,6 @@ class Hyperparameters:
     weight_decay: float
     bias_rate: float
     evaluate_every: int
-
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
-        return cls(**values)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -91,7 +91,7 @@ class NetworkFiles:
 
 @dataclass(frozen=True)
 class Running:
-    """How to train, as opposed to what: none of this shapes the result (on the CPU, not by a bit).
+    """How to train, as opposed to what: none of this shapes the result (on the CPU with as many threads, not by a bit).
 
     Attributes:
         states: the folder for state files.
@@ -131,7 +131,11 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
     Raises:
         Interrupted: the process was asked to stop; the states are written.
         TrainingError: a loss exploded or is not a number; the other networks are finished and kept.
+        ValueError: the networks have not all the same target, source and number of images.
     """
+    if len({(network.target, network.source, network.examples_per_class) for network in files}) > 1:
+        names = ", ".join(network.name for network in files)
+        raise ValueError(f"{names}: networks of one job must have the same target, source and number of images")
     source_digest = sha256_of(source) if source else None
     identities = {network: identity_of(recipe, network, source_digest) for network in files}
     folders = {network: StateFolder(running.states / network.name, _digest(identities[network])) for network in files}
@@ -189,10 +193,6 @@ class _Pupil:
         self._recent_losses: list[torch.Tensor] = []
         self._exploded = EXPLOSION * math.log(classes)
         self._go_on(states.load())
-
-    @property
-    def finished(self) -> bool:
-        return self.updates == self._settings.iterations
 
     def learn(self, features: torch.Tensor, targets: torch.Tensor) -> None:
         """One update on a batch; ``features`` is what the shared layers make of the images."""

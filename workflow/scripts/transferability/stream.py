@@ -186,7 +186,7 @@ class TrainingStream:
         count = len(self._targets)
         ticks = np.arange(iteration * self._batch_size, (iteration + 1) * self._batch_size)
         epochs = range(int(ticks[0]) // count, int(ticks[-1]) // count + 1)
-        self._orders = {epoch: self._orders.get(epoch, self._order(epoch)) for epoch in epochs}
+        self._orders = {epoch: self._orders[epoch] if epoch in self._orders else self._order(epoch) for epoch in epochs}
         return np.concatenate([self._orders[epoch][ticks[ticks // count == epoch] % count] for epoch in epochs])
 
     def _order(self, epoch: int) -> NDArray[np.int64]:

@@ -49,6 +49,7 @@ def recipe(store_folder: Path) -> Recipe:
             momentum=0.9,
             weight_decay=0.0005,
             bias_rate=2.0,
+            precision="float32",
             evaluate_every=6,
         ),
     )

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from transferability.names import LAYER_NAMES
-from transferability.networks import build_network, first_stochastic_layer
+from transferability.networks import CrossChannelNormalisation, build_network, first_stochastic_layer
 
 # Worked out by hand from the authors' imagenet_train.prototxt: what each layer hands on for 227 x 227 pixels, and its
 # weights and biases. The total, 60,965,224, is also the known size of Caffe's reference network.
@@ -127,3 +127,29 @@ def test_each_layer_computes_what_the_paper_says():
         features = REFERENCE[name](features, weights, biases)
         assert ours.shape == features.shape
         np.testing.assert_allclose(ours, features, rtol=1e-4, atol=1e-4 * np.abs(features).max())
+
+
+def test_the_normalisation_is_torchs_in_both_directions():
+    images = torch.from_numpy(np.random.default_rng(0).normal(0, 60, (2, 24, 5, 4))).float()
+    results = []
+    for module in (CrossChannelNormalisation(24), nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75)):
+        seen = images.clone().requires_grad_(True)
+        output = module(seen)
+        results.append((output.detach(), torch.autograd.grad(output.square().sum(), seen)[0]))
+    (ours, our_gradient), (torchs, torchs_gradient) = results
+    assert (ours - images).abs().max() > 10
+    torch.testing.assert_close(ours, torchs, rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(our_gradient, torchs_gradient, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("pooling", [nn.MaxPool2d(3, stride=2, ceil_mode=True), nn.MaxPool2d(2)])
+def test_relu_may_come_after_a_maximum(pooling):
+    """To the bit, gradients too, ties and windows without a positive value included."""
+    numbers = np.random.default_rng(0).integers(-6, 3, (4, 8, 12, 11))
+    results = []
+    for order in ([nn.ReLU(), pooling], [pooling, nn.ReLU(inplace=True)]):
+        seen = torch.from_numpy(numbers).float().requires_grad_(True)
+        output = nn.Sequential(*order)(seen)
+        weights = torch.arange(output.numel()).reshape(output.shape)
+        results.append((output.detach(), torch.autograd.grad((output * weights).sum(), seen)[0]))
+    assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))

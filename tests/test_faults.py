@@ -429,16 +429,16 @@ class TestExplosions:
     @pytest.fixture
     def exploding(self, monkeypatch):
         """Makes a network's last layer useless after an update."""
-        original = series._Pupil.learn
+        original = series._Pupil.note
 
         def explode(name, after, factor):
-            def learn(self, features, targets):
-                original(self, features, targets)
+            def note(self, loss):
+                original(self, loss)
                 if (self.network.name, self.updates) == (name, after):
                     with torch.no_grad():
                         self.model[-1][0].weight.mul_(factor)
 
-            monkeypatch.setattr(series._Pupil, "learn", learn)
+            monkeypatch.setattr(series._Pupil, "note", note)
 
         return explode
 

@@ -18,8 +18,13 @@ SETTINGS = Hyperparameters(
     momentum=0.9,
     weight_decay=0.01,
     bias_rate=2.0,
+    precision="float32",
     evaluate_every=10,
 )
+
+
+def rate_of(iteration):
+    return torch.tensor(SETTINGS.rate_at(iteration), dtype=torch.float64)
 
 
 def test_updates_are_caffes():
@@ -37,7 +42,7 @@ def test_updates_are_caffes():
         v_weight = 0.9 * v_weight + rate * (g_out.T @ x + 0.01 * weight)
         v_bias = 0.9 * v_bias + 2 * rate * g_out.sum(axis=0)
         weight, bias = weight - v_weight, bias - v_bias
-        optimiser.step((network(inputs[iteration]) ** 4).sum(dim=1).mean() / 4, iteration)
+        optimiser.step((network(inputs[iteration]) ** 4).sum(dim=1).mean() / 4, rate_of(iteration))
         assert np.allclose(network.weight.detach().numpy(), weight, atol=1e-12)
         assert np.allclose(network.bias.detach().numpy(), bias, atol=1e-12)
 
@@ -47,7 +52,7 @@ def test_what_needs_no_gradient_is_left_alone():
     network[0].requires_grad_(False)
     before = network[0].weight.clone()
     optimiser = CaffeSGD(network, SETTINGS)
-    optimiser.step(network(torch.ones(1, 3)).square().mean(), 0)
+    optimiser.step(network(torch.ones(1, 3)).square().mean(), rate_of(0))
     assert torch.equal(network[0].weight, before)
     assert set(optimiser.buffers) == {"1.weight", "1.bias"}
 

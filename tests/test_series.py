@@ -100,13 +100,13 @@ class TestFrozenAndCopied:
 
     def test_the_shared_layers_never_see_gradients(self, recipe, running, bases, tmp_path, monkeypatch):
         wanted = []
-        original = series._Pupil.learn
+        original = series._Pupil.update
 
-        def spy(self, features, targets):
+        def spy(self, features, targets, rate):
             wanted.append(features.requires_grad)
-            original(self, features, targets)
+            return original(self, features, targets, rate)
 
-        monkeypatch.setattr(series._Pupil, "learn", spy)
+        monkeypatch.setattr(series._Pupil, "update", spy)
         train(recipe, files_in(tmp_path, "A1B", "A7B"), bases / "baseA.safetensors", running)
         assert wanted
         assert not any(wanted)

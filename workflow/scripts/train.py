@@ -37,6 +37,7 @@ with job_log(log, f"{snakemake.wildcards.split} {log.stem}") as say, claimed_dev
             state_seconds=running["state_seconds"],
             report_seconds=running["report_seconds"],
             resident_bytes=running["resident_gb"] * 1e9,
+            cuda_graphs=running["cuda_graphs"],
             say=say,
         ),
     )

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 # Raised by hand when the same config would give other weights; it makes every network train again.
-ENGINE_VERSION = 2
+ENGINE_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,7 @@ class Hyperparameters:
     Attributes:
         learning_rate: at the start, for weights; biases learn at ``bias_rate`` times this rate, undecayed.
         schedule: ``step`` (times ``step_factor`` every ``step_every`` iterations), ``cosine`` (to 0), ``constant``.
+        precision: ``float32``, or ``tf32`` or ``bf16`` for products in fewer bits on a GPU.
         evaluate_every: iterations between validations; the last iteration is always validated.
     """
 
@@ -27,6 +28,7 @@ class Hyperparameters:
     momentum: float
     weight_decay: float
     bias_rate: float
+    precision: str
     evaluate_every: int
 
     def to_json(self) -> dict[str, Any]:

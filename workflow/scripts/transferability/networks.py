@@ -2,7 +2,8 @@
 
 A network is an `nn.Sequential` of named layers, so that ``network[:n]`` is what is copied at depth n and
 ``network[n:]`` what is drawn at random. A layer is one learned operation with the nonlinearity, pooling and
-normalisation that follow it; dropout and flattening belong to the layer they feed.
+normalisation that follow it; dropout and flattening belong to the layer they feed. Where a maximum is pooled, ReLU
+comes after it and not before: the same to the bit, gradients too, for a fraction of the work.
 """
 
 from collections import OrderedDict
@@ -35,18 +36,37 @@ class Architecture:
     smallest_side: int
 
 
+class CrossChannelNormalisation(nn.Module):
+    """Caffe's LRN over five channels, x / (1 + alpha / 5 * sum of squares) ^ beta, as `torch.nn.LocalResponseNorm`.
+
+    The sum over neighbouring channels is a product with a band matrix, a quarter of that module's time.
+    """
+
+    def __init__(self, channels: int, size: int = 5, alpha: float = 1e-4, beta: float = 0.75) -> None:
+        super().__init__()
+        self._beta = beta
+        number = torch.arange(channels)
+        band = (number[:, None] - number).abs() <= size // 2
+        self.register_buffer("band", (band * (alpha / size))[:, :, None, None].float(), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """From and to B x C x H x W."""
+        scale = nn.functional.conv2d(x * x, self.get_buffer("band")) + 1
+        return x * scale.pow(-self._beta)
+
+
 def mini_caffenet(image_shape: tuple[int, int, int], classes: int) -> nn.Sequential:
     """The paper's network scaled to images of 24 to 32 pixels: same order of layers, no batch norm, no dropout."""
     height, width, channels = image_shape
     features = 32 * (-(-height // 2) // 4) * (-(-width // 2) // 4)
     return _named(
-        nn.Sequential(nn.Conv2d(channels, 16, 5, stride=2, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
-        nn.Sequential(nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
-        nn.Sequential(nn.Conv2d(32, 48, 3, padding=1), nn.ReLU()),
-        nn.Sequential(nn.Conv2d(48, 48, 3, padding=1), nn.ReLU()),
-        nn.Sequential(nn.Conv2d(48, 32, 3, padding=1), nn.ReLU()),
-        nn.Sequential(nn.Flatten(), nn.Linear(features, 128), nn.ReLU()),
-        nn.Sequential(nn.Linear(128, 128), nn.ReLU()),
+        nn.Sequential(nn.Conv2d(channels, 16, 5, stride=2, padding=2), nn.MaxPool2d(2), _relu()),
+        nn.Sequential(nn.Conv2d(16, 32, 3, padding=1), nn.MaxPool2d(2), _relu()),
+        nn.Sequential(nn.Conv2d(32, 48, 3, padding=1), _relu()),
+        nn.Sequential(nn.Conv2d(48, 48, 3, padding=1), _relu()),
+        nn.Sequential(nn.Conv2d(48, 32, 3, padding=1), _relu()),
+        nn.Sequential(nn.Flatten(), nn.Linear(features, 128), _relu()),
+        nn.Sequential(nn.Linear(128, 128), _relu()),
         nn.Sequential(nn.Linear(128, classes)),
     )
 
@@ -60,13 +80,15 @@ def caffenet(image_shape: tuple[int, int, int], classes: int) -> nn.Sequential:
     height, width, channels = image_shape
     features = 256 * _caffenet_pooled(height) * _caffenet_pooled(width)
     return _named(
-        nn.Sequential(nn.Conv2d(channels, 96, 11, stride=4), nn.ReLU(), _caffe_pool(), _caffe_normalisation()),
-        nn.Sequential(nn.Conv2d(96, 256, 5, padding=2, groups=2), nn.ReLU(), _caffe_pool(), _caffe_normalisation()),
-        nn.Sequential(nn.Conv2d(256, 384, 3, padding=1), nn.ReLU()),
-        nn.Sequential(nn.Conv2d(384, 384, 3, padding=1, groups=2), nn.ReLU()),
-        nn.Sequential(nn.Conv2d(384, 256, 3, padding=1, groups=2), nn.ReLU(), _caffe_pool()),
-        nn.Sequential(nn.Flatten(), nn.Linear(features, 4096), nn.ReLU()),
-        nn.Sequential(nn.Dropout(0.5), nn.Linear(4096, 4096), nn.ReLU()),
+        nn.Sequential(nn.Conv2d(channels, 96, 11, stride=4), _caffe_pool(), _relu(), CrossChannelNormalisation(96)),
+        nn.Sequential(
+            nn.Conv2d(96, 256, 5, padding=2, groups=2), _caffe_pool(), _relu(), CrossChannelNormalisation(256)
+        ),
+        nn.Sequential(nn.Conv2d(256, 384, 3, padding=1), _relu()),
+        nn.Sequential(nn.Conv2d(384, 384, 3, padding=1, groups=2), _relu()),
+        nn.Sequential(nn.Conv2d(384, 256, 3, padding=1, groups=2), _caffe_pool(), _relu()),
+        nn.Sequential(nn.Flatten(), nn.Linear(features, 4096), _relu()),
+        nn.Sequential(nn.Dropout(0.5), nn.Linear(4096, 4096), _relu()),
         nn.Sequential(nn.Dropout(0.5), nn.Linear(4096, classes)),
     )
 
@@ -130,8 +152,9 @@ def _caffe_pool() -> nn.MaxPool2d:
     return nn.MaxPool2d(3, stride=2, ceil_mode=True)
 
 
-def _caffe_normalisation() -> nn.LocalResponseNorm:
-    return nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75)
+def _relu() -> nn.ReLU:
+    """In place: its input is a layer's own result, which nothing else reads."""
+    return nn.ReLU(inplace=True)
 
 
 def _caffenet_pooled(side: int) -> int:

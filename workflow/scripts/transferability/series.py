@@ -12,6 +12,7 @@ import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,13 @@ from torch import nn
 
 from transferability.checkpoints import copy_layers, load_weights, save_checkpoint
 from transferability.files import sha256_of, write_csv, write_json
+from transferability.graphs import Replayed, side_by_side
 from transferability.hyperparameters import ENGINE_VERSION, Hyperparameters
 from transferability.interruption import Interrupted, StopRequest
 from transferability.names import RANDOM_SOURCE, Network
 from transferability.networks import build_network, first_stochastic_layer
 from transferability.optimiser import CaffeSGD
+from transferability.precision import computing_in, use_precision
 from transferability.seeding import seed_for
 from transferability.splits import Split, first_of_each_class, samples_of
 from transferability.state import StateFolder, TrainingState, hold_all
@@ -99,6 +102,7 @@ class Running:
         state_seconds: time between two states.
         report_seconds: time between two lines of progress.
         resident_bytes: images of a half up to this size are held in the device's memory.
+        cuda_graphs: whether a GPU replays a recorded update; networks with dropout draw anew and never do.
         say: called with every line of progress.
     """
 
@@ -108,6 +112,7 @@ class Running:
     report_seconds: float
     say: Callable[[str], None]
     resident_bytes: float = float("inf")
+    cuda_graphs: bool = False
 
 
 def use_threads(threads: int) -> None:
@@ -180,7 +185,7 @@ class _Pupil:
             layer.requires_grad_(False)
         stochastic = first_stochastic_layer(self.model)
         self.shared_depth = min(network.frozen, stochastic)
-        self._has_dropout = stochastic < len(self.model)
+        self.has_dropout = stochastic < len(self.model)
         self._settings = recipe.hyperparameters
         self._optimiser = CaffeSGD(self.model, recipe.hyperparameters)
         self._states = states
@@ -194,19 +199,27 @@ class _Pupil:
         self._exploded = EXPLOSION * math.log(classes)
         self._go_on(states.load())
 
-    def learn(self, features: torch.Tensor, targets: torch.Tensor) -> None:
-        """One update on a batch; ``features`` is what the shared layers make of the images."""
-        if self._has_dropout:
+    def update(self, features: torch.Tensor, targets: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:
+        """One update on a batch, and its loss; ``features`` is what the shared layers make of the images."""
+        if self.has_dropout:
             torch.manual_seed(seed_for(*self.key, "dropout", self.updates))
-        loss = nn.functional.cross_entropy(self._own_layers(features), targets)
-        self._optimiser.step(loss, self.updates)
-        self._recent_losses.append(loss.detach())
-        self._loss_sum += loss.detach()
+        loss = nn.functional.cross_entropy(self.logits(features), targets)
+        self._optimiser.step(loss, rate)
+        return loss.detach()
+
+    def note(self, loss: torch.Tensor) -> None:
+        """Count an update."""
+        self._recent_losses.append(loss)
+        self._loss_sum += loss
         self._loss_count += 1
         self.updates += 1
 
     def logits(self, features: torch.Tensor) -> torch.Tensor:
-        return self._own_layers(features)
+        """B x classes, float32."""
+        with computing_in(self._settings.precision, features.device.type):
+            for layer in self.model[self.shared_depth :]:
+                features = layer(features)
+        return features.float()
 
     def training_mode(self) -> None:
         """Dropout and batch statistics where the network learns; what is frozen keeps only its dropout, as in Caffe."""
@@ -276,11 +289,6 @@ class _Pupil:
         self.seconds = state.progress["seconds"]
         self._loss_count = state.progress["loss_count"]
 
-    def _own_layers(self, features: torch.Tensor) -> torch.Tensor:
-        for layer in self.model[self.shared_depth :]:
-            features = layer(features)
-        return features
-
     def _own_buffers(self) -> dict[str, torch.Tensor]:
         """Such as batch norm's running statistics; those of frozen layers never change and are left out."""
         return dict(self.model[self.network.frozen :].named_buffers())
@@ -289,15 +297,16 @@ class _Pupil:
 class _SharedLayers:
     """The frozen layers that several networks have in common, run once a batch and never with gradients."""
 
-    def __init__(self, pupils: Sequence[_Pupil]) -> None:
+    def __init__(self, pupils: Sequence[_Pupil], precision: str) -> None:
         self._depths = {pupil.shared_depth for pupil in pupils}
         deepest = max(pupils, key=lambda pupil: pupil.shared_depth)
         self._layers = deepest.model[: deepest.shared_depth].eval()
+        self._precision = precision
 
     def features(self, images: torch.Tensor) -> dict[int, torch.Tensor]:
         """What comes out of the first k layers, for every k that a network wants."""
         at_depth = {0: images}
-        with torch.no_grad():
+        with torch.no_grad(), computing_in(self._precision, images.device.type):
             for depth, layer in enumerate(self._layers, start=1):
                 at_depth[depth] = layer(
                     at_depth.pop(depth - 1) if depth - 1 not in self._depths else at_depth[depth - 1]
@@ -305,13 +314,44 @@ class _SharedLayers:
         return at_depth
 
 
+class _LockStep:
+    """One update after another of all the networks that learn."""
+
+    def __init__(self, shared: _SharedLayers, settings: Hyperparameters, running: Running) -> None:
+        self._shared = shared
+        self._settings = settings
+        self._running = running
+        self._learning: list[_Pupil] = []
+        self._updates: Callable[..., torch.Tensor] = self._update_all
+
+    def update(self, learning: list[_Pupil], iteration: int, images: torch.Tensor, targets: torch.Tensor) -> None:
+        if learning != self._learning:
+            self._learning = learning
+            self._updates = Replayed(self._update_all) if _replays(learning, self._running) else self._update_all
+        rate = torch.full((), self._settings.rate_at(iteration), device=images.device)
+        losses = self._updates(images, targets, rate).clone()
+        for pupil, loss in zip(learning, losses, strict=True):
+            pupil.note(loss)
+
+    def _update_all(self, images: torch.Tensor, targets: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:
+        features = self._shared.features(images)
+        updates = [partial(pupil.update, features[pupil.shared_depth], targets, rate) for pupil in self._learning]
+        return torch.stack(side_by_side(updates))
+
+
+def _replays(learning: Sequence[_Pupil], running: Running) -> bool:
+    return running.cuda_graphs and running.device == "cuda" and not any(pupil.has_dropout for pupil in learning)
+
+
 def _train_in_lock_step(recipe: Recipe, pupils: Sequence[_Pupil], running: Running, stop: StopRequest) -> None:
+    use_precision(recipe.hyperparameters.precision)
     stream, validation = _data(recipe, pupils[0].network, running)
     iterations = recipe.hyperparameters.iterations
     first = min(pupil.updates for pupil in pupils)
     if first:
         running.say(f"going on from iteration {first}")
-    shared = _SharedLayers(pupils)
+    shared = _SharedLayers(pupils, recipe.hyperparameters.precision)
+    lock_step = _LockStep(shared, recipe.hyperparameters, running)
     running.say(
         f"training {len(pupils)} networks for half {pupils[0].network.target} of {recipe.split.name} on "
         f"{_device_name(running.device)}: {', '.join(pupil.network.name for pupil in pupils)}"
@@ -325,9 +365,7 @@ def _train_in_lock_step(recipe: Recipe, pupils: Sequence[_Pupil], running: Runni
         learning = [pupil for pupil in pupils if pupil.updates == iteration and pupil.failure is None]
         started = time.monotonic()
         images, targets = stream.batch(iteration)
-        features = shared.features(images)
-        for pupil in learning:
-            pupil.learn(features[pupil.shared_depth], targets)
+        lock_step.update(learning, iteration, images, targets)
         if recipe.hyperparameters.evaluates_after(iteration + 1):
             _validate(learning, shared, validation)
             for failed in (pupil for pupil in learning if pupil.failure is not None):
@@ -347,25 +385,26 @@ def _train_in_lock_step(recipe: Recipe, pupils: Sequence[_Pupil], running: Runni
 
 
 def _validate(pupils: Sequence[_Pupil], shared: _SharedLayers, validation: ValidationSet) -> None:
-    totals = np.zeros((len(pupils), 3))
     for pupil in pupils:
         pupil.validation_mode()
+    totals = []
     with torch.no_grad():
         for images, targets in validation.batches():
             features = shared.features(images)
-            for row, pupil in enumerate(pupils):
-                totals[row] += _loss_and_hits(pupil.logits(features[pupil.shared_depth]), targets)
-    for pupil, (loss, top1, top5) in zip(pupils, totals / len(validation), strict=True):
+            logits = (pupil.logits(features[pupil.shared_depth]) for pupil in pupils)
+            totals.append(torch.stack([_loss_and_hits(of_one, targets) for of_one in logits]))
+    means = torch.stack(totals).sum(0) / len(validation)
+    for pupil, (loss, top1, top5) in zip(pupils, means.tolist(), strict=True):
         pupil.record(loss, top1, top5)
         pupil.training_mode()
 
 
-def _loss_and_hits(logits: torch.Tensor, targets: torch.Tensor) -> tuple[float, float, float]:
-    """Summed over a batch: cross-entropy, right answers, and right answers among the five best."""
-    loss = nn.functional.cross_entropy(logits, targets, reduction="sum").item()
+def _loss_and_hits(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Summed over a batch, float64: cross-entropy, right answers, and right answers among the five best."""
+    loss = nn.functional.cross_entropy(logits, targets, reduction="sum")
     best = logits.topk(min(5, logits.shape[1]), dim=1).indices
     hits = best == targets[:, None]
-    return loss, hits[:, 0].sum().item(), hits.sum().item()
+    return torch.stack([loss.double(), hits[:, 0].sum().double(), hits.sum().double()])
 
 
 def evaluate(
@@ -377,11 +416,10 @@ def evaluate(
     model.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     mean = mean_image(recipe.store, _training_images(recipe, network)[0], recipe.preprocessing.mean)
     validation = _validation_set(recipe, network, mean, device, resident_bytes=0)  # every image is read once
-    totals = np.zeros(3)
-    with torch.no_grad():
-        for images, targets in validation.batches():
-            totals += _loss_and_hits(model(images), targets)
-    loss, top1, top5 = (totals / len(validation)).tolist()
+    use_precision(recipe.hyperparameters.precision)
+    with torch.no_grad(), computing_in(recipe.hyperparameters.precision, device):
+        totals = [_loss_and_hits(model(images).float(), targets) for images, targets in validation.batches()]
+    loss, top1, top5 = (torch.stack(totals).sum(0) / len(validation)).tolist()
     return loss, top1, top5
 
 

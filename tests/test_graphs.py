@@ -1,0 +1,69 @@
+"""Recorded updates. Without a GPU a stand-in records: it calls the function again on the inputs that were held."""
+
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from support import files_in
+from transferability import series
+from transferability.graphs import CALLS_BEFORE_RECORDING, Replayed, side_by_side
+from transferability.series import train
+
+
+class Recorder:
+    """Records as a GPU does: what is replayed reads the tensors given then, and writes into the same result."""
+
+    def __init__(self):
+        self.recordings = self.replays = 0
+
+    def __call__(self, function, inputs):
+        self.recordings += 1
+        result = torch.empty(0)
+
+        def replay():
+            self.replays += 1
+            now = function(*inputs)
+            result.resize_(now.shape).copy_(now)
+
+        return replay, result
+
+
+def test_a_replayed_function_gives_what_it_would_give():
+    recorder = Recorder()
+    replayed = Replayed(lambda x, y: x * y, recorder)
+    for i in range(10):
+        x, y = torch.full((3,), float(i)), torch.arange(3.0)
+        assert torch.equal(replayed(x, y), x * y)
+    assert (recorder.recordings, recorder.replays) == (1, 10 - CALLS_BEFORE_RECORDING)
+
+
+def test_the_result_is_overwritten_by_the_next_call():
+    replayed = Replayed(lambda x: x + 1, Recorder())
+    results = [replayed(torch.tensor(float(i))) for i in range(6)]
+    assert results[4] is results[5]
+
+
+def test_calls_without_a_gpu_come_one_after_the_other():
+    order = []
+    results = side_by_side([partial(lambda i: order.append(i) or torch.tensor(i), i) for i in range(3)])
+    assert [int(result) for result in results] == order == [0, 1, 2]
+
+
+@pytest.mark.parametrize("pattern", ["base{n}", "R{n}B", "R{n}B+"])
+def test_networks_are_the_same_to_the_bit(pattern, recipe, running, tmp_path, monkeypatch):
+    names = ["baseB"] if pattern.startswith("base") else [pattern.format(n=n) for n in (1, 3, 7)]
+    plain, replayed = (files_in(tmp_path / how, *names) for how in ("plain", "replayed"))
+    train(recipe, plain, None, running)
+
+    recorder = Recorder()
+    monkeypatch.setattr(series, "_replays", lambda learning, running: True)
+    monkeypatch.setattr(series, "Replayed", partial(Replayed, record=recorder))
+    train(recipe, replayed, None, replace(running, states=tmp_path / "other states"))
+    assert recorder.replays == recipe.hyperparameters.iterations - CALLS_BEFORE_RECORDING
+    for network in plain:
+        one, other = (load_file(files[network].checkpoint) for files in (plain, replayed))
+        assert all(torch.equal(one[name], other[name]) for name in one)
+        assert plain[network].history.read_text() == replayed[network].history.read_text()

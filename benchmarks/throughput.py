@@ -1,99 +1,133 @@
-"""Training speed of one base network, and its share of the machine's float32 matrix product.
+"""Training speed, against what the device can do and against what one would write without this project.
 
-    python benchmarks/throughput.py [results.csv]
+    python benchmarks/throughput.py [results.csv] [SETUP ...]
 
-Trains mini_caffenet on images of the default study's shape, on 1 and 2 threads, and counts the floating-point
-operations of the layers' shapes: a multiplication and an addition for every weight use, forward once and backward
-twice (the first layer: once, since nothing wants the images' gradient).
+For each setup (setups.py; all by default) a base, a frozen and a fine-tuned series of seven and the loader alone, as
+this project trains them, beside a plain PyTorch loop on the same images (plain_pytorch.py), with the number of workers
+that suits it best, one process a network. First the device's ceilings: a large matrix product and a copy of memory.
+Every measurement is a process of its own. Runs on the GPU if there is one, in float32, TF32 and bfloat16.
+
+Columns: ``images_per_second`` is summed over the networks of a job; ``speedup`` is against the plain loop, for a series
+against its seven networks one after the other; ``share_of_peak`` is of the matrix product in the same precision (and
+as many threads), counting the layers' operations as they are really run; ``minutes_per_network`` at the iterations of
+the setup's study.
 """
 
+import json
+import os
 import platform
+import subprocess
 import sys
-import time
-from collections.abc import Callable
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import torch
-import yaml
+from ceilings import copied_gb_per_second, matrix_product_flops
 from report import report
-from torch import nn
+from setups import SETUPS, Setup, networks_of, write_images
 
-from transferability.networks import build_network
-from transferability.optimiser import CaffeSGD
+from transferability.flops import flops_per_image
+from transferability.names import Network
+from transferability.precision import PRECISIONS
 from transferability.series import use_threads
-from transferability.study import read_study
 
-SECONDS = 5.0
+HERE = Path(__file__).parent
+SECONDS = 10
+JOBS = ("base", "frozen", "fine_tuned")
+ON_GPU = torch.cuda.is_available()
+DEVICE = torch.cuda.get_device_name() if ON_GPU else platform.processor() or platform.machine()
+CORES = len(os.sched_getaffinity(0))
+
+Row = dict[str, Any]
 
 
 def main() -> None:
-    study = read_study(yaml.safe_load((ROOT / "config.yaml").read_text()))
-    settings, size = study.hyperparameters["base"], study.data_set["size"]
-    classes = (study.data_set["letters"] + study.data_set["symbols"]) // 2
-    rows = []
-    for threads in (1, 2):
+    wanted = [name for name in sys.argv[2:] if name in SETUPS] or list(SETUPS)
+    rows = list(ceilings())
+    peaks = {(row["precision"], row["threads"]): row["gflops"] for row in rows}
+    for name in wanted:
+        with tempfile.TemporaryDirectory() as folder:
+            write_images(SETUPS[name], Path(folder))
+            rows += measured(name, Path(folder), peaks)
+            report([{"device": DEVICE, "torch": torch.__version__, **row} for row in rows])
+
+
+def ceilings() -> Iterator[Row]:
+    for threads in (1,) if ON_GPU else (1, CORES):
         use_threads(threads)
-        peak = matrix_product_peak()
-        network = build_network(study.config["networks"]["architecture"], (size, size, 1), classes, 0)
-        network.to(memory_format=torch.channels_last)
-        optimiser = CaffeSGD(network, settings)
-        images = torch.randn(settings.batch_size, 1, size, size).to(memory_format=torch.channels_last)
-        targets = torch.randint(classes, (settings.batch_size,))
-
-        def update(network: nn.Module = network, optimiser: CaffeSGD = optimiser) -> None:
-            optimiser.step(nn.functional.cross_entropy(network(images), targets), 0)  # noqa: B023
-
-        per_second = settings.batch_size / seconds_of(update)
-        operations = training_operations(network, images)
-        rows.append(
-            {
-                "device": platform.processor() or platform.machine(),
-                "torch": torch.__version__,
+        for precision in PRECISIONS if ON_GPU else ("float32", "bf16"):
+            gflops = round(matrix_product_flops(precision) / 1e9, 1)
+            copied = round(copied_gb_per_second(), 1)
+            yield {
+                "job": "ceiling",
                 "threads": threads,
-                "batch_size": settings.batch_size,
-                "images_per_second": round(per_second),
-                "operations_per_image": operations,
-                "gflops": round(per_second * operations / 1e9, 1),
-                "matrix_product_peak_gflops": round(peak / 1e9, 1),
-                "share_of_peak": round(per_second * operations / peak, 3),
+                "precision": precision,
+                "gflops": gflops,
+                "copied_gb_s": copied,
             }
-        )
-    report(rows)
 
 
-def matrix_product_peak(side: int = 2048) -> float:
-    """Operations a second of a large float32 matrix product."""
-    one, other = torch.randn(side, side), torch.randn(side, side)
-    return 2 * side**3 / seconds_of(lambda: one @ other)
+def measured(name: str, folder: Path, peaks: dict[tuple[str, int], float]) -> Iterator[Row]:
+    setup = SETUPS[name]
+    common = {"setup": name, "batch_size": setup.batch_on("cuda" if ON_GPU else "cpu")}
+    workers, plain = best_plain_loop(name, folder)
+    yield {**common, "job": "base", "how": "plain", "workers": workers, **plain}
+    alone = {0: plain["images_per_second"]}
+    for frozen in range(1, 8):
+        alone[frozen] = run("plain_pytorch.py", name, folder, frozen, workers)["images_per_second"]
+    for job in JOBS:
+        for precision in PRECISIONS if ON_GPU else ("float32",):
+            for threads in (1,) if ON_GPU else (1, CORES):
+                result = run("lock_step.py", name, folder, job, threads, precision)
+                yield {
+                    **common,
+                    "job": job,
+                    "how": "lock-step",
+                    "threads": threads,
+                    "precision": precision,
+                    **result,
+                    "speedup": round(result["images_per_second"] / plain_rate(job, alone), 2),
+                    **operations(setup, job, result["images_per_second"], peaks[precision, threads]),
+                    "minutes_per_network": round(setup.iterations * setup.batch / result["images_per_second"] / 60, 3),
+                }
+    for job in ("loader", "stored_loader"):
+        yield {**common, "job": job, "how": "lock-step", **run("lock_step.py", name, folder, job, 1, "float32")}
 
 
-def seconds_of(call: Callable[[], object]) -> float:
-    """Mean time of a call, after some to warm up."""
-    for _ in range(5):
-        call()
-    started, calls = time.perf_counter(), 0
-    while time.perf_counter() - started < SECONDS:
-        call()
-        calls += 1
-    return (time.perf_counter() - started) / calls
+def best_plain_loop(name: str, folder: Path) -> tuple[int, Row]:
+    """The number of workers that trains a base fastest, and how fast."""
+    counts = (4, 8, CORES) if ON_GPU else (0, 1, CORES)
+    tried = {workers: run("plain_pytorch.py", name, folder, 0, workers) for workers in counts}
+    return max(tried.items(), key=lambda item: item[1]["images_per_second"])
 
 
-def training_operations(network: nn.Sequential, images: torch.Tensor) -> int:
-    """Floating-point operations an image of one update: forward, gradients of weights, gradients of inputs."""
-    uses: list[int] = []
+def plain_rate(job: str, alone: dict[int, float]) -> float:
+    """Images a second of the same networks one after the other in plain loops."""
+    frozen = [Network.parse(name).frozen for name in networks_of(job)]
+    return len(frozen) / sum(1 / alone[depth] for depth in frozen)
 
-    def count(module: nn.Module, _inputs: object, output: torch.Tensor) -> None:
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            uses.append(module.weight[0].numel() * output[0].numel())
 
-    hooks = [module.register_forward_hook(count) for module in network.modules()]
-    network(images)
-    for hook in hooks:
-        hook.remove()
-    return 2 * (2 * uses[0] + 3 * sum(uses[1:]))
+def operations(setup: Setup, job: str, rate: float, peak_gflops: float) -> Row:
+    frozen = [Network.parse(name).frozen for name in networks_of(job)]
+    flops = flops_per_image(setup.architecture, setup.seen_shape, setup.classes, frozen).training / len(frozen)
+    gflops = rate * flops / 1e9
+    return {
+        "mflops_per_image": round(flops / 1e6, 2),
+        "gflops": round(gflops, 1),
+        "share_of_peak": round(gflops / peak_gflops, 3),
+    }
+
+
+def run(script: str, *arguments: object) -> Row:
+    command = [sys.executable, str(HERE / script), *map(str, arguments), str(SECONDS)]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    result: Row = json.loads(output.splitlines()[-1])
+    return {**result, "images_per_second": round(result["images_per_second"])}
 
 
 if __name__ == "__main__":

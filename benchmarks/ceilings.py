@@ -1,0 +1,47 @@
+"""What the device can do at best."""
+
+import time
+from collections.abc import Callable
+
+import torch
+
+from transferability.precision import use_precision
+
+SECONDS = 3.0
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def matrix_product_flops(precision: str) -> float:
+    """Operations a second of a large matrix product."""
+    use_precision(precision)
+    side = 8192 if DEVICE == "cuda" else 2048
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    one, other = (torch.randn(side, side, device=DEVICE, dtype=dtype) for _ in range(2))
+    seconds = seconds_of(lambda: one @ other)
+    use_precision("float32")
+    return 2 * side**3 / seconds
+
+
+def copied_gb_per_second() -> float:
+    """Bytes copied within the device's memory, each read and written."""
+    source = torch.zeros(1_000_000_000 if DEVICE == "cuda" else 200_000_000, dtype=torch.uint8, device=DEVICE)
+    target = torch.empty_like(source)
+    return source.numel() / 1e9 / seconds_of(lambda: target.copy_(source))
+
+
+def seconds_of(call: Callable[[], object]) -> float:
+    """Mean time of a call, after some to warm up."""
+    for _ in range(3):
+        call()
+    _wait()
+    started, calls = time.perf_counter(), 0
+    while time.perf_counter() - started < SECONDS:
+        call()
+        calls += 1
+        _wait()
+    return (time.perf_counter() - started) / calls
+
+
+def _wait() -> None:
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()

@@ -1,0 +1,94 @@
+"""What one would write today to train one such network: torchvision's images, a DataLoader, torch's SGD.
+
+    python benchmarks/plain_pytorch.py SETUP FOLDER FROZEN WORKERS SECONDS
+
+Trains the network of a setup (setups.py) on the images of a folder for some seconds, its lowest layers frozen, and
+prints the images a second as JSON. On a GPU it computes in bfloat16 from page-locked memory.
+"""
+
+import json
+import sys
+import time
+from itertools import chain, repeat
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+
+import torch
+from memory import peak_memory
+from setups import SETUPS, Setup
+from torch import nn
+from torch.utils.data import DataLoader
+from torchvision import transforms
+from torchvision.datasets import ImageFolder
+
+from transferability.networks import CrossChannelNormalisation, build_network
+
+WARM_UP = 5
+
+
+def main(setup: Setup, folder: Path, frozen: int, workers: int, seconds: float) -> None:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.backends.cudnn.benchmark = True
+    loader = DataLoader(
+        ImageFolder(str(folder / "train"), transform(setup)),
+        batch_size=setup.batch_on(device),
+        shuffle=True,
+        drop_last=True,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=device == "cuda",
+    )
+    network = with_torchs_normalisation(build_network(setup.architecture, setup.seen_shape, setup.classes, 0)).to(
+        device
+    )
+    for layer in network[:frozen]:
+        layer.requires_grad_(False)
+    learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.SGD(learned, lr=0.001, momentum=0.9, weight_decay=0.0005)
+    batches = chain.from_iterable(repeat(loader))
+
+    def update() -> None:
+        images, targets = (tensor.to(device, non_blocking=True) for tensor in next(batches))
+        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+            loss = nn.functional.cross_entropy(network(images), targets)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+    for _ in range(WARM_UP):
+        update()
+    wait_for(device)
+    started, updates = time.perf_counter(), 0
+    while updates < 3 or time.perf_counter() - started < seconds:
+        update()
+        updates += 1
+    wait_for(device)
+    rate = updates * setup.batch_on(device) / (time.perf_counter() - started)
+    print(json.dumps({"images_per_second": rate, **peak_memory()}))
+
+
+def transform(setup: Setup) -> transforms.Compose:
+    steps: list[object] = [transforms.Grayscale()] if setup.channels == 1 else []
+    if setup.crop:
+        steps += [transforms.RandomCrop(setup.crop), transforms.RandomHorizontalFlip()]
+    half = [0.5] * setup.channels
+    return transforms.Compose([*steps, transforms.ToTensor(), transforms.Normalize(half, half)])
+
+
+def with_torchs_normalisation(network: nn.Sequential) -> nn.Sequential:
+    for layer in network:
+        for name, module in layer.named_children():
+            if isinstance(module, CrossChannelNormalisation):
+                setattr(layer, name, nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75))
+    return network
+
+
+def wait_for(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+if __name__ == "__main__":
+    main(SETUPS[sys.argv[1]], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5]))

@@ -1,6 +1,7 @@
 import time
 from pathlib import Path
 
+from transferability.determinism import deterministic_algorithms
 from transferability.devices import claimed_device
 from transferability.files import read_json
 from transferability.hyperparameters import Hyperparameters
@@ -16,7 +17,11 @@ running = snakemake.config["running"]
 files = [NetworkFiles.beside(Path(checkpoint)) for checkpoint in snakemake.output.checkpoints]
 log = Path(snakemake.log[0])
 
-with job_log(log, f"{snakemake.wildcards.split} {log.stem}") as say, claimed_device(running["device"], say) as device:
+with (
+    job_log(log, f"{snakemake.wildcards.split} {log.stem}") as say,
+    claimed_device(running["device"], say) as device,
+    deterministic_algorithms(device, wanted=running["deterministic"]),
+):
     use_threads(running["threads"])
     store = open_store(Path(snakemake.input.store[0]).parent)
     recipe = Recipe(

@@ -8,7 +8,6 @@ own, so that a network's weights do not depend on what is trained beside it.
 import hashlib
 import json
 import math
-import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -30,6 +29,7 @@ from transferability.names import RANDOM_SOURCE, Network
 from transferability.networks import build_network, first_stochastic_layer
 from transferability.optimiser import CaffeSGD
 from transferability.precision import computing_in, use_precision
+from transferability.provenance import device_name, provenance, versions
 from transferability.seeding import seed_for
 from transferability.splits import Split, first_of_each_class, samples_of
 from transferability.state import StateFolder, TrainingState, hold_all
@@ -141,6 +141,7 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
     if len({(network.target, network.source, network.examples_per_class) for network in files}) > 1:
         names = ", ".join(network.name for network in files)
         raise ValueError(f"{names}: networks of one job must have the same target, source and number of images")
+    made_by = provenance(running.device)
     source_digest = sha256_of(source) if source else None
     identities = {network: identity_of(recipe, network, source_digest) for network in files}
     folders = {network: StateFolder(running.states / network.name, _digest(identities[network])) for network in files}
@@ -156,7 +157,7 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
         _train_in_lock_step(recipe, pupils, running, stop)
         for pupil in pupils:
             if pupil.failure is None:
-                _write(pupil, recipe, files[pupil.network], identities[pupil.network], running)
+                _write(pupil, recipe, files[pupil.network], identities[pupil.network], made_by)
                 folders[pupil.network].keep_finished(files[pupil.network].all())
         failures = [pupil.failure for pupil in pupils if pupil.failure is not None]
         if failures:
@@ -354,7 +355,7 @@ def _train_in_lock_step(recipe: Recipe, pupils: Sequence[_Pupil], running: Runni
     lock_step = _LockStep(shared, recipe.hyperparameters, running)
     running.say(
         f"training {len(pupils)} networks for half {pupils[0].network.target} of {recipe.split.name} on "
-        f"{_device_name(running.device)}: {', '.join(pupil.network.name for pupil in pupils)}"
+        f"{device_name(running.device)}: {', '.join(pupil.network.name for pupil in pupils)}"
     )
     progress = _Progress(recipe.hyperparameters, len(pupils), first, running)
     last_state = time.monotonic()
@@ -500,10 +501,11 @@ def _digest(identity: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
-def _write(pupil: _Pupil, recipe: Recipe, files: NetworkFiles, identity: Mapping[str, Any], running: Running) -> None:
+def _write(
+    pupil: _Pupil, recipe: Recipe, files: NetworkFiles, identity: Mapping[str, Any], made_by: Mapping[str, Any]
+) -> None:
     network = pupil.network
-    versions = {"torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()}
-    save_checkpoint(files.checkpoint, pupil.model.state_dict(), {**identity, "versions": versions})
+    save_checkpoint(files.checkpoint, pupil.model.state_dict(), {**identity, "versions": versions()})
     write_csv(files.history, HISTORY_COLUMNS, [tuple(row.values()) for row in pupil.history])
     metrics = {
         "split": identity["split"],
@@ -516,8 +518,7 @@ def _write(pupil: _Pupil, recipe: Recipe, files: NetworkFiles, identity: Mapping
         **accuracies_of(pupil.history),
         "identity": _digest(identity),
         "made_from": dict(identity),
-        "versions": versions,
-        "device": _device_name(running.device),
+        **made_by,
         "seconds": round(pupil.seconds, 3),
     }
     write_json(files.metrics, metrics)
@@ -547,10 +548,6 @@ def accuracies_of(history: Sequence[Mapping[str, float]]) -> dict[str, float]:
         best = sorted(values, reverse=True)[:10]
         summary |= {f"{top}_final": values[-1], f"{top}_best": best[0], f"{top}_mean_best10": sum(best) / len(best)}
     return summary
-
-
-def _device_name(device: str) -> str:
-    return torch.cuda.get_device_name() if device == "cuda" else f"cpu ({torch.get_num_threads()} threads)"
 
 
 class _Progress:

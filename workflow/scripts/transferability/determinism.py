@@ -1,0 +1,45 @@
+"""The same bits every time on a GPU. On the CPU they always are, for one machine, versions and number of threads."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+# The workspaces with which cuBLAS promises the same bits every time.
+WORKSPACES = (":4096:8", ":16:8")
+_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+
+
+@contextmanager
+def deterministic_algorithms(device: str, *, wanted: bool) -> Iterator[None]:
+    """Compute with deterministic algorithms only, where wanted and on ``cuda``, for the length of the block.
+
+    Enter it before CUDA computes anything: cuBLAS reads its setting once. An operation that PyTorch calls
+    nondeterministic warns and does not fail, because of the one that we have, the backward pass of avg_pool3d in
+    caffenet's normalisation: PyTorch calls it so for any settings, but its kernel for stride 1 adds in a fixed order.
+    """
+    if not wanted or device != "cuda":
+        yield
+        return
+    cudnn = torch.backends.cudnn
+    workspace = os.environ.get(_WORKSPACE)
+    before = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+        cudnn.deterministic,
+        cudnn.benchmark,
+    )
+    if workspace not in WORKSPACES:
+        os.environ[_WORKSPACE] = WORKSPACES[0]
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    cudnn.deterministic, cudnn.benchmark = True, False
+    try:
+        yield
+    finally:
+        enabled, warn_only, cudnn.deterministic, cudnn.benchmark = before
+        torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
+        if workspace is None:
+            del os.environ[_WORKSPACE]
+        else:
+            os.environ[_WORKSPACE] = workspace

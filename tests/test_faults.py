@@ -29,7 +29,7 @@ from test_workflow import Project, merged, text_of, wait_for
 from transferability import series
 from transferability.checkpoints import CheckpointError, load_weights, read_about, save_checkpoint
 from transferability.figure_style import save
-from transferability.files import read_json, require_writable, write_csv, write_json, write_table, write_text
+from transferability.files import lock_file, read_json, require_writable, write_csv, write_json, write_table, write_text
 from transferability.interruption import SIGNALS, Interrupted, StopRequest
 from transferability.joblog import job_log
 from transferability.series import Running, TrainingError, train
@@ -241,6 +241,16 @@ with job_log(Path(sys.argv[1]), "job") as say:
         with job_log(Path("/dev/full"), "job") as say:
             say("goes on")
         assert capsys.readouterr().err == "job: goes on\n"
+
+
+def test_a_lock_is_as_open_to_others_as_all_files_are(tmp_path):
+    """Or a folder that a group shares could not be used by two of its members in turn."""
+    before = os.umask(0o002)
+    try:
+        os.close(lock_file(tmp_path / "lock", "held"))
+    finally:
+        os.umask(before)
+    assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o664
 
 
 class SmallDisk:

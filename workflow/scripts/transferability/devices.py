@@ -1,31 +1,55 @@
 """Which device a job computes on.
 
 Snakemake's ``--resources gpu=N`` limits how many GPU jobs run, but gives none of them a device. So jobs claim a GPU
-each, among those they may use, by locking a file of its own for as long as they live; the operating system frees the
-lock of a job that dies, however it dies. Under SLURM the GPUs of an allocation are its own, and claimed within it.
+each, among those they may use, by binding a local socket of its name for as long as they live; the operating system
+frees the name when a job dies, however it dies. Unlike a file to lock, a name in Linux's abstract namespace is the same
+for all users of a machine, whatever their permissions and temporary folders. Under SLURM the GPUs of an allocation are
+its own, and claimed within it.
 """
 
+import errno
 import os
+import re
+import socket
 import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import takewhile
 
-from transferability.files import lock_file
+POLL_SECONDS = 0.5
+_LISTED_GPU = re.compile(r"GPU (?P<index>\d+): .*\(UUID: (?P<uuid>GPU-[^)]+)\)")
+_LISTED_INSTANCE = re.compile(r"\s+MIG .*\(UUID: (?P<uuid>MIG-[^)]+)\)")
+_NAME = re.compile(r"\d+|(GPU|MIG)-\S+")
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs this process may use, as CUDA_VISIBLE_DEVICES names them; found without starting CUDA."""
+    """The GPUs this process may use, as CUDA_VISIBLE_DEVICES names them; found without starting CUDA.
+
+    Of a GPU that is divided into MIG instances, these are the devices. As CUDA does, it reads CUDA_VISIBLE_DEVICES up
+    to the first entry that is none: ``-1``, or SLURM's ``NoDevFiles``.
+    """
     allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
     if allowed is not None:
-        return [gpu.strip() for gpu in allowed.split(",") if gpu.strip() not in ("", "-1")]
+        names = (name.strip() for name in allowed.split(","))
+        return list(dict.fromkeys(takewhile(_NAME.fullmatch, names)))
+    return [name for index, (_, instances) in _listed_gpus().items() for name in instances or [index]]
+
+
+def _listed_gpus() -> dict[str, tuple[str, list[str]]]:
+    """By index: the UUIDs of each GPU and of its MIG instances, as nvidia-smi lists them; none without it."""
     try:
         listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=60).stdout
     except (OSError, subprocess.SubprocessError):
-        return []
-    return [str(index) for index, line in enumerate(listing.splitlines()) if line.startswith("GPU ")]
+        return {}
+    gpus: dict[str, tuple[str, list[str]]] = {}
+    for line in listing.splitlines():
+        if gpu := _LISTED_GPU.match(line):
+            instances: list[str] = []
+            gpus[gpu["index"]] = gpu["uuid"], instances
+        elif gpus and (instance := _LISTED_INSTANCE.match(line)):
+            instances.append(instance["uuid"])
+    return gpus
 
 
 def require_gpus(wanted: int, device: str) -> None:
@@ -44,7 +68,7 @@ def require_gpus(wanted: int, device: str) -> None:
 
 
 @contextmanager
-def claimed_device(wanted: str, say: Callable[[str], None], locks: Path | None = None) -> Iterator[str]:
+def claimed_device(wanted: str, say: Callable[[str], None]) -> Iterator[str]:
     """The device for this job, ``cuda`` or ``cpu``, claimed for the length of the block.
 
     Call it before CUDA starts: a claimed GPU becomes the only visible one.
@@ -52,7 +76,6 @@ def claimed_device(wanted: str, say: Callable[[str], None], locks: Path | None =
     Args:
         wanted: ``auto`` (a GPU if there is one), ``cuda`` or ``cpu``.
         say: called with one line when the job has to wait for a GPU, and when it gets one.
-        locks: where the lock files are, the same for all jobs on the machine; its temporary folder by default.
 
     Raises:
         ValueError: ``cuda`` is wanted and no GPU is visible.
@@ -62,31 +85,57 @@ def claimed_device(wanted: str, say: Callable[[str], None], locks: Path | None =
         raise ValueError("device: is cuda, but no GPU is visible here; set it to auto or cpu, or check nvidia-smi")
     if not gpus:
         yield "cpu"
-    else:
-        allocation = os.environ.get("SLURM_JOB_ID", "machine")
-        folder = locks or Path(tempfile.gettempdir())
-        folder = folder / f"transferability-gpus-{os.getuid()}-{allocation}"
-        descriptor, gpu = _lock_first_free(gpus, folder, say)
+        return
+    with _first_free(_claims_of(gpus), say) as gpu:
         before = os.environ.get("CUDA_VISIBLE_DEVICES")
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
         try:
             say(f"claimed GPU {gpu}")
             yield "cuda"
         finally:
-            os.close(descriptor)
             if before is None:
                 del os.environ["CUDA_VISIBLE_DEVICES"]
             else:
                 os.environ["CUDA_VISIBLE_DEVICES"] = before
 
 
-def _lock_first_free(gpus: list[str], folder: Path, say: Callable[[str], None]) -> tuple[int, str]:
+def _claims_of(gpus: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """For each GPU the names to claim: as it is called here, and its UUID, since another user may call it otherwise."""
+    listed = _listed_gpus()
+    uuids = [uuid for gpu, instances in listed.values() for uuid in (gpu, *instances)]
+    allocation = os.environ.get("SLURM_JOB_ID", "machine")
+
+    def claims(gpu: str) -> tuple[str, ...]:
+        here = f"transferability-{allocation}-{gpu}"
+        # A UUID may be given by its beginning.
+        known = [listed[gpu][0]] if gpu in listed else [uuid for uuid in uuids if uuid.startswith(gpu)]
+        return here, *(f"transferability-{uuid}" for uuid in known)
+
+    return {gpu: claims(gpu) for gpu in gpus}
+
+
+@contextmanager
+def _first_free(claims: Mapping[str, tuple[str, ...]], say: Callable[[str], None]) -> Iterator[str]:
+    """The first GPU of which no other process holds a claim, held for the length of the block."""
     waiting = False
     while True:
-        for gpu in gpus:
-            with suppress(BlockingIOError):
-                return lock_file(folder / f"gpu-{gpu.replace('/', '_')}.lock", "taken"), gpu
+        for gpu, names in claims.items():
+            with ExitStack() as held:
+                if all(_bind(held.enter_context(socket.socket(socket.AF_UNIX)), name) for name in names):
+                    yield gpu
+                    return
         if not waiting:
-            say(f"all {len(gpus)} GPUs are taken; waiting for one (limit the jobs with --resources gpu={len(gpus)})")
+            count = len(claims)
+            say(f"all {count} GPUs are taken; waiting for one (limit the jobs with --resources gpu={count})")
             waiting = True
-        time.sleep(0.5)
+        time.sleep(POLL_SECONDS)
+
+
+def _bind(holder: socket.socket, name: str) -> bool:
+    try:
+        holder.bind(f"\0{name}")  # the leading zero makes it abstract: no file, and gone with its holder
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return False
+    return True

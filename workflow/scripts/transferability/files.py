@@ -57,7 +57,7 @@ def require_writable(folder: Path) -> None:
 def lock_file(path: Path, refusal: str) -> int:
     """Lock a file for as long as this process lives; BlockingIOError with ``refusal`` if another holds it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)  # less the umask: others of a group may share results
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

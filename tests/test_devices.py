@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import time
 import uuid
+from contextlib import ExitStack
 
 import pytest
 
@@ -163,17 +164,30 @@ class TestClaims:
                 assert os.environ["CUDA_VISIBLE_DEVICES"] == "5"
 
 
+def test_jobs_share_a_gpu_only_once_all_have_one(two_gpus, monkeypatch):
+    both, order = os.environ["CUDA_VISIBLE_DEVICES"], []
+    with ExitStack() as held:
+        for _ in range(4):
+            held.enter_context(claimed_device("auto", never_waits, jobs_per_gpu=2))
+            order.append(os.environ["CUDA_VISIBLE_DEVICES"])
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", both)
+        assert order == [*two_gpus, *two_gpus]
+        assert waits_for_a_device(jobs_per_gpu=2)
+    with claimed_device("auto", never_waits):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == two_gpus[0]
+
+
 class StopWaitingError(Exception):
     pass
 
 
-def waits_for_a_device():
+def waits_for_a_device(**how):
     def say(line):
         if "waiting" in line:
             raise StopWaitingError
 
     try:
-        with claimed_device("auto", say):
+        with claimed_device("auto", say, **how):
             return False
     except StopWaitingError:
         return True
@@ -270,5 +284,8 @@ def test_more_gpus_than_there_are(monkeypatch):
     require_gpus(4, "cpu")
     with pytest.raises(ValueError, match=r"--resources gpu=4: this machine shows 2 GPUs \(0, 1\); ask for gpu=2"):
         require_gpus(4, "auto")
+    require_gpus(4, "auto", jobs_per_gpu=2)
+    with pytest.raises(ValueError, match=r"gpu=5: this machine shows 2 GPUs \(0, 1\), for 2 jobs each; ask for gpu=4"):
+        require_gpus(5, "auto", jobs_per_gpu=2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     require_gpus(4, "auto")

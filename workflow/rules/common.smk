@@ -131,7 +131,7 @@ def before_the_first_job():
         require_writable(STUDY.folder)
         wanted = workflow.global_resources.get("gpu")
         if wanted is not None and workflow.local_exec:
-            require_gpus(wanted.value, config["running"]["device"])
+            require_gpus(wanted.value, config["running"]["device"], config["running"]["jobs_per_gpu"])
     except (ValueError, OSError) as error:
         raise WorkflowError(str(error))
 

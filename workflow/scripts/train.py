@@ -19,7 +19,7 @@ log = Path(snakemake.log[0])
 
 with (
     job_log(log, f"{snakemake.wildcards.split} {log.stem}") as say,
-    claimed_device(running["device"], say) as device,
+    claimed_device(running["device"], say, running["jobs_per_gpu"]) as device,
     deterministic_algorithms(device, wanted=running["deterministic"]),
 ):
     use_threads(running["threads"])

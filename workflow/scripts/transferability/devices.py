@@ -52,23 +52,26 @@ def _listed_gpus() -> dict[str, tuple[str, list[str]]]:
     return gpus
 
 
-def require_gpus(wanted: int, device: str) -> None:
+def require_gpus(wanted: int, device: str, jobs_per_gpu: int = 1) -> None:
     """ValueError if jobs would wait for more GPUs than there are; without any GPU they run on the CPU.
 
     Args:
         wanted: what ``--resources gpu=`` says.
         device: what the config says, ``auto``, ``cuda`` or ``cpu``.
+        jobs_per_gpu: how many jobs may share a GPU.
     """
     there = visible_gpus()
-    if device != "cpu" and there and wanted > len(there):
+    room = len(there) * jobs_per_gpu
+    if device != "cpu" and there and wanted > room:
+        shared = f", for {jobs_per_gpu} jobs each" if jobs_per_gpu > 1 else ""
         raise ValueError(
-            f"--resources gpu={wanted}: this machine shows {len(there)} GPUs ({', '.join(there)}); "
-            f"ask for gpu={len(there)}, or set CUDA_VISIBLE_DEVICES to the ones to use"
+            f"--resources gpu={wanted}: this machine shows {len(there)} GPUs ({', '.join(there)}){shared}; "
+            f"ask for gpu={room}, or set CUDA_VISIBLE_DEVICES to the ones to use"
         )
 
 
 @contextmanager
-def claimed_device(wanted: str, say: Callable[[str], None]) -> Iterator[str]:
+def claimed_device(wanted: str, say: Callable[[str], None], jobs_per_gpu: int = 1) -> Iterator[str]:
     """The device for this job, ``cuda`` or ``cpu``, claimed for the length of the block.
 
     Call it before CUDA starts: a claimed GPU becomes the only visible one.
@@ -76,6 +79,7 @@ def claimed_device(wanted: str, say: Callable[[str], None]) -> Iterator[str]:
     Args:
         wanted: ``auto`` (a GPU if there is one), ``cuda`` or ``cpu``.
         say: called with one line when the job has to wait for a GPU, and when it gets one.
+        jobs_per_gpu: how many jobs share a GPU; none shares one while another is free.
 
     Raises:
         ValueError: ``cuda`` is wanted and no GPU is visible.
@@ -86,7 +90,7 @@ def claimed_device(wanted: str, say: Callable[[str], None]) -> Iterator[str]:
     if not gpus:
         yield "cpu"
         return
-    with _first_free(_claims_of(gpus), say) as gpu:
+    with _first_free(_claims_of(gpus), jobs_per_gpu, say) as gpu:
         before = os.environ.get("CUDA_VISIBLE_DEVICES")
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
         try:
@@ -115,18 +119,20 @@ def _claims_of(gpus: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 
 @contextmanager
-def _first_free(claims: Mapping[str, tuple[str, ...]], say: Callable[[str], None]) -> Iterator[str]:
+def _first_free(claims: Mapping[str, tuple[str, ...]], jobs_per_gpu: int, say: Callable[[str], None]) -> Iterator[str]:
     """The first GPU of which no other process holds a claim, held for the length of the block."""
     waiting = False
     while True:
-        for gpu, names in claims.items():
-            with ExitStack() as held:
-                if all(_bind(held.enter_context(socket.socket(socket.AF_UNIX)), name) for name in names):
-                    yield gpu
-                    return
+        for share in range(jobs_per_gpu):
+            for gpu, names in claims.items():
+                of_share = [f"{name}-share{share}" if share else name for name in names]
+                with ExitStack() as held:
+                    if all(_bind(held.enter_context(socket.socket(socket.AF_UNIX)), name) for name in of_share):
+                        yield gpu
+                        return
         if not waiting:
-            count = len(claims)
-            say(f"all {count} GPUs are taken; waiting for one (limit the jobs with --resources gpu={count})")
+            room = len(claims) * jobs_per_gpu
+            say(f"all {len(claims)} GPUs are taken; waiting for one (limit the jobs with --resources gpu={room})")
             waiting = True
         time.sleep(POLL_SECONDS)
 

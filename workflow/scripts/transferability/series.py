@@ -346,6 +346,7 @@ def _replays(learning: Sequence[_Pupil], running: Running) -> bool:
 
 def _train_in_lock_step(recipe: Recipe, pupils: Sequence[_Pupil], running: Running, stop: StopRequest) -> None:
     use_precision(recipe.hyperparameters.precision)
+    torch.backends.cudnn.benchmark = not torch.are_deterministic_algorithms_enabled()  # of a GPU's kernels, the fastest
     stream, validation = _data(recipe, pupils[0].network, running)
     iterations = recipe.hyperparameters.iterations
     first = min(pupil.updates for pupil in pupils)

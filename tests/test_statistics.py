@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -6,6 +8,8 @@ from test_accuracies import PUBLISHED
 from transferability.accuracies import beside_bases, read_published
 from transferability.names import Network
 from transferability.statistics import (
+    STUDENT_T,
+    _interval,
     compare,
     drops,
     full_design,
@@ -108,17 +112,33 @@ def test_effects_and_their_intervals():
     assert table["pairs"].tolist() == [8, 8]
     assert table["splits"].tolist() == [4, 4]
     for n in (1, 7):
-        mean = 0.01 * n + noise[:, 0, n].mean()
-        assert table.loc[n, "mean"] == pytest.approx(mean)
-        assert table.loc[n, "low"] < mean < table.loc[n, "high"]
-        assert table.loc[n, "low"] >= 0.01 * n + noise[:, 0, n].min() - 1e-9
-        assert table.loc[n, "high"] <= 0.01 * n + noise[:, 0, n].max() + 1e-9
+        mean, error = 0.01 * n + noise[:, 0, n].mean(), noise[:, 0, n].std(ddof=1) / 2
+        expected = [mean - 3.182 * error, mean, mean + 3.182 * error]
+        assert table.loc[n, ["low", "mean", "high"]].tolist() == pytest.approx(expected)
 
 
-def test_the_interval_is_that_of_resampled_splits():
-    """With two splits, a mean of two draws is the one, the other or their middle: 1/4, 1/4, 1/2."""
-    table = effects_of(study(2, 1, lambda split, _seed, _n: 0.1 * split))
-    assert table.loc[1, ["low", "mean", "high"]].tolist() == pytest.approx([0.0, 0.05, 0.1])
+@pytest.mark.parametrize("splits", [2, 3, 4, 9])
+def test_the_interval_holds_the_true_mean_in_95_of_100_studies(splits):
+    """Both directions of a split share its classes, and so what is drawn for it."""
+    random = np.random.default_rng(splits)
+    targets = pd.DataFrame({"split": np.repeat(np.arange(splits), 2), "seed": 0})
+    held = []
+    for _ in range(1000):
+        difference = np.repeat(random.normal(size=splits), 2) + 0.3 * random.normal(size=2 * splits)
+        low, high = _interval(targets.assign(difference=difference))
+        held.append(low <= 0 <= high)
+    assert 0.93 < np.mean(held) < 0.97
+
+
+def test_students_t_is_that_of_its_density():
+    """Integrated from 0 by Simpson's rule, the density holds 47.5 % up to each of them."""
+    for freedom, t in enumerate(STUDENT_T, start=1):
+        x = np.linspace(0, t, 2001)
+        scale = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(freedom * math.pi)
+        density = scale * (1 + x**2 / freedom) ** (-(freedom + 1) / 2)
+        weights = np.where(np.arange(2001) % 2, 4, 2)
+        weights[[0, -1]] = 1
+        assert (density * weights).sum() * t / 6000 == pytest.approx(0.475, abs=1e-4)
 
 
 def test_seeds_alone_give_an_interval_too():
@@ -130,11 +150,6 @@ def test_one_split_and_seed_give_no_interval():
     table = effects_of(study(1, 1, lambda _split, _seed, n: 0.01 * n))
     assert table["mean"].tolist() == pytest.approx([0.01, 0.07])
     assert table[["low", "high"]].isna().all(axis=None)
-
-
-def test_the_bootstrap_is_the_same_every_time():
-    data = study(4, 2, lambda split, seed, n: 0.01 * n * split + 0.003 * seed)
-    pd.testing.assert_frame_equal(paired_effects(data, STATISTIC), paired_effects(data, STATISTIC))
 
 
 def test_summary_counts_and_compares(unequal_halves):
@@ -230,17 +245,15 @@ def test_the_summary_keeps_numbers_of_examples_apart(published):
     assert table["networks"].sum() == len(published)
 
 
-def test_splits_are_drawn_first_and_then_seeds_within_each_of_them():
-    """The exact distribution of the mean, where split 0 has two seeds, of losses 0 and 0.1, and split 1 one, of 0.3.
-
-    Both draws are split 0 with chance 1/4, and then all of its four seeds drawn are of loss 0 with chance 1/16, three
-    of them with chance 4/16: 2.5 % of the draws are below 0.1 / 4. Both are split 1 with chance 1/4.
-    """
+def test_a_split_counts_by_its_pairs_and_its_seeds_are_one_observation():
+    """Split 0 has two seeds, of losses 0 and 0.1, and split 1 one, of 0.3: their sums are 1/6 from the mean's."""
     rows = [("random0", seed, "baseB", 0.8) for seed in (0, 1)] + [("random1", 0, "baseB", 0.8)]
     rows += [("random0", 0, "A1B", 0.8), ("random0", 1, "A1B", 0.7), ("random1", 0, "A1B", 0.5)]
     table = effects_of(frame(*rows))
     assert table.loc[1, ["pairs", "splits"]].tolist() == [3, 2]
-    assert table.loc[1, ["low", "mean", "high"]].tolist() == pytest.approx([0.1 / 4, 0.4 / 3, 0.3])
+    mean, error = 0.4 / 3, (4 * (1 / 6) ** 2) ** 0.5 / 3
+    expected = [mean - 12.706 * error, mean, mean + 12.706 * error]
+    assert table.loc[1, ["low", "mean", "high"]].tolist() == pytest.approx(expected)
 
 
 def test_a_study_compared_with_itself_does_not_differ(published):

@@ -1,5 +1,7 @@
 """That figures show the numbers they are given, whatever is missing; how they look is for eyes."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from transferability import figures
 from transferability.accuracies import read_published
 from transferability.contact_sheet import contact_sheet
 from transferability.figure_style import figure_style, save
+from transferability.reuse_figure import reuse_figure
 from transferability.store import open_store
 from transferability.study import SCHEMA
 
@@ -58,7 +61,8 @@ def test_figure_2_has_a_point_for_every_network(accuracies):
     assert points == len(random0) + 2  # and the two ends of the base line
 
 
-DRAWN = (figures.figure2, figures.figure3, figures.effects)
+reuse = partial(reuse_figure, tolerated_loss=0.02)
+DRAWN = (figures.figure2, figures.figure3, figures.effects, reuse)
 
 
 def crosses(axes):
@@ -69,13 +73,17 @@ def test_networks_of_a_base_at_chance_are_crossed_out_and_the_base_is_named(accu
     flagged = (accuracies["network"] == "baseB") | accuracies["network"].isin(["A3B", "B3B"])
     accuracies = accuracies.assign(flag=accuracies["flag"].mask(flagged & (accuracies["split"] == "random0"), "yes"))
     with figure_style():
-        figure2, figure3, effects = (draw(accuracies, STATISTIC, COLOURS) for draw in DRAWN)
+        figure2, figure3, effects, reused = (draw(accuracies, STATISTIC, COLOURS) for draw in DRAWN)
     points, _, means, _ = figure2.axes
     assert sorted(crosses(points)) == [(0,), (3,), (3,)]
     assert crosses(means) == [(3,), (3,)]
     assert crosses(effects.axes[0]) == [(3,)] * 3
     assert not crosses(effects.axes[1])
-    for text in (figure2.get_supxlabel(), figure3.get_suptitle(), effects.get_suptitle()):
+    cells, _, bars, grouped = reused.axes
+    assert crosses(cells) == [(3,)]
+    assert crosses(bars) == [(3,)] * 2  # co-adaptation and specificity
+    assert not crosses(grouped)
+    for text in (figure2.get_supxlabel(), *(figure.get_suptitle() for figure in (figure3, effects, reused))):
         assert "baseB of random0, seed 0" in text.replace("\n", " ")
 
 
@@ -133,6 +141,55 @@ def test_effects_are_drawn_in_points_and_their_legend_names_each_once(accuracies
     assert len(labels) == len(set(labels)) == 4
 
 
+def bars_of(axes):
+    """Beginning and end of each bar, by its centre."""
+    boxes = [bar.get_bbox() for group in axes.containers for bar in group]
+    return {round((box.x0 + box.x1) / 2, 3): (box.y0, box.y1) for box in boxes}
+
+
+def test_bars_of_reuse_lead_from_base_over_the_selffer_to_frozen_transfer(accuracies):
+    with figure_style():
+        bars = bars_of(reuse(accuracies, STATISTIC, COLOURS).axes[2])
+    assert len(bars) == 3 * 7
+    for n in (1, 7):
+        assert bars[n - 0.27] == pytest.approx((0, -5))
+        assert bars[n] == pytest.approx((-5, -5 - 2 * n))
+        assert bars[n + 0.27] == pytest.approx((0, 0))
+
+
+def test_a_loss_that_cannot_be_divided_is_one_bar(published):
+    with figure_style():
+        figure = reuse(published, "top1_mean_best10", COLOURS)
+    grouped = bars_of(figure.axes[3])
+    assert list(grouped) == [round(n - 0.135, 3) for n in range(1, 8)]
+    assert grouped[6.865] == pytest.approx((0, -25.012), abs=1e-3)
+    assert "no fine-tuned networks" in texts(figure.axes[1])
+
+
+def test_cells_of_reuse_have_points_and_intervals_and_the_legend_their_verdicts(published):
+    with figure_style():
+        figure = reuse(published, "top1_mean_best10", COLOURS)
+    similar, dissimilar = figure.axes[:2]
+    frozen = [text.get_text() for text in similar.texts if text.get_position()[1] < 0.5]
+    assert frozen[:6] == ["+0.3", "±0.3", "−0.1", "±0.3", "−0.6", "±0.2"]
+    assert texts(dissimilar)[:7] == ["+0.3", "−0.9", "−3.2", "−7.3", "−12.9", "−16.6", "−25.0"]
+    assert similar.get_xlabel() == "base 62.5 %; 4 splits, 1 seed: ± and lines are 95 % intervals"
+    assert dissimilar.get_xlabel() == "base 59.5 %; 1 split, 1 seed: no intervals"
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == [
+        *("at most 2 points lost", "co-adaptation loss (base − BnB)"),
+        *("at most 2 points lost, mean only", "specificity loss (BnB − AnB)"),
+        *("more than 2 points lost", "transfer gain (AnB⁺ − base)"),
+        *("more than 2 points lost, mean only", "total loss (base − AnB)"),
+    ]
+
+
+def test_only_depths_that_a_study_has_are_named(accuracies):
+    with figure_style():
+        figure = reuse(accuracies[accuracies["n"].isin((0, 3, 7))], STATISTIC, COLOURS)
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["conv3", "fc7"]
+
+
 def test_the_reduced_figure_has_a_point_for_every_number_of_images_and_the_base(published):
     with figure_style():
         axes = figures.reduced(published, "top1_final", COLOURS).axes[0]
@@ -164,7 +221,7 @@ def test_a_comparison_of_nothing_in_common_says_so(accuracies, published):
     assert texts(figure.axes[0]) == ["no treatment that both have"]
 
 
-@pytest.mark.parametrize("draw", [figures.figure2, figures.figure3, figures.effects, figures.reduced])
+@pytest.mark.parametrize("draw", [*DRAWN, figures.reduced])
 @pytest.mark.parametrize("kind", ["whole", "random", "grouped"])
 def test_published_accuracies_are_drawn_whatever_they_cover(draw, kind, published):
     with figure_style():
@@ -173,7 +230,7 @@ def test_published_accuracies_are_drawn_whatever_they_cover(draw, kind, publishe
     assert any(axes.get_lines() or axes.texts for axes in figure.axes)
 
 
-@pytest.mark.parametrize("draw", [figures.figure2, figures.figure3, figures.effects])
+@pytest.mark.parametrize("draw", DRAWN)
 @pytest.mark.parametrize("left_out", ["selffer", "transfer", "transfer+", "random", "base", "grouped", "everything"])
 def test_whatever_is_missing_the_rest_is_drawn(draw, left_out, accuracies, tmp_path):
     rest = accuracies[(accuracies["treatment"] != left_out) & (accuracies["kind"] != left_out)]

@@ -11,12 +11,14 @@ from transferability.statistics import (
     STUDENT_T,
     _interval,
     compare,
+    deepest_within,
     drops,
     full_design,
     headline,
     missing_networks,
     paired_differences,
     paired_effects,
+    reusable,
     summarise,
     table1,
 )
@@ -167,10 +169,58 @@ def test_what_is_missing_is_listed_not_filled_in(unequal_halves):
 
 
 def test_the_headline_says_the_numbers(unequal_halves):
-    text = headline(unequal_halves, STATISTIC)
+    text = headline(unequal_halves, STATISTIC, 0.02)
     assert "18 networks" in text
     assert "random halves: base 70.0 %" in text
     assert "+2.0" in text
+
+
+def verdicts(table, treatment="transfer"):
+    rows = table[table["treatment"] == treatment]
+    return list(rows[["n", "layer", "verdict", "certain"]].itertuples(index=False, name=None))
+
+
+def test_layers_are_reusable_for_certain_where_the_whole_interval_is_on_one_side_of_the_tolerated_loss():
+    """Losses at n = 1 and 7 are 0 and 6 points on average; the interval is 3.182 standard errors wide to each side."""
+    data = study(4, 1, lambda split, _seed, n: 0.01 * (n - 1) + 0.001 * (split - 1.5))
+    assert verdicts(reusable(data, STATISTIC, 0.02)) == [(1, "conv1", "within", True), (7, "fc7", "beyond", True)]
+    half = 3.182 * np.std([0, 0.001, 0.002, 0.003], ddof=1) / 2
+    for tolerated, certain in ((0.99 * half, False), (1.01 * half, True)):
+        assert verdicts(reusable(data, STATISTIC, tolerated))[0] == (1, "conv1", "within", certain)
+    for tolerated, certain in ((0.06 - 0.99 * half, False), (0.06 - 1.01 * half, True)):
+        assert verdicts(reusable(data, STATISTIC, tolerated))[1] == (7, "fc7", "beyond", certain)
+
+
+def test_without_an_interval_no_verdict_is_certain():
+    data = study(1, 1, lambda _split, _seed, n: 0.01 * n)
+    assert verdicts(reusable(data, STATISTIC, 0.02)) == [(1, "conv1", "within", False), (7, "fc7", "beyond", False)]
+
+
+def test_a_gain_is_no_loss(unequal_halves):
+    table = reusable(unequal_halves, STATISTIC, 0)
+    of_random = table[table["kind"] == "random"]
+    assert of_random["loss"].to_numpy() == pytest.approx(-0.02)
+    assert set(of_random["verdict"]) == {"within"}
+
+
+def test_there_is_no_verdict_beside_a_base_at_chance_and_none_is_passed_over():
+    data = study(4, 1, lambda _split, _seed, _n: 0.01)
+    middle = data[data["n"] == 7].assign(n=3, copied=3, frozen=3, network="A3B", flag="baseA at chance")
+    table = reusable(pd.concat([data, middle]), STATISTIC, 0.02)
+    assert [verdict if isinstance(verdict, str) else None for _, _, verdict, _ in verdicts(table)] == [
+        *("within", None, "within")
+    ]
+    assert deepest_within(table, "transfer") == 1
+    assert deepest_within(table, "transfer+") == 0
+
+
+def test_the_headline_says_up_to_where_layers_can_be_copied(published):
+    lines = [" ".join(line.split()) for line in headline(published, PAPERS, 0.02).splitlines()]
+    assert [line for line in lines if "points lost" in line] == [
+        "at most 2 points lost, frozen: up to layer 3 (conv3)",
+        "at most 2 points lost, fine-tuned: up to layer 7 (fc7), by the mean; none by the 95 % interval",
+        "at most 2 points lost, frozen: up to layer 2 (conv2), by the mean of one split and seed",
+    ]
 
 
 def in_points(values):

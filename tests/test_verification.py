@@ -33,7 +33,7 @@ class Finished:
             store=folder / "store",
             splits={"random0": folder / "random0.json"},
             checkpoints={("random0", 0, network): files.checkpoint for network, files in self.files.items()},
-            tables={name: folder / f"{name}.csv" for name in ("accuracies", "summary", "effects")},
+            tables={name: folder / f"{name}.csv" for name in ("accuracies", "summary", "effects", "reuse")},
             pictures=[folder / "figure.png", folder / "figure.pdf"],
         )
         self.study = Study(
@@ -42,7 +42,7 @@ class Finished:
                 "datasets": {"patterns": {"kind": "patterns"}},
                 "networks": {"architecture": recipe.architecture},
                 "preprocessing": vars(recipe.preprocessing),
-                "figures": {"statistic": "top1_final"},
+                "figures": {"statistic": "top1_final", "tolerated_loss": 0.02},
             },
             splits={"random0": SplitPlan("random0", 0, None)},
             seeds=(0,),
@@ -79,6 +79,7 @@ def untouched(recipe, store_folder, tmp_path_factory):
     accuracies = read_accuracies(study["accuracies.csv"])
     write_table(study["summary.csv"], statistics.summarise(accuracies, "top1_final"))
     write_table(study["effects.csv"], statistics.paired_effects(accuracies, "top1_final"))
+    write_table(study["reuse.csv"], statistics.reusable(accuracies, "top1_final", 0.02))
     save(Figure(), *study.outputs.pictures)
     return study
 
@@ -212,7 +213,7 @@ def test_networks_trained_on_another_device_may_differ_by_little(study, monkeypa
     assert "A3B.safetensors: accuracy" in study.wrong()
 
 
-@pytest.mark.parametrize("name", ["accuracies.csv", "summary.csv", "effects.csv"])
+@pytest.mark.parametrize("name", ["accuracies.csv", "summary.csv", "effects.csv", "reuse.csv"])
 def test_an_edited_table_is_noticed(study, name):
     path = study[name]
     write_text(path, path.read_text().replace("0", "1", 1))

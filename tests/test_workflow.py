@@ -164,12 +164,12 @@ class TestAFinishedStudy:
         assert accuracies["difference_top1_final"].notna().all()
 
     def test_tables_and_figures_are_there_and_the_headline_is_printed(self, finished):
-        for name in ("summary.csv", "table1.csv", "drops.csv", "effects.csv"):
+        for name in ("summary.csv", "table1.csv", "drops.csv", "effects.csv", "reuse.csv"):
             assert len(pd.read_csv(finished.results / name))
         figures = {
             str(path.relative_to(finished.results / "figures")) for path in finished.results.rglob("figures/**/*.p*")
         }
-        both = ["figure2", "figure3", "effects", "first_layer_filters"]
+        both = ["figure2", "figure3", "effects", "reuse", "first_layer_filters"]
         both += [f"learning_curves/{split}_seed0" for split in ("random0", "letters_symbols")]
         assert figures == {"contact_sheet.png", *(f"{name}.{kind}" for name in both for kind in ("png", "pdf"))}
         assert (finished.results / "headline.txt").read_text() in finished.output
@@ -497,7 +497,7 @@ def test_the_published_results_give_the_papers_numbers(tmp_path):
     assert (100 * table1["over_base"]).round(1).tolist() == [1.6, 1.8, 2.1]
     assert (100 * table1["over_selffer+"]).round(1).tolist() == [1.4, 1.4, 1.7]
     assert (100 * pd.read_csv(folder / "drops.csv")["drop"]).round().tolist() == [8, 25]
-    assert {path.stem for path in folder.glob("figures/*.pdf")} == {"figure2", "figure3", "effects", "reduced"}
+    assert {path.stem for path in folder.glob("figures/*.pdf")} == {"figure2", "figure3", "effects", "reduced", "reuse"}
 
 
 def test_a_study_is_laid_over_the_published_one(finished):

@@ -22,6 +22,7 @@ rule statistics:
         table1=f"{RESULTS}/table1.csv",
         drops=f"{RESULTS}/drops.csv",
         effects=f"{RESULTS}/effects.csv",
+        reuse=f"{RESULTS}/reuse.csv",
         headline=f"{RESULTS}/headline.txt",
     log:
         f"{LOGS}/statistics.log",
@@ -29,5 +30,6 @@ rule statistics:
         "../../envs/analysis.yaml"
     params:
         statistic=config["figures"]["statistic"],
+        tolerated_loss=config["figures"]["tolerated_loss"],
     script:
         "../scripts/make_tables.py"

@@ -9,12 +9,14 @@ rule figures:
         figure2=multiext(f"{FIGURES}/figure2", ".png", ".pdf"),
         figure3=multiext(f"{FIGURES}/figure3", ".png", ".pdf"),
         effects=multiext(f"{FIGURES}/effects", ".png", ".pdf"),
+        reuse=multiext(f"{FIGURES}/reuse", ".png", ".pdf"),
     log:
         f"{LOGS}/figures.log",
     conda:
         "../../envs/analysis.yaml"
     params:
         statistic=config["figures"]["statistic"],
+        tolerated_loss=config["figures"]["tolerated_loss"],
         colours=config["figures"]["colours"],
     script:
         "../scripts/draw_accuracies.py"

@@ -23,11 +23,13 @@ use rule statistics as published_statistics with:
         table1=f"{PUBLISHED}/table1.csv",
         drops=f"{PUBLISHED}/drops.csv",
         effects=f"{PUBLISHED}/effects.csv",
+        reuse=f"{PUBLISHED}/reuse.csv",
         headline=f"{PUBLISHED}/headline.txt",
     log:
         f"{PUBLISHED}/logs/statistics.log",
     params:
         statistic="top1_mean_best10",
+        tolerated_loss=config["figures"]["tolerated_loss"],
 
 
 use rule figures as published_figures with:
@@ -37,11 +39,13 @@ use rule figures as published_figures with:
         figure2=multiext(f"{PUBLISHED}/figures/figure2", ".png", ".pdf"),
         figure3=multiext(f"{PUBLISHED}/figures/figure3", ".png", ".pdf"),
         effects=multiext(f"{PUBLISHED}/figures/effects", ".png", ".pdf"),
+        reuse=multiext(f"{PUBLISHED}/figures/reuse", ".png", ".pdf"),
         reduced=multiext(f"{PUBLISHED}/figures/reduced", ".png", ".pdf"),
     log:
         f"{PUBLISHED}/logs/figures.log",
     params:
         statistic="top1_mean_best10",
+        tolerated_loss=config["figures"]["tolerated_loss"],
         colours=config["figures"]["colours"],
 
 

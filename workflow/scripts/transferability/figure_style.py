@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import matplotlib as mpl
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
 from transferability.files import whole_file
@@ -99,12 +101,32 @@ def depth_axis(axes: Axes, depths: list[int]) -> None:
 
 def shared_legend(figure: Figure, panels: Iterable[Axes], place: Any, columns: int) -> None:
     """One legend for everything that some panel has, each thing once."""
+    handles = _legend_handles(panels)
+    if handles:
+        figure.legend(list(handles.values()), list(handles), loc=place, ncols=min(columns, len(handles)))
+
+
+def legend_by_row(figure: Figure, rows: Iterable[Iterable[Axes]], place: Any) -> None:
+    """One legend with a line for each row of panels; what several rows have is in the last of these lines."""
+    lines: list[dict[str, Any]] = []
+    for handles in map(_legend_handles, rows):
+        for line in lines:
+            for label in line.keys() & handles.keys():
+                del line[label]
+        lines.append(handles)
+    # Legends are filled column by column, so that shorter lines need something to end with.
+    columns = list(zip_longest(*(line.items() for line in lines), fillvalue=("", Line2D([], [], linestyle="none"))))
+    if columns:
+        labels, symbols = zip(*chain.from_iterable(columns), strict=True)
+        figure.legend(symbols, labels, loc=place, ncols=len(columns))
+
+
+def _legend_handles(panels: Iterable[Axes]) -> dict[str, Any]:
     handles: dict[str, Any] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
-    if handles:
-        figure.legend(list(handles.values()), list(handles), loc=place, ncols=min(columns, len(handles)))
+    return handles
 
 
 def legend_below(axes: Axes) -> None:

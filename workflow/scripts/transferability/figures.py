@@ -125,7 +125,7 @@ def effects(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]
                     style = marker_style(treatment, colours) if treatment else _TOTAL_STYLE
                     _with_interval(axes, rows, offset, style, f"{effect} ({formula})")
                     of_effect = accuracies[(accuracies["kind"] == kind) & accuracies["treatment"].isin(EFFECTS[effect])]
-                    meaningless = rows[rows["n"].isin(_flagged_depths(of_effect))]
+                    meaningless = rows[rows["n"].isin(flagged_depths(of_effect))]
                     if len(meaningless):
                         cross_out(axes, meaningless["n"].to_numpy(float) + offset, 100 * meaningless["mean"])
             if of_kind.empty:
@@ -266,6 +266,11 @@ def first_layer_filters(weights: Mapping[str, NDArray[np.float32]]) -> Figure:
     return figure
 
 
+def flagged_depths(accuracies: pd.DataFrame) -> list[int]:
+    """The depths at which some network's base or source is at chance."""
+    return sorted({int(n) for n in accuracies.loc[accuracies["flag"].notna(), "n"]})
+
+
 def _mosaic(filters: NDArray[np.float32]) -> NDArray[np.float32]:
     """Filters side by side in a near-square grid with white gaps: height x width, or height x width x 3."""
     pictures = filters.transpose(0, 2, 3, 1)
@@ -309,7 +314,7 @@ def _mean_lines(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: M
         means = rows.groupby("n")[statistic].mean()
         if means.empty:
             continue
-        flagged = means[means.index.isin(_flagged_depths(rows))]
+        flagged = means[means.index.isin(flagged_depths(rows))]
         if len(flagged):
             cross_out(axes, flagged.index.to_numpy(float), flagged)
         x, y = [0.0, *means.index.to_numpy(float)], [base, *means]
@@ -430,11 +435,6 @@ def _normalised(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: M
         legend_below(axes)
     else:
         say_empty(axes, "no frozen networks")
-
-
-def _flagged_depths(accuracies: pd.DataFrame) -> list[int]:
-    """The depths at which some network's base or source is at chance."""
-    return sorted({int(n) for n in accuracies.loc[accuracies["flag"].notna(), "n"]})
 
 
 def _depths(accuracies: pd.DataFrame) -> list[int]:

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from transferability.accuracies import bases_at_chance
-from transferability.names import DEEPEST_CUT, HALVES, TREATMENTS, Network, Series
+from transferability.names import DEEPEST_CUT, HALVES, LAYER_NAMES, TREATMENTS, Network, Series
 from transferability.splits import GROUPED, RANDOM
 
 LAYER_RANGES = ((1, 7), (3, 7), (5, 7))  # of the paper's Table 1
@@ -37,6 +37,11 @@ STUDENT_T = (
     *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
     *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
 )
+
+_MEANS = ["kind", "n", "pairs", "splits", "mean", "low", "high"]
+
+# How layers of the other half's base can be used: frozen, or fine-tuned with the rest.
+WAYS_OF_REUSE: Mapping[str, str] = {"transfer": "frozen", "transfer+": "fine-tuned"}
 
 COPYING = ("selffer", "selffer+", "transfer", "transfer+", "random", "random+")
 ANY = "any"
@@ -163,28 +168,69 @@ def paired_effects(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
     so few would be far too narrow: one that says 95 % holds the true mean in 50, 73, 80, 83 and 89 % of all cases for
     2, 3, 4, 5 and 9 splits.
     """
-    rows = []
+    tables = []
     for effect, (first, second) in EFFECTS.items():
         pairs = paired_differences(accuracies, first, second, statistic)
-        for (kind, n), group in pairs.groupby(["kind", "n"], sort=True):
-            low, high = _interval(group)
-            rows.append(
-                {
-                    "effect": effect,
-                    "kind": kind,
-                    "n": n,
-                    "pairs": len(group),
-                    "splits": group["split"].nunique(),
-                    "mean": group["difference"].mean(),
-                    "low": low,
-                    "high": high,
-                }
-            )
-    return pd.DataFrame(rows, columns=["effect", "kind", "n", "pairs", "splits", "mean", "low", "high"])
+        tables.append(_means_with_intervals(pairs).assign(effect=effect))
+    return pd.concat(tables, ignore_index=True)[["effect", *_MEANS]]
 
 
-def headline(accuracies: pd.DataFrame, statistic: str) -> str:
-    """A few lines that say what the study found."""
+def reusable(accuracies: pd.DataFrame, statistic: str, tolerated_loss: float) -> pd.DataFrame:
+    """Whether the lowest n layers can be copied from the other half at no more than a tolerated loss of accuracy.
+
+    A row a kind of split, n and way of copying: ``transfer`` for frozen layers, ``transfer+`` for fine-tuned ones. The
+    loss is that of the network against its own base, paired, with its interval as in `paired_effects`; it is negative
+    where copying gains. ``layer`` is the deepest that is copied.
+
+    Args:
+        accuracies: as `transferability.accuracies.collect` makes them.
+        statistic: the column that is compared.
+        tolerated_loss: in accuracy, so 0.02 for 2 points.
+
+    Returns:
+        Columns kind, n, layer, treatment, pairs, splits, loss, low, high, verdict, certain. The verdict is ``within``
+        if the mean loss is at most the tolerated one, else ``beyond``; it is certain if the whole interval is on that
+        side, and so never where one split and seed give no interval. Where a base is at chance it is empty.
+    """
+    tables = []
+    for treatment in WAYS_OF_REUSE:
+        pairs = paired_differences(accuracies, "base", treatment, statistic)
+        tables.append(_means_with_intervals(pairs).assign(treatment=treatment))
+    table = pd.concat(tables, ignore_index=True).rename(columns={"mean": "loss"})
+    table["layer"] = [LAYER_NAMES[n - 1] for n in table["n"]]
+    within = table["loss"] <= tolerated_loss
+    table["verdict"] = within.map({True: "within", False: "beyond"})
+    table["certain"] = (table["high"] <= tolerated_loss) | (table["low"] > tolerated_loss)
+    key = ["kind", "n", "treatment"]
+    flagged = set(accuracies.loc[accuracies["flag"].notna(), key].itertuples(index=False, name=None))
+    meaningless = [row in flagged for row in table[key].itertuples(index=False, name=None)]
+    table.loc[meaningless, ["verdict", "certain"]] = [None, False]
+    columns = ["kind", "n", "layer", "treatment", "pairs", "splits", "loss", "low", "high", "verdict", "certain"]
+    return table.sort_values(key, ignore_index=True)[columns]
+
+
+def deepest_within(reuse: pd.DataFrame, treatment: str) -> int:
+    """The largest n at which, and at every smaller n that was tried, the loss is tolerated; 0 if there is none.
+
+    Args:
+        reuse: rows of `reusable`, of one kind of split.
+        treatment: ``transfer`` or ``transfer+``.
+    """
+    deepest = 0
+    for row in reuse[reuse["treatment"] == treatment].sort_values("n").to_dict("records"):
+        if row["verdict"] != "within":
+            break
+        deepest = row["n"]
+    return deepest
+
+
+def headline(accuracies: pd.DataFrame, statistic: str, tolerated_loss: float) -> str:
+    """A few lines that say what the study found.
+
+    Which layers can be copied is told by `deepest_within`: by the means of `reusable`, and, where that is fewer layers,
+    by its intervals.
+    """
+    reuse = reusable(accuracies, statistic, tolerated_loss)
     lines = [f"{len(accuracies)} networks; accuracy is {statistic}, differences are in points, paired with each base"]
     deepest = accuracies["n"].max()
     for kind, halves in ((RANDOM, "random halves"), (GROUPED, "dissimilar halves")):
@@ -205,9 +251,28 @@ def headline(accuracies: pd.DataFrame, statistic: str) -> str:
         gains = paired_differences(of_kind, "transfer+", "base", statistic)["difference"]
         if len(gains):
             lines.append(f"  {'fine-tuned transfer, AnB+, mean over n:':44} {100 * gains.mean():+6.1f}")
+        lines += _layers_to_reuse(reuse[reuse["kind"] == kind], tolerated_loss)
     if warning := bases_at_chance(accuracies):
         lines.append(warning)
     return "\n".join(lines) + "\n"
+
+
+def _layers_to_reuse(reuse: pd.DataFrame, tolerated_loss: float) -> list[str]:
+    """A line for each way of reuse, of one kind of split."""
+    lines = []
+    for treatment, way in WAYS_OF_REUSE.items():
+        rows = reuse[reuse["treatment"] == treatment]
+        if rows["verdict"].isna().all():
+            continue
+        deepest = deepest_within(rows, treatment)
+        surely = deepest_within(rows.assign(verdict=rows["verdict"].where(rows["certain"])), treatment)
+        layers = f"up to layer {deepest} ({LAYER_NAMES[deepest - 1]})" if deepest else "no layer"
+        if rows["low"].isna().all():
+            layers += ", by the mean of one split and seed"
+        elif surely < deepest:
+            layers += f", by the mean; {f'to {surely}' if surely else 'none'} by the 95 % interval"
+        lines.append(f"  {f'at most {100 * tolerated_loss:g} points lost, {way}:':44} {layers}")
+    return lines
 
 
 def _base_of(accuracies: pd.DataFrame, statistic: str) -> NDArray[np.float64]:
@@ -224,6 +289,15 @@ def _mean(accuracies: pd.DataFrame, treatment: str, statistic: str) -> float:
 def of_the_paper(accuracies: pd.DataFrame) -> pd.DataFrame:
     """The networks that preserve no layers above the frozen ones."""
     return accuracies[accuracies["copied"] == accuracies["n"]]
+
+
+def _means_with_intervals(pairs: pd.DataFrame) -> pd.DataFrame:
+    """The mean of paired differences by kind of split and n, with its interval: columns `_MEANS`."""
+    rows = []
+    for (kind, n), group in pairs.groupby(["kind", "n"], sort=True):
+        splits, mean = group["split"].nunique(), group["difference"].mean()
+        rows.append((kind, n, len(group), splits, mean, *_interval(group)))
+    return pd.DataFrame(rows, columns=_MEANS)
 
 
 def _interval(pairs: pd.DataFrame) -> tuple[float, float]:

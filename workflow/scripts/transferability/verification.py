@@ -233,7 +233,8 @@ def verify_study(study: Study, outputs: Outputs, evaluations: int, say: Callable
         recipe = _recipe(study, store, splits[split], seed, network)
         yield from NetworkCheck(recipe, NetworkFiles.beside(checkpoint)).findings(position in evaluated)
     metrics = [NetworkFiles.beside(checkpoint).metrics for checkpoint in outputs.checkpoints.values()]
-    yield from verify_tables(outputs.tables, metrics, study.config["figures"]["statistic"])
+    figures = study.config["figures"]
+    yield from verify_tables(outputs.tables, metrics, figures["statistic"], figures["tolerated_loss"])
     yield from map(verify_picture, outputs.pictures)
 
 
@@ -254,13 +255,16 @@ def spread(count: int, sample: int) -> set[int]:
     return {int(i) for i in np.linspace(0, count - 1, min(sample, count)).round()} if count else set()
 
 
-def verify_tables(tables: Mapping[str, Path], metrics: Iterable[Path], statistic: str) -> Iterator[Finding]:
+def verify_tables(
+    tables: Mapping[str, Path], metrics: Iterable[Path], statistic: str, tolerated_loss: float
+) -> Iterator[Finding]:
     """Accuracies against the metrics, and the tables against the accuracies.
 
     Args:
         tables: by name: ``accuracies``, and any of those that `_TABLES` makes.
         metrics: the metrics files of all networks.
         statistic: what the tables compare.
+        tolerated_loss: of accuracy, by copying layers.
     """
 
     def check(path: Path, expected: str) -> None:
@@ -268,7 +272,7 @@ def verify_tables(tables: Mapping[str, Path], metrics: Iterable[Path], statistic
             raise VerificationError("not what its inputs give; delete it to have it made again")
 
     def check_table(name: str, path: Path) -> None:
-        made = _TABLES[name](read_accuracies(accuracies), statistic)
+        made = _TABLES[name](read_accuracies(accuracies), statistic, tolerated_loss)
         check(path, made if isinstance(made, str) else made.to_csv(index=False))
 
     accuracies = tables["accuracies"]
@@ -278,11 +282,12 @@ def verify_tables(tables: Mapping[str, Path], metrics: Iterable[Path], statistic
             yield verified(str(path), partial(check_table, name, path))
 
 
-_TABLES: Mapping[str, Callable[[pd.DataFrame, str], pd.DataFrame | str]] = {
-    "summary": statistics.summarise,
-    "table1": statistics.table1,
-    "drops": statistics.drops,
-    "effects": statistics.paired_effects,
+_TABLES: Mapping[str, Callable[[pd.DataFrame, str, float], pd.DataFrame | str]] = {
+    "summary": lambda accuracies, statistic, _: statistics.summarise(accuracies, statistic),
+    "table1": lambda accuracies, statistic, _: statistics.table1(accuracies, statistic),
+    "drops": lambda accuracies, statistic, _: statistics.drops(accuracies, statistic),
+    "effects": lambda accuracies, statistic, _: statistics.paired_effects(accuracies, statistic),
+    "reuse": statistics.reusable,
     "headline": statistics.headline,
 }
 

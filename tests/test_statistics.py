@@ -1,4 +1,5 @@
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -6,7 +7,7 @@ import pytest
 
 from test_accuracies import PUBLISHED
 from transferability.accuracies import beside_bases, read_published
-from transferability.names import Network
+from transferability.names import LAYER_NAMES, Network
 from transferability.statistics import (
     STUDENT_T,
     _interval,
@@ -27,6 +28,7 @@ STATISTIC = "top1_final"
 
 
 PAPERS = "top1_mean_best10"
+PUBLISHED_PAGE = Path(__file__).parents[1] / "docs" / "published.md"
 
 
 @pytest.fixture(scope="module")
@@ -232,6 +234,34 @@ def test_the_published_accuracies_give_the_papers_table_1(published):
     assert table["layers"].tolist() == ["1-7", "3-7", "5-7"]
     assert in_points(table["over_base"]) == [1.6, 1.8, 2.1]
     assert in_points(table["over_selffer+"]) == [1.4, 1.4, 1.7]
+
+
+def effects_page_row(effects, n):
+    """What docs/published.md should say of depth n: bold where the interval does not include zero."""
+    cells = [str(n), LAYER_NAMES[n - 1]]
+    for name in ("co-adaptation loss", "specificity loss", "total loss"):
+        mean, low, high = effects.loc[(name, "random", n), ["mean", "low", "high"]]
+        text = f"{100 * mean:.2f} ± {50 * (high - low):.2f}"
+        cells.append(f"**{text}**" if low > 0 or high < 0 else text)
+    cells.append(f"{100 * effects.loc[('total loss', 'grouped', n), 'mean']:.2f}")
+    return f"| {' | '.join(cells)} |".replace("-", "−")
+
+
+def test_the_page_on_the_published_accuracies_has_their_effects(published):
+    page = PUBLISHED_PAGE.read_text(encoding="utf-8")
+    effects = paired_effects(published, PAPERS).set_index(["effect", "kind", "n"])
+    for n in range(1, 8):
+        assert effects_page_row(effects, n) in page
+
+
+def test_by_either_statistic_the_same_published_losses_are_beyond_noise(published):
+    beyond = []
+    for statistic in (PAPERS, "top1_final"):
+        table = paired_effects(published, statistic)
+        losses = table[table["effect"].str.endswith("loss") & ((table["low"] > 0) | (table["high"] < 0))]
+        beyond.append(set(losses[["effect", "kind", "n"]].itertuples(index=False, name=None)))
+    assert beyond[0] == beyond[1]
+    assert len(beyond[0]) == 3 + 4 + 6
 
 
 def test_paired_the_published_gains_are_smaller(published):

@@ -138,7 +138,11 @@ def test_effects_are_drawn_in_points_and_their_legend_names_each_once(accuracies
     assert drawn["total loss (base − AnB)"] == pytest.approx([5 + 2 * n for n in range(1, 8)])
     assert drawn["transfer gain (AnB⁺ − base)"] == pytest.approx([0] * 7)
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert len(labels) == len(set(labels)) == 4
+    assert labels == [  # column by column: losses above, gains below
+        *("co-adaptation loss (base − BnB)", "transfer gain (AnB⁺ − base)"),
+        *("specificity loss (BnB − AnB)", ""),
+        *("total loss (base − AnB)", ""),
+    ]
 
 
 def bars_of(axes):
@@ -256,7 +260,10 @@ def test_learning_curves_show_every_network_in_the_panel_of_its_series():
     with figure_style():
         figure = figures.learning_curves(histories, COLOURS)
     drawn = {axes.get_title(): len(axes.get_lines()) for axes in figure.axes if axes.get_title()}
-    assert drawn == {"AnB": 3, "BnB+": 2, "RnA": 2}
+    assert drawn == {"RnA, random": 2, "BnB⁺, selffer": 2, "AnB, transfer": 3}
+    assert [axes.get_title() for axes in figure.axes if axes.get_title()] == list(drawn)  # by target, then treatment
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert sorted(labels) == ["base", "n = 1", "n = 3", "n = 7"]
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3])

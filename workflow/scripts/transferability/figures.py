@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from transferability.figure_style import (
     depth_axis,
     from_zero,
     legend_below,
+    legend_by_row,
     marker_style,
     note,
     number_difference,
@@ -30,7 +30,7 @@ from transferability.figure_style import (
     shared_legend,
     warn,
 )
-from transferability.names import WHOLE, Network, Series
+from transferability.names import TREATMENTS, WHOLE, Network, Series
 from transferability.splits import GROUPED, RANDOM
 from transferability.statistics import (
     ANY,
@@ -133,9 +133,8 @@ def effects(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]
     for axes in panels[1]:
         axes.set_xlabel("layer n at which the network is cut and retrained")
     warn(figure, bases_at_chance(accuracies))
-    if kinds:
-        shared_legend(figure, panels.ravel(), "outside lower center", columns=3)
-    else:
+    legend_by_row(figure, panels, "outside lower center")
+    if not kinds:
         say_empty(panels[0, 0], "no paired networks")
     return figure
 
@@ -215,28 +214,32 @@ def compare(ours: pd.DataFrame, published: pd.DataFrame, statistic: str, colours
 def learning_curves(histories: Mapping[str, pd.DataFrame], colours: Mapping[str, str]) -> Figure:
     """Validation accuracy over training of all networks of a split and seed: a panel a series, a colour a depth.
 
+    Series are in the order of their targets and then treatments, so that of two halves they stand below each other.
+
     Args:
         histories: by network name; columns ``iteration`` and ``validation_top1``.
         colours: by treatment; the base's is used.
     """
     networks = {name: Network.parse(name) for name in histories}
-    series: list[Series] = sorted({n.series for n in networks.values() if n.source}, key=lambda s: (s.name[1:], s.name))
+    series = sorted({n.series for n in networks.values() if n.source}, key=_by_target)
     columns = min(5, max(1, len(series)))
     rows = -(-max(1, len(series)) // columns)
     figure = Figure(figsize=(3.1 * columns, 2.6 * rows + 0.5), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
-    deepest = max((n.n for n in networks.values()), default=1)
-    shades = ScalarMappable(Normalize(1, max(2, deepest)), "viridis")
-    shade = {n: tuple(colour) for n, colour in enumerate(shades.to_rgba(np.arange(deepest + 1)))}
+    depths = sorted({n.n for n in networks.values() if n.source})
+    # The lightest tenth of the colours is hard to see on white.
+    shade = dict(zip(depths, colormaps["viridis"](np.linspace(0, 0.9, len(depths))), strict=True))
     for axes, one in zip(panels, series, strict=False):
         base = histories.get(f"base{one.target}")
         if base is not None:
-            axes.plot(base["iteration"], base["validation_top1"], color=colours["base"], linestyle=":")
+            style = {"color": colours["base"], "linestyle": LINES["base"], "zorder": 3}
+            axes.plot(base["iteration"], base["validation_top1"], label="base", **style)
         for name, network in sorted(networks.items(), key=lambda item: item[1].n):
             if network.source and network.series == one:
                 history = histories[name]
-                axes.plot(history["iteration"], history["validation_top1"], color=shade[network.n])
-        axes.set_title(one.name)
+                label = f"n = {network.n}"
+                axes.plot(history["iteration"], history["validation_top1"], color=shade[network.n], label=label)
+        axes.set_title(f"{one.name.replace('+', '⁺')}, {one.treatment.removesuffix('+')}")
     for axes in panels[len(series) :]:
         axes.set_visible(False)
     for axes in panels[::columns]:
@@ -244,8 +247,7 @@ def learning_curves(histories: Mapping[str, pd.DataFrame], colours: Mapping[str,
     for axes in panels[max(0, len(series) - columns) : len(series)]:
         axes.set_xlabel("iteration")
     if series:
-        bar = figure.colorbar(shades, ax=list(panels), label="depth n  (dotted: base)", aspect=40)
-        bar.set_ticks(sorted({n.n for n in networks.values() if n.source}))
+        shared_legend(figure, panels, "outside lower center", columns=8)
     else:
         say_empty(panels[0], "no series")
     return figure
@@ -269,6 +271,10 @@ def first_layer_filters(weights: Mapping[str, NDArray[np.float32]]) -> Figure:
 def flagged_depths(accuracies: pd.DataFrame) -> list[int]:
     """The depths at which some network's base or source is at chance."""
     return sorted({int(n) for n in accuracies.loc[accuracies["flag"].notna(), "n"]})
+
+
+def _by_target(series: Series) -> tuple[str, int, int]:
+    return series.target, TREATMENTS.index(series.treatment), series.preserved
 
 
 def _mosaic(filters: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -353,11 +359,11 @@ def _base_line(
 
 
 def _with_interval(axes: Axes, rows: pd.DataFrame, offset: float, style: dict[str, Any], label: str) -> None:
-    """The means of an effect by n, in points, and their intervals as bars."""
+    """The means of an effect by n, in points, and their intervals as lines, where they reach beyond the markers."""
     x = rows["n"].to_numpy(float) + offset
     axes.plot(x, 100 * rows["mean"].to_numpy(float), label=label, **style)
     bounds = 100 * rows[["low", "high"]].to_numpy(float)
-    axes.vlines(x, bounds[:, 0], bounds[:, 1], color=style["color"], linewidth=1.6, zorder=3)
+    axes.vlines(x, bounds[:, 0], bounds[:, 1], color=style["color"], linewidth=1.6, zorder=1.9)
 
 
 def _study_style(study: str, treatment: str, colours: Mapping[str, str]) -> dict[str, Any]:

@@ -47,6 +47,12 @@ def test_a_truncated_checkpoint_is_refused(path, length):
         load_weights(path)
 
 
+def test_a_checkpoint_that_is_not_there_is_not_called_damaged(path):
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"baseA\.safetensors"):
+        load_weights(path)
+
+
 def test_a_pickle_is_not_opened(tmp_path):
     class Trap:
         def __reduce__(self):

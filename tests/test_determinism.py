@@ -98,7 +98,7 @@ NONDETERMINISTIC = (
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_no_network_has_an_operation_that_only_seems_deterministic(architecture):
+def test_no_network_has_an_operation_that_the_mode_refuses(architecture):
     side = ARCHITECTURES[architecture].smallest_side
     network = build_network(architecture, (side, side, 3), 2)
     loss = torch.nn.functional.cross_entropy(network(torch.zeros(2, 3, side, side)), torch.tensor([0, 1]))

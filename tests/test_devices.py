@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import time
 import uuid
 from contextlib import ExitStack
@@ -90,6 +91,14 @@ class TestVisibleGpus:
             "GPU 1: NVIDIA A100 (UUID: GPU-4)",
         )
         assert visible_gpus() == ["MIG-2", "MIG-3", "1"]
+
+    def test_a_driver_that_hangs_is_told(self, monkeypatch, tmp_path):
+        command = tmp_path / "bin" / "nvidia-smi"
+        command.write_text(f"#!/bin/sh\nexec {shutil.which('sleep', path=os.defpath)} 600\n")
+        command.chmod(0o755)
+        monkeypatch.setattr(devices, "LISTING_SECONDS", 0.1)
+        with pytest.raises(TimeoutError, match="nvidia-smi has not answered for 0 s; see to the driver"):
+            visible_gpus()
 
     def test_a_driver_that_fails_shows_none(self, nvidia_smi):
         nvidia_smi("NVIDIA-SMI has failed because it could not communicate with the NVIDIA driver.")

@@ -428,6 +428,57 @@ class TestStoresThatChange:
         with pytest.raises(ValueError, match=rf"{name}: damaged"):
             open_store(tmp_path)
 
+    CUT_SHORT = """
+import os, sys
+from pathlib import Path
+from transferability.joblog import job_log
+from transferability.store import open_store
+folder = Path(sys.argv[1])
+with job_log(Path(sys.argv[2]), "job"):
+    store = open_store(folder)
+    os.truncate(folder / "images.npy", 4096)
+    store.images[-1].sum()
+"""
+
+    def test_one_cut_short_while_it_is_read_leaves_where_in_the_log_and_is_refused_by_name(self, tmp_path):
+        build_store(Patterns(), tmp_path / "store")
+        log = tmp_path / "job.log"
+        done = subprocess.run(
+            [sys.executable, "-c", self.CUT_SHORT, tmp_path / "store", log],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            check=False,
+        )
+        assert done.returncode == -signal.SIGBUS
+        assert "Fatal Python error: Bus error" in log.read_text()
+        with pytest.raises(StoreError, match=r"images\.npy: damaged \(.*\); build the store again"):
+            open_store(tmp_path / "store")
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"format": 1}, "format 1, this version reads"),
+            ({"training": None}, "training is None"),
+            ({"image_shape": 3}, "image_shape is 3"),
+            ({"checksum": 7}, "checksum is 7"),
+        ],
+    )
+    def test_a_manifest_that_is_none_is_named(self, change, message, tmp_path):
+        build_store(Patterns(), tmp_path)
+        write_json(tmp_path / "manifest.json", read_json(tmp_path / "manifest.json") | change)
+        with pytest.raises(StoreError, match=rf"manifest\.json: .*{message}.*; build the store again"):
+            open_store(tmp_path)
+        write_json(tmp_path / "manifest.json", [])
+        with pytest.raises(StoreError, match=r"manifest\.json: format None"):
+            open_store(tmp_path)
+
+    def test_labels_of_no_class_are_named(self, tmp_path):
+        build_store(Patterns(), tmp_path)
+        labels = np.load(tmp_path / "labels.npy", allow_pickle=False)
+        labels[3] = 6
+        np.save(tmp_path / "labels.npy", labels)
+        with pytest.raises(StoreError, match=r"labels\.npy: damaged \(a label is not the index of a class\)"):
+            open_store(tmp_path)
+
     def test_half_a_split_is_named(self, recipe, tmp_path):
         write_json(tmp_path / "random0.json", split_to_json(recipe.split, recipe.store))
         truncate(tmp_path / "random0.json")

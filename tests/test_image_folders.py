@@ -178,6 +178,16 @@ def test_corrupt_files_are_all_named_and_can_be_skipped(root):
         source.read(0, 13)
 
 
+def test_a_file_that_the_system_cannot_read_may_be_readable_again(root):
+    (root / "train" / "n01" / "n01_2.JPEG").unlink()
+    with source_of(root) as source:
+        (root / "train" / "n02" / "n02_1.JPEG").unlink()
+        with pytest.raises(
+            UnreadableImagesError, match=r"n02_1\.JPEG is no usable image .*; run again, repair it or name it in skip"
+        ):
+            source.read(0, 14)
+
+
 def test_wide_pixels_are_refused_not_clipped(tmp_path):
     Image.fromarray(np.full((9, 9), 3000, dtype=np.uint16)).save(tmp_path / "deep.png")
     with pytest.raises(ValueError, match="not of 8 bits"):
@@ -194,6 +204,7 @@ def test_wide_pixels_are_refused_not_clipped(tmp_path):
         (lambda root: None, {"skip": ["train/x.jpg"]}, r"datasets.mine.skip: there is no file train/x.jpg in"),
         (lambda root: None, {"val_labels": "no.txt"}, "datasets.mine.val_labels: there is no file .*/no.txt"),
         (lambda root: (root / "l").write_text("val_n01.JPEG 3"), {"val_labels": "l"}, "line 1: 3 is neither a class"),
+        (lambda root: (root / "l").write_text("val_n01.JPEG ²"), {"val_labels": "l"}, "line 1: ² is neither a class"),
         (lambda root: (root / "l").write_text("val_n01.JPEG 0"), {"val_labels": "l"}, "no line for val_n02.JPEG and 1"),
         (lambda root: (root / "l").write_text("x.JPEG 0"), {"val_labels": "l"}, "l, line 1: no image x.JPEG in"),
         (lambda root: (root / "l").write_text("1\n2\n"), {"val_labels": "l"}, "has 2 lines, but there are 3 images"),

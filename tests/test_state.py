@@ -1,3 +1,4 @@
+import errno
 import fcntl
 import json
 import multiprocessing
@@ -91,6 +92,19 @@ def test_damaged_finished_files_do_not_come_back(folder, files, tmp_path):
     folder.keep_finished(files)
     (tmp_path / "A3B" / "finished" / files[0].name).write_text("damaged")
     assert not folder.restore_finished(files)
+
+
+def test_a_network_that_cannot_be_read_at_present_is_still_finished(folder, files, monkeypatch):
+    folder.keep_finished(files)
+
+    def fails(_path):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("transferability.state.sha256_of", fails)
+        with pytest.raises(OSError, match="Input/output error"):
+            folder.restore_finished(files)
+    assert folder.restore_finished(files)
 
 
 def test_damaged_notes_on_finished_files_do_not_count(folder, files, tmp_path):

@@ -1,3 +1,4 @@
+import errno
 import shutil
 from dataclasses import replace
 
@@ -101,6 +102,64 @@ def test_a_note_that_was_cut_off_does_not_count(store_folder, tmp_path, monkeypa
     notes.write_text(f"{notes.read_text()}4")  # of 40: chunk 40 was never written, chunk 4 does not exist
     build_store(Patterns(), tmp_path, chunk=10)
     assert_same_store(tmp_path, store_folder)
+
+
+def test_a_note_that_was_cut_off_does_not_join_the_next(store_folder, tmp_path, monkeypatch):
+    """The rest of a note, 1, and the note on chunk 0 must not come to stand for chunk 10, which was never written."""
+
+    class FailingSoon(Patterns):
+        def read(self, start, stop):
+            if start > 0:
+                raise OSError("unreadable")
+            return super().read(start, stop)
+
+    monkeypatch.setattr(Patterns, "__repr__", lambda _: "patterns")
+    with pytest.raises(OSError, match="unreadable"):
+        build_store(FailingSoon(), tmp_path, chunk=10)
+    notes = tmp_path / ".chunks.building"
+    first_line = notes.read_text().splitlines(keepends=True)[0]
+    notes.write_text(f"{first_line}1")
+    with pytest.raises(OSError, match="unreadable"):
+        build_store(FailingSoon(), tmp_path, chunk=10)
+    build_store(Patterns(), tmp_path, chunk=10)
+    assert_same_store(tmp_path, store_folder)
+
+
+def test_a_store_built_over_another_is_neither_until_it_is_whole(tmp_path, monkeypatch):
+    build_store(Patterns(), tmp_path)
+
+    def fails(*_arguments):
+        raise OSError("no more")
+
+    monkeypatch.setattr("transferability.store._class_sums", fails)
+    with pytest.raises(OSError, match="no more"):
+        build_store(Patterns(validation_per_class=6, training_per_class=11), tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"manifest\.json"):
+        open_store(tmp_path)
+
+
+def test_a_read_that_fails_once_is_no_harm(store_folder, tmp_path):
+    class FailingOnce(Patterns):
+        failed = False
+
+        def read(self, start, stop):
+            if start == 30 and not FailingOnce.failed:
+                FailingOnce.failed = True
+                raise OSError(errno.EIO, "Input/output error")
+            return super().read(start, stop)
+
+    with pytest.raises(OSError, match="Input/output error"):
+        build_store(FailingOnce(), tmp_path, chunk=10)
+    build_store(FailingOnce(), tmp_path, chunk=10)
+    assert_same_store(tmp_path, store_folder)
+
+
+def test_classes_without_names_are_refused(tmp_path):
+    build_store(Patterns(), tmp_path)
+    classes = tmp_path / "classes.csv"
+    classes.write_text(classes.read_text().replace("name", "title"))
+    with pytest.raises(StoreError, match=r"classes\.csv: damaged \(a class has no name or no group\)"):
+        open_store(tmp_path)
 
 
 def test_unreadable_images_are_all_named_and_the_others_kept(tmp_path):

@@ -77,6 +77,14 @@ def changed(path, value):
         ("preprocessing.mean", "half", "preprocessing.mean: is 'half'; it must be one of own, whole"),
         ("splits", [{"name": "whole", "A": "letter", "B": "symbol"}], "whole is the name of the split of all classes"),
         ("study", "a/b", "study: 'a/b' does not match"),
+        ("study", "a\n", "study: 'a\\n' does not match"),
+        ("seeds", [], "seeds: is empty; give at least one"),
+        ("splits", ["random4294967296"], "splits: random4294967296 has a seed above 4294967295, the highest there is"),
+        ("splits", ["random١"], "splits: 'random١' is not random and a seed"),
+        ("splits", [{}], "splits[0]: name and A and B is missing"),
+        ("training.learning_rate", float("nan"), "training.learning_rate: is nan; it must be of type number"),
+        ("training.weight_decay", float("inf"), "training.weight_decay: is inf; it must be of type number"),
+        ("datasets", {1: {}}, "dataset: 'glyphs' is not one of datasets: 1"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(path, value, message):
@@ -191,7 +199,7 @@ def test_the_papers_study_is_the_papers():
 @pytest.fixture
 def grouped_config(tmp_path):
     def with_groups(text, file="groups.csv"):
-        (tmp_path / "groups.csv").write_text(text)
+        (tmp_path / "groups.csv").write_bytes(text.encode(errors="surrogateescape"))
         settings = {"kind": "folder", "root": str(tmp_path), "size": 32, "groups": str(tmp_path / file)}
         return changed("datasets", {"mine": settings}) | {
             "dataset": "mine",
@@ -214,6 +222,7 @@ def test_a_data_set_with_a_file_of_groups(grouped_config):
         ("name,group\ncat,tame\n", "datasets.mine.groups: .*groups.csv: no column class; it takes class and group"),
         ("class,group\ncat,\n", "groups.csv, line 2: group is empty"),
         ("class,group\ncat,tame\ncat,wild\n", "line 3: the class cat is there twice"),
+        ("class,group\ncat,t\udce4me\n", "datasets.mine.groups: .*groups.csv: not a CSV file in UTF-8"),
     ],
 )
 def test_a_bad_file_of_groups_is_refused(grouped_config, text, message):

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 import pickle
 import socket
 import struct
@@ -17,6 +18,7 @@ import yaml
 from torchvision.datasets import CIFAR10, CIFAR100, FashionMNIST
 
 from transferability.data_sets import image_source
+from transferability.files import lock_file
 from transferability.groups import read_groups
 from transferability.store import StoreError, build_store, open_store
 from transferability.study import ConfigError, read_study
@@ -242,6 +244,19 @@ def test_an_interrupted_download_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         torchvision_set("cifar10", "cifar10", tmp_path / "data")
     assert list((tmp_path / "data").iterdir()) == []
+
+
+@pytest.mark.usefixtures("cifar", "served")
+def test_what_a_killed_download_left_goes_with_the_next_one_and_what_is_under_way_stays(tmp_path):
+    data = tmp_path / "elsewhere"
+    left, under_way = data / ".download-left", data / ".download-under-way"
+    for folder in (left, under_way):
+        (folder / "below").mkdir(parents=True)
+        (folder / "below" / "half a file").write_bytes(b"half")
+    lock = lock_file(under_way / ".lock", "")
+    torchvision_set("cifar10", "cifar10", data)
+    assert {path.name for path in data.iterdir()} == {CIFAR10.base_folder, under_way.name}
+    os.close(lock)
 
 
 def test_a_planted_pickle_does_leave_its_trace(tmp_path):

@@ -4,7 +4,6 @@ Published results, given as a table, become the same rows, so that one code make
 """
 
 import csv
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from transferability.files import read_json
+from transferability.files import open_csv, read_json
 from transferability.names import DEEPEST_CUT, HALVES, RANDOM_SOURCE, TREATMENTS, WHOLE, Network
 from transferability.splits import GROUPED, RANDOM
 
@@ -53,7 +52,8 @@ PUBLISHED_COLUMNS = (
     *("split", "treatment", "source", "target", "n", "examples_per_class", "iterations"),
     *_PUBLISHED_STATISTICS,
 )
-_RANDOM_SPLIT = re.compile(r"random\d+")
+_RANDOM_SPLIT = re.compile(r"random[0-9]+")
+_MOST = 2**53  # whole numbers up to it are told apart as floats too
 
 
 def collect(metrics: Iterable[Path]) -> pd.DataFrame:
@@ -75,8 +75,7 @@ def read_published(path: Path) -> pd.DataFrame:
     Raises:
         ValueError: a column is missing, or a row is impossible or repeats a network; it names the line.
     """
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
+    with open_csv(path) as reader:
         absent = [column for column in PUBLISHED_COLUMNS if column not in (reader.fieldnames or [])]
         if absent:
             raise ValueError(f"{path}: no column {absent[0]}; it takes {', '.join(PUBLISHED_COLUMNS)}")
@@ -167,12 +166,41 @@ def _frame(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> pd.DataFrame:
 
 def _measured(path: Path) -> dict[str, Any]:
     content = read_json(path)
+    if not isinstance(content, dict):
+        content = {}
     absent = [column for column in COLUMNS[:-1] if column not in content and column not in GUESSING]
     if absent:
         raise ValueError(f"{path}: {absent[0]} is missing; delete the file to have it written again")
     for name in STATISTICS:
         _check_accuracy(content[name], f"{path}: {name}")
-    return {column: content.get(column) for column in COLUMNS[:-1]}
+    row = {column: content.get(column) for column in COLUMNS[:-1]}
+    wrong = [column for column, right in _right(row).items() if not right]
+    if wrong:
+        raise ValueError(
+            f"{path}: {wrong[0]} is {row[wrong[0]]!r}, which cannot be; delete the file to have it written again"
+        )
+    return row
+
+
+def _right(row: Mapping[str, Any]) -> dict[str, bool]:
+    """For each column that is no accuracy, whether it can be so in the metrics of a network."""
+    try:
+        facts = Network.parse(row["network"]).facts
+    except (TypeError, ValueError):
+        return {"network": False}
+    chance = row["chance"]
+    return {
+        "split": isinstance(row["split"], str) and row["split"] != "",
+        "kind": row["kind"] in (RANDOM, GROUPED, WHOLE),
+        **{column: row[column] == value for column, value in facts.items()},
+        **{column: _is_count(row[column]) for column in ("seed", "iterations", "evaluations")},
+        **{column: row[column] is None or _is_count(row[column]) for column in ("classes", "validation_images")},
+        "chance": chance is None or (isinstance(chance, int | float) and 0 <= chance <= 1),
+    }
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST
 
 
 def _check_accuracy(value: object, where: str) -> None:
@@ -252,11 +280,11 @@ def _number(text: Mapping[str, str], column: str) -> float:
         raise ValueError(f"{column} is {text[column]!r}, not a number") from None
 
 
-def _integer(text: Mapping[str, str], column: str, least: int, most: float = math.inf) -> int:
+def _integer(text: Mapping[str, str], column: str, least: int, most: int = _MOST) -> int:
     """The whole number in a column; 50.0 is one too, since tables with gaps are often written so."""
     value = _number(text, column)
     if not (least <= value <= most and value.is_integer()):
-        bounds = f"from {least} to {most:.0f}" if most < math.inf else f"of at least {least}"
+        bounds = f"from {least} to {most}" if most < _MOST else f"of at least {least}"
         wanted = str(least) if least == most else f"a whole number {bounds}"
         raise ValueError(f"{column} is {text[column]}; it must be {wanted} for {text['treatment']} networks")
     return int(value)

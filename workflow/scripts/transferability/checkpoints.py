@@ -36,7 +36,7 @@ def save_checkpoint(path: Path, weights: Mapping[str, torch.Tensor], about: Mapp
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """What made the checkpoint, as `save_checkpoint` was told; CheckpointError if it is none of ours."""
+    """What made the checkpoint, as `save_checkpoint` was told; CheckpointError if it is damaged or none of ours."""
     about = _read_metadata(path)
     del about[_WEIGHTS_DIGEST]
     return about
@@ -46,7 +46,7 @@ def _read_metadata(path: Path) -> dict[str, Any]:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-    except (safetensors.SafetensorError, OSError) as error:
+    except safetensors.SafetensorError as error:
         raise CheckpointError(
             f"{path}: not a readable checkpoint ({error}); delete it to train the network again"
         ) from error

@@ -15,9 +15,8 @@ _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 def deterministic_algorithms(device: str, *, wanted: bool) -> Iterator[None]:
     """Compute with deterministic algorithms only, where wanted and on ``cuda``, for the length of the block.
 
-    Enter it before CUDA computes anything: cuBLAS reads its setting once. An operation that PyTorch calls
-    nondeterministic warns and does not fail, because of the one that we have, the backward pass of avg_pool3d in
-    caffenet's normalisation: PyTorch calls it so for any settings, but its kernel for stride 1 adds in a fixed order.
+    Enter it before CUDA computes anything: cuBLAS reads its setting once. Within it, an operation of which PyTorch has
+    no deterministic form raises a RuntimeError that names it; none of our networks has one.
     """
     if not wanted or device != "cuda":
         yield
@@ -32,7 +31,7 @@ def deterministic_algorithms(device: str, *, wanted: bool) -> Iterator[None]:
     )
     if workspace not in WORKSPACES:
         os.environ[_WORKSPACE] = WORKSPACES[0]
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.use_deterministic_algorithms(True)
     cudnn.deterministic, cudnn.benchmark = True, False
     try:
         yield

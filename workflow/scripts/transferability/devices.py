@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import takewhile
 
 POLL_SECONDS = 0.5
+LISTING_SECONDS = 60.0
 _LISTED_GPU = re.compile(r"GPU (?P<index>\d+): .*\(UUID: (?P<uuid>GPU-[^)]+)\)")
 _LISTED_INSTANCE = re.compile(r"\s+MIG .*\(UUID: (?P<uuid>MIG-[^)]+)\)")
 _NAME = re.compile(r"\d+|(GPU|MIG)-\S+")
@@ -37,13 +38,20 @@ def visible_gpus() -> list[str]:
 
 
 def _listed_gpus() -> dict[str, tuple[str, list[str]]]:
-    """By index: the UUIDs of each GPU and of its MIG instances, as nvidia-smi lists them; none without it."""
+    """By index: the UUIDs of each GPU and of its MIG instances, as nvidia-smi lists them; none without it.
+
+    TimeoutError if it does not answer: a driver that hangs is no reason to compute on the CPU.
+    """
     try:
-        listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=60).stdout
-    except (OSError, subprocess.SubprocessError):
+        done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=LISTING_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError(
+            f"nvidia-smi has not answered for {LISTING_SECONDS:.0f} s; see to the driver, or set device to cpu"
+        ) from error
+    except (OSError, subprocess.CalledProcessError):
         return {}
     gpus: dict[str, tuple[str, list[str]]] = {}
-    for line in listing.splitlines():
+    for line in done.stdout.splitlines():
         if gpu := _LISTED_GPU.match(line):
             instances: list[str] = []
             gpus[gpu["index"]] = gpu["uuid"], instances

@@ -79,6 +79,16 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
     write_text(path, text.getvalue())
 
 
+@contextmanager
+def open_csv(path: Path) -> "Iterator[csv.DictReader[str]]":
+    """The rows of someone's CSV file; ValueError that names the file if it is none."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        try:
+            yield csv.DictReader(file)
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise ValueError(f"{path}: not a CSV file in UTF-8 ({error})") from error
+
+
 def write_table(path: Path, table: "pd.DataFrame") -> None:
     with whole_file(path) as temporary:
         table.to_csv(temporary, index=False)

@@ -1,10 +1,10 @@
 """Groupings of classes, such as man-made and natural, from a small CSV file with the columns class and group."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from transferability.files import open_csv
 from transferability.store import ImageClass
 
 COLUMNS = ("class", "group")
@@ -15,12 +15,11 @@ class GroupsError(ValueError):
 
 
 def read_groups(path: Path) -> dict[str, str]:
-    """The group of each class; other columns are ignored. GroupsError names the line that is wrong."""
+    """The group of each class; other columns are ignored. ValueError, mostly GroupsError, names what is wrong where."""
     if not path.is_file():
         raise GroupsError(f"{path}: there is no such file; it takes a CSV with the columns {' and '.join(COLUMNS)}")
     groups: dict[str, str] = {}
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
+    with open_csv(path) as reader:
         for column in COLUMNS:
             if column not in (reader.fieldnames or []):
                 raise GroupsError(f"{path}: no column {column}; it takes {' and '.join(COLUMNS)}")

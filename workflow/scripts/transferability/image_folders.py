@@ -67,7 +67,9 @@ class ImageFolders:
             except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
                 name = path.relative_to(self.root)
                 where = f"datasets.{self.name}: in {self.root}, {name}"
-                unreadable.append(f"{where} is no usable image ({error}); repair it or name it in skip")
+                # With a number it is the system's, not the decoder's.
+                passing = "run again, " if isinstance(error, OSError) and error.errno is not None else ""
+                unreadable.append(f"{where} is no usable image ({error}); {passing}repair it or name it in skip")
         if unreadable:
             raise UnreadableImagesError("\n".join(unreadable))
         return images
@@ -237,7 +239,7 @@ def _labelled(folder: Path, labels: Path, classes: Sequence[str], name: str) -> 
 def _class_of(text: str, classes: Sequence[str], where: str) -> str:
     if text in classes:
         return text
-    if text.isdigit() and int(text) < len(classes):
+    if text.isdecimal() and int(text) < len(classes):
         return classes[int(text)]
     raise StoreError(
         f"{where}: {text} is neither a class of the training set nor an index from 0 to {len(classes) - 1}"

@@ -31,10 +31,11 @@ DEEPEST_CUT = len(LAYER_NAMES) - 1
 
 TREATMENTS = ("base", "selffer", "selffer+", "transfer", "transfer+", "random", "random+", "reduced")
 
-_SERIES = re.compile(r"(?P<source>[ABR])n(?P<target>A|B|whole)(?P<plus>\+?)(_keep(?P<keep>[1-9]\d*))?")
-_COPY = re.compile(r"(?P<source>[ABR])(?P<n>[1-9]\d*)(?P<target>A|B|whole)(?P<plus>\+?)(_keep(?P<keep>[1-9]\d*))?")
+_COPIES = r"(?P<source>[ABR])(?P<n>%s)(?P<target>A|B|whole)(?P<plus>\+?)(_keep(?P<keep>[1-9][0-9]*))?"
+_SERIES = re.compile(_COPIES % "n")
+_COPY = re.compile(_COPIES % "[1-9][0-9]*")
 _BASE = re.compile(r"base(?P<target>A|B|whole)")
-_REDUCED = re.compile(r"reduced(?P<examples>[1-9]\d*)")
+_REDUCED = re.compile(r"reduced(?P<examples>[1-9][0-9]*)")
 
 
 @dataclass(frozen=True, order=True)
@@ -56,12 +57,16 @@ class Network:
     examples_per_class: int | None = None
 
     def __post_init__(self) -> None:
+        if self.target not in (*HALVES, WHOLE) or self.source not in (None, *HALVES, RANDOM_SOURCE):
+            raise ValueError(f"a network is of the halves A and B, or whole, and copies from A, B or R: {self!r}")
         if (self.source is None) != (self.copied == 0):
             raise ValueError(f"a network copies layers exactly if it has a source: {self!r}")
         if not 0 <= self.frozen <= self.copied:
             raise ValueError(f"only copied layers can be frozen: {self!r}")
         if self.examples_per_class is not None and (self.source or self.target != WHOLE):
             raise ValueError(f"only a base of the whole set has a reduced number of examples: {self!r}")
+        if self.examples_per_class is not None and self.examples_per_class < 1:
+            raise ValueError(f"a network is trained on at least one image of each class: {self!r}")
 
     @property
     def treatment(self) -> str:

@@ -142,8 +142,17 @@ def split_to_json(split: Split, store: Store) -> dict[str, Any]:
 
 
 def split_from_json(content: Mapping[str, Any], store: Store) -> Split:
-    """Read a split back; SplitError if it was made for another store."""
-    if content["store_checksum"] != store.checksum:
-        raise SplitError(f"split {content['split']} was made for another store; make it again")
-    halves = {half: tuple(c["index"] for c in part["classes"]) for half, part in content["halves"].items()}
-    return Split(content["split"], content["kind"], halves, content["seed"])
+    """Read a split back; SplitError if it is none, or was made for another store."""
+    try:
+        name, checksum = content["split"], content["store_checksum"]
+        halves = {half: tuple(c["index"] for c in part["classes"]) for half, part in content["halves"].items()}
+        names = {c["index"]: c["name"] for part in content["halves"].values() for c in part["classes"]}
+        split = Split(name, content["kind"], halves, content["seed"])
+    except (AttributeError, KeyError, TypeError) as error:
+        raise SplitError(f"not a split, or a damaged one ({error!r}); make it again") from error
+    if checksum != store.checksum:
+        raise SplitError(f"split {name} was made for another store; make it again")
+    known = dict(enumerate(c.name for c in store.classes))
+    if not names.items() <= known.items() or set(halves) not in ({*HALVES}, {WHOLE}):
+        raise SplitError(f"split {name} has other classes than the store, or other halves than A and B; make it again")
+    return _checked(split)

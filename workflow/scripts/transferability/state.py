@@ -103,12 +103,15 @@ class StateFolder:
         return {"identity": self.identity, "sha256": {file.name: sha256_of(file) for file in files}}
 
     def restore_finished(self, files: Sequence[Path]) -> bool:
-        """Put a finished network's files back in their places; False if it is not finished or not the same network."""
+        """Put a finished network's files back in their places; False if it is not finished or not the same network.
+
+        OSError if they cannot be read at present: that is no reason to train it again.
+        """
         sources = [self._finished / file.name for file in files]
         try:
             note = json.loads((self._finished / "note.json").read_text())
             intact = bool(note == self._note(sources))
-        except (OSError, ValueError):
+        except (FileNotFoundError, NotADirectoryError, ValueError):
             return False
         if intact:
             for source, file in zip(sources, files, strict=True):

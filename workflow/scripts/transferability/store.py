@@ -26,7 +26,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from transferability.files import read_json, whole_file, write_csv, write_json
+from transferability.files import open_csv, read_json, whole_file, write_csv, write_json, write_text
 
 IMAGES, LABELS, CLASSES, SAMPLES = "images.npy", "labels.npy", "classes.csv", "samples.csv"
 CLASS_SUMS, MANIFEST = "class_sums.npy", "manifest.json"
@@ -196,12 +196,15 @@ def _pixels(folder: Path, source: ImageSource, samples: Sequence[Sample], chunk:
     if not (notes.exists() and images.exists() and notes.read_text(encoding="utf-8").startswith(first_note)):
         notes.unlink(missing_ok=True)
         np.lib.format.open_memmap(images, "w+", np.uint8, shape).flush()
-        notes.write_text(first_note, encoding="utf-8")
-    lines = notes.read_text(encoding="utf-8").splitlines(keepends=True)[1:]
-    written = frozenset(int(line) for line in lines if line.endswith("\n"))  # the last may have been cut off
+        write_text(notes, first_note)
+    # The last line may have been cut off; it goes, or the next one would make it a number.
+    whole_lines = [line for line in notes.read_text(encoding="utf-8").splitlines(keepends=True) if line[-1] == "\n"]
+    write_text(notes, "".join(whole_lines))
+    written = frozenset(map(int, whole_lines[1:]))
     image_bytes = int(np.prod(source.image_shape))
     header = images.stat().st_size - len(samples) * image_bytes
     yield _Pixels(images, notes, header, image_bytes, written)
+    (folder / MANIFEST).unlink(missing_ok=True)  # of a store that was here before
     images.replace(folder / IMAGES)
     notes.unlink()
 
@@ -272,18 +275,37 @@ def _class_sums(folder: Path, source: ImageSource) -> NDArray[np.uint32]:
 
 def open_store(folder: Path) -> Store:
     """Open a store for reading; StoreError if its files do not fit together."""
-    manifest = read_json(folder / MANIFEST)
-    if manifest["format"] != STORE_VERSION:
-        raise StoreError(f"{folder / MANIFEST}: format {manifest['format']}, this version reads {STORE_VERSION}")
+    manifest = _read_manifest(folder / MANIFEST)
     images = _load(folder / IMAGES, mmap_mode="r")
     labels = _load(folder / LABELS)
-    with (folder / CLASSES).open(encoding="utf-8", newline="") as file:
-        classes = tuple(ImageClass(row["name"], row["group"]) for row in csv.DictReader(file))
+    classes = _read_classes(folder / CLASSES)
     expected = (manifest["training"] + manifest["validation"], *manifest["image_shape"])
     if images.shape != expected or labels.shape != expected[:1] or len(classes) != manifest["classes"]:
         raise StoreError(f"{folder}: the files do not have the shapes that {MANIFEST} names; build the store again")
+    if not np.isin(labels, np.arange(len(classes))).all():
+        raise StoreError(f"{folder / LABELS}: damaged (a label is not the index of a class); build the store again")
     sums = _load(folder / CLASS_SUMS, mmap_mode="r")
     return Store(manifest["name"], images, labels, classes, sums, manifest["training"], manifest["checksum"])
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    manifest = read_json(path)
+    known = manifest.get("format") if isinstance(manifest, dict) else None
+    if known != STORE_VERSION:
+        raise StoreError(f"{path}: format {known!r}, this version reads {STORE_VERSION}; build the store again")
+    kinds = {"name": str, "checksum": str, "training": int, "validation": int, "classes": int, "image_shape": list}
+    wrong = [key for key, kind in kinds.items() if not isinstance(manifest.get(key), kind)]
+    if wrong:
+        raise StoreError(f"{path}: damaged ({wrong[0]} is {manifest.get(wrong[0])!r}); build the store again")
+    return dict(manifest)
+
+
+def _read_classes(path: Path) -> tuple[ImageClass, ...]:
+    with open_csv(path) as reader:
+        rows = list(reader)
+    if not all(row.get("name") and row.get("group") is not None for row in rows):
+        raise StoreError(f"{path}: damaged (a class has no name or no group); build the store again")
+    return tuple(ImageClass(row["name"], row["group"]) for row in rows)
 
 
 def read_samples(folder: Path) -> list[Sample]:

@@ -4,16 +4,18 @@ Light on purpose: Snakemake reads it on every start, so nothing here imports tor
 """
 
 import difflib
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import yaml
 
-from transferability.groups import GroupsError, read_groups
+from transferability.groups import read_groups
 from transferability.hyperparameters import Hyperparameters
 from transferability.names import DEEPEST_CUT, HALVES, RANDOM_SOURCE, WHOLE, Network, Series
 
@@ -24,7 +26,8 @@ STAGES = ("base", "reduced", "frozen", "fine_tuned")
 # What the classes of an embedded data set are grouped by; other data sets have a file of groups.
 EMBEDDED_GROUPS = {"glyphs": ("letter", "symbol")}
 
-_RANDOM_SPLIT = re.compile(r"random(0|[1-9]\d*)")
+_RANDOM_SPLIT = re.compile(r"random(0|[1-9][0-9]*)")
+_MOST_SEED = 2**32 - 1  # of numpy's legacy generator, which draws random halves
 
 
 class ConfigError(ValueError):
@@ -120,8 +123,8 @@ def states_folder(config: Mapping[str, Any], split: str, seed: str | int) -> Pat
 
 def read_study(config: Mapping[str, Any]) -> Study:
     """Check a config and say what it asks for; ConfigError with everything that is wrong."""
-    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
-    problems = (
+    schema = _schema()
+    problems = dict.fromkeys(
         list(_schema_problems(config, schema))
         or list(_data_set_problems(config, schema))
         or list(_study_problems(config))
@@ -141,6 +144,12 @@ def read_study(config: Mapping[str, Any]) -> Study:
         reduced=tuple(sorted(config["networks"]["reduced"])),
         hyperparameters={stage: _hyperparameters(config["training"], stage) for stage in STAGES},
     )
+
+
+@cache
+def _schema() -> Mapping[str, Any]:
+    schema: Mapping[str, Any] = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    return schema
 
 
 def _hyperparameters(training: Mapping[str, Any], stage: str) -> Hyperparameters:
@@ -211,7 +220,7 @@ def _study_problems(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"{key}: {value} is there twice"
     try:
         groups = _groups_of(config)
-    except GroupsError as error:
+    except (ValueError, OSError) as error:
         yield f"datasets.{config['dataset']}.groups: {error}"
         return
     for entry in config["splits"]:
@@ -238,6 +247,8 @@ def _split_problems(entry: str | Mapping[str, str], groups: tuple[str, ...]) -> 
     if isinstance(entry, str):
         if not _RANDOM_SPLIT.fullmatch(entry):
             yield f"splits: {entry!r} is not random and a seed, such as random0; a split by group has name, A and B"
+        elif int(entry.removeprefix("random")) > _MOST_SEED:
+            yield f"splits: {entry} has a seed above {_MOST_SEED}, the highest there is"
     elif entry["name"] == WHOLE:
         yield f"splits: {WHOLE} is the name of the split of all classes; give the split by group another"
     elif _RANDOM_SPLIT.fullmatch(entry["name"]):
@@ -256,7 +267,7 @@ def _split_problems(entry: str | Mapping[str, str], groups: tuple[str, ...]) -> 
 def _data_set_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
     chosen, data_sets = config["dataset"], config["datasets"]
     if chosen not in data_sets:
-        yield f"dataset: {chosen!r} is not one of datasets: {', '.join(sorted(data_sets))}"
+        yield f"dataset: {chosen!r} is not one of datasets: {', '.join(sorted(map(str, data_sets)))}"
         return
     settings, path = data_sets[chosen], f"datasets.{chosen}"
     kinds = schema["$defs"]["data_sets"]
@@ -266,11 +277,20 @@ def _data_set_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> 
         yield from _schema_problems(settings, kinds[settings["kind"]], path)
 
 
-# JSON knows no difference between 7 and 7.0; the code that counts with them does.
+def _is_integer(_checker: object, value: object) -> bool:
+    """JSON knows no difference between 7 and 7.0, and no bounds; the code that counts with them does."""
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= 2**53
+
+
+def _is_number(checker: object, value: object) -> bool:
+    """YAML also has .inf and .nan."""
+    return _is_integer(checker, value) or (isinstance(value, float) and math.isfinite(value))
+
+
 _Validator = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
     jsonschema.Draft202012Validator,
-    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _checker, value: isinstance(value, int) and not isinstance(value, bool)
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {"integer": _is_integer, "number": _is_number}
     ),
 )
 
@@ -320,7 +340,8 @@ def _number_hint(value: object) -> str:
 
 def _dotted(path: str, parts: Sequence[str | int]) -> str:
     for part in parts:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+        key = str(part) if str(part).isprintable() else repr(part)
+        path += f"[{part}]" if isinstance(part, int) else f".{key}" if path else key
     return path
 
 

@@ -6,12 +6,13 @@ they are opened: none is, before every one has the checksum of the official file
 
 import gzip
 import io
+import os
 import shutil
 import socket
 import tarfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from torchvision.datasets import CIFAR10, CIFAR100, FashionMNIST
 from torchvision.datasets.utils import check_integrity
 
+from transferability.files import lock_file
 from transferability.joblog import Say
 from transferability.store import ImageClass, Sample, StoreError
 
@@ -30,6 +32,7 @@ FASHION_MNIST = "fashion_mnist"
 # Where torchvision has the files of Fashion-MNIST, below its root.
 RAW = Path("FashionMNIST", "raw")
 TIMEOUT_SECONDS = 60.0
+_ARRIVING = ".download-"
 
 OfficialSet = CIFAR10 | FashionMNIST
 
@@ -158,8 +161,13 @@ def _arriving(folder: Path, wanted: Path, files_from: str, where: str) -> Iterat
     """A root for torchvision to download to; what it has in ``wanted`` moves to ``folder`` when the block ends well."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # torchvision's progress bar goes to stderr, which is a log here.
-        with TemporaryDirectory(prefix=".download-", dir=folder) as root, _timeout(), redirect_stderr(io.StringIO()):
+        _remove_left(folder)
+        with (
+            TemporaryDirectory(prefix=_ARRIVING, dir=folder) as root,
+            _locked(Path(root)),
+            _timeout(),
+            redirect_stderr(io.StringIO()),  # torchvision's progress bar goes there, which is a log here
+        ):
             yield Path(root)
             (folder / wanted).mkdir(parents=True, exist_ok=True)
             for path in Path(root, wanted).iterdir():
@@ -169,6 +177,25 @@ def _arriving(folder: Path, wanted: Path, files_from: str, where: str) -> Iterat
         raise StoreError(
             f"{where}: {folder} lacks the data set, and fetching it failed ({reason}); put {files_from} into {folder}"
         ) from error
+
+
+def _remove_left(folder: Path) -> None:
+    """Remove what processes that were killed have left of their downloads."""
+    for left in folder.glob(f"{_ARRIVING}*"):
+        with suppress(BlockingIOError):
+            with _locked(left):
+                pass
+            shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    """Mark a download as being under way; BlockingIOError if it is marked by another process."""
+    descriptor = lock_file(root / ".lock", f"{root} is in use")
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

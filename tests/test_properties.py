@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from test_study import DEFAULT
-from transferability import statistics
 from transferability.accuracies import PUBLISHED_COLUMNS, STATISTICS, collect, read_accuracies, read_published
 from transferability.files import write_table
 from transferability.groups import grouped, read_groups
@@ -39,6 +38,7 @@ from transferability.statistics import (
     missing_networks,
     paired_differences,
     paired_effects,
+    reusable,
     summarise,
     table1,
 )
@@ -317,14 +317,6 @@ def test_a_config_is_read_or_every_line_says_what_is_wrong(changes, extra):
 # ---- Accuracies and tables ------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _few_resamples():
-    """Tables are made hundreds of times, and how narrow an interval is does not matter here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(statistics, "RESAMPLES", 100)
-        yield
-
-
 def metrics_of(split, seed, network, accuracy):
     return {
         "split": split,
@@ -371,6 +363,7 @@ TABLES = (
     lambda table: drops(table, "top1_final"),
     lambda table: paired_effects(table, "top1_final"),
     lambda table: compare(table, table, "top1_final"),
+    lambda table: reusable(table, "top1_final", 0.02),
 )
 
 
@@ -383,7 +376,7 @@ def test_tables_do_not_depend_on_the_order_of_files_and_come_back_from_csv(tmp_p
     write_table(tmp_path / "accuracies.csv", table)
     again = read_accuracies(tmp_path / "accuracies.csv")
     pd.testing.assert_frame_equal(again, table, check_dtype=False)
-    assert headline(again, "top1_final") == headline(table, "top1_final")
+    assert headline(again, "top1_final", 0.02) == headline(table, "top1_final", 0.02)
     in_another_order = again.sample(frac=1, random_state=0)
     for make in TABLES:
         pd.testing.assert_frame_equal(make(in_another_order), make(table), check_dtype=False)
@@ -445,7 +438,7 @@ def test_a_damaged_metrics_file_is_refused_by_name_or_still_makes_a_row(tmp_path
         assert str(error).startswith(str(changed))  # noqa: PT017
         return
     assert len(table) == 1
-    headline(table, "top1_final")
+    headline(table, "top1_final", 0.02)
 
 
 PUBLISHED_ROW = dict(

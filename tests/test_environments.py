@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +13,13 @@ ROOT = Path(__file__).parents[1]
 LIBRARY = ROOT / "workflow" / "scripts" / "transferability"
 IMPORTED_FROM = {"yaml": "pyyaml", "PIL": "pillow", "torch": "pytorch"}
 CONDA_NAMES = {"pytorch": "torch"}
+# The version of Python of all environments.
+(CONDA_PYTHON,) = {
+    dependency.removeprefix("python=")
+    for path in (ROOT / "envs").glob("*.yaml")
+    for dependency in yaml.safe_load(path.read_text())["dependencies"]
+    if dependency.startswith("python=")
+}
 
 
 def pins(name):
@@ -26,6 +34,46 @@ def test_conda_environments_have_the_required_versions(path):
         name, version = dependency.split("=")
         if name != "python":
             assert required[CONDA_NAMES.get(name, name)] == version, name
+
+
+def sections(path):
+    """Of an Apptainer definition: the lines of its header, named "", and of each section."""
+    found, name = {"": []}, ""
+    for line in path.read_text().splitlines():
+        text = line.strip()
+        if text.startswith("%"):
+            name = text
+            found[name] = []
+        elif text and not text.startswith("#"):
+            found[name].append(text)
+    return found
+
+
+def test_the_container_has_the_required_versions_and_python():
+    """It installs the pinned files themselves: what it takes from here is here, and is what pip is told to read."""
+    definition = sections(ROOT / "envs" / "apptainer.def")
+    assert definition[""] == ["Bootstrap: docker", f"From: python:{CONDA_PYTHON}-slim"]
+    copied = dict(line.split() for line in definition["%files"])
+    assert sorted(copied) == ["constraints.txt", "requirements.txt"]
+    assert all((ROOT / name).is_file() for name in copied)
+    folder = next(line.removeprefix("cd ") for line in definition["%post"] if line.startswith("cd "))
+    assert [Path(path) for path in copied.values()] == [Path(folder, name) for name in copied]
+    (install,) = [line for line in definition["%post"] if line.startswith("pip install")]
+    assert install.endswith("--requirement requirements.txt --constraint constraints.txt")
+
+
+def test_the_container_can_be_tested_by_imports_of_what_is_required():
+    (command,) = sections(ROOT / "envs" / "apptainer.def")["%test"]
+    imported = re.search(r'"import (.*)"', command)[1].split(", ")
+    assert set(imported) <= pins("requirements.txt").keys()
+
+
+def test_the_containers_scripts_are_valid_and_name_no_registry():
+    definition = ROOT / "envs" / "apptainer.def"
+    for section in ("%post", "%environment", "%test", "%runscript"):
+        script = "\n".join(sections(definition)[section])
+        subprocess.run(["sh", "-n", "-c", script], check=True)
+    assert "://" not in definition.read_text()
 
 
 def imported_by(path):

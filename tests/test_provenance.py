@@ -12,6 +12,7 @@ from transferability.files import read_json
 from transferability.hyperparameters import ENGINE_VERSION
 from transferability.provenance import commit_of, provenance
 from transferability.series import train
+from transferability.study import PROJECT
 
 
 def git(folder, *arguments):
@@ -89,6 +90,14 @@ def test_metrics_say_what_made_the_network(recipe, running, tmp_path):
     assert metrics["seed"] == recipe.seed
     assert metrics["made_from"]["engine_version"] == ENGINE_VERSION
     assert metrics["made_from"]["hyperparameters"] == recipe.hyperparameters.to_json()
+
+
+def test_the_documentation_names_every_key(recipe, running, tmp_path):
+    train(recipe, files_in(tmp_path, "baseA"), None, running)
+    metrics = read_json(tmp_path / "baseA.metrics.json")
+    page = (PROJECT / "docs" / "reproducibility.md").read_text()
+    for key in [*metrics, *metrics["made_from"]]:
+        assert f"`{key}`" in page or key.startswith("top5_"), key
 
 
 def test_a_commit_trains_nothing_anew_and_changes_no_checkpoint(recipe, running, tmp_path, monkeypatch):

@@ -16,6 +16,7 @@ include: "workflow/rules/accuracies.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/published.smk"
 include: "workflow/rules/verify.smk"
+include: "workflow/rules/status.smk"
 
 
 onstart:

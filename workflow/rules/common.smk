@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
 from transferability import study as studies
 from transferability.cluster import store_mb, training_mb, training_minutes
 from transferability.devices import require_gpus
+from transferability.event_files import require_tensorboard
 from transferability.files import lock_file, read_json, require_writable
 from transferability.hyperparameters import ENGINE_VERSION
 from transferability.names import HALVES, RANDOM_SOURCE, WHOLE, Network, Series
@@ -121,14 +122,21 @@ def chunk_label(chunk):
     return f"{chunk[0]}-{chunk[-1]}" if len(chunk) > 1 else str(chunk[0])
 
 
+def only_watching():
+    """Whether this Snakemake only asks how a study stands that another one may be running."""
+    return set(workflow.dag_settings.targets) == {"status"}
+
+
 def before_the_first_job():
     """Refuse what could only end badly: a second run in the same folder, one that cannot write, too few GPUs."""
-    if not workflow.is_main_process:
+    if not workflow.is_main_process or only_watching():
         return
     try:
         # Held until this process ends, however it ends; Snakemake's own lock would outlive a kill.
         HELD.append(lock_file(Path(".snakemake", "run.lock"), "another snakemake is running in this folder"))
         require_writable(STUDY.folder)
+        if config["running"]["tensorboard"] and not workflow.deployment_settings.deployment_method:
+            require_tensorboard()  # else it is the jobs' own environment that must have it
         wanted = workflow.global_resources.get("gpu")
         if wanted is not None and workflow.local_exec:
             require_gpus(wanted.value, config["running"]["device"], config["running"]["jobs_per_gpu"])
@@ -138,5 +146,5 @@ def before_the_first_job():
 
 def print_headline():
     headline = Path(rules.statistics.output.headline)
-    if headline.exists():
+    if headline.exists() and not only_watching():
         print(headline.read_text(), end="", file=sys.stderr)

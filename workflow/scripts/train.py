@@ -3,22 +3,30 @@ from pathlib import Path
 
 from transferability.determinism import deterministic_algorithms
 from transferability.devices import claimed_device
+from transferability.event_files import event_files
 from transferability.files import read_json
 from transferability.hyperparameters import Hyperparameters
 from transferability.joblog import job_log
+from transferability.progress import SUFFIX, JobRecord, Process, progress_file
 from transferability.series import NetworkFiles, Recipe, Running, train, use_threads
 from transferability.splits import split_from_json
 from transferability.store import open_store
 from transferability.stream import Preprocessing
-from transferability.study import states_folder
+from transferability.study import event_folder, states_folder
 
 started = time.monotonic()
 running = snakemake.config["running"]
 files = [NetworkFiles.beside(Path(checkpoint)) for checkpoint in snakemake.output.checkpoints]
 log = Path(snakemake.log[0])
+split, seed = snakemake.wildcards.split, int(snakemake.wildcards.seed)
+states = states_folder(snakemake.config, split, seed)
+names = tuple(network_files.network.name for network_files in files)
+job = JobRecord(split, seed, log.stem, names, str(log), Process.this())
 
 with (
-    job_log(log, f"{snakemake.wildcards.split} {log.stem}") as say,
+    job_log(log, f"{split} {log.stem}") as say,
+    progress_file(states / f"{log.stem}{SUFFIX}", job) as watch,
+    event_files(event_folder(snakemake.config, split, seed), wanted=running["tensorboard"]) as curves,
     claimed_device(running["device"], say, running["jobs_per_gpu"]) as device,
     deterministic_algorithms(device, wanted=running["deterministic"]),
 ):
@@ -27,7 +35,7 @@ with (
     recipe = Recipe(
         store=store,
         split=split_from_json(read_json(Path(snakemake.input.split)), store),
-        seed=int(snakemake.wildcards.seed),
+        seed=seed,
         architecture=snakemake.params.architecture,
         preprocessing=Preprocessing(**snakemake.params.preprocessing),
         hyperparameters=Hyperparameters(**snakemake.params.hyperparameters),
@@ -37,13 +45,14 @@ with (
         files={network_files.network: network_files for network_files in files},
         source=Path(snakemake.input.source) if snakemake.input.get("source") else None,
         running=Running(
-            states=states_folder(snakemake.config, snakemake.wildcards.split, snakemake.wildcards.seed),
+            states=states,
             device=device,
             state_seconds=running["state_seconds"],
             report_seconds=running["report_seconds"],
             resident_bytes=running["resident_gb"] * 1e9,
             cuda_graphs=running["cuda_graphs"],
             say=say,
+            watchers=[watch, *curves],
         ),
     )
     say(f"done in {time.monotonic() - started:.0f} s")

@@ -21,11 +21,12 @@ _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, durable: bool = True) -> Iterator[Path]:
     """A temporary path beside ``path``; what was written there takes its place when the block ends well.
 
-    The content is flushed to the disk before the rename, so that a crash leaves the old file or the new one. What a
-    killed process left of an earlier attempt is removed.
+    The content is flushed to the disk before the rename, so that a crash of the machine leaves the old file or the new
+    one; not if it need not be ``durable``, since waiting for the disk takes time. What a killed process left of an
+    earlier attempt is removed.
     """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,8 +34,9 @@ def whole_file(path: Path) -> Iterator[Path]:
         left.unlink(missing_ok=True)
     try:
         yield temporary
-        with temporary.open("rb+") as written:
-            os.fsync(written.fileno())
+        if durable:
+            with temporary.open("rb+") as written:
+                os.fsync(written.fileno())
         temporary.replace(path)
     except OSError as error:
         if error.filename is None and error.errno in _DISK_FULL:  # it does not say where

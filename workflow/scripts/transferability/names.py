@@ -77,6 +77,13 @@ class Network:
         return kind if self.frozen else f"{kind}+"
 
     @property
+    def stage(self) -> str:
+        """How it is trained: as a ``base`` or a ``reduced`` one, or with copied layers ``frozen`` or ``fine_tuned``."""
+        if self.source is None:
+            return self.treatment
+        return "frozen" if self.frozen else "fine_tuned"
+
+    @property
     def n(self) -> int:
         """The cut point: the last frozen layer, or the last copied one of a fine-tuned network."""
         return self.frozen or self.copied

@@ -29,6 +29,7 @@ from transferability.names import RANDOM_SOURCE, Network
 from transferability.networks import build_network, first_stochastic_layer
 from transferability.optimiser import CaffeSGD
 from transferability.precision import computing_in, use_precision
+from transferability.progress import Progress
 from transferability.provenance import device_name, provenance, versions
 from transferability.seeding import seed_for
 from transferability.splits import Split, first_of_each_class, samples_of
@@ -104,6 +105,7 @@ class Running:
         resident_bytes: images of a half up to this size are held in the device's memory.
         cuda_graphs: whether a GPU replays a recorded update; networks with dropout draw anew and never do.
         say: called with every line of progress.
+        watchers: called with where the networks stand, at the beginning, with every line of progress and at the end.
     """
 
     states: Path
@@ -113,6 +115,7 @@ class Running:
     say: Callable[[str], None]
     resident_bytes: float = float("inf")
     cuda_graphs: bool = False
+    watchers: Sequence[Callable[[Progress], None]] = ()
 
 
 def use_threads(threads: int) -> None:
@@ -358,7 +361,7 @@ def _train_in_lock_step(recipe: Recipe, pupils: Sequence[_Pupil], running: Runni
         f"training {len(pupils)} networks for half {pupils[0].network.target} of {recipe.split.name} on "
         f"{device_name(running.device)}: {', '.join(pupil.network.name for pupil in pupils)}"
     )
-    progress = _Progress(recipe.hyperparameters, len(pupils), first, running)
+    reports = _Reports(recipe.hyperparameters, pupils, first, running)
     last_state = time.monotonic()
     for pupil in pupils:
         pupil.training_mode()
@@ -383,7 +386,7 @@ def _train_in_lock_step(recipe: Recipe, pupils: Sequence[_Pupil], running: Runni
             last_state = time.monotonic()
         if stopping:
             raise Interrupted(f"stopped by {stop.signal_name} after iteration {iteration + 1}; the state is written")
-        progress.made(iteration + 1, pupils)
+        reports.made(iteration + 1)
 
 
 def _validate(pupils: Sequence[_Pupil], shared: _SharedLayers, validation: ValidationSet) -> None:
@@ -551,25 +554,43 @@ def accuracies_of(history: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return summary
 
 
-class _Progress:
-    """A line every so often: how far, how fast, how long to go, how good."""
+class _Reports:
+    """A line every so often, for the log and for those who watch: how far, how fast, how long to go, how good."""
 
-    def __init__(self, settings: Hyperparameters, networks: int, first: int, running: Running) -> None:
-        self._settings, self._networks, self._first, self._running = settings, networks, first, running
+    def __init__(self, settings: Hyperparameters, pupils: Sequence[_Pupil], first: int, running: Running) -> None:
+        self._settings, self._pupils, self._first, self._running = settings, pupils, first, running
+        self._device = device_name(running.device)
         self._started = self._last = time.monotonic()
+        self._tell(self._progress(first, 0.0))
 
-    def made(self, updates: int, pupils: Sequence[_Pupil]) -> None:
+    def made(self, updates: int) -> None:
         now = time.monotonic()
         if updates == self._settings.iterations or now - self._last >= self._running.report_seconds:
             self._last = now
-            self._running.say(self._line(updates, now - self._started, pupils))
+            progress = self._progress(updates, now - self._started)
+            self._running.say(_line(progress))
+            self._tell(progress)
 
-    def _line(self, updates: int, seconds: float, pupils: Sequence[_Pupil]) -> str:
+    def _tell(self, progress: Progress) -> None:
+        for watcher in self._running.watchers:
+            watcher(progress)
+
+    def _progress(self, updates: int, seconds: float) -> Progress:
         done = updates - self._first
-        left = seconds / done * (self._settings.iterations - updates)
-        images = done * self._settings.batch_size * self._networks / seconds
-        accuracies = " ".join(f"{p.history[-1]['validation_top1']:.3f}" for p in pupils if p.history)
-        return (
-            f"iteration {updates} of {self._settings.iterations}, {images:,.0f} images/s, {left:.0f} s left, "
-            f"top-1 {accuracies or 'not yet known'}"
+        return Progress(
+            iteration=updates,
+            iterations=self._settings.iterations,
+            images_per_second=done * self._settings.batch_size * len(self._pupils) / seconds if done else None,
+            seconds_left=seconds / done * (self._settings.iterations - updates) if done else None,
+            seconds={pupil.network.name: pupil.seconds for pupil in self._pupils},
+            device=self._device,
+            histories={pupil.network.name: pupil.history for pupil in self._pupils},
         )
+
+
+def _line(progress: Progress) -> str:
+    accuracies = " ".join(f"{top1:.3f}" for top1 in progress.top1.values() if top1 is not None)
+    return (
+        f"iteration {progress.iteration} of {progress.iterations}, {progress.images_per_second:,.0f} images/s, "
+        f"{progress.seconds_left:.0f} s left, top-1 {accuracies or 'not yet known'}"
+    )

@@ -121,6 +121,11 @@ def states_folder(config: Mapping[str, Any], split: str, seed: str | int) -> Pat
     return study_folder(config) / "states" / split / f"seed{seed}"
 
 
+def event_folder(config: Mapping[str, Any], split: str, seed: str | int) -> Path:
+    """Where TensorBoard finds the learning curves of a split and seed."""
+    return study_folder(config) / "tensorboard" / split / f"seed{seed}"
+
+
 def read_study(config: Mapping[str, Any]) -> Study:
     """Check a config and say what it asks for; ConfigError with everything that is wrong."""
     schema = _schema()

@@ -239,14 +239,13 @@ def verify_study(study: Study, outputs: Outputs, evaluations: int, say: Callable
 
 
 def _recipe(study: Study, store: Store, split: Split, seed: int, network: Network) -> Recipe:
-    stage = network.treatment if network.source is None else "frozen" if network.frozen else "fine_tuned"
     return Recipe(
         store=store,
         split=split,
         seed=seed,
         architecture=study.config["networks"]["architecture"],
         preprocessing=Preprocessing(**study.config["preprocessing"]),
-        hyperparameters=study.hyperparameters[stage],
+        hyperparameters=study.hyperparameters[network.stage],
     )
 
 

@@ -1,0 +1,140 @@
+"""The file in which a training job says where it stands, and what it costs those who train: nothing."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, replace
+
+import pytest
+
+from support import files_in
+from transferability.interruption import Interrupted
+from transferability.progress import (
+    FAILED,
+    RUNNING,
+    STOPPED,
+    JobRecord,
+    Process,
+    Progress,
+    progress_file,
+    read_job_record,
+)
+from transferability.series import TrainingError, train
+
+JOB = JobRecord("random0", 0, "A1-3B", ("A1B", "A3B"), "logs/A1-3B.log", Process.this())
+EVALUATION = {"iteration": 6, "validation_top1": 0.5}
+HALF_WAY = Progress(
+    iteration=9,
+    iterations=18,
+    images_per_second=72.0,
+    seconds_left=2.0,
+    seconds={"A1B": 1.0, "A3B": 1.0},
+    device="cpu (1 threads)",
+    histories={"A1B": [EVALUATION], "A3B": []},
+)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "states" / "A1-3B.progress.json"
+
+
+def test_it_is_there_while_the_job_runs_and_says_what_the_job_said_last(path):
+    with progress_file(path, JOB) as watch:
+        began = read_job_record(path)
+        watch(HALF_WAY)
+        record = read_job_record(path)
+    assert replace(began, time=0.0) == JOB
+    assert (record.outcome, record.iteration, record.seconds_left) == (RUNNING, 9, 2.0)
+    assert record.top1 == {"A1B": 0.5, "A3B": None}
+    assert record.time >= began.time > 0
+    assert not list(path.parent.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "reason"),
+    [
+        (Interrupted("stopped by SIGTERM after iteration 9"), STOPPED, "stopped by SIGTERM after iteration 9"),
+        (KeyboardInterrupt(), STOPPED, "KeyboardInterrupt()"),
+        (TrainingError("A1B: the loss is nan;\nlower its rate"), FAILED, "A1B: the loss is nan; lower its rate"),
+        (KeyError("x"), FAILED, "KeyError('x')"),
+    ],
+)
+def test_a_job_that_does_not_finish_leaves_its_reason_in_one_line(path, error, outcome, reason):
+    def die():
+        with progress_file(path, JOB) as watch:
+            watch(HALF_WAY)
+            raise error
+
+    with pytest.raises(type(error)):
+        die()
+    record = read_job_record(path)
+    assert (record.outcome, record.reason, record.iteration) == (outcome, reason, 9)
+
+
+def test_the_next_attempt_begins_anew(path):
+    with pytest.raises(KeyError), progress_file(path, JOB):
+        raise KeyError("x")
+    with progress_file(path, JOB):
+        assert read_job_record(path).outcome == RUNNING
+
+
+def test_a_job_goes_on_when_its_file_cannot_be_written(path):
+    path.parent.write_text("a file where the folder should be")
+    with progress_file(path, JOB) as watch:
+        watch(HALF_WAY)
+    assert read_job_record(path) is None
+
+
+@pytest.mark.parametrize("content", ["", '{"split": "random0"', "[]", "{}", json.dumps(asdict(JOB) | {"more": 1})])
+def test_what_is_no_such_file_says_nothing(path, content):
+    path.parent.mkdir()
+    path.write_text(content)
+    assert read_job_record(path) is None
+
+
+class TestProcesses:
+    def test_this_one_is_here(self):
+        assert not Process.this().is_gone
+
+    def test_one_that_has_ended_is_gone(self):
+        ended = subprocess.Popen([sys.executable, "-c", ""])
+        ended.wait()
+        assert replace(Process.this(), pid=ended.pid).is_gone
+
+    @pytest.mark.parametrize("elsewhere", [{"host": "another"}, {"pid_namespace": 1}])
+    def test_of_one_elsewhere_nothing_is_known(self, elsewhere):
+        ended = subprocess.Popen([sys.executable, "-c", ""])
+        ended.wait()
+        assert not replace(Process.this(), pid=ended.pid, **elsewhere).is_gone
+
+    def test_one_of_another_user_is_there(self, monkeypatch):
+        def refuse(_pid, _signal):
+            raise PermissionError
+
+        monkeypatch.setattr(os, "kill", refuse)
+        assert not Process.this().is_gone
+
+
+class TestTraining:
+    def test_watchers_are_told_from_the_first_iteration_to_the_last(self, recipe, running, tmp_path):
+        seen = []
+        train(
+            recipe, files_in(tmp_path, "R1B", "R3B"), None, replace(running, report_seconds=0.0, watchers=[seen.append])
+        )
+        assert [progress.iteration for progress in seen] == list(range(25))
+        assert (seen[0].images_per_second, seen[0].seconds_left) == (None, None)
+        assert seen[-1].seconds_left == 0.0
+        assert {name: len(rows) for name, rows in seen[-1].histories.items()} == {"R1B": 4, "R3B": 4}
+        metrics = json.loads((tmp_path / "R3B.metrics.json").read_text())
+        assert seen[-1].seconds["R3B"] == pytest.approx(metrics["seconds"], abs=0.001)
+        assert seen[-1].top1["R3B"] == metrics["top1_final"]
+
+    def test_a_watched_network_is_the_same_to_the_bit(self, recipe, running, path, tmp_path):
+        train(recipe, files_in(tmp_path / "alone", "R1B"), None, running)
+        with progress_file(path, JOB) as watch:
+            watched = replace(running, states=tmp_path / "other", report_seconds=0.0, watchers=[watch])
+            train(recipe, files_in(tmp_path / "watched", "R1B"), None, watched)
+        for name in ("R1B.safetensors", "R1B.history.csv"):
+            assert (tmp_path / "watched" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()

@@ -1,0 +1,16 @@
+# Where a study stands, at any time and from anywhere that sees its files:  snakemake --cores 1 status
+#
+# It has neither inputs nor outputs, so that it can start no other job and nothing of a run that is under way is locked,
+# marked, deleted or made again; and no log, since it writes nothing at all (handover: its output is for the terminal).
+
+
+rule status:
+    localrule: True
+    handover: True
+    params:
+        metrics=[
+            ((split, seed, network.name), path)
+            for (split, seed, network), path in zip(STUDY.networks(), network_files(".metrics.json"))
+        ],
+    script:
+        "../scripts/status.py"

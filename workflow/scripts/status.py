@@ -1,0 +1,7 @@
+from pathlib import Path
+
+from transferability.status import status_of, status_text
+from transferability.study import read_study
+
+metrics = {(split, seed, name): Path(path) for (split, seed, name), path in snakemake.params.metrics}
+print(status_text(status_of(read_study(snakemake.config), metrics)))

@@ -1,0 +1,345 @@
+"""Where a study stands, from its files alone: nothing is locked, written or waited for.
+
+What is finished is in the metrics of networks; what is in training, or has ended without finishing, in the files of
+`progress`. Both appear whole or not at all, so that they can be read at any time and from any machine.
+"""
+
+import textwrap
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from transferability.files import read_json
+from transferability.hyperparameters import ENGINE_VERSION
+from transferability.names import Network
+from transferability.progress import FAILED, RUNNING, STOPPED, SUFFIX, JobRecord, read_job_record
+from transferability.study import STAGES, Study, states_folder
+
+DONE, WAITING, SILENT = "done", "waiting", "silent"
+# A job writes every report_seconds, but not while it validates, saves its states or reads its images.
+LEAST_SILENCE = 300
+WIDTH = 80
+# Of a kind; a list that does not fit the screen helps nobody.
+SHOWN_JOBS = 12
+
+Key = tuple[str, int, str]  # split, seed, name of the network
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training job that is under way or has ended without finishing.
+
+    Attributes:
+        record: the newest that it said of itself.
+        state: `RUNNING`; `SILENT`, no sign of life for so long that it may have died; `STOPPED`; `FAILED`.
+        age: seconds since the record.
+    """
+
+    record: JobRecord
+    state: str
+    age: float
+
+    @property
+    def reason(self) -> str:
+        """Why it ended without finishing."""
+        if self.record.outcome == RUNNING:
+            return f"killed: process {self.record.process.pid} is gone from {self.record.process.host}"
+        return self.record.reason or self.record.outcome
+
+
+@dataclass(frozen=True)
+class Status:
+    """A study at one moment.
+
+    Attributes:
+        study: its folder.
+        counts: networks by stage and state: `DONE`, `RUNNING`, `SILENT`, `WAITING` or `FAILED`.
+        outdated: how many of those that wait are there, but were trained with other settings than the config's.
+        jobs: those that have not finished, the furthest first.
+        spent: seconds of training, by device; of all attempts, but without starting and reading images. Jobs that share
+            a device count each for themselves.
+        work_left: seconds of training, one job at a time; None if nothing is known of how long a network takes.
+        time_left: seconds until the last network is trained, with as many jobs at a time as now; None without any.
+    """
+
+    study: Path
+    counts: Mapping[str, Mapping[str, int]]
+    outdated: int
+    jobs: Sequence[Job]
+    spent: Mapping[str, float]
+    work_left: float | None
+    time_left: float | None
+
+    def of_state(self, state: str) -> list[Job]:
+        return [job for job in self.jobs if job.state == state]
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """What the metrics of a network say that matters here."""
+
+    device: str
+    seconds: float
+    made_from: Mapping[str, Any]
+
+
+def status_of(study: Study, metrics: Mapping[Key, Path], now: float | None = None) -> Status:
+    """Read where a study stands.
+
+    Args:
+        study: the study.
+        metrics: of each of its networks, the file that a finished one has.
+        now: seconds since 1970; the present by default.
+    """
+    now = time.time() if now is None else now
+    finished = {key: content for key, path in metrics.items() if (content := _read_metrics(path)) is not None}
+    stages = {key: Network.parse(key[2]).stage for key in metrics}
+    done = {key: content for key, content in finished.items() if _is_current(study, stages[key], content)}
+    silence = max(LEAST_SILENCE, 10 * study.config["running"]["report_seconds"])
+    jobs = [
+        Job(record, _state(record, now - record.time, silence), max(now - record.time, 0.0))
+        for record in _records(study)
+        if not all(key in done or key not in stages for key in _keys(record))
+    ]
+    open_jobs = {key: job for job in jobs for key in _keys(job.record) if key in stages and key not in done}
+    counts = {stage: Counter[str]() for stage in STAGES if stage in stages.values()}
+    for key, stage in stages.items():
+        state = DONE if key in done else open_jobs[key].state if key in open_jobs else WAITING
+        counts[stage][WAITING if state == STOPPED else state] += 1
+    work = _work_left(study, stages, done, open_jobs)
+    running = [job.record for job in jobs if job.state == RUNNING]
+    longest = max((record.seconds_left or 0.0 for record in running), default=0.0)
+    return Status(
+        study=study.folder,
+        counts=counts,
+        outdated=sum(key not in open_jobs for key in finished.keys() - done.keys()),
+        jobs=sorted(jobs, key=lambda job: (job.record.seconds_left is None, job.record.seconds_left)),
+        spent=_spent(finished, jobs),
+        work_left=work,
+        time_left=max(longest, work / len(running)) if running and work is not None else None,
+    )
+
+
+def _read_metrics(path: Path) -> _Finished | None:
+    """What a network's metrics say; None if it has none, or if they are no metrics."""
+    try:
+        metrics = read_json(path)
+        return _Finished(metrics["device"], float(metrics["seconds"]), dict(metrics["made_from"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _is_current(study: Study, stage: str, network: _Finished) -> bool:
+    """Whether a network was trained with the settings that it would be trained with today."""
+    settings = {
+        "engine_version": ENGINE_VERSION,
+        "architecture": study.config["networks"]["architecture"],
+        "preprocessing": study.config["preprocessing"],
+        "hyperparameters": study.hyperparameters[stage].to_json(),
+    }
+    return all(network.made_from.get(key) == value for key, value in settings.items())
+
+
+def _records(study: Study) -> list[JobRecord]:
+    """Of all jobs that have not finished, the oldest first, so that a later attempt of another job overrules it."""
+    folders = (states_folder(study.config, split, seed) for split in study.splits for seed in study.seeds)
+    records = (read_job_record(path) for folder in folders for path in folder.glob(f"*{SUFFIX}"))
+    return sorted((record for record in records if record is not None), key=lambda record: record.time)
+
+
+def _keys(record: JobRecord) -> Iterator[Key]:
+    return ((record.split, record.seed, name) for name in record.networks)
+
+
+def _state(record: JobRecord, age: float, silence: float) -> str:
+    if record.outcome != RUNNING:
+        return record.outcome
+    if record.process.is_gone:
+        return FAILED
+    return SILENT if age > silence else RUNNING
+
+
+def _spent(finished: Mapping[Key, _Finished], jobs: Iterable[Job]) -> dict[str, float]:
+    spent: defaultdict[str, float] = defaultdict(float)
+    for network in finished.values():
+        spent[network.device] += network.seconds
+    for record in (job.record for job in jobs):
+        for name, seconds in record.seconds.items():
+            if record.device is not None and (record.split, record.seed, name) not in finished:
+                spent[record.device] += seconds
+    return dict(spent)
+
+
+def _work_left(
+    study: Study,
+    stages: Mapping[Key, str],
+    done: Mapping[Key, _Finished],
+    open_jobs: Mapping[Key, Job],
+) -> float | None:
+    """Seconds of training that networks which are not finished will take; None if nothing is known of them."""
+    cost = _cost(study, stages, done, open_jobs.values())
+    if not cost:
+        return None
+    left = 0.0
+    told = set()  # the jobs that say themselves how long they will take, each once for all its networks
+    for key, stage in stages.items():
+        job = open_jobs.get(key)
+        if key in done or id(job) in told:
+            continue
+        if job is not None and job.state == RUNNING and job.record.seconds_left is not None:
+            told.add(id(job))
+            left += job.record.seconds_left
+        else:
+            left += cost[stage] * (1 - _fraction(job))
+    return left
+
+
+def _cost(
+    study: Study, stages: Mapping[Key, str], done: Mapping[Key, _Finished], jobs: Iterable[Job]
+) -> dict[str, float]:
+    """By stage, the seconds that a network takes, its share of its job's; nothing if nothing is known.
+
+    It is what the stage's finished networks took on the average, or else what one in training takes, or else, by the
+    number of images, what networks of other stages take.
+    """
+    took: defaultdict[str, list[float]] = defaultdict(list)
+    for key, network in done.items():
+        took[stages[key]].append(network.seconds)
+    cost = {stage: fmean(times) for stage, times in took.items()}
+    for record in (job.record for job in jobs):
+        stage = Network.parse(record.networks[0]).stage
+        if record.images_per_second:
+            cost.setdefault(stage, _images(study, stage) / record.images_per_second)
+    if not cost:
+        return {}
+    of_an_image = fmean(seconds / _images(study, stage) for stage, seconds in cost.items())
+    return {stage: of_an_image * _images(study, stage) for stage in stages.values()} | cost
+
+
+def _images(study: Study, stage: str) -> int:
+    """How many images a network of a stage is trained on, each counted as often as it is seen."""
+    settings = study.hyperparameters[stage]
+    return settings.iterations * settings.batch_size
+
+
+def _fraction(job: Job | None) -> float:
+    """How much of the work on a network is done and kept, or nearly so."""
+    if job is None or not job.record.iterations:
+        return 0.0
+    return (job.record.iteration or 0) / job.record.iterations
+
+
+def status_text(status: Status, now: float | None = None) -> str:
+    """A status in words, in lines of up to 80 characters, but for paths that are longer."""
+    moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
+    blocks = [
+        [f"{status.study}, {moment}"],
+        list(_table(status)),
+        *(list(_section(status, state)) for state in (RUNNING, SILENT, STOPPED, FAILED)),
+        list(_totals(status)),
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def _table(status: Status) -> Iterator[str]:
+    total = sum((Counter(counts) for counts in status.counts.values()), Counter[str]())
+    states = [state for state in (DONE, RUNNING, SILENT, WAITING, FAILED) if state != SILENT or total[SILENT]]
+    yield f"{'networks':<12}" + "".join(f"{state:>9}" for state in (*states, "total"))
+    for stage, counts in (*status.counts.items(), ("all", total)):
+        numbers = [*(counts[state] for state in states), sum(counts.values())]
+        yield f"{stage.replace('_', '-'):<12}" + "".join(f"{number:>9}" for number in numbers)
+    if status.outdated:
+        yield f"{status.outdated} of those waiting were trained before, with other settings than the config's"
+
+
+_TITLES = {
+    RUNNING: "running, with the newest top-1 accuracy of each network",
+    SILENT: "no sign of life: dead, or on a node or file system that hangs; look at the log",
+    STOPPED: "stopped; the same command goes on where they were",
+    FAILED: "failed; the same command tries again, and goes on from the last state",
+}
+
+
+def _section(status: Status, state: str) -> Iterator[str]:
+    jobs = status.of_state(state)
+    if not jobs:
+        return
+    yield _TITLES[state]
+    for job in jobs[:SHOWN_JOBS]:
+        record = job.record
+        yield f"  {record.split} seed{record.seed} {record.job}: {_advance(job)}"
+        if state == RUNNING:
+            accuracies = (f"{name} {'–' if top1 is None else f'{top1:.3f}'}" for name, top1 in record.top1.items())
+            yield from _wrapped(" ".join(accuracies))
+            yield from _wrapped(_place(record))
+        else:
+            reason = f"last sign {duration(job.age)} ago, {_place(record)}" if state == SILENT else job.reason
+            yield from _wrapped(reason)
+            yield f"    {record.log}"
+    if len(jobs) > SHOWN_JOBS:
+        yield f"  and {len(jobs) - SHOWN_JOBS} more"
+
+
+def _advance(job: Job) -> str:
+    record = job.record
+    if record.iteration is None:
+        return "not yet training"
+    facts = [f"iteration {record.iteration:,} of {record.iterations:,}"]
+    if job.state == RUNNING and record.images_per_second is not None and record.seconds_left is not None:
+        facts += [f"{record.images_per_second:,.0f} images/s", f"{duration(record.seconds_left)} left"]
+    return ", ".join(facts)
+
+
+def _place(record: JobRecord) -> str:
+    process = record.process
+    slurm = [f"SLURM job {process.slurm_job}"] if process.slurm_job else []
+    return ", ".join([*([record.device] if record.device else []), f"process {process.pid} on {process.host}", *slurm])
+
+
+def _wrapped(text: str) -> list[str]:
+    """Up to four lines."""
+    indent = "    "
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        max_lines=4,
+        placeholder=" ...",
+    )
+
+
+def _totals(status: Status) -> Iterator[str]:
+    spent = ", ".join(f"{_hours(seconds)} on {device}" for device, seconds in sorted(status.spent.items()))
+    yield f"spent in training: {spent or 'nothing yet'}"
+    if all(set(counts) <= {DONE} for counts in status.counts.values()):
+        yield "left: no training"
+    elif status.work_left is None:
+        yield "left: not known before the first network has made some iterations"
+    elif status.time_left is None:
+        yield f"left: about {_hours(status.work_left)} of training; no job is running"
+    else:
+        at_work = len(status.of_state(RUNNING))
+        jobs = "1 job" if at_work == 1 else f"{at_work} jobs"
+        yield f"left: about {_hours(status.work_left)} of training, {duration(status.time_left)} with {jobs} at a time"
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:,.1f} h" if seconds >= 3600 else duration(seconds)
+
+
+def duration(seconds: float) -> str:
+    """Like 45 s, 12 min, 3 h 20 min, 2 days 5 h."""
+    minutes, hours = round(seconds / 60), round(seconds / 3600)
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if minutes < 100:
+        return f"{minutes} min"
+    if hours < 48:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{hours // 24} days {hours % 24} h"

@@ -17,6 +17,7 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/published.smk"
 include: "workflow/rules/verify.smk"
 include: "workflow/rules/status.smk"
+include: "workflow/rules/plan.smk"
 
 
 onstart:

@@ -25,8 +25,7 @@ def training_minutes(
         images_per_second: what the device trains of one network, at least.
         attempt: from 1; each gets more time, though it goes on from the state of the one before.
     """
-    evaluations = math.ceil(settings.iterations / settings.evaluate_every)
-    images: int = settings.iterations * settings.batch_size + evaluations * manifest["validation"]
+    images: int = settings.iterations * settings.batch_size + settings.evaluations * manifest["validation"]
     return START_MINUTES + math.ceil(MARGIN * attempt * networks * images / images_per_second / 60)
 
 

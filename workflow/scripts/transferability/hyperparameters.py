@@ -34,6 +34,10 @@ class Hyperparameters:
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
+    @property
+    def evaluations(self) -> int:
+        return math.ceil(self.iterations / self.evaluate_every)
+
     def rate_at(self, iteration: int) -> float:
         """The learning rate of the update numbered ``iteration``, counted from 0."""
         match self.schedule:

@@ -20,27 +20,35 @@ def needs(study: Study, source: ImageSource) -> Sequence[str]:
     """
     image_bytes = math.prod(source.image_shape)
     store = (len(source.training) + len(source.validation)) * image_bytes
-    weights = weight_bytes(study, source)
+    weights = weight_bytes(study, source.image_shape, len(source.classes))
     networks = len(list(study.networks()))
     per_job = min(study.config["running"]["networks_per_job"], len(study.config["networks"]["depths"]))
     largest_part = len(source.training) * image_bytes // (1 if "whole" in study.splits else 2)
     held = min(largest_part, study.config["running"]["resident_gb"] * 1e9)
     reading = "" if held == largest_part else ", the others read from the disk"
     return (
-        f"disk: {_gb(store)} for the store, up to {_gb(networks * weights)} for {networks} networks, and up to "
-        f"{_gb(4 * weights)} for the states of each network in training",
-        f"memory of a training job: up to {_gb(3 * weights * per_job)} for {per_job} networks, {_gb(held)} for "
+        f"disk: {amount(store)} for the store, up to {amount(networks * weights)} for {networks} networks, and up to "
+        f"{amount(state_bytes(weights))} for the states of each network in training",
+        f"memory of a training job: up to {amount(3 * weights * per_job)} for {per_job} networks, {amount(held)} for "
         f"images{reading}",
     )
 
 
-def weight_bytes(study: Study, source: ImageSource) -> int:
-    """Size of the weights of a network for all classes, the largest of the study."""
-    seen = Preprocessing(**study.config["preprocessing"]).seen_shape(source.image_shape)
+def weight_bytes(study: Study, image_shape: tuple[int, int, int], classes: int) -> int:
+    """Size of the weights of a network for so many classes of images of this height, width and channels."""
+    seen = Preprocessing(**study.config["preprocessing"]).seen_shape(image_shape)
     with torch.device("meta"):
-        network = build_network(study.config["networks"]["architecture"], seen, len(source.classes), 0)
+        network = build_network(study.config["networks"]["architecture"], seen, classes, 0)
     return WEIGHT_BYTES * sum(parameter.numel() for parameter in network.parameters())
 
 
-def _gb(size: float) -> str:
+def state_bytes(weights: int) -> int:
+    """Of a network in training: weights and momentum, the newest and the one before."""
+    return 4 * weights
+
+
+def amount(size: float) -> str:
+    """A number of bytes for people, in GB of 10^9 bytes, or MB of 10^6 where it is small."""
+    if size < 1e8:
+        return f"{size / 1e6:.1f} MB"
     return f"{size / 1e9:.2f} GB" if size < 1e10 else f"{size / 1e9:,.0f} GB"

@@ -96,19 +96,26 @@ class Study:
 
     def networks(self) -> Iterator[tuple[str, int, Network]]:
         """Every network of the study, with its split and seed."""
-        for split in self.splits:
-            for seed in self.seeds:
-                for network in self._networks_of(split):
-                    yield split, seed, network
+        for split, seed, job in self.jobs():
+            for network in job:
+                yield split, seed, network
 
-    def _networks_of(self, split: str) -> Iterator[Network]:
+    def jobs(self) -> Iterator[tuple[str, int, tuple[Network, ...]]]:
+        """The networks of every training job, with their split and seed."""
+        for split in self.splits:
+            jobs = tuple(self._jobs_of(split))
+            for seed in self.seeds:
+                for job in jobs:
+                    yield split, seed, job
+
+    def _jobs_of(self, split: str) -> Iterator[tuple[Network, ...]]:
         targets, every_series = ((WHOLE,), self.whole_series) if split == WHOLE else (HALVES, self.halves_series)
-        yield from map(Network, targets)
+        yield from ((Network(target),) for target in targets)
         if split == WHOLE:
-            yield from (Network(WHOLE, examples_per_class=examples) for examples in self.reduced)
+            yield from ((Network(WHOLE, examples_per_class=examples),) for examples in self.reduced)
         for series in every_series:
             for chunk in self.chunks(series.preserved):
-                yield from map(series.at, chunk)
+                yield tuple(map(series.at, chunk))
 
 
 def study_folder(config: Mapping[str, Any]) -> Path:

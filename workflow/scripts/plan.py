@@ -1,0 +1,24 @@
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from transferability.calibration import peak_bytes
+from transferability.data_size import data_size
+from transferability.devices import claimed_device
+from transferability.joblog import job_log
+from transferability.plan import plan_study, report
+from transferability.series import Running, use_threads
+from transferability.study import read_study
+
+running = snakemake.config["running"]
+
+with job_log(Path(snakemake.log[0]), "plan") as say, claimed_device(running["device"], say) as device:
+    use_threads(running["threads"])
+    study = read_study(snakemake.config)
+    size = data_size(study, Path(snakemake.params.store))
+    with TemporaryDirectory(dir=study.folder, prefix=".plan-") as folder:
+        plan = plan_study(
+            study,
+            size,
+            Running(Path(folder), device, state_seconds=float("inf"), report_seconds=float("inf"), say=say),
+        )
+    say(report(plan, device, peak_bytes(device)))

@@ -1,0 +1,173 @@
+"""What training costs on the device in hand: short trainings of the real networks on random images."""
+
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+
+from transferability.flops import flops_per_image
+from transferability.hyperparameters import Hyperparameters
+from transferability.names import RANDOM_SOURCE, Network, Series
+from transferability.series import NetworkFiles, Recipe, Running, train
+from transferability.splits import Split
+from transferability.store import ImageClass, Store
+from transferability.stream import Preprocessing
+
+# A calibration trains for so long, but for warming up; and on a device so slow that one iteration takes longer than
+# the second, for no more than that one.
+SECONDS = 2.0
+SLOW_SECONDS = 8.0
+# Loads what a training job loads before it trains: Snakemake's side of a script, torch, and CUDA.
+START = "import sys; import snakemake.script, transferability.series, torch; torch.zeros(1, device=sys.argv[1])"
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What the cost of a training job depends on, but for the length of the training.
+
+    Attributes:
+        frozen: of each network, how many of its lowest layers are frozen.
+        classes: of their half.
+        resident: whether the images are held in the device's memory.
+    """
+
+    frozen: tuple[int, ...]
+    architecture: str
+    image_shape: tuple[int, int, int]
+    classes: int
+    preprocessing: Preprocessing
+    hyperparameters: Hyperparameters
+    resident: bool
+
+    def __str__(self) -> str:
+        count = f"{len(self.frozen)} network{'s' * (len(self.frozen) > 1)}"
+        return f"{count}, frozen up to layer {', '.join(map(str, self.frozen))}" if any(self.frozen) else count
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """Networks that cost as much; random layers cost what copied ones do, and need no checkpoint."""
+        if self.frozen == (0,):
+            return (Network("B"),)
+        tuned, frozen = Series(RANDOM_SOURCE, "B", fine_tuned=True), Series(RANDOM_SOURCE, "B")
+        return tuple(frozen.at(n) if n else tuned.at(position) for position, n in enumerate(self.frozen, start=1))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of a device for the networks of one job together.
+
+    Attributes:
+        fixed: before and after the training, within the process: networks are drawn, files are written.
+        update: one iteration of all networks.
+        evaluated_image: one validation image, seen by all networks.
+    """
+
+    fixed: float
+    update: float
+    evaluated_image: float
+
+    def seconds(self, iterations: int, evaluated_images: int) -> float:
+        return self.fixed + iterations * self.update + evaluated_images * self.evaluated_image
+
+
+def calibrate(workload: Workload, running: Running) -> Cost:
+    """Train the workload for some seconds.
+
+    Args:
+        workload: what to train.
+        running: as for `train`; its folder of states takes all that is written, and is left as it was.
+    """
+    quiet = replace(running, say=lambda _line: None)
+    settings = workload.hyperparameters
+    validation = 2 * settings.batch_size
+    recipe = _recipe(workload, training=2 * settings.batch_size, validation=validation)
+    clock = device_clock(running.device)
+
+    def seconds(iterations: int, evaluate_every: int) -> float:
+        about = replace(settings, iterations=iterations, evaluate_every=evaluate_every, learning_rate=1e-5)
+        with TemporaryDirectory(dir=running.states) as folder:
+            files = {n: NetworkFiles.beside(Path(folder, f"{n.name}.safetensors")) for n in workload.networks}
+            started = clock()
+            train(replace(recipe, hyperparameters=about), files, None, replace(quiet, states=Path(folder)))
+            return clock() - started
+
+    first = seconds(1, 1)
+    if first > SLOW_SECONDS:
+        return _shared_out(first, workload, validation)
+    first = seconds(1, 1)  # warm
+    few = 5
+    update = max(seconds(few, few) - first, 1e-4) / (few - 1)
+    iterations = max(few, round(SECONDS / update))
+    many = seconds(iterations, iterations)
+    update = max(many - first, 1e-6) / (iterations - 1)
+    evaluated = max(seconds(iterations, 1) - many, 0) / ((iterations - 1) * validation)
+    return Cost(max(first - update - validation * evaluated, 0), update, evaluated)
+
+
+def _shared_out(seconds: float, workload: Workload, validation: int) -> Cost:
+    """The cost by the operations of one update and one evaluation that took so many seconds together."""
+    seen = workload.preprocessing.seen_shape(workload.image_shape)
+    flops = flops_per_image(workload.architecture, seen, workload.classes, workload.frozen)
+    trained = workload.hyperparameters.batch_size
+    per_flop = seconds / (trained * flops.training + validation * flops.forward)
+    return Cost(0.0, trained * flops.training * per_flop, flops.forward * per_flop)
+
+
+def start_seconds(device: str) -> float:
+    """Seconds from the start of a training job's process until it can train."""
+    command = [sys.executable, "-c", START, device]
+    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    clock = device_clock(device, of_children=True)
+    started = clock()
+    subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": path})
+    return clock() - started
+
+
+def device_clock(device: str, *, of_children: bool = False) -> Callable[[], float]:
+    """A clock in seconds: on one CPU thread its own time, whatever else the machine does; else that of the wall."""
+    if device == "cpu" and torch.get_num_threads() == 1:
+        return _children_seconds if of_children else time.process_time
+    return time.perf_counter
+
+
+def _children_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def peak_bytes(device: str) -> dict[str, int]:
+    """The most memory that this process has had so far: main memory, and the GPU's."""
+    peak = {"main": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+    return peak | ({"GPU": torch.cuda.max_memory_reserved()} if device == "cuda" else {})
+
+
+def _recipe(workload: Workload, training: int, validation: int) -> Recipe:
+    """Random images, as many as it takes for a batch not to be the same ones again."""
+    random = np.random.default_rng(0)
+    shape = (training + validation, *workload.image_shape)
+    classes = tuple(ImageClass(f"{index:04}") for index in range(workload.classes))
+    store = Store(
+        name="calibration",
+        images=random.integers(0, 256, shape, dtype=np.uint8),
+        labels=random.integers(0, len(classes), training + validation),
+        classes=classes,
+        class_sums=np.zeros((len(classes), *workload.image_shape), dtype=np.uint32),
+        training_count=training,
+        checksum="",
+    )
+    return Recipe(
+        store=store,
+        split=Split("calibration", "random", {"B": tuple(range(len(classes)))}),
+        seed=0,
+        architecture=workload.architecture,
+        preprocessing=workload.preprocessing,
+        hyperparameters=workload.hyperparameters,
+    )

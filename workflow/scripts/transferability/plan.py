@@ -1,0 +1,226 @@
+"""What a study takes, told before it starts: jobs, time of devices, time on the wall, disk and memory.
+
+A training job takes the start of its process, its iterations and its evaluations; what each of these takes is measured
+on the device in hand (`calibration`), for each kind of job that the study has.
+"""
+
+import heapq
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
+
+from transferability.calibration import Cost, Workload, calibrate, start_seconds
+from transferability.data_size import DataSize, HalfSize, half_sizes
+from transferability.names import RANDOM_SOURCE, Network
+from transferability.needs import amount, state_bytes, weight_bytes
+from transferability.series import Running
+from transferability.stream import Preprocessing
+from transferability.study import STAGES, Study
+
+# Jobs at a time.
+DEVICES = (1, 2, 4, 8, 16, 32, 64)
+# Bytes on the disk besides weights and images: of a network, each class in its files and each evaluation in its
+# history; of a job's logs; of an image's label and its line in samples.csv.
+NETWORK_BYTES, CLASS_BYTES, EVALUATION_BYTES, JOB_BYTES, SAMPLE_BYTES = 5000, 50, 85, 1500, 60
+# And of tables and figures: of a study, a class in its contact sheet, the learning curves of a split and seed.
+FIGURES_BYTES, CONTACT_SHEET_BYTES, LEARNING_CURVES_BYTES = 800_000, 20_000, 360_000
+
+_ROW = "{:<12}{:>8}{:>10}{:>12}{:>18}{:>12}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training job: networks of one split and seed that are trained in lock-step."""
+
+    split: str
+    seed: int
+    networks: tuple[Network, ...]
+
+    @property
+    def stage(self) -> str:
+        return self.networks[0].stage
+
+    @property
+    def half(self) -> tuple[str, str]:
+        """Split and target."""
+        return self.split, self.networks[0].target
+
+    @property
+    def source(self) -> Self | None:
+        """The job whose network these copy from, and which they wait for."""
+        source = self.networks[0].source
+        return None if source in (None, RANDOM_SOURCE) else type(self)(self.split, self.seed, (Network(str(source)),))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study's training jobs, and what each of them takes.
+
+    Attributes:
+        halves: sizes of the halves, by split and target.
+        seconds: of a device, by job.
+        images_per_second: at which a base network is trained alone.
+    """
+
+    study: Study
+    size: DataSize
+    halves: Mapping[tuple[str, str], HalfSize]
+    seconds: Mapping[Job, float]
+    images_per_second: float
+
+    def wall_seconds(self, devices: float) -> float:
+        """Time until the last job is done, with so many at a time: those that others wait for first, then the longest.
+
+        Without limit (``math.inf``) this is the critical path, a base and then its longest series.
+        """
+        waiting: dict[Job | None, list[Job]] = defaultdict(list)
+        for job in self.seconds:
+            waiting[job.source].append(job)
+        order = {job: (not waiting.get(job), -self.seconds[job], i) for i, job in enumerate(self.seconds)}
+        ready = [(order[job], job) for job in waiting[None]]
+        heapq.heapify(ready)
+        training: list[tuple[float, tuple[bool, float, int], Job]] = []
+        now = 0.0
+        while ready or training:
+            while ready and len(training) < devices:
+                place, job = heapq.heappop(ready)
+                heapq.heappush(training, (now + self.seconds[job], place, job))
+            now, _, done = heapq.heappop(training)
+            for job in waiting.get(done, ()):
+                heapq.heappush(ready, (order[job], job))
+        return now
+
+    def disk(self) -> dict[str, int]:
+        """Bytes that stay on the disk, by what they are."""
+        classes, pixels = len(self.size.classes), math.prod(self.size.image_shape)
+        curves = len(self.study.splits) * len(self.study.seeds)
+        figures = FIGURES_BYTES + CONTACT_SHEET_BYTES * min(classes, 200) + LEARNING_CURVES_BYTES * curves
+        return {
+            "store": self.size.images * (pixels + SAMPLE_BYTES) + 4 * classes * pixels,
+            "networks": sum(len(job.networks) * self._network_bytes(job) + JOB_BYTES for job in self.seconds),
+            "figures": figures,
+        }
+
+    def held_bytes(self) -> int:
+        """Bytes of images that a job holds in memory, of the half with the most that are held and not read each time."""
+        limit = self.study.config["running"]["resident_gb"] * 1e9
+        pixels = math.prod(self.size.image_shape)
+        parts = [images * pixels for half in self.halves.values() for images in (half.training, half.validation)]
+        return max((part for part in parts if part <= limit), default=0)
+
+    def state_bytes(self) -> int:
+        """Bytes on the disk for the states of one job, while it runs: of the largest."""
+        return max(len(job.networks) * state_bytes(self._weights[job.half]) for job in self.seconds)
+
+    @cached_property
+    def _weights(self) -> dict[tuple[str, str], int]:
+        """Bytes of a network's weights, by split and target."""
+        shape = self.size.image_shape
+        by_classes = {n: weight_bytes(self.study, shape, n) for n in {half.classes for half in self.halves.values()}}
+        return {key: by_classes[half.classes] for key, half in self.halves.items()}
+
+    def _network_bytes(self, job: Job) -> int:
+        text = NETWORK_BYTES + CLASS_BYTES * self.halves[job.half].classes
+        return self._weights[job.half] + text + EVALUATION_BYTES * self.study.hyperparameters[job.stage].evaluations
+
+
+def plan_study(study: Study, size: DataSize, running: Running) -> Plan:
+    """Calibrate every kind of job that a study has, and plan it.
+
+    Args:
+        study: the config.
+        size: of its data set.
+        running: how to train for the calibration; its folder of states is there, and is left as it was.
+    """
+    jobs = [Job(*job) for job in study.jobs()]
+    halves = half_sizes(study, size)
+    workloads = {job: _workload(study, job, size, halves) for job in jobs}
+    start = start_seconds(running.device)
+    costs: dict[Workload, Cost] = {}
+    for workload in dict.fromkeys(workloads.values()):
+        running.say(f"calibrating a job of {workload}")
+        costs[workload] = calibrate(workload, running)
+    seconds = {}
+    for job in jobs:
+        settings = study.hyperparameters[job.stage]
+        evaluated = settings.evaluations * halves[job.half].validation
+        seconds[job] = start + costs[workloads[job]].seconds(settings.iterations, evaluated)
+    base = workloads[jobs[0]]
+    return Plan(study, size, halves, seconds, base.hyperparameters.batch_size / costs[base].update)
+
+
+def _workload(study: Study, job: Job, size: DataSize, halves: Mapping[tuple[str, str], HalfSize]) -> Workload:
+    """Jobs that cost the same, but for their length and a few classes, are the same workload and calibrated once."""
+    settings = study.hyperparameters[job.stage]
+    images = halves[job.half].training * math.prod(size.image_shape)
+    return Workload(
+        frozen=tuple(network.frozen for network in job.networks),
+        architecture=study.config["networks"]["architecture"],
+        image_shape=size.image_shape,
+        classes=max(half.classes for half in halves.values()),
+        preprocessing=Preprocessing(**study.config["preprocessing"]),
+        hyperparameters=replace(
+            settings, iterations=1, evaluate_every=1, learning_rate=1e-5, schedule="constant", step_every=1
+        ),
+        resident=images <= study.config["running"]["resident_gb"] * 1e9,
+    )
+
+
+def report(plan: Plan, device: str, peak: Mapping[str, int]) -> str:
+    """The plan for people.
+
+    Args:
+        plan: what to tell.
+        device: ``cpu`` or ``cuda``.
+        peak: the most memory that the calibration took, by kind of memory.
+    """
+    size, study = plan.size, plan.study
+    unit = "GPU time" if device == "cuda" else "CPU time"
+    wall = {str(devices): plan.wall_seconds(devices) for devices in DEVICES if devices < len(plan.seconds)}
+    wall["all"] = plan.wall_seconds(math.inf)
+    disk = plan.disk()
+    lines = [
+        f"study {study.config['study']}: {len(size.classes):,} classes, {size.training.sum():,} training and "
+        f"{size.validation.sum():,} validation images of {' x '.join(map(str, size.image_shape))} ({size.origin})",
+        _ROW.format("training", "jobs", "networks", "iterations", "images", unit),
+        *_stage_rows(plan),
+        "training with so many jobs at a time: " + ", ".join(f"{n}: {duration(t)}" for n, t in wall.items()),
+        "  (no less than a base and then its longest series; the store comes before, tables and figures after)",
+        f"disk: {amount(sum(disk.values()))}, of these {', '.join(f'{k} {amount(b)}' for k, b in disk.items())}",
+        f"  and up to {amount(plan.state_bytes())} for the states of each job while it runs",
+        f"memory of a job: {' and '.join(f'{amount(b)} of {kind} memory' for kind, b in peak.items())}, and up to "
+        f"{amount(plan.held_bytes())} for its images",
+        f"running.images_per_second: a base trains at {plan.images_per_second:,.0f}; the config has "
+        f"{study.config['running']['images_per_second']:,}, from which come the time limits on a cluster",
+    ]
+    return "\n".join(lines)
+
+
+def _stage_rows(plan: Plan) -> Iterator[str]:
+    total = [0, 0, 0, 0.0]
+    for stage in STAGES:
+        jobs = [job for job in plan.seconds if job.stage == stage]
+        if jobs:
+            settings = plan.study.hyperparameters[stage]
+            networks = sum(len(job.networks) for job in jobs)
+            images = networks * settings.iterations * settings.batch_size
+            numbers = [len(jobs), networks, images, sum(plan.seconds[job] for job in jobs)]
+            total = [a + b for a, b in zip(total, numbers, strict=True)]
+            yield _row(stage.replace("_", "-"), f"{settings.iterations:,}", numbers)
+    yield _row("in all", "", total)
+
+
+def _row(name: str, iterations: str, numbers: list[float]) -> str:
+    jobs, networks, images, seconds = numbers
+    return _ROW.format(name, f"{jobs:,}", f"{networks:,}", iterations, f"{images:,}", duration(seconds))
+
+
+def duration(seconds: float) -> str:
+    """A time of any length, for people."""
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:,.{1 if seconds < 20 * length else 0}f} {unit}"
+    return f"{seconds:.0f} s"

@@ -31,10 +31,10 @@ onsuccess:
 rule all:
     default_target: True
     input:
-        checkpoints=network_files(".safetensors"),
+        checkpoints=lambda wildcards: network_files(".safetensors"),
         accuracies=rules.accuracies.output.accuracies,
         tables=rules.statistics.output,
         contact_sheet=rules.contact_sheet.output,
         figures=rules.figures.output,
         filters=rules.filters.output,
-        learning_curves=expand(rules.learning_curves.output.figure, split=STUDY.splits, seed=STUDY.seeds),
+        learning_curves=lambda wildcards: learning_curve_files(),

@@ -3,7 +3,7 @@
 
 rule accuracies:
     input:
-        metrics=network_files(".metrics.json"),
+        metrics=lambda wildcards: network_files(".metrics.json"),
     output:
         accuracies=f"{RESULTS}/accuracies.csv",
     log:

@@ -59,21 +59,31 @@ wildcard_constraints:
     examples=r"\d+",
 
 
-def network_files(suffix, split=None, seed=None):
-    """One file of every network of the study, or of one of its splits and seeds."""
+def network_files(suffix, splits=STUDY.splits, seeds=STUDY.seeds):
+    """One file of every network of the study, or of some of its splits and seeds.
+
+    Rules call it in functions, for studies of thousands of networks: reading the workflow, as every job on a cluster
+    does, then makes no lists, and Snakemake needs quadratic time for long ones among its named inputs.
+    """
     return [
-        f"{NETWORKS}/{network.name}{suffix}".format(split=of_split, seed=of_seed)
-        for of_split, of_seed, network in STUDY.networks()
-        if split in (None, of_split) and seed in (None, str(of_seed))
+        f"{NETWORKS}/{network.name}{suffix}".format(split=split, seed=seed)
+        for split in splits
+        for seed in seeds
+        for network in STUDY.networks_of(split)
     ]
+
+
+def learning_curve_files():
+    return expand(rules.learning_curves.output.figure, split=STUDY.splits, seed=STUDY.seeds)
 
 
 def base_checkpoints():
     """Of the first seed, as many as fit a picture."""
     bases = [
-        f"{NETWORKS}/{network.name}.safetensors".format(split=split, seed=seed)
-        for split, seed, network in STUDY.networks()
-        if network.treatment == "base" and seed == STUDY.seeds[0]
+        f"{NETWORKS}/{network.name}.safetensors".format(split=split, seed=STUDY.seeds[0])
+        for split in STUDY.splits
+        for network in STUDY.networks_of(split)
+        if network.treatment == "base"
     ]
     return bases[:12]
 

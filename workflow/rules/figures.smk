@@ -24,7 +24,7 @@ rule figures:
 
 rule learning_curves:
     input:
-        histories=lambda wildcards: network_files(".history.csv", wildcards.split, wildcards.seed),
+        histories=lambda wildcards: network_files(".history.csv", [wildcards.split], [wildcards.seed]),
     output:
         figure=multiext(f"{FIGURES}/learning_curves/{{split}}_seed{{seed}}", ".png", ".pdf"),
     log:

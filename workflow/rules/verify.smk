@@ -13,18 +13,18 @@ rule verify:
     params:
         store=STORE,
         splits={split: SPLIT.format(split=split) for split in STUDY.splits},
-        checkpoints=[
+        checkpoints=lambda wildcards: [
             ((split, seed, network.name), path)
             for (split, seed, network), path in zip(STUDY.networks(), network_files(".safetensors"))
         ],
         tables={name: str(path) for rule in (rules.accuracies, rules.statistics) for name, path in rule.output.items()},
-        pictures=[
+        pictures=lambda wildcards: [
             str(path)
             for paths in (
                 rules.contact_sheet.output,
                 rules.figures.output,
                 rules.filters.output,
-                expand(rules.learning_curves.output.figure, split=STUDY.splits, seed=STUDY.seeds),
+                learning_curve_files(),
             )
             for path in paths
         ],

@@ -100,6 +100,11 @@ class Study:
             for network in job:
                 yield split, seed, network
 
+    def networks_of(self, split: str) -> Iterator[Network]:
+        """The networks of one split, the same for each seed."""
+        for job in self._jobs_of(split):
+            yield from job
+
     def jobs(self) -> Iterator[tuple[str, int, tuple[Network, ...]]]:
         """The networks of every training job, with their split and seed."""
         for split in self.splits:

@@ -105,7 +105,7 @@ class Plan:
         }
 
     def held_bytes(self) -> int:
-        """Bytes of images that a job holds in memory, of the half with the most that are held and not read each time."""
+        """Bytes of images that a job holds in memory: of the most that are held, and not read at every batch."""
         limit = self.study.config["running"]["resident_gb"] * 1e9
         pixels = math.prod(self.size.image_shape)
         parts = [images * pixels for half in self.halves.values() for images in (half.training, half.validation)]
@@ -182,6 +182,7 @@ def report(plan: Plan, device: str, peak: Mapping[str, int]) -> str:
     wall = {str(devices): plan.wall_seconds(devices) for devices in DEVICES if devices < len(plan.seconds)}
     wall["all"] = plan.wall_seconds(math.inf)
     disk = plan.disk()
+    held = f"up to {amount(plan.held_bytes())} for its images" if plan.held_bytes() else "its images are read as needed"
     lines = [
         f"study {study.config['study']}: {len(size.classes):,} classes, {size.training.sum():,} training and "
         f"{size.validation.sum():,} validation images of {' x '.join(map(str, size.image_shape))} ({size.origin})",
@@ -191,8 +192,7 @@ def report(plan: Plan, device: str, peak: Mapping[str, int]) -> str:
         "  (no less than a base and then its longest series; the store comes before, tables and figures after)",
         f"disk: {amount(sum(disk.values()))}, of these {', '.join(f'{k} {amount(b)}' for k, b in disk.items())}",
         f"  and up to {amount(plan.state_bytes())} for the states of each job while it runs",
-        f"memory of a job: {' and '.join(f'{amount(b)} of {kind} memory' for kind, b in peak.items())}, and up to "
-        f"{amount(plan.held_bytes())} for its images",
+        f"memory of a job: {' and '.join(f'{amount(b)} of {kind} memory' for kind, b in peak.items())}; {held}",
         f"running.images_per_second: a base trains at {plan.images_per_second:,.0f}; the config has "
         f"{study.config['running']['images_per_second']:,}, from which come the time limits on a cluster",
     ]

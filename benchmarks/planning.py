@@ -1,0 +1,122 @@
+"""What thousands of networks cost before and after they are trained: Snakemake's planning, tables and figures.
+
+    python benchmarks/planning.py [results.csv]
+
+Studies of the default config with ever more splits and seeds, in a copy of the project. Networks are made up: their
+files are there, with random accuracies. A row a command, Snakemake's start included.
+"""
+
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+
+import numpy as np
+import yaml
+from default_study import copy_of_project
+from report import report
+
+from transferability.files import write_csv, write_json
+from transferability.series import HISTORY_COLUMNS, NetworkFiles, accuracies_of
+from transferability.store import MANIFEST, STORE_FILES
+from transferability.study import Study, read_study
+
+EVALUATIONS = 13
+# Numbers of splits, of seeds, and of networks a job; a split and seed has 72 networks.
+STUDIES = ((1, 1, 7), (2, 7, 7), (10, 14, 7), (10, 14, 1))
+CURVES = "learning_curves/random0_seed0.png"
+
+
+def main() -> None:
+    default = yaml.safe_load((ROOT / "config.yaml").read_text())
+    rows = []
+    for splits, seeds, per_job in STUDIES:
+        changes = {
+            "study": "many",
+            "splits": [f"random{seed}" for seed in range(splits)],
+            "seeds": list(range(seeds)),
+            "running": {**default["running"], "networks_per_job": per_job},
+        }
+        study = read_study(default | changes)
+        about = {
+            "device": platform.processor() or platform.machine(),
+            "snakemake": version("snakemake"),
+            "python": platform.python_version(),
+            "networks": len(list(study.networks())),
+            "networks_per_job": per_job,
+            "training_jobs": len(list(study.jobs())),
+        }
+        with tempfile.TemporaryDirectory() as folder:
+            project = copy_of_project(Path(folder))
+            (project / "many.yaml").write_text(yaml.safe_dump(changes))
+            rows += [about | row for row in steps(project, study)]
+    report(rows)
+
+
+def steps(project: Path, study: Study) -> Iterator[dict[str, Any]]:
+    """Every command in turn, with its time and memory."""
+    yield measured(project, "plan of all", "--dry-run")
+    make_up(project, study)
+    yield measured(project, "accuracies", "accuracies")
+    yield measured(project, "statistics", "statistics")
+    yield measured(project, "figures", "figures")
+    yield measured(project, "learning curves of one split and seed", str(study.folder / "figures" / CURVES))
+    # Snakemake's own records, as if it had made all of this.
+    measured(project, "records", "--touch", "--forceall", "statistics", "figures")
+    yield measured(project, "plan of a finished study", "--dry-run", "statistics", "figures")
+
+
+def measured(project: Path, step: str, *arguments: str) -> dict[str, Any]:
+    """Run Snakemake; the CPU's time and the peak of memory are its own and those of its jobs."""
+    command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "1", "--configfile", "many.yaml"]
+    started = time.perf_counter()
+    process = subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    if status:
+        raise RuntimeError(f"{step}: {' '.join(command)} failed")
+    return {
+        "step": step,
+        "seconds": round(seconds, 1),
+        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
+        "peak_mb": round(usage.ru_maxrss / 1000),
+    }
+
+
+def make_up(project: Path, study: Study) -> None:
+    """The files of every network, with random accuracies; of the store and the splits as much as is looked at."""
+    random = np.random.default_rng(0)
+    store = project / "results" / "stores" / study.config["dataset"]
+    store.mkdir(parents=True)
+    for name in STORE_FILES:
+        (store / name).touch()
+    write_json(store / MANIFEST, {"training": 9600, "validation": 3200, "image_shape": [24, 24, 1]})
+    for split in study.splits:
+        write_json(project / study.folder / "splits" / f"{split}.json", {})
+    for split, seed, network in study.networks():
+        folder = project / study.folder / "networks" / split / f"seed{seed}"
+        files = NetworkFiles.beside(folder / f"{network.name}.safetensors")
+        top1 = random.uniform(0.2, 0.8, EVALUATIONS)
+        history = [
+            dict(zip(HISTORY_COLUMNS, (40 * i, 0.01, 1.0, 1.0, value, (1 + value) / 2), strict=True))
+            for i, value in enumerate(top1, start=1)
+        ]
+        folder.mkdir(parents=True, exist_ok=True)
+        files.checkpoint.touch()
+        write_csv(files.history, HISTORY_COLUMNS, [tuple(row.values()) for row in history])
+        about = {"split": split, "kind": "random", **network.facts, "seed": seed}
+        evaluations = {"iterations": 500, "evaluations": EVALUATIONS, **accuracies_of(history)}
+        write_json(files.metrics, about | evaluations)
+
+
+if __name__ == "__main__":
+    main()

@@ -6,13 +6,17 @@ goes to /etc/slurm, since the executor plugin keeps SLURM's variables, the path 
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 CONFIGURATION = Path("/etc/slurm")
 MARK = "# Written by tests/slurm_cluster.py\n"
+NAME = "tests"
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "munged")
 PORTS = {"n1": 17001, "n2": 17002}
 
@@ -56,10 +60,27 @@ class SlurmCluster:
 
     def stop(self) -> None:
         slurm("scancel", "--user", "root")
-        for pid_file in sorted(self.folder.glob("*.pid"), reverse=True):
-            subprocess.run(["kill", pid_file.read_text().strip()], capture_output=True, check=False)
+        _wait_while(lambda: bool(slurm("squeue", "--noheader")))
+        for pid_file in self.folder.glob("*.pid"):
+            _end(int(pid_file.read_text()), signal.SIGTERM)
+        for pid in job_processes():  # what SLURM has lost sight of
+            _end(pid, signal.SIGKILL)
         for name in ("slurm.conf", "gres.conf"):
             (CONFIGURATION / name).unlink(missing_ok=True)
+
+    def set_down(self, node: str) -> None:
+        """As an administrator does; SLURM ends the node's jobs and queues them again."""
+        slurm("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+
+    def cut_off(self, node: str) -> None:
+        """As a lost network does: SLURM gives up the node and queues its jobs again, which live on there unseen."""
+        pid_file = self.folder / f"slurmd.{node}.pid"
+        os.kill(int(pid_file.read_text()), signal.SIGKILL)
+        pid_file.unlink()
+        self.set_down(node)
+
+    def bring_back(self, node: str) -> None:
+        self._daemon(_found("slurmd"), "-N", node)
 
     def states(self) -> dict[str, str]:
         """By node: idle, mixed, allocated, down, ..."""
@@ -77,7 +98,7 @@ class SlurmCluster:
             for node, port in PORTS.items()
         ]
         settings = {
-            "ClusterName": "tests",
+            "ClusterName": NAME,
             "SlurmctldHost": f"{host}(127.0.0.1)",
             "SlurmUser": "root",
             "SlurmdUser": "root",
@@ -114,8 +135,34 @@ class SlurmCluster:
         _write(CONFIGURATION / "gres.conf", devices)
 
 
+def job_processes() -> dict[int, dict[str, str]]:
+    """The processes of all jobs of this cluster: by process id, their environment."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            entries = (path / "environ").read_bytes().decode().split("\0")
+        except (OSError, UnicodeDecodeError):  # it has ended, or is not of our making
+            continue
+        variables = dict(entry.split("=", 1) for entry in entries if "=" in entry)
+        if "SLURM_JOB_ID" in variables and variables.get("SLURM_CLUSTER_NAME") == NAME:
+            found[int(path.name)] = variables
+    return found
+
+
 def slurm(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout
+
+
+def _end(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+    _wait_while(Path(f"/proc/{pid}").exists)
+
+
+def _wait_while(condition: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while condition() and time.monotonic() < deadline:
+        time.sleep(0.2)
 
 
 def _write(path: Path, lines: list[str]) -> None:

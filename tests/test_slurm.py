@@ -1,14 +1,20 @@
-"""A study on a real SLURM cluster: the same bits as a local run, and a GPU of its own for each job."""
+"""A study on a real SLURM cluster: the same bits as a local run, a GPU of its own for each job, through every fault."""
 
+import contextlib
+import os
 import re
+import shutil
+import signal
 import subprocess
 import time
+from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from slurm_cluster import SlurmCluster, slurm, why_not
-from test_workflow import Project
+from slurm_cluster import SlurmCluster, job_processes, slurm, why_not
+from test_workflow import Project, kill_started, text_of, wait_for
 
 ON_CLUSTER = (
     *("--profile", "profiles/slurm", "--slurm-status-command", "squeue", "--slurm-no-account"),
@@ -16,11 +22,11 @@ ON_CLUSTER = (
 )
 STUDY = {
     "splits": ["random0"],
-    "networks": {"depths": [1, 7], "treatments": ["selffer", "transfer+"]},
-    "running": {"device": "cpu", "store_threads": 1, "resident_gb": 0.01, "state_seconds": 1},
+    "networks": {"depths": [1, 7], "treatments": ["selffer"]},
+    "training": {"iterations": 2000, "batch_size": 16, "evaluate_every": 500, "learning_rate": 0.005},
+    "running": {"device": "cpu", "store_threads": 1, "resident_gb": 0.01, "state_seconds": 0.5},
 }
-TRAINING = r"python.*scripts/\w+\.train\.py"
-
+ACCURACIES = "results/small/accuracies.csv"
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
 
@@ -32,52 +38,183 @@ def cluster(tmp_path_factory):
     except (RuntimeError, OSError, subprocess.SubprocessError) as error:
         pytest.skip(f"SLURM is installed, but does not start here: {error}")
     yield cluster
+    kill_started()
     cluster.stop()
 
 
-def project_in(folder, training):
-    project = Project(folder)
-    project.configure(STUDY | {"training": training})
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    """The study, run locally."""
+    project = project_in(tmp_path_factory.mktemp("here"))
+    project.run(ACCURACIES)
     return project
 
 
-def running_jobs():
-    """By job id: the GPUs that its training process sees."""
-    jobs = {}
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            environment = (path / "environ").read_bytes().decode()
-        except (OSError, UnicodeDecodeError):
-            continue
-        variables = dict(line.split("=", 1) for line in environment.split("\0") if "=" in line)
-        if re.search(TRAINING, command) and "SLURM_JOB_ID" in variables:
-            jobs[variables["SLURM_JOB_ID"]] = variables.get("CUDA_VISIBLE_DEVICES")
-    return jobs
+def project_in(folder):
+    project = Project(folder)
+    project.configure(STUDY)
+    return project
 
 
-def node_of(job):
-    return slurm("squeue", "--noheader", "--job", job, "--format", "%N").strip()
+@dataclass(frozen=True)
+class Training:
+    """The process of a training job's present attempt, known by having the job's log open."""
+
+    pid: int
+    slurm_job: str
+    gpus: str | None
+
+    @property
+    def node(self):
+        return slurm("squeue", "--noheader", "--job", self.slurm_job, "--format", "%N").strip()
+
+
+def trainings(project):
+    """By the names of their logs, the jobs that train now."""
+    logs = {str(path): path.stem for path in (project.results / "logs").glob("*/seed*/*.log")}
+    found = {}
+    for pid, variables in job_processes().items():
+        with contextlib.suppress(OSError):  # it has ended
+            files = [str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()]
+            for log in logs.keys() & set(files):
+                found[logs[log]] = Training(pid, variables["SLURM_JOB_ID"], variables.get("CUDA_VISIBLE_DEVICES"))
+    return found
+
+
+def log_of(project, job):
+    """Snakemake starts it anew with every attempt."""
+    return text_of(project.results / "logs" / "random0" / "seed0" / f"{job}.log")
+
+
+def wait_for_training(project, job):
+    """The job's next attempt, once it trains and has states to go on from."""
+    first_network = re.sub(r"-\d", "", job)
+    state = project.results / "states" / "random0" / "seed0" / first_network / "newest.state"
+
+    def under_way():
+        trains = state.exists() and "networks for half" in log_of(project, job)
+        return trainings(project).get(job) if trains else None
+
+    return wait_for(under_way, seconds=120)
+
+
+def wait_for_end(training):
+    """SLURM looks at time limits every 30 s."""
+    wait_for(lambda: not Path(f"/proc/{training.pid}").exists(), seconds=90)
+
+
+def cancel(training):
+    slurm("scancel", training.slurm_job)
+
+
+def kill(training):
+    os.kill(training.pid, signal.SIGKILL)
+
+
+def run_out_of_time(training):
+    """Its limit is now nearer than the warning it asked for, and it stands still until that wakes it."""
+    os.kill(training.pid, signal.SIGSTOP)
+    slurm("scontrol", "update", f"jobid={training.slurm_job}", "timelimit=2")
+
+
+def start_requeued_jobs_elsewhere(node):
+    """At once, where SLURM would wait for two minutes; a node with remains of a job does not take it again."""
+    for job in slurm("squeue", "--noheader", "--states", "PENDING", "--format", "%i").split():
+        slurm("scontrol", "update", f"jobid={job}", "starttime=now", f"excnodelist={node}")
+
+
+@pytest.fixture(scope="module")
+def battered(cluster, here, tmp_path_factory):
+    """The study on the cluster, through every fault; and by job, the logs of its attempts.
+
+    The store, which no fault is about, comes from the local run.
+    """
+    project, logs = project_in(tmp_path_factory.mktemp("battered")), defaultdict(list)
+    shutil.copytree(here.folder / "results" / "stores", project.folder / "results" / "stores")
+    process = project.start(*ON_CLUSTER)
+
+    for job, fault in (("baseA", cancel), ("baseB", kill), ("baseA", run_out_of_time)):
+        training = wait_for_training(project, job)
+        fault(training)
+        wait_for_end(training)
+        logs[job].append(log_of(project, job))
+    for job in ("baseA", "baseB"):
+        wait_for(lambda job=job: "done in" in log_of(project, job))
+        logs[job].append(log_of(project, job))
+
+    training = wait_for_training(project, "B1-7B")
+    node = training.node
+    cluster.set_down(node)
+    wait_for_end(training)
+    logs["B1-7B"].append(log_of(project, "B1-7B"))
+    start_requeued_jobs_elsewhere(node)
+
+    training = wait_for_training(project, "B1-7B")
+    node = training.node
+    logs["B1-7B"].append(log_of(project, "B1-7B"))
+    os.kill(training.pid, signal.SIGSTOP)  # to be there still when the next attempt starts
+    cluster.cut_off(node)
+    start_requeued_jobs_elsewhere(node)
+    wait_for(lambda: "waiting for it" in log_of(project, "B1-7B"))
+    cluster.bring_back(node)
+
+    os.killpg(process.pid, signal.SIGKILL)  # the command itself
+    process = project.start(*ON_CLUSTER)
+    os.kill(training.pid, signal.SIGCONT)
+    assert process.wait(300) == 0
+    logs["B1-7B"].append(log_of(project, "B1-7B"))
+    return project, logs
+
+
+def stopped_after(log):
+    return int(re.search(r"stopped by SIGTERM after iteration (\d+); the state is written", log)[1])
+
+
+def went_on_from(log):
+    return int(re.search(r"going on from iteration (\d+)", log)[1])
+
+
+class TestEveryFault:
+    def test_cancelled_it_goes_on_where_it_was(self, battered):
+        _, logs = battered
+        assert went_on_from(logs["baseA"][1]) == stopped_after(logs["baseA"][0]) > 0
+
+    def test_out_of_time_it_goes_on_where_it_was(self, battered):
+        _, logs = battered
+        assert went_on_from(logs["baseA"][2]) == stopped_after(logs["baseA"][1]) > stopped_after(logs["baseA"][0])
+
+    def test_killed_it_goes_on_from_its_last_state(self, battered):
+        _, logs = battered
+        assert "stopped" not in logs["baseB"][0]
+        assert went_on_from(logs["baseB"][1]) > 0
+
+    def test_on_a_node_set_down_it_goes_on_where_it_was_on_another(self, battered):
+        _, logs = battered
+        assert went_on_from(logs["B1-7B"][1]) == stopped_after(logs["B1-7B"][0]) > 0
+
+    def test_on_a_node_cut_off_it_is_waited_for_and_not_trained_twice(self, battered):
+        _, logs = battered
+        assert "2 of 2 networks were finished before and are kept" in logs["B1-7B"][2]
+
+    def test_the_study_is_the_same_to_the_bit(self, battered, here):
+        project, _ = battered
+        same_results(here, project)
 
 
 def same_results(one, other):
     assert one.contents() == other.contents()
-    assert (one.results / "accuracies.csv").read_bytes() == (other.results / "accuracies.csv").read_bytes()
+    assert (one.folder / ACCURACIES).read_bytes() == (other.folder / ACCURACIES).read_bytes()
 
 
-def test_a_study_on_the_cluster_is_the_same_to_the_bit(cluster, tmp_path):
-    for name in ("here", "there"):
-        (tmp_path / name).mkdir()
-    training = {"iterations": 12, "batch_size": 16, "evaluate_every": 4}
-    here, there = (project_in(tmp_path / name, training) for name in ("here", "there"))
-    here.run()
-    process, seen = there.start(*ON_CLUSTER), {}
+def test_a_study_on_the_cluster_is_the_same_to_the_bit(cluster, here, tmp_path):
+    there = project_in(tmp_path)
+    process, seen = there.start(*ON_CLUSTER, ACCURACIES), {}
     while process.poll() is None:
         at_once = {}
-        for job, gpus in running_jobs().items():
-            if node := node_of(job):
-                at_once.setdefault(node, []).append(gpus)
-                seen[job] = gpus
+        for training in trainings(there).values():
+            if node := training.node:
+                at_once.setdefault(node, []).append(training.gpus)
+                seen[training.slurm_job] = training.gpus
         for gpus in at_once.values():
             assert len(gpus) == len(set(gpus)) <= 2
         time.sleep(0.2)

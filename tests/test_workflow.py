@@ -44,6 +44,10 @@ STARTED: list[subprocess.Popen] = []
 def _nothing_keeps_running():
     """A test that fails must not leave its runs behind, to slow all that follow."""
     yield
+    kill_started()
+
+
+def kill_started():
     while STARTED:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(STARTED.pop().pid, signal.SIGKILL)
@@ -350,10 +354,12 @@ def text_of(log: Path) -> str:
 
 
 def wait_for(condition, seconds=60):
+    """What the condition gives once it holds."""
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not (value := condition()):
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.05)
+    return value
 
 
 class TestRefusals:

@@ -15,7 +15,7 @@ class GroupsError(ValueError):
 
 
 def read_groups(path: Path) -> dict[str, str]:
-    """The group of each class; other columns are ignored. ValueError, mostly GroupsError, names what is wrong where."""
+    """The group of each class; other columns are ignored. ValueError, such as GroupsError, says what is wrong where."""
     if not path.is_file():
         raise GroupsError(f"{path}: there is no such file; it takes a CSV with the columns {' and '.join(COLUMNS)}")
     groups: dict[str, str] = {}

@@ -193,14 +193,15 @@ def _pixels(folder: Path, source: ImageSource, samples: Sequence[Sample], chunk:
     shape = (len(samples), *source.image_shape)
     about = json.dumps([STORE_VERSION, chunk, repr(source), shape, [(s.label, s.file) for s in samples]])
     first_note = f"{hashlib.sha256(about.encode()).hexdigest()}\n"
-    if not (notes.exists() and images.exists() and notes.read_text(encoding="utf-8").startswith(first_note)):
+    lines = notes.read_text(encoding="utf-8").splitlines(keepends=True) if notes.exists() else []
+    if lines[:1] != [first_note] or not images.exists():
         notes.unlink(missing_ok=True)
         np.lib.format.open_memmap(images, "w+", np.uint8, shape).flush()
-        write_text(notes, first_note)
-    # The last line may have been cut off; it goes, or the next one would make it a number.
-    whole_lines = [line for line in notes.read_text(encoding="utf-8").splitlines(keepends=True) if line[-1] == "\n"]
-    write_text(notes, "".join(whole_lines))
-    written = frozenset(map(int, whole_lines[1:]))
+        lines = [first_note]
+    # The last line may have been cut off; it goes, or the next one would make another number of it.
+    lines = [line for line in lines if line.endswith("\n")]
+    write_text(notes, "".join(lines))
+    written = frozenset(map(int, lines[1:]))
     image_bytes = int(np.prod(source.image_shape))
     header = images.stat().st_size - len(samples) * image_bytes
     yield _Pixels(images, notes, header, image_bytes, written)

@@ -26,7 +26,7 @@ def imagenet():
 
 
 def test_the_papers_network_takes_what_its_weights_take(paper, imagenet):
-    assert weight_bytes(paper, imagenet) == 4 * 60_965_224
+    assert weight_bytes(paper, imagenet.image_shape, 1000) == 4 * 60_965_224
 
 
 def test_needs_are_told_in_a_line_each(paper, imagenet):

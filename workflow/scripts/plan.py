@@ -3,6 +3,7 @@ from tempfile import TemporaryDirectory
 
 from transferability.calibration import peak_bytes
 from transferability.data_size import data_size
+from transferability.determinism import deterministic_algorithms
 from transferability.devices import claimed_device
 from transferability.joblog import job_log
 from transferability.plan import plan_study, report
@@ -11,7 +12,11 @@ from transferability.study import read_study
 
 running = snakemake.config["running"]
 
-with job_log(Path(snakemake.log[0]), "plan") as say, claimed_device(running["device"], say) as device:
+with (
+    job_log(Path(snakemake.log[0]), "plan") as say,
+    claimed_device(running["device"], say, running["jobs_per_gpu"]) as device,
+    deterministic_algorithms(device, wanted=running["deterministic"]),
+):
     use_threads(running["threads"])
     study = read_study(snakemake.config)
     size = data_size(study, Path(snakemake.params.store))
@@ -19,6 +24,13 @@ with job_log(Path(snakemake.log[0]), "plan") as say, claimed_device(running["dev
         plan = plan_study(
             study,
             size,
-            Running(Path(folder), device, state_seconds=float("inf"), report_seconds=float("inf"), say=say),
+            Running(
+                states=Path(folder),
+                device=device,
+                state_seconds=float("inf"),
+                report_seconds=float("inf"),
+                cuda_graphs=running["cuda_graphs"],
+                say=say,
+            ),
         )
     say(report(plan, device, peak_bytes(device)))

@@ -16,14 +16,14 @@ import torch
 from transferability.flops import flops_per_image
 from transferability.hyperparameters import Hyperparameters
 from transferability.names import RANDOM_SOURCE, Network, Series
-from transferability.series import NetworkFiles, Recipe, Running, train
+from transferability.series import VALIDATION_BATCH, NetworkFiles, Recipe, Running, train
 from transferability.splits import Split
 from transferability.store import ImageClass, Store
 from transferability.stream import Preprocessing
 
-# A calibration trains for so long, but for warming up; and on a device so slow that one iteration takes longer than
+# A calibration trains at least for so long, once it is warm; on a device so slow that one iteration takes longer than
 # the second, for no more than that one.
-SECONDS = 2.0
+SECONDS = 1.5
 SLOW_SECONDS = 8.0
 # Loads what a training job loads before it trains: Snakemake's side of a script, torch, and CUDA.
 START = "import sys; import snakemake.script, transferability.series, torch; torch.zeros(1, device=sys.argv[1])"
@@ -85,14 +85,15 @@ def calibrate(workload: Workload, running: Running) -> Cost:
         workload: what to train.
         running: as for `train`; its folder of states takes all that is written, and is left as it was.
     """
-    quiet = replace(running, say=lambda _line: None)
+    resident_bytes = float("inf") if workload.resident else 0
+    quiet = replace(running, say=lambda _line: None, resident_bytes=resident_bytes)
     settings = workload.hyperparameters
-    validation = 2 * settings.batch_size
+    validation = VALIDATION_BATCH
     recipe = _recipe(workload, training=2 * settings.batch_size, validation=validation)
     clock = device_clock(running.device)
 
     def seconds(iterations: int, evaluate_every: int) -> float:
-        about = replace(settings, iterations=iterations, evaluate_every=evaluate_every, learning_rate=1e-5)
+        about = replace(settings, iterations=iterations, evaluate_every=evaluate_every)
         with TemporaryDirectory(dir=running.states) as folder:
             files = {n: NetworkFiles.beside(Path(folder, f"{n.name}.safetensors")) for n in workload.networks}
             started = clock()
@@ -102,12 +103,12 @@ def calibrate(workload: Workload, running: Running) -> Cost:
     first = seconds(1, 1)
     if first > SLOW_SECONDS:
         return _shared_out(first, workload, validation)
-    first = seconds(1, 1)  # warm
-    few = 5
-    update = max(seconds(few, few) - first, 1e-4) / (few - 1)
-    iterations = max(few, round(SECONDS / update))
-    many = seconds(iterations, iterations)
-    update = max(many - first, 1e-6) / (iterations - 1)
+    first = many = seconds(1, 1)  # warm
+    iterations = 1
+    while many - first < SECONDS:
+        iterations *= 3
+        many = seconds(iterations, iterations)
+    update = (many - first) / (iterations - 1)
     evaluated = max(seconds(iterations, 1) - many, 0) / ((iterations - 1) * validation)
     return Cost(max(first - update - validation * evaluated, 0), update, evaluated)
 

@@ -48,7 +48,9 @@ def state_bytes(weights: int) -> int:
 
 
 def amount(size: float) -> str:
-    """A number of bytes for people, in GB of 10^9 bytes, or MB of 10^6 where it is small."""
+    """A number of bytes for people, in GB of 10^9 bytes, or MB or kB where it is small."""
+    if size < 1e5:
+        return f"{size / 1e3:.1f} kB"
     if size < 1e8:
         return f"{size / 1e6:.1f} MB"
     return f"{size / 1e9:.2f} GB" if size < 1e10 else f"{size / 1e9:,.0f} GB"

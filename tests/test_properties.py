@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from test_study import DEFAULT
 from transferability.accuracies import PUBLISHED_COLUMNS, STATISTICS, collect, read_accuracies, read_published
+from transferability.answers import headline
 from transferability.files import write_table
 from transferability.groups import grouped, read_groups
 from transferability.names import DEEPEST_CUT, HALVES, WHOLE, Network, Series
@@ -34,7 +35,6 @@ from transferability.statistics import (
     compare,
     drops,
     full_design,
-    headline,
     missing_networks,
     paired_differences,
     paired_effects,

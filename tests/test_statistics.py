@@ -7,6 +7,7 @@ import pytest
 
 from test_accuracies import PUBLISHED
 from transferability.accuracies import beside_bases, read_published
+from transferability.answers import headline
 from transferability.names import LAYER_NAMES, Network
 from transferability.statistics import (
     STUDENT_T,
@@ -15,7 +16,6 @@ from transferability.statistics import (
     deepest_within,
     drops,
     full_design,
-    headline,
     missing_networks,
     paired_differences,
     paired_effects,

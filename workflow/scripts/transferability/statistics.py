@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from transferability.accuracies import bases_at_chance
 from transferability.names import DEEPEST_CUT, HALVES, LAYER_NAMES, TREATMENTS, Network, Series
 from transferability.splits import GROUPED, RANDOM
 
@@ -222,57 +221,6 @@ def deepest_within(reuse: pd.DataFrame, treatment: str) -> int:
             break
         deepest = row["n"]
     return deepest
-
-
-def headline(accuracies: pd.DataFrame, statistic: str, tolerated_loss: float) -> str:
-    """A few lines that say what the study found.
-
-    Which layers can be copied is told by `deepest_within`: by the means of `reusable`, and, where that is fewer layers,
-    by its intervals.
-    """
-    reuse = reusable(accuracies, statistic, tolerated_loss)
-    lines = [f"{len(accuracies)} networks; accuracy is {statistic}, differences are in points, paired with each base"]
-    deepest = accuracies["n"].max()
-    for kind, halves in ((RANDOM, "random halves"), (GROUPED, "dissimilar halves")):
-        of_kind = accuracies[accuracies["kind"] == kind]
-        bases = of_kind[of_kind["treatment"] == "base"]
-        if bases.empty:
-            continue
-        lines.append(f"{halves}: base {100 * bases[statistic].mean():.1f} %")
-        for treatment, what in (
-            ("selffer", f"own frozen features, B{deepest}B"),
-            ("transfer", f"other half's frozen features, A{deepest}B"),
-            ("random", f"random frozen features, R{deepest}B"),
-        ):
-            pairs = paired_differences(of_kind, treatment, "base", statistic)
-            at_depth = pairs.loc[pairs["n"] == deepest, "difference"]
-            if len(at_depth):
-                lines.append(f"  {what + ':':44} {100 * at_depth.mean():+6.1f}")
-        gains = paired_differences(of_kind, "transfer+", "base", statistic)["difference"]
-        if len(gains):
-            lines.append(f"  {'fine-tuned transfer, AnB+, mean over n:':44} {100 * gains.mean():+6.1f}")
-        lines += _layers_to_reuse(reuse[reuse["kind"] == kind], tolerated_loss)
-    if warning := bases_at_chance(accuracies):
-        lines.append(warning)
-    return "\n".join(lines) + "\n"
-
-
-def _layers_to_reuse(reuse: pd.DataFrame, tolerated_loss: float) -> list[str]:
-    """A line for each way of reuse, of one kind of split."""
-    lines = []
-    for treatment, way in WAYS_OF_REUSE.items():
-        rows = reuse[reuse["treatment"] == treatment]
-        if rows["verdict"].isna().all():
-            continue
-        deepest = deepest_within(rows, treatment)
-        surely = deepest_within(rows.assign(verdict=rows["verdict"].where(rows["certain"])), treatment)
-        layers = f"up to layer {deepest} ({LAYER_NAMES[deepest - 1]})" if deepest else "no layer"
-        if rows["low"].isna().all():
-            layers += ", by the mean of one split and seed"
-        elif surely < deepest:
-            layers += f", by the mean; {f'to {surely}' if surely else 'none'} by the 95 % interval"
-        lines.append(f"  {f'at most {100 * tolerated_loss:g} points lost, {way}:':44} {layers}")
-    return lines
 
 
 def _base_of(accuracies: pd.DataFrame, statistic: str) -> NDArray[np.float64]:

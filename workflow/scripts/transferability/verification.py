@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 
-from transferability import statistics
 from transferability.accuracies import STATISTICS, collect, read_accuracies
 from transferability.checkpoints import copy_layers, load_weights, read_about
 from transferability.files import read_json, sha256_of
@@ -29,6 +27,7 @@ from transferability.splits import Split, make_split, split_to_json
 from transferability.store import Store, checksum, open_store
 from transferability.stream import Preprocessing
 from transferability.study import Study
+from transferability.tables import TABLES
 
 OK = "ok"
 # Another device, version or number of threads may add in another order, so that an image on the edge between two
@@ -260,7 +259,7 @@ def verify_tables(
     """Accuracies against the metrics, and the tables against the accuracies.
 
     Args:
-        tables: by name: ``accuracies``, and any of those that `_TABLES` makes.
+        tables: by name: ``accuracies``, and any of those that `TABLES` makes.
         metrics: the metrics files of all networks.
         statistic: what the tables compare.
         tolerated_loss: of accuracy, by copying layers.
@@ -271,24 +270,14 @@ def verify_tables(
             raise VerificationError("not what its inputs give; delete it to have it made again")
 
     def check_table(name: str, path: Path) -> None:
-        made = _TABLES[name](read_accuracies(accuracies), statistic, tolerated_loss)
+        made = TABLES[name](read_accuracies(accuracies), statistic, tolerated_loss)
         check(path, made if isinstance(made, str) else made.to_csv(index=False))
 
     accuracies = tables["accuracies"]
     yield verified(str(accuracies), lambda: check(accuracies, collect(metrics).to_csv(index=False)))
     for name, path in tables.items():
-        if name in _TABLES:
+        if name in TABLES:
             yield verified(str(path), partial(check_table, name, path))
-
-
-_TABLES: Mapping[str, Callable[[pd.DataFrame, str, float], pd.DataFrame | str]] = {
-    "summary": lambda accuracies, statistic, _: statistics.summarise(accuracies, statistic),
-    "table1": lambda accuracies, statistic, _: statistics.table1(accuracies, statistic),
-    "drops": lambda accuracies, statistic, _: statistics.drops(accuracies, statistic),
-    "effects": lambda accuracies, statistic, _: statistics.paired_effects(accuracies, statistic),
-    "reuse": statistics.reusable,
-    "headline": statistics.headline,
-}
 
 
 # What a whole file of a kind of picture begins and ends with.

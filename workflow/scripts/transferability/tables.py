@@ -1,0 +1,18 @@
+"""Every table that is made from a study's accuracies, by name."""
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+
+from transferability import statistics
+from transferability.answers import headline
+
+# From accuracies, the statistic that is compared and the tolerated loss to a table, or to a text.
+TABLES: Mapping[str, Callable[[pd.DataFrame, str, float], pd.DataFrame | str]] = {
+    "summary": lambda accuracies, statistic, _: statistics.summarise(accuracies, statistic),
+    "table1": lambda accuracies, statistic, _: statistics.table1(accuracies, statistic),
+    "drops": lambda accuracies, statistic, _: statistics.drops(accuracies, statistic),
+    "effects": lambda accuracies, statistic, _: statistics.paired_effects(accuracies, statistic),
+    "reuse": statistics.reusable,
+    "headline": headline,
+}

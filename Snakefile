@@ -7,6 +7,9 @@ min_version("9.0")
 configfile: "config.yaml"
 
 
+report: "workflow/report/study.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/splits.smk"
@@ -14,6 +17,7 @@ include: "workflow/rules/base.smk"
 include: "workflow/rules/transfer.smk"
 include: "workflow/rules/accuracies.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
 include: "workflow/rules/published.smk"
 include: "workflow/rules/verify.smk"
 include: "workflow/rules/status.smk"
@@ -38,3 +42,4 @@ rule all:
         figures=rules.figures.output,
         filters=rules.filters.output,
         learning_curves=lambda wildcards: learning_curve_files(),
+        report=rules.report.output.page,

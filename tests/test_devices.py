@@ -19,8 +19,9 @@ OTHER_USER = 54321
 @pytest.fixture(autouse=True)
 def nvidia_smi(monkeypatch, tmp_path):
     """Gives the machine an nvidia-smi that lists these lines; without it, there is none."""
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    for variable in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID"):
+        monkeypatch.setenv(variable, "")  # so that it is put back in the end, whatever is set meanwhile and by whom
+        monkeypatch.delenv(variable)
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))

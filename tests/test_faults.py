@@ -601,8 +601,10 @@ class TestNothingRuns:
 
 
 def test_nothing_depends_on_the_time_of_day():
-    """Durations are of a clock that never goes back; the time of day is only written into logs."""
+    """Durations are of a clock that never goes back; the time of day only says when a job was last heard of."""
     for path in TestNothingRuns.SOURCES:
+        if path.name in ("progress.py", "status.py"):
+            continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
                 assert ast.unparse(node.func) not in (

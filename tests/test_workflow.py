@@ -30,7 +30,7 @@ SMALL = {
     },
     "networks": {"depths": [1, 4, 7]},
     "training": {"iterations": 12, "batch_size": 16, "evaluate_every": 4},
-    "running": {"state_seconds": 0},
+    "running": {"state_seconds": 0, "device": "cpu"},
 }
 AGGREGATES = {"accuracies", "statistics", "figures", "all"}
 CURVES = {"learning_curves random0", "learning_curves letters_symbols"}
@@ -384,9 +384,17 @@ class TestRefusals:
 
     def test_more_gpus_than_there_are(self, tmp_path, monkeypatch):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-        output = Project(tmp_path).run("--resources", "gpu=4", check=False)
+        project = Project(tmp_path)
+        project.configure({"running": {"device": "auto"}})
+        output = project.run("--resources", "gpu=4", check=False)
         assert "--resources gpu=4: this machine shows 2 GPUs (0, 1); ask for gpu=2" in output
         assert not (tmp_path / "results" / "stores").exists()
+
+    def test_gpus_without_a_limit_are_no_reason_to_refuse(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+        project = Project(tmp_path)
+        project.configure({"running": {"device": "auto"}})
+        project.run("results/small/splits/random0.json")
 
     def test_a_second_run_in_the_same_folder(self, tmp_path):
         project = Project(tmp_path)

@@ -5,7 +5,7 @@ rule accuracies:
     input:
         metrics=lambda wildcards: network_files(".metrics.json"),
     output:
-        accuracies=f"{RESULTS}/accuracies.csv",
+        accuracies=table("accuracies"),
     log:
         f"{LOGS}/accuracies.log",
     conda:
@@ -18,11 +18,11 @@ rule statistics:
     input:
         accuracies=rules.accuracies.output.accuracies,
     output:
-        summary=f"{RESULTS}/summary.csv",
-        table1=f"{RESULTS}/table1.csv",
-        drops=f"{RESULTS}/drops.csv",
-        effects=f"{RESULTS}/effects.csv",
-        reuse=f"{RESULTS}/reuse.csv",
+        summary=table("summary"),
+        table1=table("table1"),
+        drops=table("drops"),
+        effects=table("effects"),
+        reuse=table("reuse"),
         headline=f"{RESULTS}/headline.txt",
     log:
         f"{LOGS}/statistics.log",

@@ -12,7 +12,7 @@ from transferability.devices import require_gpus
 from transferability.event_files import require_tensorboard
 from transferability.files import lock_file, read_json, require_writable
 from transferability.hyperparameters import ENGINE_VERSION
-from transferability.names import HALVES, RANDOM_SOURCE, WHOLE, Network, Series
+from transferability.names import HALVES, RANDOM_SOURCE, WHOLE, Network, Series, depths_label
 from transferability.store import MANIFEST, STORE_FILES, STORE_VERSION
 
 try:
@@ -44,6 +44,9 @@ localrules:
     figures,
     learning_curves,
     filters,
+    halves_sheet,
+    report,
+    report_so_far,
     published_accuracies,
     published_statistics,
     published_figures,
@@ -73,24 +76,48 @@ def network_files(suffix, splits=STUDY.splits, seeds=STUDY.seeds):
     ]
 
 
+def picture(stem, caption, category, **labels):
+    """A figure as PNG, which Snakemake's report shows with its caption, and as PDF."""
+    caption = f"../report/{caption}.rst"
+    return [report(f"{stem}.png", caption=caption, category=category, labels=labels), f"{stem}.pdf"]
+
+
+def table(name):
+    """A table of the study, which Snakemake's report shows with its caption."""
+    caption = f"../report/{name}_table.rst"
+    return report(f"{RESULTS}/{name}.csv", caption=caption, category="Tables", labels={"table": name})
+
+
 def learning_curve_files():
     return expand(rules.learning_curves.output.figure, split=STUDY.splits, seed=STUDY.seeds)
 
 
-def base_checkpoints():
-    """Of the first seed, as many as fit a picture."""
-    bases = [
-        f"{NETWORKS}/{network.name}.safetensors".format(split=split, seed=STUDY.seeds[0])
-        for split in STUDY.splits
-        for network in STUDY.networks_of(split)
-        if network.treatment == "base"
+def drawn_checkpoints():
+    return [
+        f"{NETWORKS}/{network.name}.safetensors".format(split=split, seed=seed)
+        for split, seed, network in STUDY.drawn_bases()
     ]
-    return bases[:12]
 
 
 def figures_if_asked():
     """Figures that only some studies have."""
-    return {"reduced": multiext(f"{FIGURES}/reduced", ".png", ".pdf")} if STUDY.reduced else {}
+    return {"reduced": picture(f"{FIGURES}/reduced", "reduced", "Figures", figure="reduced")} if STUDY.reduced else {}
+
+
+def pictures_of(paths):
+    return [path for path in paths if path.endswith(".png")]
+
+
+def halves_sheets():
+    return [rules.halves_sheet.output.picture.format(split=split) for split in STUDY.splits if split != WHOLE]
+
+
+def every_metrics_file():
+    """By split, seed and name of the network, where its metrics are or will be."""
+    return [
+        ((split, seed, network.name), path)
+        for (split, seed, network), path in zip(STUDY.networks(), network_files(".metrics.json"))
+    ]
 
 
 def targets_of(split):
@@ -127,11 +154,6 @@ def manifest_beside(store):
     return read_json(Path(store[0]).parent / MANIFEST)
 
 
-def chunk_label(chunk):
-    """The depths of a job: 3, or 1-7."""
-    return f"{chunk[0]}-{chunk[-1]}" if len(chunk) > 1 else str(chunk[0])
-
-
 def only_watching():
     """Whether this Snakemake only asks how a study stands that another one may be running."""
     return set(workflow.dag_settings.targets) == {"status"}
@@ -148,7 +170,7 @@ def before_the_first_job():
         if config["running"]["tensorboard"] and not workflow.deployment_settings.deployment_method:
             require_tensorboard()  # else it is the jobs' own environment that must have it
         wanted = workflow.global_resources.get("gpu")
-        if wanted is not None and workflow.local_exec:
+        if wanted is not None and wanted.value is not None and workflow.local_exec:
             require_gpus(wanted.value, config["running"]["device"], config["running"]["jobs_per_gpu"])
     except (ValueError, OSError) as error:
         raise WorkflowError(str(error))

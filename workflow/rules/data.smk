@@ -24,7 +24,12 @@ rule contact_sheet:
     input:
         store=rules.store.output,
     output:
-        picture=f"{FIGURES}/contact_sheet.png",
+        picture=report(
+            f"{FIGURES}/contact_sheet.png",
+            caption="../report/contact_sheet.rst",
+            category="Data",
+            labels={"figure": "contact sheet"},
+        ),
     log:
         f"{LOGS}/contact_sheet.log",
     conda:

@@ -6,10 +6,10 @@ rule figures:
         accuracies=rules.accuracies.output.accuracies,
     output:
         **figures_if_asked(),
-        figure2=multiext(f"{FIGURES}/figure2", ".png", ".pdf"),
-        figure3=multiext(f"{FIGURES}/figure3", ".png", ".pdf"),
-        effects=multiext(f"{FIGURES}/effects", ".png", ".pdf"),
-        reuse=multiext(f"{FIGURES}/reuse", ".png", ".pdf"),
+        figure2=picture(f"{FIGURES}/figure2", "figure2", "Figures", figure="figure2"),
+        figure3=picture(f"{FIGURES}/figure3", "figure3", "Figures", figure="figure3"),
+        effects=picture(f"{FIGURES}/effects", "effects", "Figures", figure="effects"),
+        reuse=picture(f"{FIGURES}/reuse", "reuse", "Figures", figure="reuse"),
     log:
         f"{LOGS}/figures.log",
     conda:
@@ -26,7 +26,14 @@ rule learning_curves:
     input:
         histories=lambda wildcards: network_files(".history.csv", [wildcards.split], [wildcards.seed]),
     output:
-        figure=multiext(f"{FIGURES}/learning_curves/{{split}}_seed{{seed}}", ".png", ".pdf"),
+        figure=picture(
+            f"{FIGURES}/learning_curves/{{split}}_seed{{seed}}",
+            "learning_curves",
+            "Training",
+            figure="learning curves",
+            split="{split}",
+            seed="{seed}",
+        ),
     log:
         f"{LOGS}/learning_curves/{{split}}_seed{{seed}}.log",
     conda:
@@ -39,9 +46,11 @@ rule learning_curves:
 
 rule filters:
     input:
-        checkpoints=base_checkpoints(),
+        checkpoints=drawn_checkpoints(),
     output:
-        figure=multiext(f"{FIGURES}/first_layer_filters", ".png", ".pdf"),
+        figure=picture(
+            f"{FIGURES}/first_layer_filters", "first_layer_filters", "Training", figure="first-layer filters"
+        ),
     log:
         f"{LOGS}/filters.log",
     conda:

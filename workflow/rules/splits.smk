@@ -18,6 +18,25 @@ rule split:
         "../scripts/make_split.py"
 
 
+rule halves_sheet:
+    input:
+        store=rules.store.output,
+        split=rules.split.output.split,
+    output:
+        picture=report(
+            f"{FIGURES}/halves/{{split}}.png",
+            caption="../report/halves.rst",
+            category="Data",
+            labels={"figure": "halves", "split": "{split}"},
+        ),
+    log:
+        f"{LOGS}/halves/{{split}}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    script:
+        "../scripts/halves_sheet.py"
+
+
 rule image_list:
     input:
         store=rules.store.output,

@@ -9,9 +9,6 @@ rule status:
     resources:
         gpu=0,  # a rule that names none is handed all, which Snakemake cannot count on a cluster
     params:
-        metrics=lambda wildcards: [
-            ((split, seed, network.name), path)
-            for (split, seed, network), path in zip(STUDY.networks(), network_files(".metrics.json"))
-        ],
+        metrics=lambda wildcards: every_metrics_file(),
     script:
         "../scripts/status.py"

@@ -4,11 +4,11 @@
 for fine_tuned, preserved, chunk in STUDY.copying_jobs:
     stage = "fine_tuned" if fine_tuned else "frozen"
     pattern = Series("{source}", "{target}", fine_tuned, preserved)
-    job = pattern.name_at(chunk_label(chunk))
+    job = pattern.name_at(depths_label(chunk))
 
     rule:
         name:
-            f"train_{stage}{f'_keep{preserved}' * (preserved > 0)}_n{chunk_label(chunk).replace('-', '_to_')}"
+            f"train_{stage}{f'_keep{preserved}' * (preserved > 0)}_n{depths_label(chunk).replace('-', '_to_')}"
         input:
             store=rules.store.output,
             split=rules.split.output.split,

@@ -1,38 +1,67 @@
 """A picture of a data set, class by class: look at your data first."""
 
 import textwrap
+from collections.abc import Sequence
+from itertools import zip_longest
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from transferability.splits import Split
 from transferability.store import Store
 
 _TRAINING, _VALIDATION = 9, 3
 _LARGEST_SIDE = 48  # pixels an image is reduced to
 _CLASSES = 200  # shown at most, evenly spread
+_CLASSES_OF_A_HALF = 40
 
 
 def contact_sheet(store: Store) -> Figure:
     """The first training and validation images of every class (of `_CLASSES` of them, if there are more)."""
     count = len(store.classes)
-    shown = np.unique(np.linspace(0, count - 1, min(count, _CLASSES)).astype(int))
+    shown = _spread(range(count), _CLASSES)
     order = sorted(shown, key=lambda index: (store.classes[index].group, index))
     columns = 2 if len(order) <= 80 else 4
     rows = -(-len(order) // columns)
-    figure = Figure(figsize=(7.2 * columns, 0.62 * rows + 0.8), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False)
-    for axes, index in zip(panels.T.ravel(), order, strict=False):
-        _draw_class(axes, store, int(index))
-    for axes in panels.T.ravel()[len(order) :]:
-        axes.set_visible(False)
+    figure = _sheet(store, [order[start : start + rows] for start in range(0, len(order), rows)], columns)
     figure.suptitle(
         f"{store.name}: {count} classes, {store.training_count:,} training and "
         f"{len(store.labels) - store.training_count:,} validation images of {' × '.join(map(str, store.image_shape))}; "
         f"{_TRAINING} training images a class, then {_VALIDATION} of validation"
         + (f" ({len(order)} of the classes)" if len(order) < count else "")
     )
+    return figure
+
+
+def halves_sheet(store: Store, split: Split) -> Figure:
+    """The halves of a split side by side, as a contact sheet of up to `_CLASSES_OF_A_HALF` classes of each."""
+    shown = {half: _spread(classes, _CLASSES_OF_A_HALF) for half, classes in split.halves.items()}
+    figure = _sheet(store, list(shown.values()), len(shown))
+    for axes, (half, classes) in zip(figure.axes[: len(shown)], split.halves.items(), strict=True):
+        part = f", {len(shown[half])} of them shown" if len(shown[half]) < len(classes) else ""
+        axes.set_title(f"half {half} of {split.name}: {len(classes)} classes{part}", fontweight="bold")
+    return figure
+
+
+def _spread(classes: Sequence[int], most: int) -> list[int]:
+    """At most so many of them, evenly spread."""
+    chosen = np.unique(np.linspace(0, len(classes) - 1, min(len(classes), most)).astype(int))
+    return [classes[i] for i in chosen]
+
+
+def _sheet(store: Store, columns: Sequence[Sequence[int]], count: int) -> Figure:
+    """A row of images for each class, the classes of a column below each other; room for so many columns."""
+    rows = max(map(len, columns))
+    figure = Figure(figsize=(7.2 * count, 0.62 * rows + 0.8), layout="constrained")
+    panels = figure.subplots(rows, count, squeeze=False)
+    for column, classes in zip_longest(panels.T, columns, fillvalue=()):
+        for axes, index in zip_longest(column, classes):
+            if index is None:
+                axes.set_visible(False)
+            else:
+                _draw_class(axes, store, index)
     return figure
 
 

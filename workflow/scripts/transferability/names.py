@@ -19,6 +19,7 @@ name           source  copied  frozen  treatment
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -181,3 +182,14 @@ class Series:
         if match is None or (match["plus"] and match["keep"]):
             raise ValueError(f"not the name of a series: {name!r} (like AnB, AnB+, RnB, AnB_keep2)")
         return cls(match["source"], match["target"], bool(match["plus"]), int(match["keep"] or 0))
+
+
+def depths_label(depths: Sequence[int]) -> str:
+    """The depths of a job: 3, or 1-7."""
+    return f"{depths[0]}-{depths[-1]}" if len(depths) > 1 else str(depths[0])
+
+
+def job_name(networks: Sequence[Network]) -> str:
+    """Of the job that trains a base, or these networks of a series: baseA, A3B+, A1-7B."""
+    first = networks[0]
+    return first.series.name_at(depths_label([network.n for network in networks])) if first.source else first.name

@@ -21,6 +21,7 @@ from transferability.names import DEEPEST_CUT, HALVES, RANDOM_SOURCE, WHOLE, Net
 
 PROJECT = Path(__file__).parents[3]
 SCHEMA = PROJECT / "workflow" / "schemas" / "config.schema.yaml"
+MOST_DRAWN_BASES = 12
 STAGES = ("base", "reduced", "frozen", "fine_tuned")
 
 # What the classes of an embedded data set are grouped by; other data sets have a file of groups.
@@ -104,6 +105,11 @@ class Study:
         """The networks of one split, the same for each seed."""
         for job in self._jobs_of(split):
             yield from job
+
+    def drawn_bases(self) -> list[tuple[str, int, Network]]:
+        """The bases whose first-layer filters are drawn: of the first seed, as many as fit a picture."""
+        bases = [(split, seed, network) for split, seed, network in self.networks() if network.treatment == "base"]
+        return [base for base in bases if base[1] == self.seeds[0]][:MOST_DRAWN_BASES]
 
     def jobs(self) -> Iterator[tuple[str, int, tuple[Network, ...]]]:
         """The networks of every training job, with their split and seed."""

@@ -1,0 +1,46 @@
+# One HTML file that tells a study to others:  <results>/<study>/report.html
+
+
+rule report:
+    input:
+        accuracies=rules.accuracies.output.accuracies,
+        tables=[path for name, path in rules.statistics.output.items() if name != "headline"],
+        figures=pictures_of(rules.figures.output),
+        learning_curves=lambda wildcards: pictures_of(learning_curve_files()),
+        filters=rules.filters.output.figure[0],
+        contact_sheet=rules.contact_sheet.output.picture,
+        halves=halves_sheets(),
+        splits=[SPLIT.format(split=split) for split in STUDY.splits],
+        metrics=lambda wildcards: network_files(".metrics.json"),
+        texts=sorted(map(str, studies.PROJECT.glob("workflow/report/*"))),
+    output:
+        page=report(
+            f"{RESULTS}/report.html", caption="../report/study.rst", category="Report", labels={"page": "report"}
+        ),
+    log:
+        f"{LOGS}/report.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        benchmarks=BENCHMARKS,
+    script:
+        "../scripts/make_report.py"
+
+
+# The same of what there is, while a study runs or after some of its jobs failed:  snakemake --cores 1 report_so_far
+#
+# It has neither inputs nor outputs, so that it makes nothing of the study itself and disturbs no run that is under way.
+rule report_so_far:
+    log:
+        f"{LOGS}/report_so_far.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        folder=f"{RESULTS}/so_far",
+        metrics=lambda wildcards: every_metrics_file(),
+        splits=[SPLIT.format(split=split) for split in STUDY.splits],
+        contact_sheet=rules.contact_sheet.output.picture,
+        halves=halves_sheets(),
+        benchmarks=BENCHMARKS,
+    script:
+        "../scripts/report_so_far.py"

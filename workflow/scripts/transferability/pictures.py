@@ -1,0 +1,18 @@
+"""Every figure that is drawn from a study's accuracies, by name."""
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from transferability import figures
+from transferability.reuse_figure import reuse_figure
+
+# From accuracies, the statistic that is compared, colours by treatment and the tolerated loss.
+PICTURES: Mapping[str, Callable[[pd.DataFrame, str, Mapping[str, str], float], Figure]] = {
+    "figure2": lambda accuracies, statistic, colours, _: figures.figure2(accuracies, statistic, colours),
+    "figure3": lambda accuracies, statistic, colours, _: figures.figure3(accuracies, statistic, colours),
+    "effects": lambda accuracies, statistic, colours, _: figures.effects(accuracies, statistic, colours),
+    "reduced": lambda accuracies, statistic, colours, _: figures.reduced(accuracies, statistic, colours),
+    "reuse": reuse_figure,
+}

@@ -1,0 +1,80 @@
+"""What was run to make a study's networks: jobs with their time, and what the networks were made with."""
+
+import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from transferability.files import read_json
+from transferability.names import job_name
+from transferability.study import Study
+
+Key = tuple[str, int, str]  # split, seed, name of the network
+
+_JOB_COLUMNS = ("split", "seed", "job", "networks", "device", "training_seconds", "last_attempt_seconds", "peak_mb")
+MAKER_COLUMNS = ("commit", "torch", "numpy", "python", "device", "threads", "deterministic", "networks")
+
+
+def read_metrics(metrics: Mapping[Key, Path]) -> dict[Key, dict[str, Any]]:
+    """What the metrics files say of the networks that are finished; the others are left out."""
+    return {key: read_json(path) for key, path in metrics.items() if path.exists()}
+
+
+def jobs(study: Study, networks: Mapping[Key, Mapping[str, Any]], benchmarks: Path) -> pd.DataFrame:
+    """A row for each job with finished networks.
+
+    Columns: split, seed, job, how many of its networks are finished, device, ``training_seconds`` of all attempts,
+    without starting and reading images, and of the last attempt, from Snakemake's benchmark file, the seconds from the
+    start of its process to its end and the peak of its memory; these two are empty without such a file.
+
+    Args:
+        study: the study.
+        networks: what `read_metrics` gives.
+        benchmarks: the folder of Snakemake's benchmark files.
+    """
+    rows = []
+    for split, seed, job in study.jobs():
+        finished = [networks[key] for network in job if (key := (split, seed, network.name)) in networks]
+        if finished:
+            name = job_name(job)
+            seconds = sum(network["seconds"] for network in finished)
+            last = _benchmark(benchmarks / split / f"seed{seed}" / f"{name}.tsv")
+            rows.append((split, seed, name, len(finished), finished[-1]["device"], seconds, *last))
+    return pd.DataFrame(rows, columns=_JOB_COLUMNS)
+
+
+def makers(networks: Mapping[Key, Mapping[str, Any]]) -> pd.DataFrame:
+    """What the networks were made with, `MAKER_COLUMNS`: a row for each combination, with its number of networks."""
+    made = pd.DataFrame([dict(_maker(network)) for network in networks.values()], columns=MAKER_COLUMNS[:-1])
+    counts = made.fillna("unknown").value_counts(sort=True).reset_index()
+    return counts.set_axis(list(MAKER_COLUMNS), axis=1)
+
+
+def hours_by_device(jobs: pd.DataFrame) -> dict[str, float]:
+    """Hours of training on each device; jobs that share one count each for themselves."""
+    return {str(device): seconds / 3600 for device, seconds in jobs.groupby("device")["training_seconds"].sum().items()}
+
+
+def _benchmark(path: Path) -> tuple[float | None, float | None]:
+    """Seconds and peak of memory in MB of a job's last attempt."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            row = next(csv.DictReader(file, delimiter="\t"))
+    except (OSError, StopIteration):
+        return None, None
+    return _number(row.get("s")), _number(row.get("max_rss"))
+
+
+def _number(text: str | None) -> float | None:
+    """Snakemake writes NA or - for what it could not measure."""
+    try:
+        return float(text or "")
+    except ValueError:
+        return None
+
+
+def _maker(network: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    yield from network["versions"].items()
+    yield from ((key, network[key]) for key in ("commit", "device", "threads", "deterministic"))

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from transferability.contact_sheet import contact_sheet
+from transferability.contact_sheet import contact_sheet, halves_sheet
+from transferability.splits import Split
 from transferability.store import ImageClass, Store
 
 
@@ -30,3 +31,18 @@ def test_of_many_classes_some_are_shown_and_the_title_says_so():
 def test_a_class_without_a_group_has_only_its_name():
     labels = [axes.get_ylabel() for axes in contact_sheet(store_of(2, 1)).axes]
     assert labels == ["class 0000", "class 0001"]
+
+
+def test_halves_stand_side_by_side_each_with_its_own_classes():
+    halves = {"A": tuple(range(0, 60, 2)), "B": (1, 3, 5)}
+    figure = halves_sheet(store_of(60, 1), Split("random0", "random", halves))
+    columns = {half: [axes for axes in figure.axes[i::2] if axes.images] for i, half in enumerate("AB")}
+    for half, classes in halves.items():
+        assert [axes.get_ylabel() for axes in columns[half]] == [f"class {i:04}" for i in classes]
+        assert columns[half][0].get_title() == f"half {half} of random0: {len(classes)} classes"
+
+
+def test_of_a_large_half_some_classes_are_shown_and_the_title_says_so():
+    figure = halves_sheet(store_of(200, 1), Split("random0", "random", {"A": tuple(range(100)), "B": (100, 101)}))
+    assert sum(bool(axes.images) for axes in figure.axes) == 40 + 2
+    assert figure.axes[0].get_title() == "half A of random0: 100 classes, 40 of them shown"

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transferability.names import DEEPEST_CUT, TREATMENTS, WHOLE, Network, Series
+from transferability.names import DEEPEST_CUT, TREATMENTS, WHOLE, Network, Series, job_name
 
 halves = st.sampled_from(["A", "B"])
 targets = st.sampled_from(["A", "B", WHOLE])
@@ -86,3 +86,11 @@ def test_near_misses_are_refused_by_name(name):
 def test_impossible_networks_cannot_be_made(wrong):
     with pytest.raises(ValueError):  # noqa: PT011
         Network("B", **wrong)
+
+
+@pytest.mark.parametrize(
+    ("networks", "name"),
+    [(["baseA"], "baseA"), (["reduced10"], "reduced10"), (["A3B+"], "A3B+"), (["R1A", "R2A", "R7A"], "R1-7A")],
+)
+def test_a_job_is_named_by_its_networks(networks, name):
+    assert job_name([Network.parse(network) for network in networks]) == name

@@ -29,10 +29,11 @@ SMALL = {
         "glyphs": {"letters": 6, "symbols": 6, "training_per_class": 12, "validation_per_class": 6, "distortion": 0.5}
     },
     "networks": {"depths": [1, 4, 7]},
-    "training": {"iterations": 12, "batch_size": 16, "evaluate_every": 4},
+    # A rate at which no network explodes, on any CPU, however long a test trains it.
+    "training": {"iterations": 12, "batch_size": 16, "evaluate_every": 4, "learning_rate": 0.005},
     "running": {"state_seconds": 0, "device": "cpu"},
 }
-AGGREGATES = {"accuracies", "statistics", "figures", "all"}
+AGGREGATES = {"accuracies", "statistics", "figures", "report", "all"}
 CURVES = {"learning_curves random0", "learning_curves letters_symbols"}
 
 pytestmark = pytest.mark.slow
@@ -175,7 +176,9 @@ class TestAFinishedStudy:
         }
         both = ["figure2", "figure3", "effects", "reuse", "first_layer_filters"]
         both += [f"learning_curves/{split}_seed0" for split in ("random0", "letters_symbols")]
-        assert figures == {"contact_sheet.png", *(f"{name}.{kind}" for name in both for kind in ("png", "pdf"))}
+        sheets = {"contact_sheet.png", "halves/random0.png", "halves/letters_symbols.png"}
+        assert figures == sheets | {f"{name}.{kind}" for name in both for kind in ("png", "pdf")}
+        assert (finished.results / "report.html").stat().st_size > 1e6
         assert (finished.results / "headline.txt").read_text() in finished.output
 
     def test_frozen_layers_equal_their_source_and_others_have_learned(self, finished):
@@ -241,7 +244,7 @@ class TestWhatAChangeReruns:
 
     def test_a_colour(self, unchanged):
         unchanged.configure({"figures": {"colours": {"transfer": "purple"}}})
-        assert unchanged.would_run() == CURVES | {"figures", "all"}
+        assert unchanged.would_run() == CURVES | {"figures", "report", "all"}
 
     def test_the_fine_tuning_rate(self, unchanged):
         unchanged.configure({"training": {"fine_tuned": {"learning_rate": 0.01}}})
@@ -260,7 +263,7 @@ class TestWhatAChangeReruns:
         assert unchanged.would_run() == (
             trained("base", "frozen", "fine_tuned", splits=["random1"])
             | AGGREGATES
-            | {"split random1", "learning_curves random1", "filters"}
+            | {"split random1", "halves_sheet random1", "learning_curves random1", "filters"}
         )
 
     def test_one_depth_fewer(self, unchanged):

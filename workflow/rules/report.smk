@@ -23,6 +23,7 @@ rule report:
         "../../envs/analysis.yaml"
     params:
         benchmarks=BENCHMARKS,
+        config=studies.without_running(config),  # which it prints
     script:
         "../scripts/make_report.py"
 

@@ -25,6 +25,8 @@ rule verify:
                 rules.figures.output,
                 rules.filters.output,
                 learning_curve_files(),
+                halves_sheets(),
+                rules.report.output,
             )
             for path in paths
         ],

@@ -24,7 +24,7 @@ from transferability.names import LAYER_NAMES
 from transferability.report_tables import JOBS, MAKERS, Sheet, points, sheet_of, sheet_of_file, table_views
 from transferability.runs import Key, hours_by_device, jobs, makers, read_metrics
 from transferability.statistics import WAYS_OF_REUSE, missing_networks
-from transferability.study import PROJECT, Study
+from transferability.study import PROJECT, Study, without_running
 
 TEXTS = PROJECT / "workflow" / "report"
 TEMPLATE = "report.html.j2"
@@ -128,7 +128,7 @@ def page_of(study: Study, files: ReportFiles, status: str = "") -> Page:
     networks = read_metrics(files.metrics)
     jobs_made = jobs(study, networks, files.benchmarks)
     missing = missing_networks(accuracies, list(files.metrics))
-    views = table_views(statistic)
+    tables = {**files.tables, "accuracies": files.accuracies}
     return Page(
         study=study.config["study"],
         about=caption("study"),
@@ -138,16 +138,16 @@ def page_of(study: Study, files: ReportFiles, status: str = "") -> Page:
         reuse=_picture("Which layers can be reused?", files.figures.get("reuse"), "reuse"),
         figures=_there(_picture(title, files.figures.get(name), name) for name, title in FIGURE_TITLES.items()),
         tables=[
-            sheet_of_file(name, views[name], path)
-            for name, path in {**files.tables, "accuracies": files.accuracies}.items()
-            if name in views and path.exists()
+            sheet_of_file(name, view, tables[name])
+            for name, view in table_views(statistic).items()
+            if name in tables and tables[name].exists()
         ],
         learning_curves=_there(_picture(t, path, "learning_curves") for t, path in files.learning_curves.items()),
         filters=_picture("First-layer filters of the bases", files.filters, "first_layer_filters"),
         contact_sheet=_picture("The data", files.contact_sheet, "contact_sheet"),
         halves=_there(_picture(f"Halves of {split}", path, "halves") for split, path in files.halves.items()),
         splits=[_split(read_json(path)) for path in files.splits.values() if path.exists()],
-        config=yaml.safe_dump(dict(study.config), sort_keys=False, allow_unicode=True),
+        config=yaml.safe_dump(without_running(study.config), sort_keys=False, allow_unicode=True),
         jobs=sheet_of("jobs", JOBS, jobs_made),
         makers=sheet_of("made_with", MAKERS, makers(networks)),
         warning=bases_at_chance(accuracies),

@@ -61,7 +61,9 @@ def sheet_of(name: str, view: TableView, table: pd.DataFrame) -> Sheet:
 
 
 def _made_sheet(name: str, view: TableView, table: pd.DataFrame, text: str) -> Sheet:
-    columns = {column: shown for column, shown in view.columns.items() if column in table}
+    columns = {
+        column: shown for column, shown in view.columns.items() if column in table and table[column].notna().any()
+    }
     rows = [
         [_cell(value, column.show) for value, column in zip(row, columns.values(), strict=True)]
         for row in table[list(columns)].itertuples(index=False, name=None)
@@ -205,7 +207,10 @@ JOBS = TableView(
         "peak_mb": Column("peak of memory, MB", _whole),
     },
 )
-MAKERS = TableView("What the networks were made with", {name: Column(name) for name in MAKER_COLUMNS})
+MAKERS = TableView(
+    "What the networks were made with",
+    {name: Column(name, _yes if name == "deterministic" else str) for name in MAKER_COLUMNS},
+)
 
 
 def table_views(statistic: str) -> dict[str, TableView]:

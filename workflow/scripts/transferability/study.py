@@ -129,6 +129,11 @@ class Study:
                 yield tuple(map(series.at, chunk))
 
 
+def without_running(config: Mapping[str, Any]) -> dict[str, Any]:
+    """All that a config says of what is studied, and not how it is run, which changes no result."""
+    return {key: value for key, value in config.items() if key != "running"}
+
+
 def study_folder(config: Mapping[str, Any]) -> Path:
     """Where all outputs of a study are."""
     return Path(config["results"], config["study"])

@@ -281,7 +281,11 @@ def verify_tables(
 
 
 # What a whole file of a kind of picture begins and ends with.
-_ENDS = {".png": (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"), ".pdf": (b"%PDF-", b"%%EOF\n")}
+_ENDS = {
+    ".png": (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"),
+    ".pdf": (b"%PDF-", b"%%EOF\n"),
+    ".html": (b"<!DOCTYPE html>", b"</html>"),
+}
 
 
 def verify_picture(path: Path) -> Finding:

@@ -1,0 +1,301 @@
+"""The report of a study: what it says, that it needs nothing but itself, and what it says of a study with gaps."""
+
+import base64
+import io
+import re
+from functools import cache
+from html import unescape
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from test_accuracies import metrics
+from transferability.answers import headline
+from transferability.figure_style import figure_style
+from transferability.files import write_csv, write_json
+from transferability.report import (
+    FIGURE_TITLES,
+    TEXTS,
+    ReportFiles,
+    caption,
+    page_of,
+    picture_source,
+    report,
+)
+from transferability.report_tables import sheet_of, table_views
+from transferability.runs import hours_by_device, jobs, makers, read_metrics
+from transferability.series import HISTORY_COLUMNS, NetworkFiles
+from transferability.so_far import drawn_so_far
+from transferability.study import PROJECT, read_study
+
+DEFAULT = yaml.safe_load((PROJECT / "config.yaml").read_text())
+TOP1 = {"base": 0.8, "selffer": 0.79, "transfer": 0.7, "random": 0.4, "selffer+": 0.82, "transfer+": 0.83}
+
+
+class MadeUp:
+    """The files of a study whose networks were never trained."""
+
+    def __init__(self, folder, **changes):
+        self.config = DEFAULT | {"results": str(folder), "networks": DEFAULT["networks"] | {"depths": [1, 7]}} | changes
+        self.study = read_study(self.config)
+        self.folder = self.study.folder
+        self.metrics = {
+            (split, seed, network.name): self.folder / f"networks/{split}/seed{seed}/{network.name}.metrics.json"
+            for split, seed, network in self.study.networks()
+        }
+        for split, seed, network in self.study.networks():
+            self.write(split, seed, network, TOP1[network.treatment] - 0.01 * network.n)
+        for split in self.study.splits:
+            kind = "random" if split.startswith("random") else "grouped"
+            classes = [{"index": i, "name": f"class <{i}>", "group": "letter"} for i in range(2)]
+            half = {"training_images": 1234, "validation_images": 50, "class_count": 2, "classes": classes}
+            content = {"split": split, "kind": kind, "halves": {"A": half, "B": half}}
+            write_json(self.folder / "splits" / f"{split}.json", content)
+
+    def write(self, split, seed, network, top1):
+        path = self.metrics[split, seed, network.name]
+        made_by = {
+            "versions": {"torch": "2.14.1", "numpy": "2.4.6", "python": "3.11.7"},
+            "commit": None,
+            "device": "cpu (made up)",
+            "threads": 1,
+            "deterministic": True,
+            "seconds": 36.0,
+        }
+        guessing = {"classes": 32, "validation_images": 1600, "chance": 1 / 32}
+        write_json(path, metrics(network.name, top1, split, seed, **made_by, **guessing))
+        history = NetworkFiles.beside(path.with_name(f"{network.name}.safetensors")).history
+        write_csv(history, HISTORY_COLUMNS, [(10, 0.1, 1.0, 1.0, top1, top1)])
+
+    def files(self):
+        with figure_style():
+            made = drawn_so_far(self.study, self.metrics, self.folder / "so_far")
+        return ReportFiles(
+            **made,
+            contact_sheet=self.folder / "none.png",
+            halves={},
+            splits={split: self.folder / "splits" / f"{split}.json" for split in self.study.splits},
+            metrics=self.metrics,
+            benchmarks=self.folder / "benchmarks",
+        )
+
+    def page(self):
+        return page_of(self.study, self.files())
+
+    def html(self, status=""):
+        return report(self.study, self.files(), status)
+
+
+def save_a_dot(_figure, *paths):
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (1, 1)).save(path)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quickly():
+    """Without the seconds that it takes to render figures."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("transferability.so_far.save", save_a_dot)
+        yield
+
+
+@pytest.fixture(scope="module")
+def complete(_quickly, tmp_path_factory):
+    """A study of which nothing is missing."""
+    study = MadeUp(tmp_path_factory.mktemp("complete"))
+    study.files = cache(study.files)
+    return study
+
+
+@pytest.fixture
+def made_up(tmp_path):
+    """A study of its own, to be damaged."""
+    return MadeUp(tmp_path)
+
+
+def unfolded(text):
+    """Without line ends, which a page may have anywhere."""
+    return " ".join(text.split())
+
+
+def test_it_says_what_the_headline_says(complete):
+    page, html = complete.page(), unescape(unfolded(complete.html()))
+    accuracies = pd.read_csv(complete.folder / "so_far" / "accuracies.csv")
+    lines = headline(accuracies, "top1_final", 0.02).splitlines()
+    for answer in page.answers:
+        assert f"<h3>{answer['halves']}</h3>" in html
+        for what, points in answer["differences"]:
+            assert f"<dt>{what}</dt><dd>{points}</dd>" in html
+            assert any(what in line and line.endswith(points.replace("−", "-")) for line in lines)
+        for reuse in answer["reuse"]:
+            assert any(line.endswith(reuse["words"]) for line in lines)
+
+
+def test_the_layers_that_can_be_reused_are_marked(complete):
+    """Frozen transfer loses 11 points at n = 1, fine-tuned transfer gains 2 there and loses 4 at n = 7."""
+    for answer in complete.page().answers:
+        marked = {reuse["way"]: sum(yes for _, yes in reuse["layers"]) for reuse in answer["reuse"]}
+        assert marked == {"frozen": 0, "fine-tuned": 1}
+
+
+class Addresses(HTMLParser):
+    """What a page refers to."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.found = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.found += [(tag, value) for name, value in attrs if name in ("src", "href", "srcset", "action", "data")]
+
+
+def test_it_refers_to_nothing_but_itself(complete):
+    html = complete.html()
+    addresses = Addresses(html).found
+    assert {tag for tag, _ in addresses} == {"a", "img", "link"}
+    assert all(address.startswith(("data:", "#")) for _, address in addresses)
+    assert "://" not in re.sub(r'"data:[^"]*"', "", html)
+    targets = [address for _, address in addresses if address.startswith("#")]
+    assert all(f'id="{target[1:]}"' in html for target in targets)
+
+
+def test_every_picture_has_a_caption_and_is_a_picture(complete):
+    page = complete.page()
+    pictures = [page.reuse, *page.figures, *page.learning_curves]
+    assert len(pictures) == 1 + 3 + 2
+    for picture in pictures:
+        assert len(picture.caption) > 100
+        content = base64.b64decode(picture.source.removeprefix("data:image/png;base64,"))
+        Image.open(io.BytesIO(content)).verify()
+
+
+def test_what_can_be_downloaded_is_the_file(complete):
+    files = complete.files()
+    sheets = {sheet.name: sheet for sheet in page_of(complete.study, files).tables}
+    assert list(sheets) == ["reuse", "effects", "summary", "table1", "drops", "accuracies"]
+    for name, path in {**files.tables, "accuracies": files.accuracies}.items():
+        assert base64.b64decode(sheets[name].csv.partition("base64,")[2]) == path.read_bytes()
+        assert len(sheets[name].rows) == len(path.read_text().splitlines()) - 1
+
+
+def test_the_same_study_gives_the_same_page(complete):
+    assert complete.html() == complete.html()
+
+
+def test_all_networks_there_and_none_flagged(complete):
+    page, html = complete.page(), unfolded(complete.html())
+    assert page.missing == []
+    assert page.warning == ""
+    assert "<b>glyphs</b>" in html
+    assert f"All {len(complete.metrics)} networks of the study are there." in html
+    assert "No base network is at chance." in html
+    assert 'class="problem"' not in html
+
+
+def test_networks_that_are_not_there_are_named_and_not_filled_in(made_up):
+    gone = [("random0", 0, "A7B"), ("letters_symbols", 0, "baseB")]
+    for key in gone:
+        made_up.metrics[key].unlink()
+    page, html = made_up.page(), unfolded(made_up.html("baseB: killed <here>"))
+    assert set(page.missing) == {f"{split} seed{seed} {name}" for split, seed, name in gone}
+    assert f"2 of {len(made_up.metrics)} networks are" in html
+    assert "<li>random0 seed0 A7B</li>" in html
+    assert "baseB: killed &lt;here&gt;" in html
+    assert len(next(sheet for sheet in page.tables if sheet.name == "accuracies").rows) == len(made_up.metrics) - 2
+
+
+@pytest.mark.parametrize("kept", ["baseA", "A7B", "R1A", "B7B+"])
+def test_a_single_network_makes_a_page(made_up, kept):
+    for (split, _, name), path in made_up.metrics.items():
+        if (split, name) != ("random0", kept):
+            path.unlink()
+    assert f"{len(made_up.metrics) - 1} of {len(made_up.metrics)} networks are" in unfolded(made_up.html())
+
+
+def test_before_the_first_network_there_is_nothing_to_report(made_up):
+    for path in made_up.metrics.values():
+        path.unlink()
+    with pytest.raises(ValueError, match="no network is finished yet; there is nothing to report"):
+        made_up.files()
+
+
+def test_bases_at_chance_are_told_at_the_top(made_up):
+    for network in made_up.study.networks_of("random0"):
+        if network.name == "baseA":
+            made_up.write("random0", 0, network, 1 / 32)
+    page, html = made_up.page(), unfolded(made_up.html())
+    assert page.warning.startswith("at chance: baseA of random0, seed 0")
+    assert html.index('class="problem"') < html.index('id="answer"')
+    assert page.flagged > 10
+
+
+def test_names_of_classes_are_text_and_nothing_else(complete):
+    html = complete.html()
+    assert "class &lt;0&gt; (letter)" in html
+    assert "<0>" not in html
+
+
+def test_every_caption_is_well_formed():
+    for path in TEXTS.glob("*.rst"):
+        assert caption(path.stem).strip().startswith(("<main", "<p", "<div")), path
+    assert all((TEXTS / f"{name}.rst").exists() for name in FIGURE_TITLES)
+
+
+def test_rules_name_captions_that_exist():
+    rules = "".join(path.read_text() for path in (PROJECT / "workflow" / "rules").glob("*.smk"))
+    assert set(re.findall(r"\.\./report/(\w+)\.rst", rules)) <= {path.stem for path in TEXTS.glob("*.rst")}
+
+
+def test_a_small_picture_is_kept_and_a_large_one_reduced(tmp_path):
+    small, large = tmp_path / "small.png", tmp_path / "large.png"
+    Image.new("RGB", (20, 10)).save(small)
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (600, 3000, 3), dtype=np.uint8)).save(large)
+    assert base64.b64decode(picture_source(small).partition("base64,")[2]) == small.read_bytes()
+    kind, _, content = picture_source(large).partition(";base64,")
+    assert kind == "data:image/webp"
+    picture = Image.open(io.BytesIO(base64.b64decode(content)))
+    assert picture.size == (2400, 480)
+
+
+def test_numbers_are_sorted_by_value_and_what_is_not_there_has_no_value():
+    table = pd.DataFrame({"effect": ["total loss"] * 2, "n": [7, 1], "mean": [-0.0123, float("nan")]})
+    rows = sheet_of("effects", table_views("top1_final")["effects"], table).rows
+    assert [(cell.text, cell.key, cell.is_number) for cell in rows[0]] == [
+        ("total loss", "total loss", False),
+        ("7", "7", True),
+        ("−1.2", "-0.0123", True),
+    ]
+    assert (rows[1][2].text, rows[1][2].key) == ("", "")
+
+
+class TestWhatWasRun:
+    def test_a_row_for_each_job_with_the_time_of_all_attempts_and_of_the_last(self, made_up):
+        folder = made_up.folder / "benchmarks" / "random0" / "seed0"
+        folder.mkdir(parents=True)
+        (folder / "A1-7B.tsv").write_text("s\th:m:s\tmax_rss\n12.5\t0:00:12\t345.6\n")
+        (folder / "baseA.tsv").write_text("s\th:m:s\tmax_rss\n1.0\t0:00:01\tNA\n")
+        table = jobs(made_up.study, read_metrics(made_up.metrics), made_up.folder / "benchmarks")
+        assert len(table) == len(list(made_up.study.jobs()))
+        rows = table[table["split"] == "random0"].set_index("job")
+        assert rows.loc["A1-7B", ["networks", "training_seconds", "last_attempt_seconds", "peak_mb"]].tolist() == [
+            2,
+            72.0,
+            12.5,
+            345.6,
+        ]
+        assert rows.loc["baseA", "last_attempt_seconds"] == 1.0
+        assert pd.isna(rows.loc["baseA", "peak_mb"])
+        assert pd.isna(rows.loc["baseB", "last_attempt_seconds"])
+        assert hours_by_device(table) == {"cpu (made up)": pytest.approx(len(made_up.metrics) / 100)}
+
+    def test_networks_made_otherwise_have_a_row_of_their_own(self, made_up):
+        networks = read_metrics(made_up.metrics)
+        networks["random0", 0, "baseA"]["commit"] = "abc-dirty"
+        table = makers(networks)
+        assert table[["commit", "networks"]].to_numpy().tolist() == [["unknown", len(networks) - 1], ["abc-dirty", 1]]

@@ -1,10 +1,11 @@
 # make study: set up, and run the default study to its figures.   make test: set up, and run all tests.
-# make check: formatting, lint and types.   PYTHON=python3.12 make study picks another Python (3.11 or newer).
+# make check: formatting, lint and types.   make docs: write docs/configuration.md from the schema and config.yaml.
+# PYTHON=python3.12 make study picks another Python (3.11 or newer).
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: study test check format clean
+.PHONY: study test check format docs clean
 .DELETE_ON_ERROR:
 
 study: .venv/installed
@@ -24,6 +25,9 @@ format: .venv/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
+
+docs: .venv/installed
+	PYTHONPATH=workflow/scripts $(BIN)/python -m transferability.config_reference
 
 clean:
 	rm -rf .venv results .snakemake

@@ -33,7 +33,6 @@ onsuccess:
 
 
 rule all:
-    default_target: True
     input:
         checkpoints=lambda wildcards: network_files(".safetensors"),
         accuracies=rules.accuracies.output.accuracies,
@@ -43,3 +42,4 @@ rule all:
         filters=rules.filters.output,
         learning_curves=lambda wildcards: learning_curve_files(),
         report=rules.report.output.page,
+    localrule: True

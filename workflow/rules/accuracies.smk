@@ -8,6 +8,7 @@ rule accuracies:
         accuracies=table("accuracies"),
     log:
         f"{LOGS}/accuracies.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     script:
@@ -26,6 +27,7 @@ rule statistics:
         headline=f"{RESULTS}/headline.txt",
     log:
         f"{LOGS}/statistics.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     params:

@@ -1,10 +1,19 @@
 # The checked study, where things are, and the few functions that rules share.
+import os
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
+# Where this workflow is a module of another one, the main Snakefile is the other's; so what is looked for lies beside
+# this file. And rules are called otherwise there; so those that take seconds, which are not worth a cluster's queue, say
+# `localrule` themselves.
+if not isinstance(workflow.current_basedir, os.PathLike):
+    raise WorkflowError(
+        f"{workflow.current_basedir}: the scripts import a library that lies beside them, which Snakemake does not fetch "
+        "from a repository; clone it, and give the path of its Snakefile (docs/module.md)"
+    )
+sys.path.insert(0, str(Path(workflow.current_basedir).parent / "scripts"))
 
 from transferability import study as studies
 from transferability.cluster import store_mb, training_mb, training_minutes
@@ -31,27 +40,12 @@ BENCHMARKS = f"{RESULTS}/benchmarks"
 FIGURES = f"{RESULTS}/figures"
 PUBLISHED = f"{config['results']}/published"
 
-
-# Seconds each: not worth a cluster's queue.
-localrules:
-    all,
-    split,
-    image_list,
-    image_lists,
-    contact_sheet,
-    accuracies,
-    statistics,
-    figures,
-    learning_curves,
-    filters,
-    halves_sheet,
-    report,
-    report_so_far,
-    published_accuracies,
-    published_statistics,
-    published_figures,
-    published,
-    compare,
+for folder in (RESULTS, STORE):
+    if workflow.modifier.path_modifier.replace_prefix(folder) != folder:
+        raise WorkflowError(
+            f"a module's prefix would move what rules write to {folder} and not the training states; "
+            "set results and stores in its config instead"
+        )
 
 
 wildcard_constraints:
@@ -156,7 +150,8 @@ def manifest_beside(store):
 
 def only_watching():
     """Whether this Snakemake only asks how a study stands that another one may be running."""
-    return set(workflow.dag_settings.targets) == {"status"}
+    asked = {rules.status.rule.name, rules.report_so_far.rule.name}
+    return bool(workflow.dag_settings.targets) and asked.issuperset(workflow.dag_settings.targets)
 
 
 def before_the_first_job():

@@ -32,6 +32,7 @@ rule contact_sheet:
         ),
     log:
         f"{LOGS}/contact_sheet.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     script:

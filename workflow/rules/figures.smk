@@ -12,6 +12,7 @@ rule figures:
         reuse=picture(f"{FIGURES}/reuse", "reuse", "Figures", figure="reuse"),
     log:
         f"{LOGS}/figures.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -36,6 +37,7 @@ rule learning_curves:
         ),
     log:
         f"{LOGS}/learning_curves/{{split}}_seed{{seed}}.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -53,6 +55,7 @@ rule filters:
         ),
     log:
         f"{LOGS}/filters.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     script:

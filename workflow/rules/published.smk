@@ -3,12 +3,13 @@
 
 rule published_accuracies:
     input:
-        table=f"{workflow.basedir}/resources/yosinski2014/top1.csv",
+        table=f"{studies.PROJECT}/resources/yosinski2014/top1.csv",
     output:
         accuracies=f"{PUBLISHED}/accuracies.csv",
         missing=f"{PUBLISHED}/missing.csv",
     log:
         f"{PUBLISHED}/logs/accuracies.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     script:
@@ -27,6 +28,7 @@ use rule statistics as published_statistics with:
         headline=f"{PUBLISHED}/headline.txt",
     log:
         f"{PUBLISHED}/logs/statistics.log",
+    localrule: True
     params:
         statistic="top1_mean_best10",
         tolerated_loss=config["figures"]["tolerated_loss"],
@@ -43,6 +45,7 @@ use rule figures as published_figures with:
         reduced=multiext(f"{PUBLISHED}/figures/reduced", ".png", ".pdf"),
     log:
         f"{PUBLISHED}/logs/figures.log",
+    localrule: True
     params:
         statistic="top1_mean_best10",
         tolerated_loss=config["figures"]["tolerated_loss"],
@@ -54,6 +57,7 @@ rule published:
         rules.published_accuracies.output,
         rules.published_statistics.output,
         rules.published_figures.output,
+    localrule: True
 
 
 rule compare:
@@ -65,6 +69,7 @@ rule compare:
         figure=multiext(f"{FIGURES}/compare", ".png", ".pdf"),
     log:
         f"{LOGS}/compare.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     params:

@@ -19,6 +19,7 @@ rule report:
         ),
     log:
         f"{LOGS}/report.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -34,6 +35,7 @@ rule report:
 rule report_so_far:
     log:
         f"{LOGS}/report_so_far.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     params:

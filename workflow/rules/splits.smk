@@ -9,6 +9,7 @@ rule split:
         split=SPLIT,
     log:
         f"{LOGS}/splits/{{split}}.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -31,6 +32,7 @@ rule halves_sheet:
         ),
     log:
         f"{LOGS}/halves/{{split}}.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     script:
@@ -47,6 +49,7 @@ rule image_list:
         classes=f"{IMAGE_LIST}_classes.txt",
     log:
         f"{LOGS}/splits/{{split}}_{{target}}.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     script:
@@ -60,3 +63,4 @@ rule image_lists:
             for split in STUDY.splits
             for target in targets_of(split)
         ],
+    localrule: True

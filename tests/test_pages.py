@@ -67,8 +67,8 @@ def test_every_ready_study_is_listed():
 
 def test_the_catalogue_finds_what_it_asks_for():
     usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
-    assert usage.keys() == {"mandatory-flags", "software-stack-deployment", "report"}
+    assert usage.keys() == {"mandatory-flags", "software-stack-deployment"}
     assert usage["mandatory-flags"].keys() == {"desc", "flags"}
-    assert all(type(works) is bool for works in (*usage["software-stack-deployment"].values(), usage["report"]))
+    assert all(type(works) is bool for works in usage["software-stack-deployment"].values())
     assert (ROOT / "workflow" / "Snakefile").is_file()
     assert (ROOT / "config" / "README.md").is_file()

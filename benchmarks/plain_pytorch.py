@@ -23,7 +23,8 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from transferability.networks import CrossChannelNormalisation, build_network
+from transferability.layers import CrossChannelNormalisation
+from transferability.networks import build_network
 
 WARM_UP = 5
 

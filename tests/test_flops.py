@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from support import Patterns, files_in
-from transferability import networks
+from transferability.architectures import caffenet
 from transferability.flops import flops_per_image
 from transferability.names import Network
 from transferability.series import train
@@ -63,7 +63,7 @@ def test_torch_counts_the_same_while_a_job_trains(job, recipe, running, tmp_path
 @pytest.mark.parametrize("job", ["baseA", "R1B R7B"])  # with dropout in fc7, and so six layers to share
 def test_the_papers_network_too(job, caffenet_recipe, running, tmp_path, monkeypatch):
     # The engine's own normalisation is a convolution, which torch would count.
-    monkeypatch.setattr(networks, "CrossChannelNormalisation", lambda channels: nn.LocalResponseNorm(5, 1e-4))
+    monkeypatch.setattr(caffenet, "CrossChannelNormalisation", lambda channels: nn.LocalResponseNorm(5, 1e-4))
 
     def gradients(output, _inputs, weights, *rest, **_):
         """Of a convolution with groups; torch's own count takes the weights' gradient as if there were one group."""

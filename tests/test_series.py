@@ -17,10 +17,11 @@ from torch import nn
 
 from support import files_in
 from transferability import networks, series
+from transferability.architectures.mini_caffenet import mini_caffenet
 from transferability.checkpoints import CheckpointError
 from transferability.interruption import Interrupted
+from transferability.layers import Architecture, he_normal
 from transferability.names import LAYER_NAMES, Network
-from transferability.networks import Architecture, he_normal, mini_caffenet
 from transferability.series import NetworkFiles, Recipe, Running, TrainingError, accuracies_of, train
 from transferability.splits import whole_split
 

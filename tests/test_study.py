@@ -1,6 +1,8 @@
 """The config: what is refused, how it is said, and what a good one asks for."""
 
 import copy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,7 +54,7 @@ def changed(path, value):
         (
             "networks.architecture",
             "alexnet",
-            "networks.architecture: is 'alexnet'; it must be one of mini_caffenet, caffenet",
+            "networks.architecture: is 'alexnet'; it must be one of caffenet, mini_caffenet",
         ),
         ("splits", [], "splits: is empty; give at least one"),
         ("splits", ["radnom0"], "splits: 'radnom0' is not random and a seed, such as random0"),
@@ -268,6 +270,14 @@ def test_every_key_of_the_schema_is_described_and_in_the_default_config():
     check(schema["properties"], DEFAULT, "")
     for kind in {data_set["kind"] for data_set in DEFAULT["datasets"].values()}:
         assert set(schema["$defs"]["data_sets"][kind]["properties"]) == set(DEFAULT["datasets"][kind])
+
+
+def test_a_config_is_checked_without_loading_torch_or_pandas():
+    """They take seconds, on every start of Snakemake and of every job."""
+    command = "import sys, transferability.study; print({'torch', 'pandas'} & sys.modules.keys())"
+    scripts = ROOT / "workflow" / "scripts"
+    done = subprocess.run([sys.executable, "-c", command], cwd=scripts, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_the_groups_of_embedded_data_sets_are_theirs():

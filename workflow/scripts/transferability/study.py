@@ -15,6 +15,7 @@ from typing import Any
 import jsonschema
 import yaml
 
+from transferability.architectures import architecture_names
 from transferability.groups import read_groups
 from transferability.hyperparameters import Hyperparameters
 from transferability.names import DEEPEST_CUT, HALVES, RANDOM_SOURCE, WHOLE, Network, Series
@@ -176,7 +177,10 @@ def read_study(config: Mapping[str, Any]) -> Study:
 
 @cache
 def _schema() -> Mapping[str, Any]:
+    """The file's schema, and in it the names that the library defines, so that they are said in one place."""
     schema: Mapping[str, Any] = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    networks = schema["properties"]["networks"]["properties"]
+    networks["architecture"]["enum"] = architecture_names()
     return schema
 
 

@@ -12,13 +12,20 @@ from test_statistics import frame
 from transferability import figures
 from transferability.accuracies import read_published
 from transferability.contact_sheet import contact_sheet
-from transferability.figure_style import figure_style, save
+from transferability.figure_style import LOOKS, figure_style, save
+from transferability.names import TREATMENTS
 from transferability.reuse_figure import reuse_figure
 from transferability.store import open_store
 from transferability.study import SCHEMA
 
 COLOURS = yaml.safe_load((SCHEMA.parents[2] / "config.yaml").read_text())["figures"]["colours"]
 STATISTIC = "top1_final"
+
+
+def test_every_treatment_has_a_look_of_its_own():
+    assert tuple(LOOKS) == TREATMENTS
+    assert len({(look.marker, look.line) for look in LOOKS.values()}) == len(LOOKS)
+    assert len({look.label for look in LOOKS.values()}) == len({look.symbol for look in LOOKS.values()}) == len(LOOKS)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transferability.names import DEEPEST_CUT, TREATMENTS, WHOLE, Network, Series, job_name
+from transferability.names import COPYING, DEEPEST_CUT, HALVES, TREATMENTS, WHOLE, Network, Series, job_name, source_of
 
 halves = st.sampled_from(["A", "B"])
 targets = st.sampled_from(["A", "B", WHOLE])
@@ -94,3 +94,17 @@ def test_impossible_networks_cannot_be_made(wrong):
 )
 def test_a_job_is_named_by_its_networks(networks, name):
     assert job_name([Network.parse(network) for network in networks]) == name
+
+
+@pytest.mark.parametrize("target", HALVES)
+@pytest.mark.parametrize("treatment", COPYING)
+def test_a_treatment_is_told_by_where_its_layers_come_from(treatment, target):
+    series = Series(source_of(treatment.removesuffix("+"), target), target, treatment.endswith("+"))
+    assert series.treatment == treatment
+
+
+@pytest.mark.parametrize(
+    ("name", "base"), [("A3B", "A"), ("B3B+", "B"), ("R3B", None), ("R3whole", None), ("baseB", None)]
+)
+def test_the_base_that_copied_layers_are_made_from(name, base):
+    assert Network.parse(name).base == base

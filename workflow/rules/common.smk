@@ -21,7 +21,7 @@ from transferability.devices import require_gpus
 from transferability.event_files import require_tensorboard
 from transferability.files import lock_file, read_json, require_writable
 from transferability.hyperparameters import ENGINE_VERSION
-from transferability.names import HALVES, RANDOM_SOURCE, WHOLE, Network, Series, depths_label
+from transferability.names import HALVES, SOURCES, WHOLE, Network, Series, depths_label
 from transferability.store import MANIFEST, STORE_FILES, STORE_VERSION
 
 try:
@@ -52,7 +52,7 @@ wildcard_constraints:
     split="|".join(STUDY.splits),
     seed="|".join(map(str, STUDY.seeds)),
     target="A|B|whole",
-    source="A|B|R",
+    source="|".join(SOURCES),
     examples=r"\d+",
 
 
@@ -126,9 +126,8 @@ def groups_of_split(wildcards):
 
 def source_checkpoint(wildcards):
     """What a series copies its layers from; untrained layers come from nowhere."""
-    if wildcards.source == RANDOM_SOURCE:
-        return []
-    return f"{NETWORKS}/{Network(wildcards.source).name}.safetensors"
+    base = Series(wildcards.source, wildcards.target).at(1).base
+    return [] if base is None else f"{NETWORKS}/{Network(base).name}.safetensors"
 
 
 def training_resources(stage, networks):

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from transferability.files import open_csv, read_json
-from transferability.names import DEEPEST_CUT, HALVES, RANDOM_SOURCE, TREATMENTS, WHOLE, Network
+from transferability.names import DEEPEST_CUT, HALVES, RANDOM_SOURCE, TREATMENTS, WHOLE, Network, source_of
 from transferability.splits import GROUPED, RANDOM
 
 STATISTICS = ("top1_final", "top5_final", "top1_best", "top5_best", "top1_mean_best10", "top5_mean_best10")
@@ -254,12 +254,8 @@ def _published_network(text: Mapping[str, str]) -> Network:
     _one_of(text, "examples_per_class", ("",))
     if treatment.startswith("transfer"):
         _one_of(text, "target", HALVES)
-    sources = {
-        "selffer": (target,),
-        "transfer": tuple(half for half in HALVES if half != target),
-        "random": ("", RANDOM_SOURCE),
-    }[treatment.removesuffix("+")]
-    source = _one_of(text, "source", sources) or RANDOM_SOURCE
+    source = source_of(treatment.removesuffix("+"), target)
+    _one_of(text, "source", ("", source) if source == RANDOM_SOURCE else (source,))
     n = _integer(text, "n", 1, DEEPEST_CUT)
     return Network(target, source, copied=n, frozen=0 if treatment.endswith("+") else n)
 

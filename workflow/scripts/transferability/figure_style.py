@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import seaborn as sns
@@ -16,45 +16,30 @@ from numpy.typing import ArrayLike
 
 from transferability.files import whole_file
 
-# Told apart without colour too: by marker and by line.
-MARKERS = {
-    "base": "o",
-    "selffer": "s",
-    "selffer+": "s",
-    "transfer": "D",
-    "transfer+": "D",
-    "random": "v",
-    "random+": "v",
-    "reduced": "o",
+
+class Look(NamedTuple):
+    """How a treatment looks and what it is called in figures; told apart without colour too, by marker and by line."""
+
+    marker: str
+    line: str
+    label: str
+    symbol: str
+
+
+LOOKS = {
+    "base": Look("o", ":", "base", "base"),
+    "selffer": Look("s", "--", "selffer BnB, frozen", "BnB"),
+    "selffer+": Look("s", "-", "selffer BnB⁺, fine-tuned", "BnB⁺"),
+    "transfer": Look("D", "--", "transfer AnB, frozen", "AnB"),
+    "transfer+": Look("D", "-", "transfer AnB⁺, fine-tuned", "AnB⁺"),
+    "random": Look("v", "--", "random, frozen", "random filters"),
+    "random+": Look("v", "-", "random, fine-tuned", "random filters, fine-tuned"),
+    "reduced": Look("o", "-", "reduced", "reduced"),
 }
-LINES = {
-    "base": ":",
-    "selffer": "--",
-    "selffer+": "-",
-    "transfer": "--",
-    "transfer+": "-",
-    "random": "--",
-    "random+": "-",
-    "reduced": "-",
-}
-LABELS = {
-    "base": "base",
-    "selffer": "selffer BnB, frozen",
-    "selffer+": "selffer BnB⁺, fine-tuned",
-    "transfer": "transfer AnB, frozen",
-    "transfer+": "transfer AnB⁺, fine-tuned",
-    "random": "random, frozen",
-    "random+": "random, fine-tuned",
-}
-SYMBOLS = {
-    "base": "base",
-    "selffer": "BnB",
-    "selffer+": "BnB⁺",
-    "transfer": "AnB",
-    "transfer+": "AnB⁺",
-    "random": "random filters",
-    "random+": "random filters, fine-tuned",
-}
+MARKERS = {treatment: look.marker for treatment, look in LOOKS.items()}
+LINES = {treatment: look.line for treatment, look in LOOKS.items()}
+LABELS = {treatment: look.label for treatment, look in LOOKS.items()}
+SYMBOLS = {treatment: look.symbol for treatment, look in LOOKS.items()}
 KIND_TITLES = {"random": "similar halves (random)", "grouped": "dissimilar halves (by group)", "whole": "all classes"}
 
 QUIET = "#555555"  # notes, and what has no colour of its own

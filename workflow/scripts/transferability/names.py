@@ -30,13 +30,25 @@ RANDOM_SOURCE = "R"
 LAYER_NAMES = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8")
 DEEPEST_CUT = len(LAYER_NAMES) - 1
 
-TREATMENTS = ("base", "selffer", "selffer+", "transfer", "transfer+", "random", "random+", "reduced")
+# Sources that are no half's base as it is: the letter that names of networks have, and the treatment it makes.
+OTHER_SOURCES = {RANDOM_SOURCE: "random"}
+SOURCES = (*HALVES, *OTHER_SOURCES)
 
-_COPIES = r"(?P<source>[ABR])(?P<n>%s)(?P<target>A|B|whole)(?P<plus>\+?)(_keep(?P<keep>[1-9][0-9]*))?"
+# Treatments that copy layers, which are frozen or (+) fine-tuned.
+COPYING = tuple(f"{kind}{plus}" for kind in ("selffer", "transfer", *OTHER_SOURCES.values()) for plus in ("", "+"))
+TREATMENTS = ("base", *COPYING, "reduced")
+
+_COPIES = rf"(?P<source>{'|'.join(SOURCES)})(?P<n>%s)(?P<target>A|B|whole)(?P<plus>\+?)(_keep(?P<keep>[1-9][0-9]*))?"
 _SERIES = re.compile(_COPIES % "n")
 _COPY = re.compile(_COPIES % "[1-9][0-9]*")
 _BASE = re.compile(r"base(?P<target>A|B|whole)")
 _REDUCED = re.compile(r"reduced(?P<examples>[1-9][0-9]*)")
+
+
+def source_of(kind: str, target: str) -> str:
+    """Where a kind of treatment, one of `COPYING` without its +, takes the layers of a target's networks from."""
+    other_half = {"A": "B", "B": "A"}.get(target, "")
+    return {"selffer": target, "transfer": other_half, **{name: source for source, name in OTHER_SOURCES.items()}}[kind]
 
 
 @dataclass(frozen=True, order=True)
@@ -58,8 +70,9 @@ class Network:
     examples_per_class: int | None = None
 
     def __post_init__(self) -> None:
-        if self.target not in (*HALVES, WHOLE) or self.source not in (None, *HALVES, RANDOM_SOURCE):
-            raise ValueError(f"a network is of the halves A and B, or whole, and copies from A, B or R: {self!r}")
+        if self.target not in (*HALVES, WHOLE) or self.source not in (None, *SOURCES):
+            sources = f"{', '.join(SOURCES[:-1])} or {SOURCES[-1]}"
+            raise ValueError(f"a network is of the halves A and B, or whole, and copies from {sources}: {self!r}")
         if (self.source is None) != (self.copied == 0):
             raise ValueError(f"a network copies layers exactly if it has a source: {self!r}")
         if not 0 <= self.frozen <= self.copied:
@@ -74,8 +87,13 @@ class Network:
         """One of `TREATMENTS`."""
         if self.source is None:
             return "base" if self.examples_per_class is None else "reduced"
-        kind = {self.target: "selffer", RANDOM_SOURCE: "random"}.get(self.source, "transfer")
+        kind = {self.target: "selffer", **OTHER_SOURCES}.get(self.source, "transfer")
         return kind if self.frozen else f"{kind}+"
+
+    @property
+    def base(self) -> str | None:
+        """The half whose base network the copied layers are made from; None if they are made from none."""
+        return None if self.source == RANDOM_SOURCE else self.source
 
     @property
     def stage(self) -> str:

@@ -14,7 +14,7 @@ from typing import Self
 
 from transferability.calibration import Cost, Workload, calibrate, start_seconds
 from transferability.data_size import DataSize, HalfSize, half_sizes
-from transferability.names import RANDOM_SOURCE, Network
+from transferability.names import Network
 from transferability.needs import amount, state_bytes, weight_bytes
 from transferability.series import Running
 from transferability.stream import Preprocessing
@@ -51,8 +51,8 @@ class Job:
     @property
     def source(self) -> Self | None:
         """The job whose network these copy from, and which they wait for."""
-        source = self.networks[0].source
-        return None if source in (None, RANDOM_SOURCE) else type(self)(self.split, self.seed, (Network(str(source)),))
+        base = self.networks[0].base
+        return None if base is None else type(self)(self.split, self.seed, (Network(base),))
 
 
 @dataclass(frozen=True)

@@ -473,10 +473,10 @@ def source_weights(recipe: Recipe, network: Network, source: Path | None) -> dic
         )
         return dict(untrained.state_dict())
     if source is None:
-        raise ValueError(f"{network.name} copies layers from base{network.source}, whose checkpoint is not given")
+        raise ValueError(f"{network.name} copies layers from base{network.base}, whose checkpoint is not given")
     return load_weights(
         source,
-        network=f"base{network.source}",
+        network=f"base{network.base}",
         split=recipe.split.name,
         seed=recipe.seed,
         store_checksum=recipe.store.checksum,

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from transferability.names import DEEPEST_CUT, HALVES, LAYER_NAMES, TREATMENTS, Network, Series
+from transferability.names import COPYING, DEEPEST_CUT, HALVES, LAYER_NAMES, TREATMENTS, Network, Series
 from transferability.splits import GROUPED, RANDOM
 
 LAYER_RANGES = ((1, 7), (3, 7), (5, 7))  # of the paper's Table 1
@@ -42,7 +42,6 @@ _MEANS = ["kind", "n", "pairs", "splits", "mean", "low", "high"]
 # How layers of the other half's base can be used: frozen, or fine-tuned with the rest.
 WAYS_OF_REUSE: Mapping[str, str] = {"transfer": "frozen", "transfer+": "fine-tuned"}
 
-COPYING = ("selffer", "selffer+", "transfer", "transfer+", "random", "random+")
 ANY = "any"
 
 

@@ -18,7 +18,7 @@ import yaml
 from transferability.architectures import architecture_names
 from transferability.groups import read_groups
 from transferability.hyperparameters import Hyperparameters
-from transferability.names import DEEPEST_CUT, HALVES, RANDOM_SOURCE, WHOLE, Network, Series
+from transferability.names import COPYING, DEEPEST_CUT, HALVES, RANDOM_SOURCE, WHOLE, Network, Series, source_of
 
 PROJECT = Path(__file__).parents[3]
 SCHEMA = PROJECT / "workflow" / "schemas" / "config.schema.yaml"
@@ -181,6 +181,9 @@ def _schema() -> Mapping[str, Any]:
     schema: Mapping[str, Any] = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     networks = schema["properties"]["networks"]["properties"]
     networks["architecture"]["enum"] = architecture_names()
+    networks["treatments"]["items"]["enum"] = COPYING
+    colours = schema["properties"]["figures"]["properties"]["colours"]
+    colours["properties"] = {treatment: {"type": "string"} for treatment in ("base", *COPYING)}
     return schema
 
 
@@ -198,10 +201,9 @@ def _series_of(networks: Mapping[str, Any]) -> tuple[tuple[Series, ...], tuple[S
             whole.append(Series(RANDOM_SOURCE, WHOLE, fine_tuned))
             continue
         for target in HALVES:
-            other = HALVES[1 - HALVES.index(target)]
-            source = {"selffer": target, "transfer": other, "random": RANDOM_SOURCE}[kind]
+            source = source_of(kind, target)
             halves.append(Series(source, target, fine_tuned))
-            if kind != "random" and not fine_tuned:
+            if source in HALVES and not fine_tuned:
                 halves += [Series(source, target, preserved=layers) for layers in sorted(networks["preserve"])]
     return tuple(halves), tuple(whole)
 

@@ -19,7 +19,7 @@ from transferability.accuracies import STATISTICS, collect, read_accuracies
 from transferability.checkpoints import copy_layers, load_weights, read_about
 from transferability.files import read_json, sha256_of
 from transferability.groups import grouped, read_groups
-from transferability.names import RANDOM_SOURCE, Network
+from transferability.names import Network
 from transferability.networks import build_network
 from transferability.provenance import provenance
 from transferability.series import NetworkFiles, Recipe, accuracies_of, evaluate, identity_of, source_weights
@@ -95,9 +95,9 @@ class NetworkCheck:
     @property
     def source(self) -> Path | None:
         """The checkpoint whose layers it has."""
-        if self.network.source is None or self.network.source == RANDOM_SOURCE:
+        if self.network.base is None:
             return None
-        return self.files.checkpoint.with_name(f"{Network(self.network.source).name}.safetensors")
+        return self.files.checkpoint.with_name(f"{Network(self.network.base).name}.safetensors")
 
     @cached_property
     def weights(self) -> dict[str, torch.Tensor]:

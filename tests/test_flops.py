@@ -10,8 +10,11 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from support import Patterns, files_in
+from transferability import networks
 from transferability.architectures import caffenet
+from transferability.architectures.mini_caffenet import mini_caffenet
 from transferability.flops import flops_per_image
+from transferability.layers import Architecture, he_normal
 from transferability.names import Network
 from transferability.series import train
 from transferability.splits import random_split
@@ -92,3 +95,25 @@ def test_the_papers_network_at_its_own_size():
     flops = flops_per_image("caffenet", (227, 227, 3), 1000)
     assert flops.forward == 2 * sum(uses)
     assert flops.backward == 2 * (2 * sum(uses) - uses[0])
+
+
+def test_layers_may_nest_and_normalise_by_batch(monkeypatch):
+    """Batch norm of one image and one position has no variance, and a layer need not be a chain of modules."""
+
+    class Sum(nn.Module):
+        def __init__(self, one, other):
+            super().__init__()
+            self.one, self.other = one, other
+
+        def forward(self, features):
+            return self.one(features) + self.other(features)
+
+    def build(image_shape, classes):
+        network = mini_caffenet(image_shape, classes)
+        network.conv3 = Sum(network.conv3, nn.Sequential(nn.Conv2d(32, 48, 1)))
+        network.fc7 = nn.Sequential(network.fc7, nn.BatchNorm1d(128))
+        return network
+
+    monkeypatch.setitem(networks.ARCHITECTURES, "nested", Architecture(build, he_normal, smallest_side=7))
+    plain, nested = (flops_per_image(name, (24, 24, 1), 32).forward for name in ("mini_caffenet", "nested"))
+    assert nested - plain == 2 * 32 * 48 * 3 * 3

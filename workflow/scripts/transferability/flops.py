@@ -50,15 +50,19 @@ def flops_per_image(
 
 def _layers(architecture: str, image_shape: tuple[int, int, int], classes: int) -> tuple[list[int], int]:
     """Operations an image of each layer's forward pass, and how many of the lowest layers are without dropout."""
+    layers: list[int] = []
+
+    def count(module: nn.Module, _inputs: object, output: torch.Tensor) -> None:
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            layers[-1] += 2 * module.weight[0].numel() * output.numel()
+
     with torch.device("meta"):
-        network = build_network(architecture, image_shape, classes, 0)
+        network = build_network(architecture, image_shape, classes, 0).eval()  # batch norm learns nothing of one image
         height, width, channels = image_shape
         features = torch.empty(1, channels, height, width)
-        layers = []
         for layer in network:
             layers.append(0)
-            for module in layer.children():
-                features = module(features)
-                if isinstance(module, nn.Conv2d | nn.Linear):
-                    layers[-1] += 2 * module.weight[0].numel() * features.numel()
+            for module in layer.modules():
+                module.register_forward_hook(count)
+            features = layer(features)
     return layers, first_stochastic_layer(network)

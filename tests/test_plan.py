@@ -96,6 +96,11 @@ class TestDataSize:
         with pytest.raises(StoreError, match=r"datasets\.mine: there is no folder /no/such, and no file of groups"):
             data_size(study, Path("no store"))
 
+    def test_any_kind_of_data_set_that_is_not_at_hand_is_refused(self, small, monkeypatch):
+        monkeypatch.setattr("transferability.data_size.at_hand", lambda settings: False)
+        with pytest.raises(StoreError, match=r"datasets\.glyphs: its images are not at hand, and no file of groups"):
+            data_size(small, Path("no store"))
+
 
 class TestWallTime:
     @given(data=st.data(), devices=st.integers(1, 9))

@@ -11,6 +11,16 @@ from transferability.joblog import Say
 from transferability.store import ImageSource
 
 
+def at_hand(settings: Mapping[str, Any]) -> bool:
+    """Whether `image_source` has nothing to download or unpack, so that a plan may count the images."""
+    match settings["kind"]:
+        case "folder":
+            return Path(settings["root"]).is_dir()
+        case "torchvision":
+            return False
+    return True
+
+
 @contextmanager
 def image_source(name: str, settings: Mapping[str, Any], say: Say = lambda line: None) -> Iterator[ImageSource]:
     """The data set of that name, from its settings in the config; for as long as the block lasts."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from transferability.data_sets import image_source
+from transferability.data_sets import at_hand, image_source
 from transferability.groups import grouped, read_groups
 from transferability.splits import make_split
 from transferability.store import MANIFEST, ImageClass, ImageSource, StoreError, open_store
@@ -59,12 +59,11 @@ def data_size(study: Study, store: Path) -> DataSize:
     Raises:
         StoreError: there are neither a store nor images, and no file of groups that names the classes.
     """
-    settings = study.data_set
     if (store / MANIFEST).exists():
         opened = open_store(store)
         parts = opened.labels[opened.training], opened.labels[opened.validation]
         return _counted(study, opened.classes, parts, opened.image_shape, f"counted in {store}")
-    if settings["kind"] == "glyphs" or (settings["kind"] == "folder" and Path(settings["root"]).is_dir()):
+    if at_hand(study.data_set):
         with image_source(study.config["dataset"], study.store_settings) as source:
             return _of_source(study, source)
     return _assumed(study)
@@ -106,16 +105,17 @@ def _assumed(study: Study) -> DataSize:
         count, training, validation, shape = TORCHVISION_SETS[settings["set"]]
         classes = classes or [ImageClass(f"{i:03}") for i in range(count)]
         origin = "those of the official set"
-    elif classes:
+    elif settings["kind"] == "folder" and classes:
         classes = classes[:: settings.get("every_class", 1)]
         training, validation = ASSUMED_IMAGES
         training = min(training, settings.get("images_per_class") or training)
         shape = (settings["size"], settings["size"], settings.get("channels", 3))
         origin = f"assumed: {settings['root']} is no folder; the classes are those of {groups}"
     else:
+        there_is = f"there is no folder {settings['root']}" if "root" in settings else "its images are not at hand"
         raise StoreError(
-            f"datasets.{study.config['dataset']}: there is no folder {settings['root']}, and no file of groups that "
-            "would tell its classes; a plan needs one of the two, or the store"
+            f"datasets.{study.config['dataset']}: {there_is}, and no file of groups that would tell its classes; "
+            "a plan needs one of the two, or the store"
         )
     per_class = np.ones(len(classes), dtype=np.int64)
     return DataSize(tuple(classes), training * per_class, validation * per_class, shape, origin)

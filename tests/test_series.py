@@ -148,6 +148,16 @@ class TestIndependence:
         train(recipe, alone, source, replace(running, states=tmp_path / "other states"))
         assert contents(alone).items() <= contents(together).items()
 
+    def test_dropout_of_channels_is_each_networks_own_too(self, recipe, running, tmp_path, with_channel_dropout):
+        recipe = replace(recipe, architecture=with_channel_dropout)
+        train(recipe, files_in(tmp_path, "baseA"), None, running)
+        source = tmp_path / "baseA.safetensors"
+        together = files_in(tmp_path / "together", "A2B", "A3B", "A4B")
+        train(recipe, together, source, running)
+        alone = files_in(tmp_path / "alone", "A3B")
+        train(recipe, alone, source, replace(running, states=tmp_path / "other states"))
+        assert contents(alone).items() <= contents(together).items()
+
     def test_what_was_drawn_before_makes_no_difference(self, recipe, running, bases, tmp_path):
         for folder, draws in (("one", 0), ("other", 7)):
             torch.rand(draws)
@@ -219,6 +229,24 @@ class TestGoingOn:
             with pytest.raises(KeyboardInterrupt):
                 train(recipe, files, source, running)
         train(recipe, files, source, running)
+        assert contents(files) == contents(undisturbed)
+
+    def test_running_statistics_go_on_too(self, recipe, running, tmp_path, with_batch_norm):
+        recipe = replace(recipe, architecture=with_batch_norm)
+        undisturbed, files = files_in(tmp_path / "undisturbed", "R1B", "R3B"), files_in(tmp_path, "R1B", "R3B")
+        train(recipe, undisturbed, None, replace(running, states=tmp_path / "other states"))
+
+        class Dying(series.StateFolder):
+            def save(self, state):
+                super().save(state)
+                if state.updates == 13:
+                    raise KeyboardInterrupt
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(series, "StateFolder", Dying)
+            with pytest.raises(KeyboardInterrupt):
+                train(recipe, files, None, running)
+        train(recipe, files, None, running)
         assert contents(files) == contents(undisturbed)
 
     def test_finished_networks_are_put_back_not_trained_again(self, recipe, running, bases, tmp_path, monkeypatch):
@@ -386,6 +414,18 @@ def with_dropout(monkeypatch):
 
     monkeypatch.setitem(networks.ARCHITECTURES, "with_dropout", Architecture(build, he_normal, smallest_side=7))
     return "with_dropout"
+
+
+@pytest.fixture
+def with_channel_dropout(monkeypatch):
+    def build(image_shape, classes):
+        network = mini_caffenet(image_shape, classes)
+        network.conv4 = nn.Sequential(nn.Dropout2d(0.5), *network.conv4)
+        return network
+
+    architecture = Architecture(build, he_normal, smallest_side=7)
+    monkeypatch.setitem(networks.ARCHITECTURES, "with_channel_dropout", architecture)
+    return "with_channel_dropout"
 
 
 @pytest.fixture

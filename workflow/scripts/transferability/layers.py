@@ -9,6 +9,9 @@ from torch import nn
 
 from transferability.names import LAYER_NAMES
 
+# All that draw random numbers in training.
+DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
+
 
 @dataclass(frozen=True)
 class Architecture:

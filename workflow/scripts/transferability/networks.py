@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from transferability.architectures import architecture_names
-from transferability.layers import Architecture
+from transferability.layers import DROPOUT, Architecture
 from transferability.seeding import seed_for
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -48,6 +48,6 @@ def build_network(
 def first_stochastic_layer(network: nn.Sequential) -> int:
     """How many of the lowest layers contain no dropout."""
     for depth, layer in enumerate(network):
-        if any(isinstance(module, nn.Dropout) and module.p > 0 for module in layer.modules()):
+        if any(isinstance(module, DROPOUT) and module.p > 0 for module in layer.modules()):
             return depth
     return len(network)

@@ -25,6 +25,7 @@ from transferability.files import sha256_of, write_csv, write_json
 from transferability.graphs import Replayed, side_by_side
 from transferability.hyperparameters import ENGINE_VERSION, Hyperparameters
 from transferability.interruption import Interrupted, StopRequest
+from transferability.layers import DROPOUT
 from transferability.names import RANDOM_SOURCE, Network
 from transferability.networks import build_network, first_stochastic_layer
 from transferability.optimiser import CaffeSGD
@@ -230,7 +231,7 @@ class _Pupil:
         self.model.train()
         for layer in self.model[: self.network.frozen]:
             for module in layer.modules():
-                module.train(isinstance(module, nn.Dropout))
+                module.train(isinstance(module, DROPOUT))
 
     def validation_mode(self) -> None:
         self.model.eval()

@@ -1,5 +1,6 @@
 """docs/extending.md, followed word by word: its diffs are applied, its configs written and its commands run."""
 
+import ast
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
-from test_workflow import ROOT, SMALL, Project, kill_started, merged
+from test_workflow import ROOT, SMALL, Project, merged
 from transferability.names import LAYER_NAMES
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
@@ -37,7 +38,7 @@ figure = figures.figure3(read_accuracies(results / "accuracies.csv"), "top1_fina
 print(figure.axes[2].get_legend_handles_labels()[1])
 """
 
-pytestmark = pytest.mark.slow
+TITLES = ("A data set of another kind", "Another network", "Another treatment")
 
 
 @dataclass(frozen=True)
@@ -120,15 +121,9 @@ def extended(factory, title, changes=None):
     return Extended(factory.mktemp("extended"), Section.titled(title), changes)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _nothing_keeps_running():
-    yield
-    kill_started()
-
-
 @pytest.fixture(scope="module")
 def blood(tmp_path_factory):
-    project = extended(tmp_path_factory, "A data set of another kind")
+    project = extended(tmp_path_factory, TITLES[0])
     random = np.random.default_rng(0)
     labels = {"train": np.arange(8 * 12) % 8, "val": np.arange(8 * 5)[::-1] % 8}
     arrays = {f"{part}_labels": of_part[:, None].astype(np.uint8) for part, of_part in labels.items()}
@@ -144,14 +139,15 @@ def blood(tmp_path_factory):
 @pytest.fixture(scope="module")
 def vgg(tmp_path_factory):
     changes = {"networks": {"treatments": ["transfer", "transfer+"]}}
-    return extended(tmp_path_factory, "Another network", changes).follow()
+    return extended(tmp_path_factory, TITLES[1], changes).follow()
 
 
 @pytest.fixture(scope="module")
 def permuted(tmp_path_factory):
-    return extended(tmp_path_factory, "Another treatment").follow()
+    return extended(tmp_path_factory, TITLES[2]).follow()
 
 
+@pytest.mark.slow
 class TestADataSetOfAnotherKind:
     def test_the_store_has_the_files_images(self, blood):
         store = blood.folder / "results" / "stores" / "blood"
@@ -200,6 +196,7 @@ class TestADataSetOfAnotherKind:
         assert re.search(rf"StoreError: datasets\.x\.file: .*x\.npz cannot be used \(.*{message}", done.stderr)
 
 
+@pytest.mark.slow
 class TestAnotherNetwork:
     def test_checkpoints_are_of_the_new_network(self, vgg):
         assert {name.removeprefix("random0/seed0/").removesuffix(".safetensors") for name in vgg.networks()} == {
@@ -239,6 +236,7 @@ class TestAnotherNetwork:
             assert path.read_bytes() == (vgg.results / Path(name).relative_to("results/alone")).read_bytes()
 
 
+@pytest.mark.slow
 class TestAnotherTreatment:
     def test_frozen_layers_are_the_bases_shuffled(self, permuted):
         source, deep = permuted.weights("baseB"), permuted.weights("P7B")
@@ -283,15 +281,26 @@ class TestAnotherTreatment:
         assert all(rule.startswith("train_fine_tuned") and "source=P" in wildcards for rule, wildcards in jobs)
 
 
-def test_all_three_together_are_as_clean_as_the_project(tmp_path):
-    """Their diffs go together, and formatting, lint, types and Snakemake's own lint find nothing to say."""
-    titles = ("A data set of another kind", "Another network", "Another treatment")
-    sections = [Section.titled(title) for title in titles]
-    together = Section([diff for section in sections for diff in section.diffs], {}, [])
-    project = Extended(tmp_path, together)
+@pytest.fixture
+def all_three(tmp_path):
+    """A copy with the diffs of all sections."""
+    sections = map(Section.titled, TITLES)
+    return Extended(tmp_path, Section([diff for section in sections for diff in section.diffs], {}, []))
+
+
+def test_the_diffs_apply_together(all_three):
+    """Fast, to be told at once when the code around a diff has changed: make it again from the code as it is."""
+    library = all_three.folder / "workflow" / "scripts" / "transferability"
+    for path in (library / "npz_arrays.py", library / "architectures" / "mini_vgg.py", library / "series.py"):
+        ast.parse(path.read_text())
+
+
+@pytest.mark.slow
+def test_all_three_are_as_clean_as_the_project(all_three):
+    """Formatting, lint, types and Snakemake's own lint find nothing to say."""
     for command in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]):
         done = subprocess.run(
-            [sys.executable, "-m", *command], cwd=project.folder, text=True, capture_output=True, check=False
+            [sys.executable, "-m", *command], cwd=all_three.folder, text=True, capture_output=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
-    assert "good condition" in project.shell("snakemake --lint")
+    assert "good condition" in all_three.shell("snakemake --lint")

@@ -8,11 +8,11 @@ import yaml
 
 from transferability.config_reference import CONFIG, PAGE, config_reference
 from transferability.image_folders import image_folders
-from transferability.study import SCHEMA
+from transferability.study import config_schema
 
-SCHEMA_CONTENT = yaml.safe_load(SCHEMA.read_text())
+SCHEMA = config_schema()
 DEFAULT = yaml.safe_load(CONFIG.read_text())
-KINDS = SCHEMA_CONTENT["$defs"]["data_sets"]
+KINDS = SCHEMA["$defs"]["data_sets"]
 
 
 def keys_of(about, path=""):
@@ -23,7 +23,7 @@ def keys_of(about, path=""):
         yield from keys_of(value.get("items", {}), f"{path}{key}[].")
 
 
-KEYS = [*keys_of(SCHEMA_CONTENT), *(pair for kind in KINDS.values() for pair in keys_of(kind))]
+KEYS = [*keys_of(SCHEMA), *(pair for kind in KINDS.values() for pair in keys_of(kind))]
 
 
 def rows(page):
@@ -36,7 +36,7 @@ def sections(page):
 
 
 def test_the_page_is_what_make_docs_writes():
-    assert PAGE.read_text() == config_reference(SCHEMA_CONTENT, DEFAULT), "run make docs, and commit what it writes"
+    assert PAGE.read_text() == config_reference(SCHEMA, DEFAULT), "run make docs, and commit what it writes"
 
 
 def test_every_key_says_what_it_is():

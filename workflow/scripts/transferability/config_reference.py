@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from transferability.study import PROJECT, SCHEMA
+from transferability.study import PROJECT, config_schema
 
 CONFIG = PROJECT / "config.yaml"
 PAGE = PROJECT / "docs" / "configuration.md"
@@ -149,8 +149,8 @@ def _prose(text: str) -> str:
 
 def main() -> None:
     """Write the page."""
-    schema, defaults = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in (SCHEMA, CONFIG))
-    PAGE.write_text(config_reference(schema, defaults), encoding="utf-8")
+    defaults = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+    PAGE.write_text(config_reference(config_schema(), defaults), encoding="utf-8")
 
 
 if __name__ == "__main__":

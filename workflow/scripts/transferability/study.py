@@ -152,7 +152,7 @@ def event_folder(config: Mapping[str, Any], split: str, seed: str | int) -> Path
 
 def read_study(config: Mapping[str, Any]) -> Study:
     """Check a config and say what it asks for; ConfigError with everything that is wrong."""
-    schema = _schema()
+    schema = config_schema()
     problems = dict.fromkeys(
         list(_schema_problems(config, schema))
         or list(_data_set_problems(config, schema))
@@ -176,14 +176,16 @@ def read_study(config: Mapping[str, Any]) -> Study:
 
 
 @cache
-def _schema() -> Mapping[str, Any]:
+def config_schema() -> Mapping[str, Any]:
     """The file's schema, and in it the names that the library defines, so that they are said in one place."""
     schema: Mapping[str, Any] = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     networks = schema["properties"]["networks"]["properties"]
     networks["architecture"]["enum"] = architecture_names()
     networks["treatments"]["items"]["enum"] = COPYING
     colours = schema["properties"]["figures"]["properties"]["colours"]
-    colours["properties"] = {treatment: {"type": "string"} for treatment in ("base", *COPYING)}
+    colours["properties"] = {
+        treatment: {"type": "string", "description": f"Of {treatment} networks."} for treatment in ("base", *COPYING)
+    }
     return schema
 
 

@@ -1,0 +1,54 @@
+"""How many floating-point operations a study's trainings take, and what that is in hours at a given rate.
+
+    python benchmarks/operations.py [CONFIG ...]
+
+Counted from the layers' shapes as they are really run (transferability/flops.py), not measured; evaluations are left
+out. Halves are taken to have half of the classes, which matters to the last layer only.
+"""
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+
+import yaml
+from snakemake.utils import update_config  # type: ignore[import-untyped]
+
+from transferability.flops import flops_per_image
+from transferability.names import WHOLE
+from transferability.study import Study, read_study
+
+CLASSES = 1000  # of the whole set
+RATES = (50, 100, 200, 300)  # TFLOP/s that are sustained
+
+
+def operations(study: Study, side: int, channels: int) -> Counter[str]:
+    """By stage, of all networks."""
+    counted: Counter[str] = Counter()
+    for _, _, job in study.jobs():
+        settings = study.hyperparameters[job[0].stage]
+        classes = CLASSES if job[0].target == WHOLE else CLASSES // 2
+        frozen = [network.frozen for network in job]
+        of_an_image = flops_per_image(study.config["networks"]["architecture"], (side, side, channels), classes, frozen)
+        counted[job[0].stage] += of_an_image.training * settings.iterations * settings.batch_size
+    return counted
+
+
+def main() -> None:
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    for path in sys.argv[1:] or [str(ROOT / "config" / "imagenet.yaml")]:
+        update_config(config, yaml.safe_load(Path(path).read_text()))
+    study = read_study(config)
+    side = config["preprocessing"]["crop"] or study.data_set["size"]
+    counted = operations(study, side, study.data_set.get("channels", 3))
+    for stage, count in counted.items():
+        print(f"{stage:12} {count:10.3g}")
+    print(f"{'all':12} {counted.total():10.3g}")
+    for rate in RATES:
+        print(f"at {rate:4} TFLOP/s {counted.total() / rate / 1e12 / 3600:10.3g} hours")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,9 +1,10 @@
-"""How many floating-point operations a study's trainings take, and what that is in hours at a given rate.
+"""How many floating-point operations the paper's study takes, and what that is in hours at a given rate.
 
-    python benchmarks/operations.py [CONFIG ...]
+    python benchmarks/operations.py
 
 Counted from the layers' shapes as they are really run (transferability/flops.py), not measured; evaluations are left
-out. Halves are taken to have half of the classes, which matters to the last layer only.
+out. Halves are taken to have half of the classes, which matters to the last layer only. For other studies, and on
+a device, there is `snakemake plan`.
 """
 
 import sys
@@ -24,9 +25,10 @@ CLASSES = 1000  # of the whole set
 RATES = (50, 100, 200, 300)  # TFLOP/s that are sustained
 
 
-def operations(study: Study, side: int, channels: int) -> Counter[str]:
+def operations(study: Study) -> Counter[str]:
     """By stage, of all networks."""
     counted: Counter[str] = Counter()
+    side, channels = study.config["preprocessing"]["crop"], 3
     for _, _, job in study.jobs():
         settings = study.hyperparameters[job[0].stage]
         classes = CLASSES if job[0].target == WHOLE else CLASSES // 2
@@ -38,11 +40,8 @@ def operations(study: Study, side: int, channels: int) -> Counter[str]:
 
 def main() -> None:
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    for path in sys.argv[1:] or [str(ROOT / "config" / "imagenet.yaml")]:
-        update_config(config, yaml.safe_load(Path(path).read_text()))
-    study = read_study(config)
-    side = config["preprocessing"]["crop"] or study.data_set["size"]
-    counted = operations(study, side, study.data_set.get("channels", 3))
+    update_config(config, yaml.safe_load((ROOT / "config" / "imagenet.yaml").read_text()))
+    counted = operations(read_study(config))
     for stage, count in counted.items():
         print(f"{stage:12} {count:10.3g}")
     print(f"{'all':12} {counted.total():10.3g}")

@@ -40,7 +40,7 @@ rule deepest_transfer:
     output:
         "deepest.csv",
     shell:
-        "grep -E '^network|,A7B,' {input.accuracies} > {output}"
+        "grep -E '^split,|,A7B,' {input.accuracies} > {output}"
 """
 
 pytestmark = pytest.mark.slow
@@ -83,9 +83,11 @@ def other(tmp_path):
 
 def test_the_whole_study_is_planned_under_the_names_that_the_other_workflow_gives(other):
     expected = {
-        **dict.fromkeys(["store", "contact_sheet", "split", "filters", "accuracies", "statistics", "figures"], "1"),
+        **dict.fromkeys(
+            ["store", "contact_sheet", "split", "halves_sheet", "filters", "accuracies", "statistics"], "1"
+        ),
         **dict.fromkeys(["train_base", "train_frozen_n1_to_7"], "2"),
-        **dict.fromkeys(["learning_curves", "all"], "1"),
+        **dict.fromkeys(["figures", "learning_curves", "report", "all"], "1"),
     }
     counts = job_counts(other.write().run("--dry-run", "transferability_all"))
     counts.pop("total")
@@ -98,7 +100,8 @@ def test_a_rule_of_the_other_workflow_uses_the_accuracies(other):
     other.write(own_target, CONFIG, MODULE, OWN_RULES).run()
     accuracies = pd.read_csv(other.folder / "results" / "small" / "accuracies.csv")
     assert set(accuracies["network"]) == {"baseA", "baseB", *(f"{s}{n}{t}" for n in (1, 7) for s, t in ("AB", "BA"))}
-    (deepest,) = (other.folder / "deepest.csv").read_text().splitlines()
+    header, deepest = (other.folder / "deepest.csv").read_text().splitlines()
+    assert header.startswith("split,kind,network,")
     assert deepest.startswith("random0,random,A7B,")
     assert not (other.folder / "results" / "small" / "figures").exists()
     assert {path.name for path in other.folder.iterdir() if not path.name.startswith(".")} == {
@@ -131,7 +134,7 @@ def test_rules_of_seconds_are_local_whatever_they_are_called(other):
     local = {name.removeprefix("transferability_") for name in re.search(r"local: (.*)", output)[1].split()}
     assert local == {
         *("all", "split", "image_list", "image_lists", "contact_sheet", "accuracies", "statistics", "figures"),
-        *("learning_curves", "filters", "compare", "status"),
+        *("halves_sheet", "learning_curves", "filters", "compare", "report", "report_so_far", "status"),
         *("published", "published_accuracies", "published_statistics", "published_figures"),
     }
     assert "localrules directive specifies" not in output

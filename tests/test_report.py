@@ -17,6 +17,8 @@ from test_accuracies import metrics
 from transferability.answers import headline
 from transferability.figure_style import figure_style
 from transferability.files import write_csv, write_json
+from transferability.hyperparameters import ENGINE_VERSION
+from transferability.pictures import PICTURES
 from transferability.report import (
     FIGURE_TITLES,
     TEXTS,
@@ -29,7 +31,7 @@ from transferability.report import (
 from transferability.report_tables import sheet_of, table_views
 from transferability.runs import hours_by_device, jobs, makers, read_metrics
 from transferability.series import HISTORY_COLUMNS, NetworkFiles
-from transferability.so_far import drawn_so_far
+from transferability.so_far import current_networks, drawn_so_far
 from transferability.study import PROJECT, read_study
 
 DEFAULT = yaml.safe_load((PROJECT / "config.yaml").read_text())
@@ -56,7 +58,7 @@ class MadeUp:
             content = {"split": split, "kind": kind, "halves": {"A": half, "B": half}}
             write_json(self.folder / "splits" / f"{split}.json", content)
 
-    def write(self, split, seed, network, top1):
+    def write(self, split, seed, network, top1, **made_from):
         path = self.metrics[split, seed, network.name]
         made_by = {
             "versions": {"torch": "2.14.1", "numpy": "2.4.6", "python": "3.11.7"},
@@ -65,29 +67,40 @@ class MadeUp:
             "threads": 1,
             "deterministic": True,
             "seconds": 36.0,
+            "made_from": self.made_from(network) | made_from,
         }
         guessing = {"classes": 32, "validation_images": 1600, "chance": 1 / 32}
         write_json(path, metrics(network.name, top1, split, seed, **made_by, **guessing))
         history = NetworkFiles.beside(path.with_name(f"{network.name}.safetensors")).history
         write_csv(history, HISTORY_COLUMNS, [(10, 0.1, 1.0, 1.0, top1, top1)])
 
+    def made_from(self, network):
+        return {
+            "engine_version": ENGINE_VERSION,
+            "architecture": self.config["networks"]["architecture"],
+            "preprocessing": self.config["preprocessing"],
+            "hyperparameters": self.study.hyperparameters[network.stage].to_json(),
+        }
+
+    def networks(self):
+        return current_networks(self.study, self.metrics)
+
     def files(self):
         with figure_style():
-            made = drawn_so_far(self.study, self.metrics, self.folder / "so_far")
+            made = drawn_so_far(self.study, self.networks(), self.metrics, self.folder / "so_far")
         return ReportFiles(
             **made,
             contact_sheet=self.folder / "none.png",
             halves={},
             splits={split: self.folder / "splits" / f"{split}.json" for split in self.study.splits},
-            metrics=self.metrics,
             benchmarks=self.folder / "benchmarks",
         )
 
     def page(self):
-        return page_of(self.study, self.files())
+        return page_of(self.study, self.files(), self.networks())
 
     def html(self, status=""):
-        return report(self.study, self.files(), status)
+        return report(self.study, self.files(), self.networks(), status)
 
 
 def save_a_dot(_figure, *paths):
@@ -177,7 +190,7 @@ def test_every_picture_has_a_caption_and_is_a_picture(complete):
 
 def test_what_can_be_downloaded_is_the_file(complete):
     files = complete.files()
-    sheets = {sheet.name: sheet for sheet in page_of(complete.study, files).tables}
+    sheets = {sheet.name: sheet for sheet in page_of(complete.study, files, complete.networks()).tables}
     assert list(sheets) == ["reuse", "effects", "summary", "table1", "drops", "accuracies"]
     for name, path in {**files.tables, "accuracies": files.accuracies}.items():
         assert base64.b64decode(sheets[name].csv.partition("base64,")[2]) == path.read_bytes()
@@ -194,7 +207,7 @@ def test_all_networks_there_and_none_flagged(complete):
     assert page.warning == ""
     assert "<b>glyphs</b>" in html
     assert f"All {len(complete.metrics)} networks of the study are there." in html
-    assert "No base network is at chance." in html
+    assert "No base network that is there is at chance." in html
     assert 'class="problem"' not in html
 
 
@@ -210,6 +223,39 @@ def test_networks_that_are_not_there_are_named_and_not_filled_in(made_up):
     assert len(next(sheet for sheet in page.tables if sheet.name == "accuracies").rows) == len(made_up.metrics) - 2
 
 
+def test_networks_of_other_settings_are_not_mixed_with_those_of_the_config(made_up):
+    """After a change of the config they stay where they are until their jobs start again."""
+    for split, seed, network in made_up.study.networks():
+        if network.name == "A7B":
+            made_up.write(split, seed, network, 0.99, hyperparameters={"learning_rate": 99})
+    page = made_up.page()
+    assert set(page.missing) == {f"{split} seed0 A7B" for split in made_up.study.splits}
+    networks = next(sheet for sheet in page.tables if sheet.name == "accuracies")
+    assert "A7B" not in {row[networks.headings.index("network")].text for row in networks.rows}
+    assert sum(int(row[page.jobs.headings.index("networks")].text) for row in page.jobs.rows) == len(networks.rows)
+
+
+def test_pictures_of_an_earlier_time_are_not_shown(made_up):
+    stale = made_up.folder / "so_far" / "figures" / "first_layer_filters.png"
+    save_a_dot(None, stale)
+    assert made_up.page().filters is None
+
+
+def test_before_the_first_base_nothing_can_be_compared(made_up):
+    for (_, _, name), path in made_up.metrics.items():
+        if not name.startswith("R"):
+            path.unlink()
+    assert "No base network is finished yet" in made_up.html()
+
+
+@pytest.mark.parametrize("statistic", ["top1_final", "top1_best", "top1_mean_best10"])
+def test_every_network_is_beside_its_base_by_any_statistic(tmp_path, statistic):
+    page = MadeUp(tmp_path, figures=DEFAULT["figures"] | {"statistic": statistic}).page()
+    networks = next(sheet for sheet in page.tables if sheet.name == "accuracies")
+    column = networks.headings.index("less base, points")
+    assert all(row[column].is_number for row in networks.rows)
+
+
 @pytest.mark.parametrize("kept", ["baseA", "A7B", "R1A", "B7B+"])
 def test_a_single_network_makes_a_page(made_up, kept):
     for (split, _, name), path in made_up.metrics.items():
@@ -221,7 +267,7 @@ def test_a_single_network_makes_a_page(made_up, kept):
 def test_before_the_first_network_there_is_nothing_to_report(made_up):
     for path in made_up.metrics.values():
         path.unlink()
-    with pytest.raises(ValueError, match="no network is finished yet; there is nothing to report"):
+    with pytest.raises(ValueError, match="no network is finished with the config's settings; there is nothing to"):
         made_up.files()
 
 
@@ -247,9 +293,14 @@ def test_every_caption_is_well_formed():
     assert all((TEXTS / f"{name}.rst").exists() for name in FIGURE_TITLES)
 
 
-def test_rules_name_captions_that_exist():
+def test_every_figure_and_table_has_a_caption():
+    """Also for Snakemake's own report, which breaks without: those that rules name, some by functions of common.smk."""
     rules = "".join(path.read_text() for path in (PROJECT / "workflow" / "rules").glob("*.smk"))
-    assert set(re.findall(r"\.\./report/(\w+)\.rst", rules)) <= {path.stem for path in TEXTS.glob("*.rst")}
+    named = {*re.findall(r"\.\./report/(\w+)\.rst", rules), *re.findall(r'picture\(\s*f"[^"]+",\s*"(\w+)"', rules)}
+    named |= {f"{table}_table" for table in re.findall(r'table\("(\w+)"\)', rules)}
+    assert len(named) == 3 + 7 + 6
+    assert {*PICTURES, *FIGURE_TITLES} <= named
+    assert {path.stem for path in TEXTS.glob("*.rst")} == named
 
 
 def test_a_small_picture_is_kept_and_a_large_one_reduced(tmp_path):
@@ -298,4 +349,6 @@ class TestWhatWasRun:
         networks = read_metrics(made_up.metrics)
         networks["random0", 0, "baseA"]["commit"] = "abc-dirty"
         table = makers(networks)
+        del networks["random0", 0, "baseB"]["deterministic"]  # as of a network of before that was recorded
+        assert "unknown" in makers(networks)["deterministic"].tolist()
         assert table[["commit", "networks"]].to_numpy().tolist() == [["unknown", len(networks) - 1], ["abc-dirty", 1]]

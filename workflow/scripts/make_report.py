@@ -3,6 +3,7 @@ from pathlib import Path
 from transferability.files import write_text
 from transferability.joblog import job_log
 from transferability.report import ReportFiles, report
+from transferability.runs import read_metrics
 from transferability.study import read_study
 
 
@@ -21,10 +22,10 @@ with job_log(Path(snakemake.log[0]), "report"):
         contact_sheet=Path(snakemake.input.contact_sheet),
         halves=by_stem(snakemake.input.halves),
         splits=by_stem(snakemake.input.splits),
-        metrics={
-            (split, seed, network.name): Path(path)
-            for (split, seed, network), path in zip(study.networks(), snakemake.input.metrics, strict=True)
-        },
         benchmarks=Path(snakemake.params.benchmarks),
     )
-    write_text(Path(snakemake.output.page), report(study, files))
+    metrics = {
+        (split, seed, network.name): Path(path)
+        for (split, seed, network), path in zip(study.networks(), snakemake.input.metrics, strict=True)
+    }
+    write_text(Path(snakemake.output.page), report(study, files, read_metrics(metrics)))

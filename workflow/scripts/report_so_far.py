@@ -4,7 +4,7 @@ from transferability.figure_style import figure_style
 from transferability.files import write_text
 from transferability.joblog import job_log
 from transferability.report import ReportFiles, report
-from transferability.so_far import drawn_so_far
+from transferability.so_far import current_networks, drawn_so_far
 from transferability.status import status_of, status_text
 from transferability.study import read_study
 
@@ -14,15 +14,15 @@ with job_log(Path(snakemake.log[0]), "report so far") as say, figure_style():
     study = read_study(snakemake.config)
     folder = Path(params.folder)
     metrics = {(split, seed, name): Path(path) for (split, seed, name), path in params.metrics}
-    made = drawn_so_far(study, metrics, folder)
+    networks = current_networks(study, metrics)
+    made = drawn_so_far(study, networks, metrics, folder)
     files = ReportFiles(
         **made,
         contact_sheet=Path(params.contact_sheet),
         halves={Path(path).stem: Path(path) for path in params.halves},
         splits={Path(path).stem: Path(path) for path in params.splits},
-        metrics=metrics,
         benchmarks=Path(params.benchmarks),
     )
     page = folder / "report.html"
-    write_text(page, report(study, files, status_text(status_of(study, metrics))))
+    write_text(page, report(study, files, networks, status_text(status_of(study, metrics))))
     say(f"written to {page}")

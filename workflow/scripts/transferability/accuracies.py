@@ -41,7 +41,7 @@ COLUMNS = [
 GUESSING = ("classes", "validation_images", "chance")
 SIGMAS = 3  # an accuracy no more than so many standard deviations above chance is that of guessing
 # Compared with the base of the same split, target and seed: columns base_<statistic> and difference_<statistic>.
-COMPARED = ("top1_final", "top1_mean_best10")
+COMPARED = ("top1_final", "top1_best", "top1_mean_best10")
 _INTEGERS = [
     *("n", "copied", "frozen", "seed", "examples_per_class", "iterations", "evaluations"),
     *("classes", "validation_images"),
@@ -61,7 +61,12 @@ def collect(metrics: Iterable[Path]) -> pd.DataFrame:
 
     ValueError for a file that is incomplete, that has an accuracy outside 0 to 1, or that repeats a network.
     """
-    return _frame((str(path), _measured(path)) for path in metrics)
+    return collect_contents((str(path), read_json(path)) for path in metrics)
+
+
+def collect_contents(metrics: Iterable[tuple[str, Any]]) -> pd.DataFrame:
+    """The same of files that were read before, each with its name."""
+    return _frame((path, _measured(path, content)) for path, content in metrics)
 
 
 def read_published(path: Path) -> pd.DataFrame:
@@ -164,8 +169,7 @@ def _frame(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> pd.DataFrame:
     return beside_bases(frame.astype(dict.fromkeys(STATISTICS, "float64")))
 
 
-def _measured(path: Path) -> dict[str, Any]:
-    content = read_json(path)
+def _measured(path: str, content: Any) -> dict[str, Any]:
     if not isinstance(content, dict):
         content = {}
     absent = [column for column in COLUMNS[:-1] if column not in content and column not in GUESSING]

@@ -9,7 +9,7 @@ from torch import nn
 
 from transferability.names import LAYER_NAMES
 
-# All that draw random numbers in training.
+# Dropout of every kind. Other modules that draw random numbers in training are not known.
 DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 
 

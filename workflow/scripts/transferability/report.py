@@ -22,9 +22,9 @@ from transferability.answers import HALVES_IN_WORDS, Answer, answers
 from transferability.files import read_json
 from transferability.names import LAYER_NAMES
 from transferability.report_tables import JOBS, MAKERS, Sheet, points, sheet_of, sheet_of_file, table_views
-from transferability.runs import Key, hours_by_device, jobs, makers, read_metrics
+from transferability.runs import hours_by_device, jobs, makers
 from transferability.statistics import WAYS_OF_REUSE, missing_networks
-from transferability.study import PROJECT, Study, without_running
+from transferability.study import PROJECT, Key, Study, without_running
 
 TEXTS = PROJECT / "workflow" / "report"
 TEMPLATE = "report.html.j2"
@@ -54,7 +54,6 @@ class ReportFiles:
         contact_sheet: the picture of the data.
         halves: by split, the picture of its halves.
         splits: by name, the file of classes.
-        metrics: of every network that the study asks for.
         benchmarks: the folder of Snakemake's benchmark files.
     """
 
@@ -66,7 +65,6 @@ class ReportFiles:
     contact_sheet: Path
     halves: Mapping[str, Path]
     splits: Mapping[str, Path]
-    metrics: Mapping[Key, Path]
     benchmarks: Path
 
 
@@ -107,27 +105,29 @@ class Page:
     status: str
 
 
-def report(study: Study, files: ReportFiles, status: str = "") -> str:
+def report(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str, Any]], status: str = "") -> str:
     """The page of a study.
 
     Args:
         study: the study.
         files: what it shows.
+        networks: what the metrics of the networks in these say, as `transferability.runs.read_metrics` gives it.
         status: for a study that is not finished, where it stands.
     """
-    page = page_of(study, files, status)
+    page = page_of(study, files, networks, status)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEXTS), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
     return environment.get_template(TEMPLATE).render(page=page)
 
 
-def page_of(study: Study, files: ReportFiles, status: str = "") -> Page:
+def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str, Any]], status: str = "") -> Page:
+    """What the page of a study shows; see `report`."""
     accuracies = read_accuracies(files.accuracies)
     statistic, tolerated = study.config["figures"]["statistic"], study.config["figures"]["tolerated_loss"]
-    networks = read_metrics(files.metrics)
     jobs_made = jobs(study, networks, files.benchmarks)
-    missing = missing_networks(accuracies, list(files.metrics))
+    expected = [(split, seed, network.name) for split, seed, network in study.networks()]
+    missing = missing_networks(accuracies, expected)
     tables = {**files.tables, "accuracies": files.accuracies}
     return Page(
         study=study.config["study"],
@@ -152,7 +152,7 @@ def page_of(study: Study, files: ReportFiles, status: str = "") -> Page:
         makers=sheet_of("made_with", MAKERS, makers(networks)),
         warning=bases_at_chance(accuracies),
         flagged=int(accuracies["flag"].notna().sum()),
-        expected=len(files.metrics),
+        expected=len(expected),
         missing=[f"{row.split} seed{row.seed} {row.network}" for row in missing.itertuples()],
         status=status,
     )

@@ -114,8 +114,8 @@ def _kind(value: str) -> str:
     return HALVES_IN_WORDS.get(value, value)
 
 
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
+def _yes(value: object) -> str:
+    return {"True": "yes", "False": "no"}.get(str(value), str(value))
 
 
 _KIND, _N = Column("halves", _kind), Column("n", _whole)

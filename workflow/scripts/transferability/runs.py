@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,19 @@ import pandas as pd
 
 from transferability.files import read_json
 from transferability.names import job_name
-from transferability.study import Study
-
-Key = tuple[str, int, str]  # split, seed, name of the network
+from transferability.study import Key, Study
 
 _JOB_COLUMNS = ("split", "seed", "job", "networks", "device", "training_seconds", "last_attempt_seconds", "peak_mb")
 MAKER_COLUMNS = ("commit", "torch", "numpy", "python", "device", "threads", "deterministic", "networks")
 
 
 def read_metrics(metrics: Mapping[Key, Path]) -> dict[Key, dict[str, Any]]:
-    """What the metrics files say of the networks that are finished; the others are left out."""
-    return {key: read_json(path) for key, path in metrics.items() if path.exists()}
+    """What the metrics files say of the networks that are finished; those without a file are left out."""
+    contents = {}
+    for key, path in metrics.items():
+        with suppress(FileNotFoundError):  # a run that is under way may remove it at any moment
+            contents[key] = read_json(path)
+    return contents
 
 
 def jobs(study: Study, networks: Mapping[Key, Mapping[str, Any]], benchmarks: Path) -> pd.DataFrame:
@@ -48,7 +51,7 @@ def jobs(study: Study, networks: Mapping[Key, Mapping[str, Any]], benchmarks: Pa
 def makers(networks: Mapping[Key, Mapping[str, Any]]) -> pd.DataFrame:
     """What the networks were made with, `MAKER_COLUMNS`: a row for each combination, with its number of networks."""
     made = pd.DataFrame([dict(_maker(network)) for network in networks.values()], columns=MAKER_COLUMNS[:-1])
-    counts = made.fillna("unknown").value_counts(sort=True).reset_index()
+    counts = made.astype(object).fillna("unknown").value_counts(sort=True).reset_index()
     return counts.set_axis(list(MAKER_COLUMNS), axis=1)
 
 
@@ -76,5 +79,6 @@ def _number(text: str | None) -> float | None:
 
 
 def _maker(network: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Networks that were trained before a fact was recorded lack it."""
     yield from network["versions"].items()
-    yield from ((key, network[key]) for key in ("commit", "device", "threads", "deterministic"))
+    yield from ((key, network.get(key)) for key in ("commit", "device", "threads", "deterministic"))

@@ -1,25 +1,48 @@
 """Tables and figures of the networks of a study that are finished, while others are not."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from transferability.accuracies import collect
+from transferability.accuracies import collect_contents
 from transferability.checkpoints import first_layer_weights
 from transferability.figure_style import save
 from transferability.figures import first_layer_filters, learning_curves
 from transferability.files import write_table
+from transferability.names import Network
 from transferability.pictures import PICTURES
-from transferability.runs import Key
+from transferability.runs import read_metrics
 from transferability.series import NetworkFiles
-from transferability.study import Study
+from transferability.study import Key, Study
 from transferability.tables import TABLES
 
 
-def drawn_so_far(study: Study, metrics: Mapping[Key, Path], folder: Path) -> dict[str, Any]:
-    """Write the tables and figures of all finished networks to a folder; what is there is overwritten.
+def current_networks(study: Study, metrics: Mapping[Key, Path]) -> dict[Key, dict[str, Any]]:
+    """What the metrics say of the networks that are finished and have the config's settings.
+
+    After a change of the config, networks that it touches stay where they are until their jobs start again; they are of
+    another study.
+    """
+    return {
+        key: content
+        for key, content in read_metrics(metrics).items()
+        if study.is_current(Network.parse(key[2]), content.get("made_from", {}))
+    }
+
+
+def drawn_so_far(
+    study: Study, networks: Mapping[Key, Mapping[str, Any]], metrics: Mapping[Key, Path], folder: Path
+) -> dict[str, Any]:
+    """Write the tables and figures of some networks to a folder, in place of any that are there.
+
+    Args:
+        study: the study.
+        networks: what `current_networks` gives.
+        metrics: where each network's metrics are, and beside them its weights and history.
+        folder: what to write to.
 
     Returns:
         fields of `transferability.report.ReportFiles`: accuracies, tables, figures, learning_curves and filters.
@@ -27,12 +50,15 @@ def drawn_so_far(study: Study, metrics: Mapping[Key, Path], folder: Path) -> dic
     Raises:
         ValueError: no network is finished.
     """
-    there = {key: path for key, path in metrics.items() if path.exists()}
-    if not there:
-        raise ValueError(f"{study.folder}: no network is finished yet; there is nothing to report")
+    if not networks:
+        raise ValueError(
+            f"{study.folder}: no network is finished with the config's settings; there is nothing to report"
+        )
     settings = study.config["figures"]
     statistic, colours, tolerated = settings["statistic"], settings["colours"], settings["tolerated_loss"]
-    accuracies = collect(there.values())
+    shutil.rmtree(folder, ignore_errors=True)
+    accuracies = collect_contents((str(metrics[key]), content) for key, content in networks.items())
+    there = {key: metrics[key] for key in networks}
     write_table(folder / "accuracies.csv", accuracies)
     tables, figures = {}, {}
     for name, make in TABLES.items():

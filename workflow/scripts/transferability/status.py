@@ -14,10 +14,9 @@ from statistics import fmean
 from typing import Any
 
 from transferability.files import read_json
-from transferability.hyperparameters import ENGINE_VERSION
 from transferability.names import Network
 from transferability.progress import FAILED, RUNNING, STOPPED, SUFFIX, JobRecord, read_job_record
-from transferability.study import STAGES, Study, states_folder
+from transferability.study import STAGES, Key, Study, states_folder
 
 DONE, WAITING, SILENT = "done", "waiting", "silent"
 # A job writes every report_seconds, but not while it validates, saves its states or reads its images.
@@ -25,8 +24,6 @@ LEAST_SILENCE = 300
 WIDTH = 80
 # Of a kind; a list that does not fit the screen helps nobody.
 SHOWN_JOBS = 12
-
-Key = tuple[str, int, str]  # split, seed, name of the network
 
 
 @dataclass(frozen=True)
@@ -97,8 +94,9 @@ def status_of(study: Study, metrics: Mapping[Key, Path], now: float | None = Non
     """
     now = time.time() if now is None else now
     finished = {key: content for key, path in metrics.items() if (content := _read_metrics(path)) is not None}
-    stages = {key: Network.parse(key[2]).stage for key in metrics}
-    done = {key: content for key, content in finished.items() if _is_current(study, stages[key], content)}
+    networks = {key: Network.parse(key[2]) for key in metrics}
+    stages = {key: network.stage for key, network in networks.items()}
+    done = {key: content for key, content in finished.items() if study.is_current(networks[key], content.made_from)}
     silence = max(LEAST_SILENCE, 10 * study.config["running"]["report_seconds"])
     jobs = [
         Job(record, _state(record, now - record.time, silence), max(now - record.time, 0.0))
@@ -131,17 +129,6 @@ def _read_metrics(path: Path) -> _Finished | None:
         return _Finished(metrics["device"], float(metrics["seconds"]), dict(metrics["made_from"]))
     except (OSError, ValueError, TypeError, KeyError):
         return None
-
-
-def _is_current(study: Study, stage: str, network: _Finished) -> bool:
-    """Whether a network was trained with the settings that it would be trained with today."""
-    settings = {
-        "engine_version": ENGINE_VERSION,
-        "architecture": study.config["networks"]["architecture"],
-        "preprocessing": study.config["preprocessing"],
-        "hyperparameters": study.hyperparameters[stage].to_json(),
-    }
-    return all(network.made_from.get(key) == value for key, value in settings.items())
 
 
 def _records(study: Study) -> list[JobRecord]:

@@ -17,7 +17,7 @@ import yaml
 
 from transferability.architectures import architecture_names
 from transferability.groups import read_groups
-from transferability.hyperparameters import Hyperparameters
+from transferability.hyperparameters import ENGINE_VERSION, Hyperparameters
 from transferability.names import COPYING, DEEPEST_CUT, HALVES, RANDOM_SOURCE, WHOLE, Network, Series, source_of
 
 PROJECT = Path(__file__).parents[3]
@@ -30,6 +30,8 @@ EMBEDDED_GROUPS = {"glyphs": ("letter", "symbol")}
 
 _RANDOM_SPLIT = re.compile(r"random(0|[1-9][0-9]*)")
 _MOST_SEED = 2**32 - 1  # of numpy's legacy generator, which draws random halves
+
+Key = tuple[str, int, str]  # split, seed and name of a network
 
 
 class ConfigError(ValueError):
@@ -106,6 +108,16 @@ class Study:
         """The networks of one split, the same for each seed."""
         for job in self._jobs_of(split):
             yield from job
+
+    def is_current(self, network: Network, made_from: Mapping[str, Any]) -> bool:
+        """Whether a network, which says what it was made from, has the settings that it would be trained with today."""
+        settings = {
+            "engine_version": ENGINE_VERSION,
+            "architecture": self.config["networks"]["architecture"],
+            "preprocessing": self.config["preprocessing"],
+            "hyperparameters": self.hyperparameters[network.stage].to_json(),
+        }
+        return all(made_from.get(key) == value for key, value in settings.items())
 
     def drawn_bases(self) -> list[tuple[str, int, Network]]:
         """The bases whose first-layer filters are drawn: of the first seed, as many as fit a picture."""

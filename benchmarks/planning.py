@@ -78,7 +78,7 @@ def steps(project: Path, study: Study) -> Iterator[dict[str, Any]]:
 def measured(project: Path, step: str, *arguments: str) -> dict[str, Any]:
     """Run Snakemake; the CPU's time and the peak of memory are its own and those of its jobs.
 
-    A peak below that of this process, some 530 MB, is not seen: a process takes over the peak of the one that starts it.
+    A peak below that of this process, some 530 MB, is not seen: a process takes over its starter's peak.
     """
     command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "1", "--configfile", "many.yaml"]
     started = time.perf_counter()

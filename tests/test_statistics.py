@@ -50,6 +50,7 @@ def frame(*rows):
                 "iterations": 1,
                 "evaluations": 1,
                 "top1_final": accuracy,
+                "top1_best": accuracy,
                 "top1_mean_best10": accuracy,
             }
         )

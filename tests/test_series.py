@@ -171,6 +171,15 @@ class TestIndependence:
         assert not any(torch.equal(one[key], other[key]) for key in one)
 
 
+def train_dying_and_again(dying, recipe, files, source, running):
+    """Train until states, which are of the class ``dying``, end it; then go on."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(series, "StateFolder", dying)
+        with pytest.raises(KeyboardInterrupt):
+            train(recipe, files, source, running)
+    train(recipe, files, source, running)
+
+
 class TestGoingOn:
     @pytest.mark.parametrize("pattern", ALL_SERIES)
     @pytest.mark.parametrize("stop_after", [1, 6, 13])
@@ -224,11 +233,7 @@ class TestGoingOn:
                 if state.updates == 12:
                     raise KeyboardInterrupt
 
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(series, "StateFolder", Dying)
-            with pytest.raises(KeyboardInterrupt):
-                train(recipe, files, source, running)
-        train(recipe, files, source, running)
+        train_dying_and_again(Dying, recipe, files, source, running)
         assert contents(files) == contents(undisturbed)
 
     def test_running_statistics_go_on_too(self, recipe, running, tmp_path, with_batch_norm):
@@ -242,11 +247,7 @@ class TestGoingOn:
                 if state.updates == 13:
                     raise KeyboardInterrupt
 
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(series, "StateFolder", Dying)
-            with pytest.raises(KeyboardInterrupt):
-                train(recipe, files, None, running)
-        train(recipe, files, None, running)
+        train_dying_and_again(Dying, recipe, files, None, running)
         assert contents(files) == contents(undisturbed)
 
     def test_finished_networks_are_put_back_not_trained_again(self, recipe, running, bases, tmp_path, monkeypatch):

@@ -1,15 +1,10 @@
 from pathlib import Path
 
-from transferability.files import write_text
+from transferability.files import by_stem, write_text
 from transferability.joblog import job_log
 from transferability.report import ReportFiles, report
 from transferability.runs import read_metrics
 from transferability.study import read_study
-
-
-def by_stem(paths: list[str]) -> dict[str, Path]:
-    return {path.stem: path for path in map(Path, paths)}
-
 
 with job_log(Path(snakemake.log[0]), "report"):
     study = read_study(snakemake.config)

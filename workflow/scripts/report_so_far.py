@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from transferability.figure_style import figure_style
-from transferability.files import write_text
+from transferability.files import by_stem, write_text
 from transferability.joblog import job_log
 from transferability.report import ReportFiles, report
 from transferability.so_far import current_networks, drawn_so_far
@@ -19,8 +19,8 @@ with job_log(Path(snakemake.log[0]), "report so far") as say, figure_style():
     files = ReportFiles(
         **made,
         contact_sheet=Path(params.contact_sheet),
-        halves={Path(path).stem: Path(path) for path in params.halves},
-        splits={Path(path).stem: Path(path) for path in params.splits},
+        halves=by_stem(params.halves),
+        splits=by_stem(params.splits),
         benchmarks=Path(params.benchmarks),
     )
     page = folder / "report.html"

@@ -68,6 +68,11 @@ def lock_file(path: Path, refusal: str) -> int:
     return descriptor
 
 
+def by_stem(paths: Iterable[str]) -> dict[str, Path]:
+    """Paths by their names without ending."""
+    return {path.stem: path for path in map(Path, paths)}
+
+
 def write_text(path: Path, text: str) -> None:
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

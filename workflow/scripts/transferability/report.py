@@ -75,7 +75,6 @@ class Picture:
     title: str
     source: str
     caption: str
-    name: str
 
 
 @dataclass(frozen=True)
@@ -209,7 +208,7 @@ def _answer(answer: Answer, tolerated_loss: float) -> dict[str, Any]:
 def _picture(title: str, path: Path | None, name: str) -> Picture | None:
     if path is None or not path.exists():
         return None
-    return Picture(title, picture_source(path), caption(name), path.stem)
+    return Picture(title, picture_source(path), caption(name))
 
 
 def _there(pictures: Iterator[Picture | None]) -> list[Picture]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -121,8 +122,9 @@ class Study:
 
     def drawn_bases(self) -> list[tuple[str, int, Network]]:
         """The bases whose first-layer filters are drawn: of the first seed, as many as fit a picture."""
-        bases = [(split, seed, network) for split, seed, network in self.networks() if network.treatment == "base"]
-        return [base for base in bases if base[1] == self.seeds[0]][:MOST_DRAWN_BASES]
+        seed = self.seeds[0]
+        bases = ((split, seed, n) for split in self.splits for n in self.networks_of(split) if n.treatment == "base")
+        return list(islice(bases, MOST_DRAWN_BASES))
 
     def jobs(self) -> Iterator[tuple[str, int, tuple[Network, ...]]]:
         """The networks of every training job, with their split and seed."""

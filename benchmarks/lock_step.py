@@ -22,6 +22,7 @@ from memory import peak_memory
 from setups import SETUPS, Setup, networks_of
 
 from transferability.files import read_json
+from transferability.graphs import CALLS_BEFORE_RECORDING
 from transferability.image_folders import image_folders
 from transferability.names import WHOLE
 from transferability.series import NetworkFiles, Recipe, Running, train, use_threads
@@ -30,7 +31,7 @@ from transferability.store import build_store, open_store
 from transferability.stream import ImageLoader, Preprocessing, TrainingStream, mean_image
 from transferability.study import read_study
 
-TRIAL = 10  # iterations, to learn how many fill the time
+FEW = CALLS_BEFORE_RECORDING + 2  # iterations after which nothing happens for the first time
 
 
 def main(setup: Setup, folder: Path, job: str, threads: int, precision: str, *, seconds: float) -> None:
@@ -40,9 +41,7 @@ def main(setup: Setup, folder: Path, job: str, threads: int, precision: str, *, 
     if job.endswith("loader"):
         rate = loader_rate(recipe, device, 0.0 if job == "stored_loader" else float("inf"), seconds)
     else:
-        trial = training_rate(recipe, job, device, TRIAL)
-        per_second = trial / len(networks_of(job)) / recipe.hyperparameters.batch_size
-        rate = training_rate(recipe, job, device, max(3, round(per_second * seconds)))
+        rate = training_rate(recipe, job, device, seconds)
     print(json.dumps({"images_per_second": rate, **peak_memory()}))
 
 
@@ -65,16 +64,27 @@ def recipe_of(setup: Setup, folder: Path, device: str, precision: str) -> Recipe
     )
 
 
-def training_rate(recipe: Recipe, job: str, device: str, iterations: int) -> float:
-    """Images a second of all the job's networks, with what a job does at each iteration and one evaluation."""
+def training_rate(recipe: Recipe, job: str, device: str, seconds: float) -> float:
+    """Images a second of all the job's networks, with what a job does at each iteration.
+
+    From two trainings of which one is longer by as many seconds: what both do once, such as the choice of kernels, the
+    recording of a CUDA graph and the evaluation, is in neither the images nor the time.
+    """
+    iterations, few = FEW, training_seconds(recipe, job, device, FEW)
+    many = few
+    while many - few < seconds:
+        iterations *= 4
+        many = training_seconds(recipe, job, device, iterations)
+    return (iterations - FEW) * recipe.hyperparameters.batch_size * len(networks_of(job)) / (many - few)
+
+
+def training_seconds(recipe: Recipe, job: str, device: str, iterations: int) -> float:
     recipe = replace(recipe, hyperparameters=replace(recipe.hyperparameters, iterations=iterations))
     with TemporaryDirectory() as folder:
         files = [NetworkFiles.beside(Path(folder, f"{name}.safetensors")) for name in networks_of(job)]
         running = Running(Path(folder, "states"), device, 1e9, 1e9, lambda line: None, cuda_graphs=True)
         train(recipe, {one.network: one for one in files}, None, running)
-        seconds = sum(read_json(one.metrics)["seconds"] for one in files)
-    images = iterations * recipe.hyperparameters.batch_size * len(files)
-    return float(images / seconds)
+        return sum(float(read_json(one.metrics)["seconds"]) for one in files)
 
 
 def loader_rate(recipe: Recipe, device: str, resident_bytes: float, seconds: float) -> float:

@@ -9,7 +9,6 @@ prints the images a second as JSON. On a GPU it computes in bfloat16 from page-l
 import json
 import sys
 import time
-from itertools import chain, repeat
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -19,7 +18,7 @@ import torch
 from memory import peak_memory
 from setups import SETUPS, Setup
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, RandomSampler
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
@@ -32,11 +31,13 @@ WARM_UP = 5
 def main(setup: Setup, folder: Path, frozen: int, workers: int, seconds: float) -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.backends.cudnn.benchmark = True
+    images = ImageFolder(str(folder / "train"), transform(setup))
     loader = DataLoader(
-        ImageFolder(str(folder / "train"), transform(setup)),
+        images,
         batch_size=setup.batch_on(device),
-        shuffle=True,
-        drop_last=True,
+        sampler=RandomSampler(
+            images, replacement=True, num_samples=10**9
+        ),  # the few images are as long as a real epoch
         num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=device == "cuda",
@@ -48,7 +49,7 @@ def main(setup: Setup, folder: Path, frozen: int, workers: int, seconds: float) 
         layer.requires_grad_(False)
     learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimiser = torch.optim.SGD(learned, lr=0.001, momentum=0.9, weight_decay=0.0005)
-    batches = chain.from_iterable(repeat(loader))
+    batches = iter(loader)
 
     def update() -> None:
         images, targets = (tensor.to(device, non_blocking=True) for tensor in next(batches))

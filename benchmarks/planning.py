@@ -38,7 +38,7 @@ CURVES = "learning_curves/random0_seed0.png"
 
 def main() -> None:
     default = yaml.safe_load((ROOT / "config.yaml").read_text())
-    rows = []
+    rows: list[dict[str, Any]] = []
     for splits, seeds, per_job in STUDIES:
         changes = {
             "study": "many",
@@ -58,8 +58,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             project = copy_of_project(Path(folder))
             (project / "many.yaml").write_text(yaml.safe_dump(changes))
-            rows += [about | row for row in steps(project, study)]
-    report(rows)
+            for row in steps(project, study):
+                rows.append(about | row)
+                report(rows)  # a study of 10,000 networks takes a while
 
 
 def steps(project: Path, study: Study) -> Iterator[dict[str, Any]]:

@@ -25,6 +25,7 @@ def switches():
         torch.are_deterministic_algorithms_enabled(),
         torch.backends.cudnn.deterministic,
         torch.backends.cudnn.benchmark,
+        torch.utils.deterministic.fill_uninitialized_memory,
         os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
     ]
 
@@ -62,10 +63,10 @@ def test_the_switches_are_set_on_a_gpu_only_and_reset_however_the_block_ends():
     )
 
     def off(workspace):
-        return [False, False, True, workspace]
+        return [False, False, True, True, workspace]
 
     def on(workspace):
-        return [True, True, False, workspace]
+        return [True, True, False, False, workspace]
 
     assert json.loads(done.stdout) == [
         [off(None), on(":4096:8"), off(None)],

@@ -123,6 +123,11 @@ class TestClaims:
         with pytest.raises(KeyboardInterrupt), claimed_device("auto", quiet):
             raise KeyboardInterrupt
         assert os.environ["CUDA_VISIBLE_DEVICES"] == one_gpu
+        assert "CUDA_DEVICE_ORDER" not in os.environ
+
+    def test_cuda_numbers_gpus_as_they_are_claimed(self, one_gpu):
+        with claimed_device("auto", quiet):
+            assert os.environ["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
 
     def test_no_gpu_is_the_cpu_unless_cuda_is_asked_for(self):
         with claimed_device("auto", quiet) as device:

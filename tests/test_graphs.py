@@ -1,5 +1,7 @@
 """Recorded updates. Without a GPU a stand-in records: it calls the function again on the inputs that were held."""
 
+import gc
+import weakref
 from dataclasses import replace
 from functools import partial
 
@@ -50,6 +52,30 @@ def test_calls_without_a_gpu_come_one_after_the_other():
     order = []
     results = side_by_side([partial(lambda i: order.append(i) or torch.tensor(i), i) for i in range(3)])
     assert [int(result) for result in results] == order == [0, 1, 2]
+
+
+def test_nothing_of_a_training_outlives_it(recipe, running, tmp_path, monkeypatch):
+    """On a GPU, a recorded graph that is left to the garbage collector is destroyed while another is recorded."""
+    alive = weakref.WeakSet()
+
+    class Watched(series._Pupil):
+        def __init__(self, *about):
+            super().__init__(*about)
+            alive.add(self)
+
+    def replayed(function):
+        alive.add(made := Replayed(function, Recorder()))
+        return made
+
+    monkeypatch.setattr(series, "_Pupil", Watched)
+    monkeypatch.setattr(series, "_replays", lambda learning, running: True)
+    monkeypatch.setattr(series, "Replayed", replayed)
+    gc.disable()
+    try:
+        train(recipe, files_in(tmp_path, "R1B", "R3B"), None, running)
+        assert not alive
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("pattern", ["base{n}", "R{n}B", "R{n}B+"])

@@ -5,8 +5,9 @@ import torch
 from safetensors.torch import load_file
 
 from support import files_in
+from transferability.networks import build_network
 from transferability.precision import PRECISIONS, computing_in, use_precision
-from transferability.series import evaluate, train
+from transferability.series import evaluate, logits_of, train
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +46,25 @@ def test_networks_in_bf16_have_float32_weights_near_those_in_float32(name, recip
     for key in (key for key in learned if key.endswith("weight")):
         exact = weights["float32"][key]
         assert (weights["bf16"][key] - exact).norm() < 0.05 * exact.norm()
+
+
+def test_the_last_layer_is_in_float32():
+    """In bfloat16 the two best of many classes are often the same number."""
+    network = build_network("mini_caffenet", (16, 16, 1), 100, 0)
+    images = torch.randn(400, 1, 16, 16)
+    with torch.no_grad():
+        with computing_in("bf16", "cpu"):
+            features, rounded = network[:-1](images), network(images)
+        assert features.dtype == torch.bfloat16
+        logits = logits_of(network, images, "bf16")
+        assert torch.equal(logits, network[-1](features.float()))
+    assert tied(rounded)
+    assert not tied(logits)
+
+
+def tied(logits):
+    best = logits.topk(2).values
+    return (best[:, 0] == best[:, 1]).any()
 
 
 def test_an_evaluation_is_in_the_same_precision_as_the_training(recipe, running, tmp_path):

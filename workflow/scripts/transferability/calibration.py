@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from transferability.flops import flops_per_image
+from transferability.graphs import CALLS_BEFORE_RECORDING
 from transferability.hyperparameters import Hyperparameters
 from transferability.names import RANDOM_SOURCE, Network, Series
 from transferability.series import VALIDATION_BATCH, NetworkFiles, Recipe, Running, train
@@ -92,34 +93,40 @@ def calibrate(workload: Workload, running: Running) -> Cost:
     recipe = _recipe(workload, training=2 * settings.batch_size, validation=validation)
     clock = device_clock(running.device)
 
-    def seconds(iterations: int, evaluate_every: int) -> float:
+    def seconds(iterations: int, evaluate_every: int) -> tuple[float, float]:
+        """Outside and inside the loop of iterations, which ends with an evaluation and so with the device's work."""
+        marks: list[float] = []
+        timed = replace(quiet, report_seconds=float("inf"), watchers=[lambda _progress: marks.append(clock())])
         about = replace(settings, iterations=iterations, evaluate_every=evaluate_every)
         with TemporaryDirectory(dir=running.states) as folder:
             files = {n: NetworkFiles.beside(Path(folder, f"{n.name}.safetensors")) for n in workload.networks}
             started = clock()
-            train(replace(recipe, hyperparameters=about), files, None, replace(quiet, states=Path(folder)))
-            return clock() - started
+            train(replace(recipe, hyperparameters=about), files, None, replace(timed, states=Path(folder)))
+            training = marks[-1] - marks[0]
+            return clock() - started - training, training
 
-    first = seconds(1, 1)
+    fixed, first = seconds(1, 1)
     if first > SLOW_SECONDS:
-        return _shared_out(first, workload, validation)
-    first = many = seconds(1, 1)  # warm
-    iterations = 1
+        return _shared_out(fixed, first, workload, validation)
+    few = CALLS_BEFORE_RECORDING + 1 if running.cuda_graphs else 1  # so that a recording is in both
+    fixed, first = seconds(few, few)  # warm
+    iterations, many = few, first
     while many - first < SECONDS:
         iterations *= 3
-        many = seconds(iterations, iterations)
-    update = (many - first) / (iterations - 1)
-    evaluated = max(seconds(iterations, 1) - many, 0) / ((iterations - 1) * validation)
-    return Cost(max(first - update - validation * evaluated, 0), update, evaluated)
+        _, many = seconds(iterations, iterations)
+    update = (many - first) / (iterations - few)
+    _, often = seconds(iterations, 1)
+    evaluated = max(often - many, 0) / ((iterations - 1) * validation)
+    return Cost(fixed + max(first - few * update - validation * evaluated, 0), update, evaluated)
 
 
-def _shared_out(seconds: float, workload: Workload, validation: int) -> Cost:
+def _shared_out(fixed: float, seconds: float, workload: Workload, validation: int) -> Cost:
     """The cost by the operations of one update and one evaluation that took so many seconds together."""
     seen = workload.preprocessing.seen_shape(workload.image_shape)
     flops = flops_per_image(workload.architecture, seen, workload.classes, workload.frozen)
     trained = workload.hyperparameters.batch_size
     per_flop = seconds / (trained * flops.training + validation * flops.forward)
-    return Cost(0.0, trained * flops.training * per_flop, flops.forward * per_flop)
+    return Cost(fixed, trained * flops.training * per_flop, flops.forward * per_flop)
 
 
 def start_seconds(device: str) -> float:

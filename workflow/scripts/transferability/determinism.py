@@ -32,12 +32,16 @@ def deterministic_algorithms(device: str, *, wanted: bool) -> Iterator[None]:
     if workspace not in WORKSPACES:
         os.environ[_WORKSPACE] = WORKSPACES[0]
     torch.use_deterministic_algorithms(True)
+    memory = torch.utils.deterministic
+    filled = memory.fill_uninitialized_memory  # type: ignore[attr-defined]
+    memory.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # nothing here reads what it has not written
     cudnn.deterministic, cudnn.benchmark = True, False
     try:
         yield
     finally:
         enabled, warn_only, cudnn.deterministic, cudnn.benchmark = before
         torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
+        memory.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
         if workspace is None:
             del os.environ[_WORKSPACE]
         else:

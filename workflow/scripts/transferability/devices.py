@@ -98,17 +98,28 @@ def claimed_device(wanted: str, say: Callable[[str], None], jobs_per_gpu: int = 
     if not gpus:
         yield "cpu"
         return
-    with _first_free(_claims_of(gpus), jobs_per_gpu, say) as gpu:
-        before = os.environ.get("CUDA_VISIBLE_DEVICES")
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-        try:
-            say(f"claimed GPU {gpu}")
-            yield "cuda"
-        finally:
-            if before is None:
-                del os.environ["CUDA_VISIBLE_DEVICES"]
+    # Numbered as nvidia-smi does, of which the claims are; CUDA's own order puts the fastest GPU first.
+    with (
+        _first_free(_claims_of(gpus), jobs_per_gpu, say) as gpu,
+        _environment(CUDA_VISIBLE_DEVICES=gpu, CUDA_DEVICE_ORDER="PCI_BUS_ID"),
+    ):
+        say(f"claimed GPU {gpu}")
+        yield "cuda"
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    """Environment variables set for the length of the block."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
             else:
-                os.environ["CUDA_VISIBLE_DEVICES"] = before
+                os.environ[name] = value
 
 
 def _claims_of(gpus: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -48,13 +48,20 @@ def flops_per_image(
     )
 
 
+def forward_flops(module: nn.Module, output: torch.Tensor) -> int:
+    """Operations of a module's forward pass to this output, of a whole batch; those of modules in it are not counted.
+
+    A backward pass takes as many for the gradients of the weights, and as many again for those of the inputs.
+    """
+    return 2 * module.weight[0].numel() * output.numel() if isinstance(module, nn.Conv2d | nn.Linear) else 0
+
+
 def _layers(architecture: str, image_shape: tuple[int, int, int], classes: int) -> tuple[list[int], int]:
     """Operations an image of each layer's forward pass, and how many of the lowest layers are without dropout."""
     layers: list[int] = []
 
     def count(module: nn.Module, _inputs: object, output: torch.Tensor) -> None:
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            layers[-1] += 2 * module.weight[0].numel() * output.numel()
+        layers[-1] += forward_flops(module, output)
 
     with torch.device("meta"):
         network = build_network(architecture, image_shape, classes, 0).eval()  # batch norm learns nothing of one image

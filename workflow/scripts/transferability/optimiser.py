@@ -30,7 +30,10 @@ class CaffeSGD:
             loss: of one element, with its graph.
             rate: the learning rate, of one element on the network's device, so that a CUDA graph can replay the step.
         """
-        gradients = torch.autograd.grad(loss, self._parameters)
+        self.apply(torch.autograd.grad(loss, self._parameters), rate)
+
+    def apply(self, gradients: tuple[torch.Tensor, ...], rate: torch.Tensor) -> None:
+        """The update from the gradients, in the order of ``buffers``."""
         buffers = list(self.buffers.values())
         with torch.no_grad():
             # One call for many tensors: a small network's update is mostly the time it takes to call.

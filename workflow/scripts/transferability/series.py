@@ -221,10 +221,7 @@ class _Pupil:
 
     def logits(self, features: torch.Tensor) -> torch.Tensor:
         """B x classes, float32."""
-        with computing_in(self._settings.precision, features.device.type):
-            for layer in self.model[self.shared_depth :]:
-                features = layer(features)
-        return features.float()
+        return logits_of(self.model[self.shared_depth :], features, self._settings.precision)
 
     def training_mode(self) -> None:
         """Dropout and batch statistics where the network learns; what is frozen keeps only its dropout, as in Caffe."""
@@ -327,21 +324,30 @@ class _LockStep:
         self._settings = settings
         self._running = running
         self._learning: list[_Pupil] = []
-        self._updates: Callable[..., torch.Tensor] = self._update_all
+        self._updates: Callable[..., torch.Tensor] = partial(_update_all, shared, [])
 
     def update(self, learning: list[_Pupil], iteration: int, images: torch.Tensor, targets: torch.Tensor) -> None:
         if learning != self._learning:
             self._learning = learning
-            self._updates = Replayed(self._update_all) if _replays(learning, self._running) else self._update_all
+            # Nothing here refers to itself: a recorded graph must be gone before the next one is recorded.
+            update_all = partial(_update_all, self._shared, learning)
+            self._updates = Replayed(update_all) if _replays(learning, self._running) else update_all
         rate = torch.full((), self._settings.rate_at(iteration), device=images.device)
         losses = self._updates(images, targets, rate).clone()
         for pupil, loss in zip(learning, losses, strict=True):
             pupil.note(loss)
 
-    def _update_all(self, images: torch.Tensor, targets: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:
-        features = self._shared.features(images)
-        updates = [partial(pupil.update, features[pupil.shared_depth], targets, rate) for pupil in self._learning]
-        return torch.stack(side_by_side(updates))
+
+def _update_all(
+    shared: _SharedLayers,
+    pupils: Sequence[_Pupil],
+    images: torch.Tensor,
+    targets: torch.Tensor,
+    rate: torch.Tensor,
+) -> torch.Tensor:
+    features = shared.features(images)
+    updates = [partial(pupil.update, features[pupil.shared_depth], targets, rate) for pupil in pupils]
+    return torch.stack(side_by_side(updates))
 
 
 def _replays(learning: Sequence[_Pupil], running: Running) -> bool:
@@ -405,6 +411,16 @@ def _validate(pupils: Sequence[_Pupil], shared: _SharedLayers, validation: Valid
         pupil.training_mode()
 
 
+def logits_of(layers: nn.Sequential, features: torch.Tensor, precision: str) -> torch.Tensor:
+    """What a network's upper layers make of features: B x classes, float32.
+
+    The last layer computes in float32: with fewer bits, two classes of a few images in a hundred come out the same.
+    """
+    with computing_in(precision, features.device.type):
+        features = layers[:-1](features)
+    return layers[-1](features.float())  # type: ignore[no-any-return]
+
+
 def _loss_and_hits(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Summed over a batch, float64: cross-entropy, right answers, and right answers among the five best."""
     loss = nn.functional.cross_entropy(logits, targets, reduction="sum")
@@ -423,8 +439,11 @@ def evaluate(
     mean = mean_image(recipe.store, _training_images(recipe, network)[0], recipe.preprocessing.mean)
     validation = _validation_set(recipe, network, mean, device, resident_bytes=0)  # every image is read once
     use_precision(recipe.hyperparameters.precision)
-    with torch.no_grad(), computing_in(recipe.hyperparameters.precision, device):
-        totals = [_loss_and_hits(model(images).float(), targets) for images, targets in validation.batches()]
+    with torch.no_grad():
+        totals = [
+            _loss_and_hits(logits_of(model, images, recipe.hyperparameters.precision), targets)
+            for images, targets in validation.batches()
+        ]
     loss, top1, top5 = (torch.stack(totals).sum(0) / len(validation)).tolist()
     return loss, top1, top5
 

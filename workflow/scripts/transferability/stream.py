@@ -169,7 +169,7 @@ class HostImages:
         return pixels
 
     def _empty(self, count: int) -> torch.Tensor:
-        """Page-locked for a GPU, so that it copies beside its other work."""
+        """Page-locked for a GPU, so that this process goes on while it copies."""
         return torch.empty((count, *self._seen), dtype=torch.uint8, pin_memory=self._device.type == "cuda")
 
     def _cut(self, crops: Crops, part: slice, batch: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ study: .venv/installed
 	$(BIN)/snakemake --cores all
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -m "slow or not slow" --durations 15
+	$(BIN)/python -m pytest -m "slow or not slow" --numprocesses 2 --dist loadfile --durations 25
 
 check: .venv/installed-dev
 	$(BIN)/ruff format --check .

@@ -124,6 +124,9 @@ def start_requeued_jobs_elsewhere(node):
         slurm("scontrol", "update", f"jobid={job}", "starttime=now", f"excnodelist={node}")
 
 
+SERIES = "A1-7A"  # of the base that is last to be done
+
+
 @pytest.fixture(scope="module")
 def battered(cluster, here, tmp_path_factory):
     """The study on the cluster, through every fault; and by job, the logs of its attempts.
@@ -139,30 +142,30 @@ def battered(cluster, here, tmp_path_factory):
         fault(training)
         wait_for_end(training)
         logs[job].append(log_of(project, job))
+    wait_for(lambda: "done in" in log_of(project, "baseA"))
+    training = caught(project, SERIES)  # which starts now, whenever the other base was done
     for job in ("baseA", "baseB"):
         wait_for(lambda job=job: "done in" in log_of(project, job))
         logs[job].append(log_of(project, job))
-
-    training = caught(project, "B1-7B")
     node = training.node
     cluster.set_down(node)
     wait_for_end(training)
-    logs["B1-7B"].append(log_of(project, "B1-7B"))
+    logs[SERIES].append(log_of(project, SERIES))
     start_requeued_jobs_elsewhere(node)
 
-    training = caught(project, "B1-7B")
+    training = caught(project, SERIES)
     node = training.node
-    logs["B1-7B"].append(log_of(project, "B1-7B"))
+    logs[SERIES].append(log_of(project, SERIES))
     cluster.cut_off(node)
     start_requeued_jobs_elsewhere(node)
-    wait_for(lambda: "waiting for it" in log_of(project, "B1-7B"))
+    wait_for(lambda: "waiting for it" in log_of(project, SERIES))
     cluster.bring_back(node)
 
     os.killpg(process.pid, signal.SIGKILL)  # the command itself
     process = project.start(*ON_CLUSTER)
     os.kill(training.pid, signal.SIGCONT)  # the lost one
     assert process.wait(300) == 0
-    logs["B1-7B"].append(log_of(project, "B1-7B"))
+    logs[SERIES].append(log_of(project, SERIES))
     return project, logs
 
 
@@ -190,11 +193,11 @@ class TestEveryFault:
 
     def test_on_a_node_set_down_it_goes_on_where_it_was_on_another(self, battered):
         _, logs = battered
-        assert went_on_from(logs["B1-7B"][1]) == stopped_after(logs["B1-7B"][0]) > 0
+        assert went_on_from(logs[SERIES][1]) == stopped_after(logs[SERIES][0]) > 0
 
     def test_on_a_node_cut_off_it_is_waited_for_and_not_trained_twice(self, battered):
         _, logs = battered
-        assert "2 of 2 networks were finished before and are kept" in logs["B1-7B"][2]
+        assert "2 of 2 networks were finished before and are kept" in logs[SERIES][2]
 
     def test_the_study_is_the_same_to_the_bit(self, battered, here):
         project, _ = battered

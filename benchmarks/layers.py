@@ -8,7 +8,6 @@ that training uses. ``share_of_time`` is of the sum over the network; ``share_of
 ReLU, pooling and normalisation count as no operations. An update of all weights is the last row.
 """
 
-import platform
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,18 +17,16 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import torch
-import yaml
 from ceilings import DEVICE, matrix_product_flops, seconds_of
 from report import report
-from setups import SETUPS, Setup
+from setups import SETUPS, Setup, default_settings, wanted_setups
 from torch import nn
 
 from transferability.flops import forward_flops
 from transferability.networks import build_network
 from transferability.optimiser import CaffeSGD
-from transferability.precision import use_precision
+from transferability.provenance import device_name
 from transferability.series import use_threads
-from transferability.study import read_study
 
 Row = dict[str, Any]
 
@@ -37,15 +34,14 @@ Row = dict[str, Any]
 def main() -> None:
     use_threads(1)
     peak = matrix_product_flops("float32")
-    use_precision("float32")
     torch.backends.cudnn.benchmark = True
-    name = torch.cuda.get_device_name() if DEVICE == "cuda" else platform.processor() or platform.machine()
+    device = device_name(DEVICE)
     rows: list[Row] = []
-    for wanted in [name for name in sys.argv[2:] if name in SETUPS] or SETUPS:
+    for wanted in wanted_setups():
         of_setup = list(times(SETUPS[wanted]))
         total = sum(row["forward_ms"] + row["backward_ms"] for row in of_setup)
         rows += [
-            {"device": name, "torch": torch.__version__, "setup": wanted, **summarised(row, total, peak)}
+            {"device": device, "torch": torch.__version__, "setup": wanted, **summarised(row, total, peak)}
             for row in of_setup
         ]
         report(rows)
@@ -75,8 +71,7 @@ def times(setup: Setup) -> Iterator[Row]:
                 "mflops": flops * (2 if first else 3) / 1e6,
             }
             features, first = output, False
-    settings = read_study(yaml.safe_load((ROOT / "config.yaml").read_text())).hyperparameters["base"]
-    optimiser, rate = CaffeSGD(network, settings), torch.zeros((), device=DEVICE)
+    optimiser, rate = CaffeSGD(network, default_settings()), torch.zeros((), device=DEVICE)
     held = tuple(optimiser.buffers.values())
     update = seconds_of(lambda: optimiser.apply(held, rate))
     yield {"layer": "all", "module": "update", "forward_ms": 0.0, "backward_ms": 1e3 * update, "mflops": 0.0}

@@ -17,9 +17,8 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import torch
-import yaml
 from memory import peak_memory
-from setups import SETUPS, Setup, networks_of
+from setups import SETUPS, Setup, default_settings, networks_of
 
 from transferability.files import read_json
 from transferability.graphs import CALLS_BEFORE_RECORDING
@@ -29,7 +28,6 @@ from transferability.series import NetworkFiles, Recipe, Running, train, use_thr
 from transferability.splits import samples_of, whole_split
 from transferability.store import build_store, open_store
 from transferability.stream import ImageLoader, Preprocessing, TrainingStream, mean_image
-from transferability.study import read_study
 
 FEW = CALLS_BEFORE_RECORDING + 2  # iterations after which nothing happens for the first time
 
@@ -51,7 +49,6 @@ def recipe_of(setup: Setup, folder: Path, device: str, precision: str) -> Recipe
         with image_folders("benchmark", root=str(folder), size=setup.stored, channels=setup.channels) as source:
             build_store(source, store_folder)
     store = open_store(store_folder)
-    settings = read_study(yaml.safe_load((ROOT / "config.yaml").read_text())).hyperparameters["base"]
     return Recipe(
         store=store,
         split=whole_split(store.classes),
@@ -59,7 +56,11 @@ def recipe_of(setup: Setup, folder: Path, device: str, precision: str) -> Recipe
         architecture=setup.architecture,
         preprocessing=Preprocessing(setup.crop, setup.mirror, "whole", 64.0),
         hyperparameters=replace(
-            settings, batch_size=setup.batch_on(device), learning_rate=1e-4, precision=precision, evaluate_every=10**9
+            default_settings(),
+            batch_size=setup.batch_on(device),
+            learning_rate=1e-4,
+            precision=precision,
+            evaluate_every=10**9,
         ),
     )
 

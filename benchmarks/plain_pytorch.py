@@ -35,9 +35,8 @@ def main(setup: Setup, folder: Path, frozen: int, workers: int, seconds: float) 
     loader = DataLoader(
         images,
         batch_size=setup.batch_on(device),
-        sampler=RandomSampler(
-            images, replacement=True, num_samples=10**9
-        ),  # the few images are as long as a real epoch
+        # As long as a real epoch: at the end of one, workers run out of work.
+        sampler=RandomSampler(images, replacement=True, num_samples=10**9),
         num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=device == "cuda",

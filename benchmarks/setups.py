@@ -1,11 +1,18 @@
 """What the benchmarks of training train: the networks and image sizes of the shipped studies, on made-up images."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import yaml
 from PIL import Image
+
+from transferability.hyperparameters import Hyperparameters
+from transferability.study import read_study
+
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,16 @@ SETUPS = {
     "tiny-imagenet": Setup("mini_caffenet", 32, 3, 28, 100, 128, 128, 50, 12_000, ".jpg"),
     "imagenet": Setup("caffenet", 256, 3, 227, 500, 256, 16, 4, 450_000, ".jpg"),
 }
+
+
+def wanted_setups() -> list[str]:
+    """Those that the command line names after the file of results, or all."""
+    return [name for name in sys.argv[2:] if name in SETUPS] or list(SETUPS)
+
+
+def default_settings() -> Hyperparameters:
+    """How the default study trains a base."""
+    return read_study(yaml.safe_load((ROOT / "config.yaml").read_text())).hyperparameters["base"]
 
 
 def write_images(setup: Setup, root: Path) -> None:

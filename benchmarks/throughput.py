@@ -15,7 +15,6 @@ the setup's study.
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -29,28 +28,28 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 import torch
 from ceilings import copied_gb_per_second, matrix_product_flops
 from report import report
-from setups import SETUPS, Setup, networks_of, write_images
+from setups import SETUPS, Setup, networks_of, wanted_setups, write_images
 
 from transferability.flops import flops_per_image
 from transferability.names import Network
 from transferability.precision import PRECISIONS
+from transferability.provenance import device_name
 from transferability.series import use_threads
 
 HERE = Path(__file__).parent
 SECONDS = 10
 JOBS = ("base", "frozen", "fine_tuned")
 ON_GPU = torch.cuda.is_available()
-DEVICE = torch.cuda.get_device_name() if ON_GPU else platform.processor() or platform.machine()
+DEVICE = device_name("cuda" if ON_GPU else "cpu")
 CORES = len(os.sched_getaffinity(0))
 
 Row = dict[str, Any]
 
 
 def main() -> None:
-    wanted = [name for name in sys.argv[2:] if name in SETUPS] or list(SETUPS)
     rows = list(ceilings())
     peaks = {(row["precision"], row["threads"]): row["gflops"] for row in rows}
-    for name in wanted:
+    for name in wanted_setups():
         with tempfile.TemporaryDirectory() as folder:
             write_images(SETUPS[name], Path(folder))
             rows += measured(name, Path(folder), peaks)

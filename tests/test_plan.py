@@ -153,34 +153,38 @@ def workload(recipe):
     )
 
 
-class TestCalibration:
-    @pytest.mark.parametrize("cost", [Cost(0.5, 0.02, 0.0001), Cost(2.0, 0.7, 0.0), Cost(0.0, 0.0001, 0.000001)])
-    def test_a_known_device_is_found_out(self, cost, workload, running, tmp_path, monkeypatch):
-        device = Clockwork(cost.fixed, cost.update, cost.evaluated_image)
+@pytest.fixture
+def calibrated_on(workload, running, monkeypatch):
+    """The cost that is found out of a made-up device."""
+
+    def found(device):
         monkeypatch.setattr(calibration, "train", device.train)
         monkeypatch.setattr(calibration, "device_clock", lambda _device: device)
         running.states.mkdir()
-        found = calibrate(workload, running)
+        return calibrate(workload, running)
+
+    return found
+
+
+class TestCalibration:
+    @pytest.mark.parametrize("cost", [Cost(0.5, 0.02, 0.0001), Cost(2.0, 0.7, 0.0), Cost(0.0, 0.0001, 0.000001)])
+    def test_a_known_device_is_found_out(self, cost, calibrated_on, running):
+        device = Clockwork(cost.fixed, cost.update, cost.evaluated_image)
+        found = calibrated_on(device)
         assert found.seconds(1000, 5000) == pytest.approx(cost.seconds(1000, 5000))
         assert found.update == pytest.approx(cost.update)
         assert list(running.states.iterdir()) == []
 
-    def test_a_slow_device_is_asked_once(self, workload, running, monkeypatch):
+    def test_a_slow_device_is_asked_once(self, calibrated_on):
         device = Clockwork(17.0, 20.0, 0.01)
-        monkeypatch.setattr(calibration, "train", device.train)
-        monkeypatch.setattr(calibration, "device_clock", lambda _device: device)
-        running.states.mkdir()
-        found = calibrate(workload, running)
+        found = calibrated_on(device)
         assert device.trained == [(1, 1)]
         assert found.seconds(1, VALIDATION_BATCH) == pytest.approx(17.0 + 24.0)
 
-    def test_slow_drawing_and_writing_are_no_slow_device(self, workload, running, monkeypatch):
+    def test_slow_drawing_and_writing_are_no_slow_device(self, calibrated_on):
         """Seven caffenets take some 17 s of it, whatever the GPU does."""
         device = Clockwork(17.0, 0.05, 0.0001)
-        monkeypatch.setattr(calibration, "train", device.train)
-        monkeypatch.setattr(calibration, "device_clock", lambda _device: device)
-        running.states.mkdir()
-        found = calibrate(workload, running)
+        found = calibrated_on(device)
         assert (found.fixed, found.update) == (pytest.approx(17.0), pytest.approx(0.05))
 
     def test_the_networks_that_are_trained_have_the_layers_frozen_that_are_asked_for(self, workload):

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 import torch
 
+from transferability.environment import environment
+
 # The workspaces with which cuBLAS promises the same bits every time.
 WORKSPACES = (":4096:8", ":16:8")
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
@@ -21,28 +23,22 @@ def deterministic_algorithms(device: str, *, wanted: bool) -> Iterator[None]:
     if not wanted or device != "cuda":
         yield
         return
-    cudnn = torch.backends.cudnn
+    cudnn, memory = torch.backends.cudnn, torch.utils.deterministic
     workspace = os.environ.get(_WORKSPACE)
     before = (
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
         cudnn.deterministic,
         cudnn.benchmark,
+        memory.fill_uninitialized_memory,  # type: ignore[attr-defined]
     )
-    if workspace not in WORKSPACES:
-        os.environ[_WORKSPACE] = WORKSPACES[0]
     torch.use_deterministic_algorithms(True)
-    memory = torch.utils.deterministic
-    filled = memory.fill_uninitialized_memory  # type: ignore[attr-defined]
     memory.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # nothing here reads what it has not written
     cudnn.deterministic, cudnn.benchmark = True, False
     try:
-        yield
+        with environment(**{_WORKSPACE: workspace if workspace in WORKSPACES else WORKSPACES[0]}):
+            yield
     finally:
-        enabled, warn_only, cudnn.deterministic, cudnn.benchmark = before
+        enabled, warn_only, cudnn.deterministic, cudnn.benchmark, filled = before
         torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
         memory.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
-        if workspace is None:
-            del os.environ[_WORKSPACE]
-        else:
-            os.environ[_WORKSPACE] = workspace

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import takewhile
 
+from transferability.environment import environment
+
 POLL_SECONDS = 0.5
 LISTING_SECONDS = 60.0
 _LISTED_GPU = re.compile(r"GPU (?P<index>\d+): .*\(UUID: (?P<uuid>GPU-[^)]+)\)")
@@ -101,25 +103,10 @@ def claimed_device(wanted: str, say: Callable[[str], None], jobs_per_gpu: int = 
     # Numbered as nvidia-smi does, of which the claims are; CUDA's own order puts the fastest GPU first.
     with (
         _first_free(_claims_of(gpus), jobs_per_gpu, say) as gpu,
-        _environment(CUDA_VISIBLE_DEVICES=gpu, CUDA_DEVICE_ORDER="PCI_BUS_ID"),
+        environment(CUDA_VISIBLE_DEVICES=gpu, CUDA_DEVICE_ORDER="PCI_BUS_ID"),
     ):
         say(f"claimed GPU {gpu}")
         yield "cuda"
-
-
-@contextmanager
-def _environment(**variables: str) -> Iterator[None]:
-    """Environment variables set for the length of the block."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def _claims_of(gpus: Sequence[str]) -> dict[str, tuple[str, ...]]:

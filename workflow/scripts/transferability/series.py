@@ -324,7 +324,7 @@ class _LockStep:
         self._settings = settings
         self._running = running
         self._learning: list[_Pupil] = []
-        self._updates: Callable[..., torch.Tensor] = partial(_update_all, shared, [])
+        self._updates: Callable[..., torch.Tensor]  # of those that learn
 
     def update(self, learning: list[_Pupil], iteration: int, images: torch.Tensor, targets: torch.Tensor) -> None:
         if learning != self._learning:

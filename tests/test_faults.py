@@ -532,6 +532,31 @@ class TestExplosions:
         train(recipe, files, source, running)
         assert contents(tmp_path / "out").items() <= undisturbed.items()
 
+    def test_the_others_go_on_from_their_states_when_all_that_lag_behind_have_failed(
+        self, exploding, recipe, running, bases, undisturbed, tmp_path
+    ):
+        files, source = files_in(tmp_path / "out", "A1B", "A7B"), bases / "baseA.safetensors"
+
+        class Dying(series.StateFolder):
+            """A crash that leaves one network's state at 4 and its sibling's at 20."""
+
+            def save(self, state):
+                if state.updates <= 4 or self._folder.name == "A7B":
+                    super().save(state)
+                if state.updates == 20 and self._folder.name == "A7B":
+                    raise KeyboardInterrupt
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(series, "StateFolder", Dying)
+            with pytest.raises(KeyboardInterrupt):
+                train(recipe, files, source, running)
+        exploding("A1B", 5, float("nan"))  # seen at 6; until 20 there is no network to train
+        lines = []
+        with pytest.raises(TrainingError, match=r"A1B: the loss is nan at iteration 6; .*; 1 of 2 networks"):
+            train(recipe, files, source, replace(running, say=lines.append))
+        assert "going on from iteration 4" in lines
+        assert {"A7B.safetensors": undisturbed["A7B.safetensors"]}.items() <= contents(tmp_path / "out").items()
+
     def test_when_all_have_failed_the_job_ends_at_once(self, recipe, running, bases, tmp_path):
         wild = replace(recipe, hyperparameters=replace(recipe.hyperparameters, learning_rate=1e12))
         files, lines = files_in(tmp_path / "out", "A1B", "A7B"), []

@@ -324,7 +324,7 @@ class _LockStep:
         self._settings = settings
         self._running = running
         self._learning: list[_Pupil] = []
-        self._updates: Callable[..., torch.Tensor]  # of those that learn
+        self._updates: Callable[..., torch.Tensor]  # of those that learn; there is always one
 
     def update(self, learning: list[_Pupil], iteration: int, images: torch.Tensor, targets: torch.Tensor) -> None:
         if learning != self._learning:
@@ -375,6 +375,8 @@ def _train_in_lock_step(recipe: Recipe, pupils: Sequence[_Pupil], running: Runni
     for iteration in range(first, iterations):
         # A network whose state is newer than a sibling's waits until the others have caught up.
         learning = [pupil for pupil in pupils if pupil.updates == iteration and pupil.failure is None]
+        if not learning:  # those that lagged behind have failed
+            continue
         started = time.monotonic()
         images, targets = stream.batch(iteration)
         lock_step.update(learning, iteration, images, targets)

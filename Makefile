@@ -1,12 +1,15 @@
 # make study: set up, and run the default study to its figures.   make test: set up, and run all tests.
+# make setup: only set up.   make clean: remove what was set up; results stay.
 # make check: formatting, lint and types.   make docs: write docs/configuration.md from the schema and config.yaml.
 # PYTHON=python3.12 make study picks another Python (3.11 or newer).
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: study test check format docs clean
+.PHONY: setup study test check format docs clean
 .DELETE_ON_ERROR:
+
+setup: .venv/installed
 
 study: .venv/installed
 	$(BIN)/snakemake --cores all
@@ -30,7 +33,7 @@ docs: .venv/installed
 	PYTHONPATH=workflow/scripts $(BIN)/python -m transferability.config_reference
 
 clean:
-	rm -rf .venv results .snakemake
+	rm -rf .venv
 
 .venv/installed: requirements.txt constraints.txt
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another: PYTHON=python3.12 make study")'

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from transferability import devices
-from transferability.devices import claimed_device, require_gpus, visible_gpus
+from transferability.devices import claimed_device, require_gpus, throttled, visible_gpus
 
 SPAWN = multiprocessing.get_context("spawn")
 OTHER_USER = 54321
@@ -291,6 +291,15 @@ class TestContention:
         holder.join()
         with claimed_device("auto", never_waits):
             pass
+
+
+def test_a_limit_of_gpus_where_there_is_none_is_told(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert "no GPU is visible" in throttled(2, "auto")
+    assert "limits it to 2 jobs" in throttled(2, "auto")
+    assert not throttled(2, "cpu")  # whose jobs ask for none
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert not throttled(2, "auto")
 
 
 def test_more_gpus_than_there_are(monkeypatch):

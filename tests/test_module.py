@@ -119,13 +119,11 @@ def test_checks_and_headline_can_be_had(other):
     """They are the main workflow's to make, and are when it asks."""
     hooks = "onstart:\n    transferability.before_the_first_job()\n\nonsuccess:\n    transferability.print_headline()\n"
     other.write(CONFIG, MODULE, hooks)
-    split = "results/small/splits/random0.json"
-    headline = other.folder / "results" / "small" / "headline.txt"
-    headline.parent.mkdir(parents=True)
-    headline.write_text("what was found\n")
-    assert "what was found" in other.run(split)
+    output = other.run("transferability_published_statistics")
     assert (other.folder / ".snakemake" / "run.lock").exists()
-    assert "what was found" not in other.run("transferability_status")
+    headline = (other.folder / "results" / "published" / "headline.txt").read_text()
+    assert headline in output
+    assert headline not in other.run("transferability_status")
 
 
 def test_rules_of_seconds_are_local_whatever_they_are_called(other):

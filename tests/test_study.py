@@ -282,3 +282,21 @@ def test_a_config_is_checked_without_loading_torch_or_pandas():
 
 def test_the_groups_of_embedded_data_sets_are_theirs():
     assert EMBEDDED_GROUPS["glyphs"] == (LETTER, SYMBOL)
+
+
+class TestWhatShapesATraining:
+    """A key that a schedule does not use is none of a network's identity; changed, it retrains nothing."""
+
+    @pytest.mark.parametrize("schedule", ["cosine", "constant", "step"])
+    @pytest.mark.parametrize(("key", "value"), [("step_every", 7), ("step_factor", 0.3)])
+    def test_steps_count_where_the_rate_falls_in_steps(self, schedule, key, value):
+        config = changed("training.schedule", schedule)
+        before = read_study(config).hyperparameters["base"].to_json()
+        config["training"][key] = value
+        after = read_study(config).hyperparameters["base"].to_json()
+        assert (before != after) == (schedule == "step")
+
+    def test_every_other_key_counts(self):
+        config = changed("training.schedule", "cosine")
+        settings = read_study(config).hyperparameters["base"]
+        assert settings.to_json().keys() == vars(settings).keys() - {"step_every", "step_factor"}

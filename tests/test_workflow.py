@@ -406,6 +406,11 @@ class TestRefusals:
         project.configure({"running": {"device": "auto"}})
         project.run("results/small/splits/random0.json")
 
+    def test_jobs_on_the_cpu_ask_for_no_gpu(self, tmp_path):
+        output = Project(tmp_path).run("--dry-run", "--quiet", "host")
+        asked = re.findall(r"rule (\w+):\n(?:    .*\n)*?    resources: (.*)", output)
+        assert {"gpu=0" in resources for rule, resources in asked if rule.startswith("train_")} == {True}
+
     def test_a_second_run_in_the_same_folder(self, tmp_path):
         project = Project(tmp_path)
         first = project.start()
@@ -453,6 +458,19 @@ class TestAStudyOfOnesOwnImages:
         of_halves |= {one.replace("n", "1") + "_keep3" for one in series} | {"baseA", "baseB"}
         of_whole = {"basewhole", "R1whole", "R6whole", "reduced1", "reduced3"}
         assert names == {f"even_odd/{name}" for name in of_halves} | {f"whole/{name}" for name in of_whole}
+
+    def test_a_wrong_root_is_refused_before_the_store_is_touched(self, own):
+        store = own.folder / "results" / "stores" / "photos"
+        before = {path.name: path.stat().st_mtime_ns for path in store.iterdir()}
+        config = (own.folder / "small.yaml").read_text()
+        try:
+            (own.folder / "small.yaml").write_text(config.replace("root: photos", "root: fotos"))
+            output = own.run(check=False)
+        finally:
+            (own.folder / "small.yaml").write_text(config)
+        assert "config: datasets.photos.root: there is no fotos" in output
+        assert "Traceback" not in output
+        assert {path.name: path.stat().st_mtime_ns for path in store.iterdir()} == before
 
     def test_preserved_layers_are_copied_and_learn(self, own):
         folder = own.results / "networks" / "even_odd" / "seed0"

@@ -18,7 +18,6 @@ rule train_base:
     threads: config["running"]["threads"]
     resources:
         **training_resources("base", networks=1),
-        gpu=1,
     params:
         engine_version=ENGINE_VERSION,
         architecture=config["networks"]["architecture"],
@@ -39,7 +38,6 @@ use rule train_base as train_reduced with:
         f"{BENCHMARKS}/{{split}}/seed{{seed}}/reduced{{examples}}.tsv"
     resources:
         **training_resources("reduced", networks=1),
-        gpu=1,
     params:
         engine_version=ENGINE_VERSION,
         architecture=config["networks"]["architecture"],

@@ -16,8 +16,8 @@ if not isinstance(workflow.current_basedir, os.PathLike):
 sys.path.insert(0, str(Path(workflow.current_basedir).parent / "scripts"))
 
 from transferability import study as studies
-from transferability.cluster import store_mb, training_mb, training_minutes
-from transferability.devices import require_gpus
+from transferability.cluster import networks_mb, store_mb, training_mb, training_minutes
+from transferability.devices import require_gpus, throttled
 from transferability.event_files import require_tensorboard
 from transferability.files import lock_file, read_json, require_writable
 from transferability.hyperparameters import ENGINE_VERSION
@@ -39,6 +39,9 @@ LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 FIGURES = f"{RESULTS}/figures"
 PUBLISHED = f"{config['results']}/published"
+LONGEST_MINUTES = config["running"]["longest_minutes"]
+NO_GPU = {"gpu": 0, "gpu_model": ""}  # a cluster's default model is for jobs that have a GPU
+A_GPU = NO_GPU if config["running"]["device"] == "cpu" else {"gpu": 1}
 
 for folder in (RESULTS, STORE):
     if workflow.modifier.path_modifier.replace_prefix(folder) != folder:
@@ -135,12 +138,13 @@ def training_resources(stage, networks):
 
     def runtime(wildcards, input, attempt):
         rate = config["running"]["images_per_second"]
-        return training_minutes(STUDY.hyperparameters[stage], networks, manifest_beside(input.store), rate, attempt)
+        about = (STUDY.hyperparameters[stage], networks, manifest_beside(input.store), rate)
+        return training_minutes(*about, longest=LONGEST_MINUTES, attempt=attempt)
 
     def mem_mb(wildcards, input, attempt):
         return training_mb(manifest_beside(input.store), config["running"]["resident_gb"], networks, attempt)
 
-    return {"runtime": runtime, "mem_mb": mem_mb}
+    return {"runtime": runtime, "mem_mb": mem_mb, **A_GPU}
 
 
 def manifest_beside(store):
@@ -154,23 +158,29 @@ def only_watching():
 
 
 def before_the_first_job():
-    """Refuse what could only end badly: a second run in the same folder, one that cannot write, too few GPUs."""
+    """Refuse what could only end badly: a second run in a folder, no way to write, no images, too few GPUs."""
     if not workflow.is_main_process or only_watching():
         return
     try:
         # Held until this process ends, however it ends; Snakemake's own lock would outlive a kill.
         HELD.append(lock_file(Path(".snakemake", "run.lock"), "another snakemake is running in this folder"))
         require_writable(STUDY.folder)
+        if any(job.rule.name == rules.store.rule.name for job in workflow.dag.needrun_jobs()):
+            STUDY.require_images()  # before Snakemake deletes the store that was there
         if config["running"]["tensorboard"] and not workflow.deployment_settings.deployment_method:
             require_tensorboard()  # else it is the jobs' own environment that must have it
         wanted = workflow.global_resources.get("gpu")
         if wanted is not None and wanted.value is not None and workflow.local_exec:
             require_gpus(wanted.value, config["running"]["device"], config["running"]["jobs_per_gpu"])
+            if note := throttled(wanted.value, config["running"]["device"]):
+                print(note, file=sys.stderr)
     except (ValueError, OSError) as error:
         raise WorkflowError(str(error))
 
 
 def print_headline():
-    headline = Path(rules.statistics.output.headline)
-    if headline.exists() and not only_watching():
-        print(headline.read_text(), end="", file=sys.stderr)
+    """The answer to what was asked for: the study's, or that of the authors' accuracies."""
+    asked = {job.rule.name for job in workflow.dag.jobs}
+    for answer in (rules.statistics, rules.published_statistics):
+        if answer.rule.name in asked:
+            print(Path(answer.output.headline).read_text(encoding="utf-8"), end="", file=sys.stderr)

@@ -10,8 +10,9 @@ rule store:
         "../../envs/analysis.yaml"
     threads: config["running"]["store_threads"]
     resources:
+        **NO_GPU,
         mem_mb=lambda wildcards, threads, attempt: store_mb(threads, attempt),
-        runtime=1440,
+        runtime=min(1440, LONGEST_MINUTES),
     params:
         version=STORE_VERSION,
         name=config["dataset"],

@@ -7,11 +7,13 @@
 rule plan:
     log:
         f"{LOGS}/plan.log",
+    retries: 0
     conda:
         "../../envs/analysis.yaml"
     threads: config["running"]["threads"]
     resources:
-        gpu=1,
+        **A_GPU,
+        mem_mb=lambda wildcards, attempt: networks_mb(config["running"]["networks_per_job"], attempt),
     params:
         store=STORE,
     script:

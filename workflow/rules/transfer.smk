@@ -26,7 +26,6 @@ for fine_tuned, preserved, chunk in STUDY.copying_jobs:
         threads: config["running"]["threads"]
         resources:
             **training_resources(stage, networks=len(chunk)),
-            gpu=1,
         params:
             engine_version=ENGINE_VERSION,
             architecture=config["networks"]["architecture"],

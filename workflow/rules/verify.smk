@@ -7,9 +7,14 @@
 rule verify:
     log:
         f"{LOGS}/verify.log",
+    retries: 0  # what it finds once it finds again
     conda:
         "../../envs/verification.yaml"
     threads: config["running"]["threads"]
+    resources:
+        **NO_GPU,
+        mem_mb=lambda wildcards, attempt: networks_mb(networks=1, attempt=attempt),
+        runtime=LONGEST_MINUTES,
     params:
         store=STORE,
         splits={split: SPLIT.format(split=split) for split in STUDY.splits},

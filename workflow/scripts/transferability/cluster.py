@@ -14,7 +14,13 @@ MARGIN = 2.0
 
 
 def training_minutes(
-    settings: Hyperparameters, networks: int, manifest: Mapping[str, Any], images_per_second: float, attempt: int = 1
+    settings: Hyperparameters,
+    networks: int,
+    manifest: Mapping[str, Any],
+    images_per_second: float,
+    *,
+    longest: int,
+    attempt: int = 1,
 ) -> int:
     """A time limit for training so many networks in lock-step.
 
@@ -23,16 +29,23 @@ def training_minutes(
         networks: how many the job trains.
         manifest: of the store, whose validation images count too.
         images_per_second: what the device trains of one network, at least.
+        longest: minutes that no job asks for more than; the next attempt goes on with what is left.
         attempt: from 1; each gets more time, though it goes on from the state of the one before.
     """
     images: int = settings.iterations * settings.batch_size + settings.evaluations * manifest["validation"]
-    return START_MINUTES + math.ceil(MARGIN * attempt * networks * images / images_per_second / 60)
+    minutes = START_MINUTES + math.ceil(MARGIN * attempt * networks * images / images_per_second / 60)
+    return min(minutes, longest)
 
 
 def training_mb(manifest: Mapping[str, Any], resident_gb: float, networks: int, attempt: int = 1) -> int:
     """Main memory for a training job: the images it holds, and room for each network."""
     images: float = (manifest["training"] + manifest["validation"]) * math.prod(manifest["image_shape"])
-    return attempt * (START_MB + math.ceil(2 * min(images, resident_gb * 1e9) / 1e6) + 1000 * networks)
+    return networks_mb(networks, attempt) + attempt * math.ceil(2 * min(images, resident_gb * 1e9) / 1e6)
+
+
+def networks_mb(networks: int, attempt: int = 1) -> int:
+    """Main memory for so many networks, without the images that they are trained on."""
+    return attempt * (START_MB + 1000 * networks)
 
 
 def store_mb(threads: int, attempt: int = 1) -> int:

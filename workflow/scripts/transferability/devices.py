@@ -80,6 +80,16 @@ def require_gpus(wanted: int, device: str, jobs_per_gpu: int = 1) -> None:
         )
 
 
+def throttled(wanted: int, device: str) -> str:
+    """What to say where a limit of GPUs only limits how many jobs run on the CPU; empty if there is nothing to say."""
+    if device != "auto" or visible_gpus():
+        return ""
+    return (
+        f"no GPU is visible: training runs on the CPU, and --resources gpu={wanted} only limits it to {wanted} jobs "
+        "at a time; leave it away to use all cores"
+    )
+
+
 @contextmanager
 def claimed_device(wanted: str, say: Callable[[str], None], jobs_per_gpu: int = 1) -> Iterator[str]:
     """The device for this job, ``cuda`` or ``cpu``, claimed for the length of the block.

@@ -23,16 +23,18 @@ class Hyperparameters:
     batch_size: int
     learning_rate: float
     schedule: str
-    step_every: int
-    step_factor: float
     momentum: float
     weight_decay: float
     bias_rate: float
     precision: str
     evaluate_every: int
+    step_every: int = 1
+    step_factor: float = 1.0
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """All that shapes the training: the keys of the schedule ``step`` only if that is the schedule."""
+        unused = () if self.schedule == "step" else ("step_every", "step_factor")
+        return {key: value for key, value in asdict(self).items() if key not in unused}
 
     @property
     def evaluations(self) -> int:

@@ -82,6 +82,14 @@ class Study:
         """What shapes the store: a grouping of the classes is none of it, so that a change costs no images."""
         return {key: value for key, value in self.data_set.items() if key != "groups"}
 
+    def require_images(self) -> None:
+        """ConfigError if the image files that a store would be made of are not there."""
+        if self.data_set["kind"] == "folder" and not Path(self.data_set["root"]).exists():
+            raise ConfigError(
+                f"config: datasets.{self.config['dataset']}.root: there is no {self.data_set['root']}; "
+                "it is a folder, or an archive (tar, zip) of one"
+            )
+
     @property
     def groups_file(self) -> Path | None:
         """The file that says the group of each class, if the data set has one."""

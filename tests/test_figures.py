@@ -215,9 +215,9 @@ def test_the_comparison_shows_both_studies_where_both_have_networks(accuracies, 
         figure = figures.compare(accuracies, published, "top1_final", COLOURS)
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert titles == [
-        "BnB\nsimilar halves",
-        "AnB\nsimilar halves",
-        "AnB⁺\nsimilar halves",
+        "BnB\nrandom halves",
+        "AnB\nrandom halves",
+        "AnB⁺\nrandom halves",
         "random filters\nhalves or all classes",
         "AnB\ndissimilar halves",
     ]

@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from dataclasses import replace
 from functools import cache
 from html import unescape
 from html.parser import HTMLParser
@@ -114,6 +115,7 @@ def _quickly():
     """Without the seconds that it takes to render figures."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("transferability.so_far.save", save_a_dot)
+        patch.setattr("transferability.pictures.save", save_a_dot)
         yield
 
 
@@ -352,3 +354,14 @@ class TestWhatWasRun:
         del networks["random0", 0, "baseB"]["deterministic"]  # as of a network of before that was recorded
         assert "unknown" in makers(networks)["deterministic"].tolist()
         assert table[["commit", "networks"]].to_numpy().tolist() == [["unknown", len(networks) - 1], ["abc-dirty", 1]]
+
+
+def test_of_many_learning_curves_the_first_are_shown_and_the_others_are_told(complete):
+    one = next(iter(complete.files().learning_curves.values()))
+    files = replace(complete.files(), learning_curves={f"random{i}_seed0": one for i in range(40)})
+    page = page_of(complete.study, files, complete.networks())
+    assert [picture.title for picture in page.learning_curves] == [f"random{i}_seed0" for i in range(12)]
+    assert "28 more splits and seeds are in <code>figures/learning_curves</code>" in report(
+        complete.study, files, complete.networks()
+    )
+    assert "more splits and seeds" not in complete.html()

@@ -7,10 +7,9 @@ import pandas as pd
 
 from transferability.accuracies import bases_at_chance
 from transferability.names import LAYER_NAMES
-from transferability.splits import GROUPED, RANDOM
+from transferability.splits import GROUPED, KINDS_IN_WORDS, RANDOM
 from transferability.statistics import WAYS_OF_REUSE, deepest_within, paired_differences, reusable
 
-HALVES_IN_WORDS: Mapping[str, str] = {RANDOM: "random halves", GROUPED: "dissimilar halves"}
 # Treatments at the deepest cut, with what they show.
 _DEEPEST: Mapping[str, tuple[str, str]] = {
     "selffer": ("own frozen features", "B{}B"),
@@ -66,7 +65,7 @@ def answers(accuracies: pd.DataFrame, statistic: str, tolerated_loss: float) -> 
     reuse = reusable(accuracies, statistic, tolerated_loss)
     deepest = int(accuracies["n"].max())
     found = []
-    for kind in HALVES_IN_WORDS:
+    for kind in (RANDOM, GROUPED):
         of_kind = accuracies[accuracies["kind"] == kind]
         bases = of_kind[of_kind["treatment"] == "base"]
         if not bases.empty:
@@ -80,7 +79,7 @@ def headline(accuracies: pd.DataFrame, statistic: str, tolerated_loss: float) ->
     """A few lines that say what the study found."""
     lines = [f"{len(accuracies)} networks; accuracy is {statistic}, differences are in points, paired with each base"]
     for answer in answers(accuracies, statistic, tolerated_loss):
-        lines.append(f"{HALVES_IN_WORDS[answer.kind]}: base {100 * answer.base:.1f} %")
+        lines.append(f"{KINDS_IN_WORDS[answer.kind]}: base {100 * answer.base:.1f} %")
         lines += [f"  {what + ':':44} {100 * mean:+6.1f}" for what, mean in answer.differences.items()]
         lines += [
             f"  {f'at most {100 * tolerated_loss:g} points lost, {WAYS_OF_REUSE[treatment]}:':44} {layers}"

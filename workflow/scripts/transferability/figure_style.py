@@ -40,7 +40,6 @@ MARKERS = {treatment: look.marker for treatment, look in LOOKS.items()}
 LINES = {treatment: look.line for treatment, look in LOOKS.items()}
 LABELS = {treatment: look.label for treatment, look in LOOKS.items()}
 SYMBOLS = {treatment: look.symbol for treatment, look in LOOKS.items()}
-KIND_TITLES = {"random": "similar halves (random)", "grouped": "dissimilar halves (by group)", "whole": "all classes"}
 
 QUIET = "#555555"  # notes, and what has no colour of its own
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from transferability.accuracies import bases_at_chance
 from transferability.figure_style import (
-    KIND_TITLES,
     LABELS,
     LINES,
     QUIET,
@@ -31,7 +30,7 @@ from transferability.figure_style import (
     warn,
 )
 from transferability.names import TREATMENTS, WHOLE, Network, Series
-from transferability.splits import GROUPED, RANDOM
+from transferability.splits import GROUPED, KINDS_IN_WORDS, RANDOM
 from transferability.statistics import (
     ANY,
     EFFECTS,
@@ -75,7 +74,7 @@ def figure2(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]
         points, lines = panels[:, column]
         _points(points, of_kind, statistic, colours)
         _mean_lines(lines, of_kind, statistic, colours)
-        points.set_title(KIND_TITLES[kind])
+        points.set_title(KINDS_IN_WORDS[kind])
         lines.set_xlabel("layer n at which the network is cut and retrained")
     for row, what in zip(panels, ("every network", "means"), strict=True):
         row[0].set_ylabel(f"{what}: {STATISTIC_LABELS[statistic]}")
@@ -100,7 +99,7 @@ def figure3(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]
 
 
 def effects(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> Figure:
-    """Paired effects by n with their intervals: losses above, gains below; similar and dissimilar halves side by side.
+    """Paired effects by n with their intervals: losses above, gains below; random and dissimilar halves side by side.
 
     An effect looks like the treatment that it is about. Effects of a single split and seed have no interval.
     """
@@ -110,7 +109,7 @@ def effects(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]
     panels = figure.subplots(2, max(len(kinds), 1), squeeze=False, sharey="row", sharex=True)
     depths = sorted({int(n) for n in table["n"]})
     for axes, kind in zip(panels[0], kinds, strict=False):
-        axes.set_title(KIND_TITLES[kind])
+        axes.set_title(KINDS_IN_WORDS[kind])
     for row, shown, what in zip(panels, (_LOSSES, _GAINS), ("loss", "gain"), strict=True):
         row[0].set_ylabel(f"{what}, points of accuracy (paired)")
         for axes, kind in zip(row, kinds, strict=False):
@@ -197,7 +196,7 @@ def compare(ours: pd.DataFrame, published: pd.DataFrame, statistic: str, colours
             axes.set_xticks(sorted({int(n) for table in tables.values() for n in table["n"]}))
             axes.grid(axis="x", visible=False)
     for axes, (treatment, kind) in zip(panels[0], common, strict=False):
-        halves = "halves or all classes" if kind == ANY else KIND_TITLES[kind].partition(" (")[0]
+        halves = "halves or all classes" if kind == ANY else KINDS_IN_WORDS[kind]
         axes.set_title(f"{SYMBOLS[treatment]}\n{halves}")
     if not common:
         say_empty(panels[0, 0], "no treatment that both have")
@@ -413,7 +412,7 @@ def _random_filters(axes: Axes, accuracies: pd.DataFrame, statistic: str, colour
         if len(means) < len(of_kind):
             points = {"linestyle": "none", "marker": ".", "color": style["color"]}
             axes.plot(of_kind["n"].to_numpy(float), of_kind[statistic], **points)
-        axes.plot(means.index.to_numpy(float), means, label=KIND_TITLES[kind], **style)
+        axes.plot(means.index.to_numpy(float), means, label=KINDS_IN_WORDS[kind], **style)
     depth_axis(axes, _depths(rows))
     from_zero(axes)
     legend_below(axes)
@@ -425,7 +424,7 @@ def _normalised(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: M
     axes.set_ylabel("difference in top-1 accuracy")
     drawn = False
     for treatment, kind, line, what in (
-        ("transfer", RANDOM, "-", "AnB, similar halves"),
+        ("transfer", RANDOM, "-", "AnB, random halves"),
         ("transfer", GROUPED, "--", "AnB, dissimilar halves"),
         ("random", None, "-.", "random filters"),
     ):

@@ -1,11 +1,13 @@
 """Every figure that is drawn from a study's accuracies, by name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from transferability import figures
+from transferability.figure_style import save
 from transferability.reuse_figure import reuse_figure
 
 # From accuracies, the statistic that is compared, colours by treatment and the tolerated loss.
@@ -16,3 +18,15 @@ PICTURES: Mapping[str, Callable[[pd.DataFrame, str, Mapping[str, str], float], F
     "reduced": lambda accuracies, statistic, colours, _: figures.reduced(accuracies, statistic, colours),
     "reuse": reuse_figure,
 }
+
+
+def draw_pictures(
+    accuracies: pd.DataFrame,
+    paths: Mapping[str, Sequence[Path]],
+    statistic: str,
+    colours: Mapping[str, str],
+    tolerated_loss: float,
+) -> None:
+    """Draw some of `PICTURES` and save each to its paths."""
+    for name, files in paths.items():
+        save(PICTURES[name](accuracies, statistic, colours, tolerated_loss), *files)

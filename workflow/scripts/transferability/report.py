@@ -18,11 +18,12 @@ from docutils.core import publish_parts
 from PIL import Image
 
 from transferability.accuracies import bases_at_chance, read_accuracies
-from transferability.answers import HALVES_IN_WORDS, Answer, answers
+from transferability.answers import Answer, answers
 from transferability.files import read_json
 from transferability.names import LAYER_NAMES
 from transferability.report_tables import JOBS, MAKERS, Sheet, points, sheet_of, sheet_of_file, table_views
 from transferability.runs import hours_by_device, jobs, makers
+from transferability.splits import KINDS_IN_WORDS
 from transferability.statistics import WAYS_OF_REUSE, missing_networks
 from transferability.study import PROJECT, Key, Study, without_running
 
@@ -32,6 +33,8 @@ TEMPLATE = "report.html.j2"
 # Pictures of photographs are many times larger without loss than anyone sees.
 _LARGEST_PNG = 600_000
 _LARGEST_SIDE = 2400
+# One is of all networks of a split and seed; of large studies, more would make a page that nobody can open.
+_MOST_LEARNING_CURVES = 12
 
 FIGURE_TITLES: Mapping[str, str] = {
     "figure2": "Accuracy by depth",
@@ -90,6 +93,7 @@ class Page:
     figures: Sequence[Picture]
     tables: Sequence[Sheet]
     learning_curves: Sequence[Picture]
+    learning_curves_left_out: int
     filters: Picture | None
     contact_sheet: Picture | None
     halves: Sequence[Picture]
@@ -127,6 +131,7 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
     jobs_made = jobs(study, networks, files.benchmarks)
     expected = [(split, seed, network.name) for split, seed, network in study.networks()]
     missing = missing_networks(accuracies, expected)
+    curves = list(files.learning_curves.items())
     tables = {**files.tables, "accuracies": files.accuracies}
     return Page(
         study=study.config["study"],
@@ -141,7 +146,8 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
             for name, view in table_views(statistic).items()
             if name in tables and tables[name].exists()
         ],
-        learning_curves=_there(_picture(t, path, "learning_curves") for t, path in files.learning_curves.items()),
+        learning_curves=_there(_picture(t, path, "learning_curves") for t, path in curves[:_MOST_LEARNING_CURVES]),
+        learning_curves_left_out=len(curves[_MOST_LEARNING_CURVES:]),
         filters=_picture("First-layer filters of the bases", files.filters, "first_layer_filters"),
         contact_sheet=_picture("The data", files.contact_sheet, "contact_sheet"),
         halves=_there(_picture(f"Halves of {split}", path, "halves") for split, path in files.halves.items()),
@@ -190,7 +196,7 @@ STATISTICS_IN_WORDS: Mapping[str, str] = {
 
 def _answer(answer: Answer, tolerated_loss: float) -> dict[str, Any]:
     return {
-        "halves": HALVES_IN_WORDS[answer.kind],
+        "halves": KINDS_IN_WORDS[answer.kind],
         "base": f"{100 * answer.base:.1f} %",
         "differences": [(what, points(mean)) for what, mean in answer.differences.items()],
         "reuse": [

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from transferability.accuracies import read_accuracies
-from transferability.answers import HALVES_IN_WORDS
 from transferability.runs import MAKER_COLUMNS
+from transferability.splits import KINDS_IN_WORDS
 from transferability.statistics import WAYS_OF_REUSE
 
 
@@ -111,7 +111,7 @@ def _seconds(value: float) -> str:
 
 
 def _kind(value: str) -> str:
-    return HALVES_IN_WORDS.get(value, value)
+    return KINDS_IN_WORDS.get(value, value)
 
 
 def _yes(value: object) -> str:

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from transferability.accuracies import bases_at_chance
-from transferability.figure_style import KIND_TITLES, QUIET, SYMBOLS, cross_out, legend_by_row, say_empty, warn
+from transferability.figure_style import QUIET, SYMBOLS, cross_out, legend_by_row, say_empty, warn
 from transferability.figures import flagged_depths
 from transferability.names import LAYER_NAMES
-from transferability.splits import GROUPED, RANDOM
+from transferability.splits import GROUPED, KINDS_IN_WORDS, RANDOM
 from transferability.statistics import EFFECTS, WAYS_OF_REUSE, paired_effects, reusable
 
 _GREEN = "#00694D"  # dark enough for white text; in grey, too, darker than what is not tolerated
@@ -62,7 +62,7 @@ def reuse_figure(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str,
         _draw_cells(cells, reuse[reuse["kind"] == kind])
         _draw_bars(bars, of_kind, effects[effects["kind"] == kind], colours)
         bars.axhspan(-100 * tolerated_loss, 0, color=_CELLS[True, False][0], linewidth=0, zorder=0)
-        cells.set_title(KIND_TITLES[kind], fontweight="bold")
+        cells.set_title(KINDS_IN_WORDS[kind], fontweight="bold")
         cells.set_xlabel(_rests_on(of_kind, statistic), color=QUIET, labelpad=8)
     for cells, bars in panels.T:
         _set_axes(cells, bars, sorted({int(n) for n in effects["n"]}))

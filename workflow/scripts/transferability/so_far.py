@@ -13,11 +13,11 @@ from transferability.figure_style import save
 from transferability.figures import first_layer_filters, learning_curves
 from transferability.files import write_table
 from transferability.names import Network
-from transferability.pictures import PICTURES
+from transferability.pictures import PICTURES, draw_pictures
 from transferability.runs import read_metrics
 from transferability.series import NetworkFiles
 from transferability.study import Key, Study
-from transferability.tables import TABLES
+from transferability.tables import TABLES, write_tables
 
 
 def current_networks(study: Study, metrics: Mapping[Key, Path]) -> dict[Key, dict[str, Any]]:
@@ -60,16 +60,10 @@ def drawn_so_far(
     accuracies = collect_contents((str(metrics[key]), content) for key, content in networks.items())
     there = {key: metrics[key] for key in networks}
     write_table(folder / "accuracies.csv", accuracies)
-    tables, figures = {}, {}
-    for name, make in TABLES.items():
-        table = make(accuracies, statistic, tolerated)
-        if isinstance(table, pd.DataFrame):
-            tables[name] = folder / f"{name}.csv"
-            write_table(tables[name], table)
-    for name, draw in PICTURES.items():
-        if name != "reduced" or study.reduced:
-            figures[name] = folder / "figures" / f"{name}.png"
-            save(draw(accuracies, statistic, colours, tolerated), figures[name])
+    tables = {name: folder / f"{name}.csv" for name in TABLES if name != "headline"}
+    write_tables(accuracies, tables, statistic, tolerated)
+    figures = {name: folder / "figures" / f"{name}.png" for name in PICTURES if name != "reduced" or study.reduced}
+    draw_pictures(accuracies, {name: [path] for name, path in figures.items()}, statistic, colours, tolerated)
     filters = folder / "figures" / "first_layer_filters.png"
     _draw_filters(study, there, filters)
     return {

@@ -14,6 +14,7 @@ from transferability.names import HALVES, WHOLE
 from transferability.store import ImageClass, Sample, Store
 
 RANDOM, GROUPED = "random", "grouped"
+KINDS_IN_WORDS = {RANDOM: "random halves", GROUPED: "dissimilar halves", WHOLE: "all classes"}
 
 
 class SplitError(ValueError):

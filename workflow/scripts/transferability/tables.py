@@ -1,11 +1,13 @@
 """Every table that is made from a study's accuracies, by name."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pandas as pd
 
 from transferability import statistics
 from transferability.answers import headline
+from transferability.files import write_table, write_text
 
 # From accuracies, the statistic that is compared and the tolerated loss to a table, or to a text.
 TABLES: Mapping[str, Callable[[pd.DataFrame, str, float], pd.DataFrame | str]] = {
@@ -16,3 +18,13 @@ TABLES: Mapping[str, Callable[[pd.DataFrame, str, float], pd.DataFrame | str]] =
     "reuse": statistics.reusable,
     "headline": headline,
 }
+
+
+def write_tables(accuracies: pd.DataFrame, paths: Mapping[str, Path], statistic: str, tolerated_loss: float) -> None:
+    """Make some of `TABLES` and write each to its path."""
+    for name, path in paths.items():
+        made = TABLES[name](accuracies, statistic, tolerated_loss)
+        if isinstance(made, str):
+            write_text(path, made)
+        else:
+            write_table(path, made)

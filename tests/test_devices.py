@@ -8,9 +8,10 @@ import uuid
 from contextlib import ExitStack
 
 import pytest
+import torch
 
 from transferability import devices
-from transferability.devices import claimed_device, require_gpus, throttled, visible_gpus
+from transferability.devices import claimed_device, require_cuda, require_gpus, throttled, visible_gpus
 
 SPAWN = multiprocessing.get_context("spawn")
 OTHER_USER = 54321
@@ -291,6 +292,15 @@ class TestContention:
         holder.join()
         with claimed_device("auto", never_waits):
             pass
+
+
+def test_a_gpu_for_a_torch_without_cuda_is_told(monkeypatch):
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    require_cuda("cuda")
+    monkeypatch.setattr(torch.version, "cuda", None)
+    require_cuda("cpu")
+    with pytest.raises(ValueError, match=r"^running\.device: a GPU is visible, but PyTorch .* is built without CUDA; "):
+        require_cuda("cuda")
 
 
 def test_a_limit_of_gpus_where_there_is_none_is_told(monkeypatch):

@@ -1,5 +1,6 @@
 """Learning curves as TensorBoard reads them, with its own reader."""
 
+import importlib
 import importlib.util
 import time
 from dataclasses import replace
@@ -9,6 +10,7 @@ import pytest
 from support import files_in
 from transferability.event_files import TAGS, event_files, require_tensorboard
 from transferability.interruption import Interrupted
+from transferability.progress import Progress
 from transferability.series import train
 
 NAMES = ("R1B", "R3B+")
@@ -118,3 +120,19 @@ def test_training_goes_on_when_event_files_cannot_be_written(reader, trained, tm
     (tmp_path / "run" / "events").write_text("a file where the folder should be")
     folder = trained("run")
     assert (folder / "R1B.safetensors").exists()
+
+
+def test_a_disk_that_is_full_in_the_end_fails_no_job(reader, monkeypatch, tmp_path):
+    """What is written when a file is closed finds no room."""
+    writer = importlib.import_module("torch.utils.tensorboard").SummaryWriter
+    closed = []
+
+    def close(_writer):
+        closed.append(True)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writer, "close", close)
+    histories = {name: [dict.fromkeys(TAGS, 0.5) | {"iteration": 6}] for name in NAMES}
+    with event_files(tmp_path, wanted=True) as (watch,):
+        watch(Progress(6, 12, 1.0, 1.0, {}, "cpu", histories))
+    assert len(closed) == 2

@@ -3,6 +3,7 @@
 import copy
 import math
 import re
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from snakemake.utils import update_config
 from test_workflow import SMALL as SMALL_STUDY
 from test_workflow import Project, merged
 from transferability import calibration
-from transferability.calibration import Cost, Workload, calibrate
+from transferability.calibration import Cost, Workload, calibrate, start_seconds
 from transferability.data_size import data_size, half_sizes
 from transferability.glyphs import Glyphs
 from transferability.names import Network
@@ -193,11 +194,21 @@ class TestCalibration:
             assert tuple(network.frozen for network in networks) == frozen
             assert len({network.source for network in networks}) == 1
 
-    def test_the_engine_trains_it(self, workload, running):
+    @pytest.mark.parametrize("scale", [1.0, 64.0])
+    def test_the_engine_trains_it(self, scale, workload, running):
         running.states.mkdir()
-        found = calibrate(workload, running)
+        found = calibrate(
+            replace(workload, classes=2, preprocessing=replace(workload.preprocessing, scale=scale)), running
+        )
         assert found.update > 0
         assert list(running.states.iterdir()) == []
+
+
+def test_a_start_finds_what_snakemake_adds_to_the_path_of_its_scripts(tmp_path, monkeypatch):
+    (tmp_path / "only_here.py").write_text("")
+    monkeypatch.setattr(calibration, "START", "import only_here")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    assert start_seconds("cpu") >= 0
 
 
 def test_the_report_adds_up(small, size):

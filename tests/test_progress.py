@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from support import files_in
+from transferability import series
 from transferability.interruption import Interrupted
 from transferability.progress import (
     FAILED,
@@ -130,6 +131,25 @@ class TestTraining:
         metrics = json.loads((tmp_path / "R3B.metrics.json").read_text())
         assert seen[-1].seconds["R3B"] == pytest.approx(metrics["seconds"], abs=0.001)
         assert seen[-1].top1["R3B"] == metrics["top1_final"]
+
+    def test_the_rate_counts_networks_that_still_learn(self, recipe, running, tmp_path, monkeypatch):
+        """Of two networks, one is given up after 6 of 24 iterations."""
+        original = series._Pupil.note
+
+        def note(self, loss):
+            original(self, loss)
+            if (self.network.name, self.updates) == ("R1B", 6):
+                self.model[-1][0].weight.data.fill_(float("nan"))
+
+        monkeypatch.setattr(series._Pupil, "note", note)
+        seen = []
+        files = files_in(tmp_path, "R1B", "R3B")
+        with pytest.raises(TrainingError):
+            train(recipe, files, None, replace(running, report_seconds=0.0, watchers=[seen.append]))
+        last_but_one = seen[-2]
+        seconds = last_but_one.seconds_left * 23  # as long as 23 iterations took, one is left
+        images = (6 * 2 + 17) * recipe.hyperparameters.batch_size
+        assert last_but_one.images_per_second * seconds == pytest.approx(images)
 
     def test_a_watched_network_is_the_same_to_the_bit(self, recipe, running, path, tmp_path):
         train(recipe, files_in(tmp_path / "alone", "R1B"), None, running)

@@ -17,7 +17,7 @@ from PIL import Image
 from test_accuracies import metrics
 from transferability.answers import headline
 from transferability.figure_style import figure_style
-from transferability.files import write_csv, write_json
+from transferability.files import read_json, write_csv, write_json
 from transferability.hyperparameters import ENGINE_VERSION
 from transferability.pictures import PICTURES
 from transferability.report import (
@@ -78,6 +78,7 @@ class MadeUp:
     def made_from(self, network):
         return {
             "engine_version": ENGINE_VERSION,
+            "data_set": self.config["dataset"],
             "architecture": self.config["networks"]["architecture"],
             "preprocessing": self.config["preprocessing"],
             "hyperparameters": self.study.hyperparameters[network.stage].to_json(),
@@ -256,6 +257,36 @@ def test_every_network_is_beside_its_base_by_any_statistic(tmp_path, statistic):
     networks = next(sheet for sheet in page.tables if sheet.name == "accuracies")
     column = networks.headings.index("less base, points")
     assert all(row[column].is_number for row in networks.rows)
+
+
+@pytest.mark.parametrize("stale", ["data_set", "base", "source_sha256"])
+def test_copies_of_another_base_or_data_set_are_not_mixed_with_those_of_the_config(made_up, stale):
+    """A3B of an old baseA, beside the baseA that has been trained since, is of another study."""
+    for split, seed, network in made_up.study.networks():
+        path = made_up.metrics[split, seed, network.name]
+        content = read_json(path)
+        if network.name == "baseA":
+            content["sha256"] = "new"
+            if stale == "base":
+                content["made_from"]["hyperparameters"]["learning_rate"] = 99
+        if network.base == "A":
+            content["made_from"]["source_sha256"] = "old" if stale == "source_sha256" else "new"
+        if stale == "data_set":
+            content["made_from"]["data_set"] = "another"
+        write_json(path, content)
+    copies = {name for _, _, name in made_up.networks() if name != "baseA"}
+    of_a = {network.name for *_, network in made_up.study.networks() if network.base == "A"}
+    assert of_a
+    assert not copies & of_a
+    assert bool(copies) == (stale != "data_set")
+
+
+def test_a_file_that_is_no_metrics_is_named(made_up):
+    path = next(iter(made_up.metrics.values()))
+    for content in ([], {"made_from": None}, "text"):
+        write_json(path, content)
+        with pytest.raises(ValueError, match=rf"{path.name}: no metrics of a network; delete it"):
+            made_up.networks()
 
 
 @pytest.mark.parametrize("kept", ["baseA", "A7B", "R1A", "B7B+"])

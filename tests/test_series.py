@@ -250,6 +250,35 @@ class TestGoingOn:
         train_dying_and_again(Dying, recipe, files, None, running)
         assert contents(files) == contents(undisturbed)
 
+    @pytest.mark.parametrize("edit", [nn.AvgPool2d(3, 1, padding=1), nn.BatchNorm2d(16)], ids=["same weights", "more"])
+    def test_a_state_of_a_network_whose_layers_were_edited_is_not_used(
+        self, edit, recipe, running, tmp_path, monkeypatch
+    ):
+        """An edit of an architecture keeps its name; half a training of each would be a network of neither."""
+
+        def edited(image_shape, classes):
+            network = mini_caffenet(image_shape, classes)
+            network.conv1.append(edit)
+            return network
+
+        class Dying(series.StateFolder):
+            def save(self, state):
+                super().save(state)
+                if state.updates == 4:
+                    raise KeyboardInterrupt
+
+        recipe, files = replace(recipe, architecture="mine"), files_in(tmp_path, "baseA")
+        monkeypatch.setitem(networks.ARCHITECTURES, "mine", Architecture(mini_caffenet, he_normal, smallest_side=7))
+        with monkeypatch.context() as patch:
+            patch.setattr(series, "StateFolder", Dying)
+            with pytest.raises(KeyboardInterrupt):
+                train(recipe, files, None, running)
+        monkeypatch.setitem(networks.ARCHITECTURES, "mine", Architecture(edited, he_normal, smallest_side=7))
+        undisturbed = files_in(tmp_path / "undisturbed", "baseA")
+        train(recipe, undisturbed, None, replace(running, states=tmp_path / "other states"))
+        train(recipe, files, None, running)
+        assert contents(files) == contents(undisturbed)
+
     def test_finished_networks_are_put_back_not_trained_again(self, recipe, running, bases, tmp_path, monkeypatch):
         files, source = files_in(tmp_path, "A1B", "A3B", "A7B"), bases / "baseA.safetensors"
         train(recipe, files, source, running)

@@ -44,6 +44,7 @@ class MadeUp:
             if network.name in names:
                 made = {
                     "engine_version": ENGINE_VERSION,
+                    "data_set": self.study.config["dataset"],
                     "architecture": self.config["networks"]["architecture"],
                     "preprocessing": self.config["preprocessing"],
                     "hyperparameters": self.study.hyperparameters[network.stage].to_json(),

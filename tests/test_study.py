@@ -79,6 +79,12 @@ def changed(path, value):
         ("preprocessing.mean", "half", "preprocessing.mean: is 'half'; it must be one of own, whole"),
         ("splits", [{"name": "whole", "A": "letter", "B": "symbol"}], "whole is the name of the split of all classes"),
         ("study", "a/b", "study: 'a/b' does not match"),
+        ("results", "a{b}", "results: is 'a{b}'; it must be a folder's path, without braces"),
+        (
+            "stores",
+            "~/stores",
+            "stores: is '~/stores'; it must be a folder's path, without braces and with ~ written out",
+        ),
         ("study", "a\n", "study: 'a\\n' does not match"),
         ("seeds", [], "seeds: is empty; give at least one"),
         ("splits", ["random4294967296"], "splits: random4294967296 has a seed above 4294967295, the highest there is"),
@@ -300,3 +306,29 @@ class TestWhatShapesATraining:
         config = changed("training.schedule", "cosine")
         settings = read_study(config).hyperparameters["base"]
         assert settings.to_json().keys() == vars(settings).keys() - {"step_every", "step_factor"}
+
+
+def test_layers_are_preserved_only_above_frozen_ones():
+    config = changed("networks.preserve", [1])
+    read_study(config)
+    config["networks"]["treatments"] = ["transfer+", "random"]
+    with pytest.raises(
+        ConfigError, match=r"^config: networks\.preserve: is for frozen .*; add one, or set it to \[\]$"
+    ):
+        read_study(config)
+
+
+def test_a_colour_that_is_none_is_refused_by_name():
+    read_study(DEFAULT).require_colours()
+    with pytest.raises(ConfigError, match=r"^config: figures\.colours\.base: is 'redd'; it must be a colour"):
+        read_study(changed("figures.colours.base", "redd")).require_colours()
+
+
+def test_images_that_are_not_there_are_told(tmp_path):
+    config = changed("dataset", "mine")
+    config["datasets"]["mine"] = {"kind": "folder", "root": str(tmp_path), "size": 24}
+    config["splits"] = ["random0"]
+    read_study(config).require_images()
+    config["datasets"]["mine"]["root"] = str(tmp_path / "gone")
+    with pytest.raises(ConfigError, match=r"^config: datasets\.mine\.root: there is no .*gone; it is a folder, or an"):
+        read_study(config).require_images()

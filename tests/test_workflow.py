@@ -230,7 +230,9 @@ class TestAFinishedStudy:
 
     def test_logs_say_what_was_trained_without_control_characters(self, finished):
         log = (finished.results / "logs" / "random0" / "seed0" / "A1-7B.log").read_text()
-        assert re.search(r"iteration 12 of 12, [\d,]+ images/s, 0 s left, top-1 [\d.]+ [\d.]+ [\d.]+\n", log)
+        assert re.search(
+            r"iteration 12 of 12, [\d,]+ images/s, 0 s left, top-1 \w+\+? [\d.]+, \w+\+? [\d.]+, \w+\+? [\d.]+\n", log
+        )
         assert "3 networks for half B" in log
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", log)
 

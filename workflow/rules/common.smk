@@ -164,6 +164,7 @@ def before_the_first_job():
     try:
         # Held until this process ends, however it ends; Snakemake's own lock would outlive a kill.
         HELD.append(lock_file(Path(".snakemake", "run.lock"), "another snakemake is running in this folder"))
+        STUDY.require_colours()
         require_writable(STUDY.folder)
         if any(job.rule.name == rules.store.rule.name for job in workflow.dag.needrun_jobs()):
             STUDY.require_images()  # before Snakemake deletes the store that was there

@@ -4,7 +4,7 @@ from tempfile import TemporaryDirectory
 from transferability.calibration import peak_bytes
 from transferability.data_size import data_size
 from transferability.determinism import deterministic_algorithms
-from transferability.devices import claimed_device
+from transferability.devices import claimed_device, require_cuda
 from transferability.joblog import job_log
 from transferability.plan import plan_study, report
 from transferability.series import Running, use_threads
@@ -17,6 +17,7 @@ with (
     claimed_device(running["device"], say, running["jobs_per_gpu"]) as device,
     deterministic_algorithms(device, wanted=running["deterministic"]),
 ):
+    require_cuda(device)
     use_threads(running["threads"])
     study = read_study(snakemake.config)
     size = data_size(study, Path(snakemake.params.store))

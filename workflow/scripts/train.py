@@ -2,7 +2,7 @@ import time
 from pathlib import Path
 
 from transferability.determinism import deterministic_algorithms
-from transferability.devices import claimed_device
+from transferability.devices import claimed_device, require_cuda
 from transferability.event_files import event_files
 from transferability.files import read_json
 from transferability.hyperparameters import Hyperparameters
@@ -30,6 +30,7 @@ with (
     claimed_device(running["device"], say, running["jobs_per_gpu"]) as device,
     deterministic_algorithms(device, wanted=running["deterministic"]),
 ):
+    require_cuda(device)
     use_threads(running["threads"])
     store = open_store(Path(snakemake.input.store[0]).parent)
     recipe = Recipe(

@@ -26,6 +26,7 @@ from transferability.stream import Preprocessing
 # the second, for no more than that one.
 SECONDS = 1.5
 SLOW_SECONDS = 8.0
+GREY = 128  # of a calibration's images
 # Loads what a training job loads before it trains: Snakemake's side of a script, torch, and CUDA.
 START = "import sys; import snakemake.script, transferability.series, torch; torch.zeros(1, device=sys.argv[1])"
 
@@ -132,7 +133,7 @@ def _shared_out(fixed: float, seconds: float, workload: Workload, validation: in
 def start_seconds(device: str) -> float:
     """Seconds from the start of a training job's process until it can train."""
     command = [sys.executable, "-c", START, device]
-    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join(sys.path)  # with what Snakemake added to it for its scripts
     clock = device_clock(device, of_children=True)
     started = clock()
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": path})
@@ -161,13 +162,18 @@ def _recipe(workload: Workload, training: int, validation: int) -> Recipe:
     """Random images, as many as it takes for a batch not to be the same ones again."""
     random = np.random.default_rng(0)
     shape = (training + validation, *workload.image_shape)
+    labels = random.integers(0, workload.classes, training + validation)
+    counts = np.bincount(labels[:training], minlength=workload.classes)
     classes = tuple(ImageClass(f"{index:04}") for index in range(workload.classes))
     store = Store(
         name="calibration",
-        images=random.integers(0, 256, shape, dtype=np.uint8),
-        labels=random.integers(0, len(classes), training + validation),
+        # So near to the mean image that no loss explodes, whatever the pixels are divided by.
+        images=random.integers(GREY - 2, GREY + 3, shape, dtype=np.uint8),
+        labels=labels,
         classes=classes,
-        class_sums=np.zeros((len(classes), *workload.image_shape), dtype=np.uint32),
+        class_sums=np.broadcast_to(
+            (counts * GREY).astype(np.uint32)[:, None, None, None], (len(classes), *workload.image_shape)
+        ),
         training_count=training,
         checksum="",
     )

@@ -80,6 +80,17 @@ def require_gpus(wanted: int, device: str, jobs_per_gpu: int = 1) -> None:
         )
 
 
+def require_cuda(device: str) -> None:
+    """ValueError if a GPU was claimed for a PyTorch that cannot use any."""
+    import torch  # noqa: PLC0415 - this module is read by every start of Snakemake
+
+    if device == "cuda" and torch.version.cuda is None:
+        raise ValueError(
+            f"running.device: a GPU is visible, but PyTorch {torch.__version__} is built without CUDA; install a build "
+            "with it, or set device to cpu"
+        )
+
+
 def throttled(wanted: int, device: str) -> str:
     """What to say where a limit of GPUs only limits how many jobs run on the CPU; empty if there is nothing to say."""
     if device != "auto" or visible_gpus():

@@ -8,7 +8,7 @@ whenever the job before was killed. Files stay, since a TensorBoard whose file i
 import importlib.util
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,7 +57,8 @@ def event_files(folder: Path, wanted: bool) -> Iterator[Sequence[Callable[[Progr
             for name, history in progress.histories.items():
                 with suppress(OSError):
                     if name not in writers:
-                        writers[name] = stack.enter_context(closing(_new_event_file(folder / name)))
+                        writers[name] = _new_event_file(folder / name)
+                        stack.callback(_close, writers[name])
                     for row in history[written[name] :]:
                         for column, tag in TAGS.items():
                             writers[name].add_scalar(tag, row[column], int(row["iteration"]))
@@ -65,6 +66,11 @@ def event_files(folder: Path, wanted: bool) -> Iterator[Sequence[Callable[[Progr
                     writers[name].flush()
 
         yield [watch]
+
+
+def _close(writer: "SummaryWriter") -> None:
+    with suppress(OSError):
+        writer.close()
 
 
 def _new_event_file(folder: Path) -> "SummaryWriter":

@@ -185,6 +185,7 @@ class _Pupil:
         self.key = (recipe.seed, recipe.split.name, network.name)
         self.model = build_network(recipe.architecture, recipe.seen_shape, classes, *self.key)
         copy_layers(source_weights, self.model, network.copied)
+        self._layers = hashlib.sha256(repr(self.model).encode()).hexdigest()
         self.model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         for layer in self.model[: network.frozen]:
             layer.requires_grad_(False)
@@ -270,11 +271,16 @@ class _Pupil:
             | {f"momentum.{name}": b for name, b in self._optimiser.buffers.items()}
             | {"loss_sum": self._loss_sum}
         )
-        progress = {"history": self.history, "loss_count": self._loss_count, "seconds": self.seconds}
+        progress = {
+            "layers": self._layers,
+            "history": self.history,
+            "loss_count": self._loss_count,
+            "seconds": self.seconds,
+        }
         self._states.save(TrainingState(self._states.identity, self.updates, tensors, progress))
 
     def _go_on(self, state: TrainingState | None) -> None:
-        if state is None:
+        if state is None or state.progress.get("layers") != self._layers:  # the architecture's code was edited
             return
         trained = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         with torch.no_grad():
@@ -395,7 +401,7 @@ def _train_in_lock_step(recipe: Recipe, pupils: Sequence[_Pupil], running: Runni
             last_state = time.monotonic()
         if stopping:
             raise Interrupted(f"stopped by {stop.signal_name} after iteration {iteration + 1}; the state is written")
-        reports.made(iteration + 1)
+        reports.made(iteration + 1, len(learning))
 
 
 def _validate(pupils: Sequence[_Pupil], shared: _SharedLayers, validation: ValidationSet) -> None:
@@ -544,6 +550,7 @@ def _write(
         **accuracies_of(pupil.history),
         "identity": _digest(identity),
         "made_from": dict(identity),
+        "sha256": sha256_of(files.checkpoint),
         **made_by,
         "seconds": round(pupil.seconds, 3),
     }
@@ -583,9 +590,11 @@ class _Reports:
         self._settings, self._pupils, self._first, self._running = settings, pupils, first, running
         self._device = device_name(running.device)
         self._started = self._last = time.monotonic()
+        self._network_updates = 0
         self._tell(self._progress(first, 0.0))
 
-    def made(self, updates: int) -> None:
+    def made(self, updates: int, networks: int) -> None:
+        self._network_updates += networks
         now = time.monotonic()
         if updates == self._settings.iterations or now - self._last >= self._running.report_seconds:
             self._last = now
@@ -602,7 +611,7 @@ class _Reports:
         return Progress(
             iteration=updates,
             iterations=self._settings.iterations,
-            images_per_second=done * self._settings.batch_size * len(self._pupils) / seconds if done else None,
+            images_per_second=self._network_updates * self._settings.batch_size / seconds if done else None,
             seconds_left=seconds / done * (self._settings.iterations - updates) if done else None,
             seconds={pupil.network.name: pupil.seconds for pupil in self._pupils},
             device=self._device,
@@ -611,7 +620,7 @@ class _Reports:
 
 
 def _line(progress: Progress) -> str:
-    accuracies = " ".join(f"{top1:.3f}" for top1 in progress.top1.values() if top1 is not None)
+    accuracies = ", ".join(f"{name} {top1:.3f}" for name, top1 in progress.top1.items() if top1 is not None)
     return (
         f"iteration {progress.iteration} of {progress.iterations}, {progress.images_per_second:,.0f} images/s, "
         f"{progress.seconds_left:.0f} s left, top-1 {accuracies or 'not yet known'}"

@@ -12,7 +12,6 @@ from transferability.checkpoints import first_layer_weights
 from transferability.figure_style import save
 from transferability.figures import first_layer_filters, learning_curves
 from transferability.files import write_table
-from transferability.names import Network
 from transferability.pictures import PICTURES, draw_pictures
 from transferability.runs import read_metrics
 from transferability.series import NetworkFiles
@@ -26,11 +25,9 @@ def current_networks(study: Study, metrics: Mapping[Key, Path]) -> dict[Key, dic
     After a change of the config, networks that it touches stay where they are until their jobs start again; they are of
     another study.
     """
-    return {
-        key: content
-        for key, content in read_metrics(metrics).items()
-        if study.is_current(Network.parse(key[2]), content.get("made_from", {}))
-    }
+    contents = read_metrics(metrics)
+    current = study.current(contents)
+    return {key: content for key, content in contents.items() if key in current}
 
 
 def drawn_so_far(

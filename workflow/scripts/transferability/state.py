@@ -32,7 +32,7 @@ class TrainingState:
     Attributes:
         identity: digest of everything that shapes the network; a state of another identity is never used.
         updates: how many updates the network has made.
-        tensors: weights and momentum buffers.
+        tensors: all that training changes: weights, buffers, momentum, the sum of losses.
         progress: evaluations so far and whatever else is JSON.
     """
 

@@ -81,7 +81,7 @@ class _Finished:
 
     device: str
     seconds: float
-    made_from: Mapping[str, Any]
+    content: Mapping[str, Any]
 
 
 def status_of(study: Study, metrics: Mapping[Key, Path], now: float | None = None) -> Status:
@@ -94,9 +94,9 @@ def status_of(study: Study, metrics: Mapping[Key, Path], now: float | None = Non
     """
     now = time.time() if now is None else now
     finished = {key: content for key, path in metrics.items() if (content := _read_metrics(path)) is not None}
-    networks = {key: Network.parse(key[2]) for key in metrics}
-    stages = {key: network.stage for key, network in networks.items()}
-    done = {key: content for key, content in finished.items() if study.is_current(networks[key], content.made_from)}
+    stages = {key: Network.parse(key[2]).stage for key in metrics}
+    current = study.current({key: network.content for key, network in finished.items()})
+    done = {key: network for key, network in finished.items() if key in current}
     silence = max(LEAST_SILENCE, 10 * study.config["running"]["report_seconds"])
     jobs = [
         Job(record, _state(record, now - record.time, silence), max(now - record.time, 0.0))
@@ -126,7 +126,9 @@ def _read_metrics(path: Path) -> _Finished | None:
     """What a network's metrics say; None if it has none, or if they are no metrics."""
     try:
         metrics = read_json(path)
-        return _Finished(metrics["device"], float(metrics["seconds"]), dict(metrics["made_from"]))
+        return _Finished(
+            metrics["device"], float(metrics["seconds"]), {**metrics, "made_from": {**metrics["made_from"]}}
+        )
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

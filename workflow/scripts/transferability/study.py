@@ -82,6 +82,18 @@ class Study:
         """What shapes the store: a grouping of the classes is none of it, so that a change costs no images."""
         return {key: value for key, value in self.data_set.items() if key != "groups"}
 
+    def require_colours(self) -> None:
+        """ConfigError if matplotlib, where it is installed, does not know a colour."""
+        try:
+            from matplotlib.colors import is_color_like  # noqa: PLC0415 - jobs need not wait for it
+        except ImportError:
+            return
+        for treatment, colour in self.config["figures"]["colours"].items():
+            if not is_color_like(colour):
+                raise ConfigError(
+                    f"config: figures.colours.{treatment}: is {colour!r}; it must be a colour, such as '#0072B2' or red"
+                )
+
     def require_images(self) -> None:
         """ConfigError if the image files that a store would be made of are not there."""
         if self.data_set["kind"] == "folder" and not Path(self.data_set["root"]).exists():
@@ -122,11 +134,33 @@ class Study:
         """Whether a network, which says what it was made from, has the settings that it would be trained with today."""
         settings = {
             "engine_version": ENGINE_VERSION,
+            "data_set": self.config["dataset"],
             "architecture": self.config["networks"]["architecture"],
             "preprocessing": self.config["preprocessing"],
             "hyperparameters": self.hyperparameters[network.stage].to_json(),
         }
         return all(made_from.get(key) == value for key, value in settings.items())
+
+    def current(self, metrics: Mapping[Key, Mapping[str, Any]]) -> set[Key]:
+        """Of finished networks, by what their metrics say, those that the config asks for as they are.
+
+        A copy is one only if the base that it was copied from is, and is the one that is there; of a base that is not
+        there nothing is known.
+        """
+        current = {key for key, made in metrics.items() if self.is_current(Network.parse(key[2]), made["made_from"])}
+
+        def of_todays_base(key: Key) -> bool:
+            split, seed, name = key
+            source = Network.parse(name).base
+            if source is None:
+                return True
+            base = (split, seed, Network(source).name)
+            if base not in metrics:
+                return True
+            copied, there = metrics[key]["made_from"].get("source_sha256"), metrics[base].get("sha256")
+            return base in current and there in {copied, None}  # None: made before it was noted
+
+        return {key for key in current if of_todays_base(key)}
 
     def drawn_bases(self) -> list[tuple[str, int, Network]]:
         """The bases whose first-layer filters are drawn: of the first seed, as many as fit a picture."""
@@ -266,6 +300,15 @@ def _study_problems(config: Mapping[str, Any]) -> Iterator[str]:
                 f"networks.preserve: {preserved} more layers than n = {min(depths)}, the least of networks.depths, "
                 f"are more than the {DEEPEST_CUT} that can be copied"
             )
+    treatments = config["networks"]["treatments"]
+    if config["networks"]["preserve"] and not {"selffer", "transfer"} & set(treatments):
+        yield (
+            "networks.preserve: is for frozen selffer and transfer networks, but networks.treatments has neither; "
+            "add one, or set it to []"
+        )
+    for key in ("results", "stores"):
+        if any(sign in config[key] for sign in "{}") or config[key].startswith("~"):
+            yield f"{key}: is {config[key]!r}; it must be a folder's path, without braces and with ~ written out"
     names = [entry if isinstance(entry, str) else entry["name"] for entry in config["splits"]]
     for key, values in (
         ("networks.depths", depths),

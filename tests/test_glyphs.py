@@ -1,12 +1,15 @@
 import hashlib
 import itertools
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from transferability import glyphs
 from transferability.glyphs import LETTER, STYLES, SYMBOL, Glyphs, choose_characters
+from transferability.study import ConfigError, read_study
 
 SMALL = {"letters": 4, "symbols": 4, "training_per_class": 6, "validation_per_class": 3}
 
@@ -90,6 +93,14 @@ def test_without_distortion_a_class_differs_only_by_style():
     source = Glyphs(**SMALL | {"training_per_class": 40}, distortion=0.0)
     images = source.read(0, 40)
     assert 2 <= len({image.tobytes() for image in images}) <= len(STYLES)
+
+
+def test_without_distortion_is_no_study():
+    """Validation images would be those trained on."""
+    config = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
+    config["datasets"]["glyphs"]["distortion"] = 0
+    with pytest.raises(ConfigError, match=r"datasets\.glyphs\.distortion: is 0; it must be more than 0"):
+        read_study(config)
 
 
 def test_more_classes_than_there_are_is_said():

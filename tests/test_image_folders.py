@@ -1,5 +1,8 @@
 """Image files: odd sizes and modes, layouts that are about, labels in every form, and what is refused."""
 
+import os
+import shutil
+import signal
 import tarfile
 import zipfile
 
@@ -8,6 +11,7 @@ import pytest
 from PIL import Image
 
 from transferability.image_folders import image_folders, read_image
+from transferability.joblog import job_log
 from transferability.store import StoreError, UnreadableImagesError, build_store, open_store
 
 COLOURS = {"n01": (200, 30, 30), "n02": (30, 200, 30), "n03": (30, 30, 200)}
@@ -144,8 +148,150 @@ def test_an_archive_is_read_as_the_folder_it_holds(root, tmp_path, kind):
             unpacked.validation,
         )
         assert np.array_equal(source.read(0, 15), unpacked.read(0, 15))
-        temporary = source.root
+        temporary = source.folder
     assert not temporary.exists()
+
+
+def pack(folder, archive, below=""):
+    with zipfile.ZipFile(archive, "w") as packed:
+        for path in folder.rglob("*"):
+            packed.write(path, below / path.relative_to(folder))
+    return archive
+
+
+@pytest.mark.parametrize("beside", [[], ["README.txt"], ["README.txt", "__MACOSX/._train", ".DS_Store"]])
+def test_an_archive_with_a_folder_around_it_all(root, tmp_path, beside):
+    archive = pack(root, tmp_path / "images.zip", below="tiny-imagenet-200")
+    with zipfile.ZipFile(archive, "a") as packed:
+        for name in beside:
+            packed.writestr(name, "")
+    skip = ["train/n01/n01_2.JPEG"]
+    with source_of(root, skip=skip) as unpacked, source_of(archive, skip=skip) as source:
+        assert source.training == unpacked.training
+        assert np.array_equal(source.read(0, 14), unpacked.read(0, 14))
+
+
+def test_a_class_called_train_is_no_folder_around_it_all(root, tmp_path):
+    (root / "train" / "n01").rename(root / "train" / "train")
+    shutil.rmtree(root / "val" / "n01")
+    with source_of(pack(root, tmp_path / "images.zip")) as source:
+        assert [c.name for c in source.classes] == ["n02", "n03", "train"]
+
+
+def test_a_folder_that_is_named_in_train_is_not_left_out(root, tmp_path):
+    archive = pack(root, tmp_path / "images.zip", below="top")
+    with source_of(archive, train="top/train", val="top/val") as source:
+        assert len(source.training) == 12
+
+
+@pytest.mark.parametrize("below", ["", "top"])
+@pytest.mark.parametrize(
+    ("missing", "settings", "message"),
+    [
+        ("train", {}, "there is no folder {}/train; it holds"),
+        ("val", {}, "there is no folder {}/val; it holds"),
+        ("train/n02", {}, "{}/val has the class n02, but {}/train has no folder"),
+        ("", {"val_labels": "no.txt"}, "val_labels: there is no file {}/no.txt"),
+        ("", {"skip": ["no.png"]}, "skip: there is no file no.png in {}"),
+    ],
+)
+def test_what_an_archive_lacks_is_said_of_the_archive(root, tmp_path, below, missing, settings, message):
+    if missing:
+        (root / missing).rename(tmp_path / "elsewhere")
+    archive = pack(root, tmp_path / "images.zip", below)
+    with pytest.raises(StoreError) as caught, source_of(archive, **settings):
+        pass
+    inside = archive / below if missing != "train" else archive  # without it, nothing says that a folder is around it
+    assert message.format(inside, inside) in str(caught.value)
+
+
+def test_an_image_of_an_archive_that_is_none_is_named_by_the_archive(root, tmp_path):
+    (root / "train" / "n01" / "n01_2.JPEG").write_bytes(b"no image")
+    archive = pack(root, tmp_path / "images.zip")
+    with source_of(archive) as source, pytest.raises(UnreadableImagesError) as caught:
+        source.read(0, 15)
+    assert str(caught.value).startswith(f"datasets.mine: in {archive}, train/n01/n01_2.JPEG is no usable image (")
+
+
+def test_an_archive_that_is_damaged_within_is_refused(root, tmp_path):
+    """Whatever its decoder raises."""
+    archive = tmp_path / "images.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("train/n01/a.png", b"ab" * 9999)
+        start = packed.infolist()[0].header_offset + 30 + len("train/n01/a.png")
+    content = bytearray(archive.read_bytes())
+    content[start : start + 8] = b"\xff" * 8
+    archive.write_bytes(content)
+    with pytest.raises(StoreError, match=r"root: .*images\.zip cannot be unpacked"), source_of(archive):
+        pass
+
+
+def test_a_job_told_to_stop_leaves_nothing_unpacked(root, tmp_path, monkeypatch):
+    archive, unpacked = pack(root, tmp_path / "images.zip"), tmp_path / "unpacked"
+    unpacked.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(unpacked))
+
+    def job():
+        with job_log(tmp_path / "job.log", "job"), source_of(archive):
+            assert list(unpacked.iterdir())
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit):
+        job()
+    assert not list(unpacked.iterdir())
+
+
+def test_an_interrupted_store_does_not_go_on_with_images_of_another_root(root, tmp_path):
+    """Though its files have the same names."""
+    other = tmp_path / "other"
+    for path in root.rglob("*.JPEG"):
+        save(other / path.relative_to(root), (250, 250, 250))
+    bad = root / "val" / "n03" / "val_n03.JPEG"
+    bad.write_bytes(b"no image")
+    with source_of(root) as source, pytest.raises(UnreadableImagesError):
+        build_store(source, tmp_path / "store", chunk=5)
+    with source_of(other) as source:
+        build_store(source, tmp_path / "store", chunk=5)
+    assert open_store(tmp_path / "store").images.min() > 240
+
+
+def test_an_interrupted_store_goes_on_with_the_same_archive_unpacked_elsewhere(root, tmp_path):
+    archive = pack(root, tmp_path / "images.zip")
+    with source_of(archive) as one, source_of(archive) as other:
+        assert one.folder != other.folder
+        assert repr(one) == repr(other)
+
+
+@pytest.mark.parametrize(
+    ("train", "val"), [("train", "train"), ("train", "train/"), ("train", "link"), ("train", "."), (".", "val")]
+)
+def test_validation_images_that_are_trained_on_are_refused(root, train, val):
+    (root / "link").symlink_to("train")
+    with (
+        pytest.raises(StoreError, match=r"^datasets\.mine\.val: .*accuracies would be of images trained on"),
+        source_of(root, train=train, val=val),
+    ):
+        pass
+
+
+def test_labels_that_are_not_in_utf8_are_named(root):
+    (root / "labels.txt").write_bytes("val_n01.JPEG n01 # café".encode("latin-1"))
+    with (
+        pytest.raises(StoreError, match=r"^datasets\.mine\.val_labels: .*/labels\.txt is not in UTF-8 \("),
+        source_of(root, val_labels="labels.txt"),
+    ):
+        pass
+
+
+def test_a_file_name_that_is_not_in_utf8_is_named_before_images_are_read(root, tmp_path):
+    path = os.path.join(os.fsencode(root), b"train", b"n01", b"caf\xe9.png")  # noqa: PTH118 - bytes
+    try:
+        os.link(root / "train" / "n01" / "n01_0.JPEG", path)
+    except OSError:
+        pytest.skip("this file system has no such names")
+    with source_of(root) as source, pytest.raises(StoreError, match=r"training file n01/caf\\xe9\.png has a name"):
+        build_store(source, tmp_path / "store")
+    assert not (tmp_path / "store").exists()
 
 
 def test_an_archive_cannot_write_outside(tmp_path):

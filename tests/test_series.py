@@ -250,7 +250,9 @@ class TestGoingOn:
         train_dying_and_again(Dying, recipe, files, None, running)
         assert contents(files) == contents(undisturbed)
 
-    @pytest.mark.parametrize("edit", [nn.AvgPool2d(3, 1, padding=1), nn.BatchNorm2d(16)], ids=["same weights", "more"])
+    @pytest.mark.parametrize(
+        "edit", [lambda: nn.AvgPool2d(3, 1, padding=1), lambda: nn.BatchNorm2d(16)], ids=["same weights", "more"]
+    )
     def test_a_state_of_a_network_whose_layers_were_edited_is_not_used(
         self, edit, recipe, running, tmp_path, monkeypatch
     ):
@@ -258,7 +260,7 @@ class TestGoingOn:
 
         def edited(image_shape, classes):
             network = mini_caffenet(image_shape, classes)
-            network.conv1.append(edit)
+            network.conv1.append(edit())
             return network
 
         class Dying(series.StateFolder):

@@ -1,13 +1,18 @@
 import errno
+import os
 import shutil
+import threading
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from support import Patterns
+from transferability.files import lock_file
 from transferability.store import (
     LABELS,
+    LOCK,
     STORE_FILES,
     ImageClass,
     StoreError,
@@ -37,7 +42,7 @@ def test_the_mean_image_is_of_the_training_images_of_these_classes(store_folder,
 
 
 def assert_same_store(one, other):
-    assert sorted(path.name for path in one.iterdir()) == sorted(STORE_FILES)
+    assert sorted(path.name for path in one.iterdir()) == sorted([*STORE_FILES, LOCK])
     for name in STORE_FILES:
         assert (one / name).read_bytes() == (other / name).read_bytes()
 
@@ -220,3 +225,125 @@ def test_classes_out_of_order_are_refused(tmp_path):
     object.__setattr__(source, "classes", (ImageClass("b"), ImageClass("a"), *source.classes[2:]))
     with pytest.raises(StoreError, match="distinct and sorted"):
         build_store(source, tmp_path)
+
+
+@pytest.mark.parametrize("part", ["training", "validation"])
+def test_names_that_no_table_can_hold_are_refused_before_anything_is_read(tmp_path, part):
+    source = Failing()
+    first, *others = getattr(source, part)
+    object.__setattr__(source, part, (replace(first, file="caf\udce9.png"), *others))
+    with pytest.raises(StoreError, match=rf"patterns: the {part} file caf\\xe9\.png has a name that is not in UTF-8"):
+        build_store(source, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_class_whose_name_no_table_can_hold_is_refused(tmp_path):
+    source = Failing()
+    object.__setattr__(source, "classes", (*source.classes[:-1], ImageClass("n\udcff")))
+    with pytest.raises(StoreError, match=r"patterns: the class n\\xff has a name that is not in UTF-8; rename it"):
+        build_store(source, tmp_path)
+
+
+class Slow(Patterns):
+    """Is being read until it is told to go on."""
+
+    def read(self, start, stop):
+        under_way.set()
+        assert go_on.wait(60)
+        if failing:
+            raise OSError("unreadable")
+        return super().read(start, stop)
+
+    def __repr__(self):
+        return "patterns"
+
+
+under_way, go_on, failing = threading.Event(), threading.Event(), []
+
+
+@contextmanager
+def being_built(folder, fails=False):
+    """While another, who has a descriptor and so a lock of its own, builds there; it ends with the block."""
+    under_way.clear()
+    go_on.clear()
+    failing[:] = [True] * fails
+
+    def build():
+        if fails:
+            with pytest.raises(OSError, match="unreadable"):
+                build_store(Slow(), folder)
+        else:
+            build_store(Slow(), folder)
+
+    other = threading.Thread(target=build)
+    other.start()
+    assert under_way.wait(60)
+    yield
+    go_on.set()
+    other.join(60)
+
+
+def build_beside(source, folder, **how):
+    """What is said by a build that finds another under way, which goes on once that is noticed."""
+    said = []
+
+    def say(line):
+        said.append(line)
+        if "waiting for it" in line:
+            go_on.set()
+
+    with being_built(folder, **how):
+        build_store(source, folder, say=say)
+    return said
+
+
+def test_two_builds_of_one_store_make_it_once(store_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(Patterns, "__repr__", lambda _: "patterns")
+    spans.clear()
+    said = build_beside(Counting(), tmp_path)
+    assert said[1:] == [
+        f"another process is building a store in {tmp_path}; waiting for it",
+        f"the other process has built this store in {tmp_path}, which is kept",
+    ]
+    assert not spans
+    assert_same_store(tmp_path, store_folder)
+
+
+@pytest.mark.parametrize("how", ["other source", "failed"])
+def test_a_build_that_waited_in_vain_makes_its_own(store_folder, tmp_path, monkeypatch, how):
+    monkeypatch.setattr(Counting, "__repr__", lambda _: "another" if how == "other source" else "patterns")
+    spans.clear()
+    said = build_beside(Counting(), tmp_path, fails=how == "failed")
+    assert said[1:] == [f"another process is building a store in {tmp_path}; waiting for it"]
+    assert spans == [(0, 102)]
+    assert_same_store(tmp_path, store_folder)
+
+
+def test_a_store_that_is_asked_for_again_is_built_again(tmp_path):
+    """Whoever deletes none of it, as one who calls the library, may have changed the images."""
+    build_store(Counting(), tmp_path)
+    spans.clear()
+    build_store(Counting(), tmp_path)
+    assert spans == [(0, 102)]
+
+
+def test_a_store_that_lost_a_file_while_it_was_awaited_is_built_again(store_folder, tmp_path):
+    """Snakemake deletes what a job is to make before it runs it."""
+    build_store(Patterns(), tmp_path)
+    held = lock_file(tmp_path / LOCK, "held")
+
+    def say(line):
+        if "waiting for it" in line:
+            (tmp_path / LABELS).unlink()
+            os.close(held)
+
+    build_store(Patterns(), tmp_path, say=say)
+    assert_same_store(tmp_path, store_folder)
+
+
+def test_a_store_that_is_being_built_again_counts_as_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(Patterns, "__repr__", lambda _: "patterns")
+    build_store(Patterns(), tmp_path)
+    assert (tmp_path / LOCK).read_text()
+    interrupted_build(tmp_path)
+    assert not (tmp_path / LOCK).read_text()

@@ -22,7 +22,7 @@ from transferability.files import lock_file
 from transferability.groups import read_groups
 from transferability.store import StoreError, build_store, open_store
 from transferability.study import ConfigError, read_study
-from transferability.torchvision_sets import torchvision_set
+from transferability.torchvision_sets import FASHION_MNIST_MD5, torchvision_set
 
 ROOT = Path(__file__).parents[1]
 RESOURCES = ROOT / "resources"
@@ -48,6 +48,14 @@ def write_fashion(folder, packed=True):
         write_idx(folder / f"{part}-images-idx3-ubyte", images, packed)
         write_idx(folder / f"{part}-labels-idx1-ubyte", labels, packed)
     return folder
+
+
+def take_for_official(monkeypatch, folder):
+    """Take the content of these files for the official one, packed or not."""
+    for name in FASHION_MNIST_MD5:
+        path = folder / name
+        content = path.read_bytes() if path.exists() else gzip.decompress(Path(f"{path}.gz").read_bytes())
+        monkeypatch.setitem(FASHION_MNIST_MD5, name, hashlib.md5(content).hexdigest())
 
 
 def write_idx(path, content, packed):
@@ -136,8 +144,8 @@ def test_images_keep_the_names_of_their_classes(cifar, tmp_path):
 
 @pytest.mark.parametrize("packed", [True, False])
 @pytest.mark.parametrize("below", [".", "FashionMNIST/raw"])
-def test_fashion_mnist_in_any_folder(tmp_path, packed, below):
-    write_fashion(tmp_path / "data" / below, packed)
+def test_fashion_mnist_in_any_folder(tmp_path, monkeypatch, packed, below):
+    take_for_official(monkeypatch, write_fashion(tmp_path / "data" / below, packed))
     before = sorted((tmp_path / "data").rglob("*"))
     source = torchvision_set("fashion", "fashion_mnist", tmp_path / "data")
     store = assert_true_names(source, FashionMNIST.classes, tmp_path / "store")
@@ -149,7 +157,7 @@ def test_fashion_mnist_in_any_folder(tmp_path, packed, below):
 
 
 def test_a_relative_folder(tmp_path, monkeypatch):
-    write_fashion(tmp_path / "data", packed=False)
+    take_for_official(monkeypatch, write_fashion(tmp_path / "data", packed=False))
     monkeypatch.chdir(tmp_path)
     settings = {"kind": "torchvision", "set": "fashion_mnist", "folder": "data"}
     with image_source("fashion", settings) as source:
@@ -174,7 +182,7 @@ def test_downloads_leave_no_progress_bar(tmp_path, capfd):
 
 
 def test_fashion_mnist_is_downloaded_too(tmp_path, monkeypatch, served):
-    write_fashion(served[0])
+    take_for_official(monkeypatch, write_fashion(served[0]))
     monkeypatch.setattr(FashionMNIST, "mirrors", [served[1]])
     monkeypatch.setattr(FashionMNIST, "resources", [(n, md5(served[0] / n)) for n, _ in FashionMNIST.resources])
     source = torchvision_set("fashion", "fashion_mnist", tmp_path / "data")
@@ -300,21 +308,23 @@ def test_a_tampered_archive_is_refused_and_kept(tmp_path):
     assert archive.read_bytes() == b"something else"
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("train-images-idx3-ubyte", b""),
-        ("train-images-idx3-ubyte", b"\0\0\x08\x03" + struct.pack(">3I", 30, 28, 28) + bytes(999)),
-        ("t10k-images-idx3-ubyte", b"\0\0\x08\x03" + struct.pack(">3I", 1, 28, 28) + bytes(784)),
-        ("t10k-labels-idx1-ubyte", b"\0\0\x08\x01" + struct.pack(">I", 20) + bytes([10] * 20)),
-        ("t10k-labels-idx1-ubyte", b"no idx file, but text"),
-        ("train-labels-idx1-ubyte.gz", b"no gzip"),
-        ("train-labels-idx1-ubyte.gz", gzip.compress(bytes(99), mtime=0)[:-9]),
-    ],
-)
-def test_damaged_files_are_named_by_their_folder(tmp_path, name, content):
-    write_fashion(tmp_path)
-    (tmp_path / name).write_bytes(content)
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("name", FASHION_MNIST_MD5)
+def test_files_of_fashion_mnist_that_are_others_are_refused(tmp_path, monkeypatch, name, packed):
+    """Such as MNIST's digits, whose files have the same names, shapes and labels."""
+    take_for_official(monkeypatch, write_fashion(tmp_path, packed))
+    path = tmp_path / (f"{name}.gz" if packed else name)
+    content = bytearray(gzip.decompress(path.read_bytes()) if packed else path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(gzip.compress(content) if packed else content)
+    with pytest.raises(StoreError, match=f"^datasets.mine: {path} is not the official file of Fashion-MNIST, since"):
+        torchvision_set("mine", "fashion_mnist", tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(bytes(99), mtime=0)[:-9]])
+def test_damaged_files_are_named_by_their_folder(tmp_path, monkeypatch, content):
+    take_for_official(monkeypatch, write_fashion(tmp_path))
+    (tmp_path / "train-labels-idx1-ubyte.gz").write_bytes(content)
     with pytest.raises(StoreError, match=f"^datasets.mine: the files in {tmp_path} cannot be read"):
         torchvision_set("mine", "fashion_mnist", tmp_path)
 

@@ -9,7 +9,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,6 +66,25 @@ def lock_file(path: Path, refusal: str) -> int:
         os.close(descriptor)
         raise BlockingIOError(refusal) from None
     return descriptor
+
+
+@contextmanager
+def held_file(path: Path, say: Callable[[str], None], waiting: str) -> Iterator[tuple[int, bool]]:
+    """Lock a file for the length of the block; yields its descriptor, and whether another process held it before.
+
+    Where one does, ``say`` is called with ``waiting`` and its end is awaited.
+    """
+    waited = False
+    try:
+        descriptor = lock_file(path, waiting)
+    except BlockingIOError:
+        say(waiting)
+        descriptor, waited = os.open(path, os.O_RDWR), True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor, waited
+    finally:
+        os.close(descriptor)
 
 
 def by_stem(paths: Iterable[str]) -> dict[str, Path]:

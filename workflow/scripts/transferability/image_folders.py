@@ -4,10 +4,12 @@ The index of a class is its position among the sorted names of the training set'
 """
 
 import csv
+import lzma
 import os
 import re
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +27,7 @@ STRETCH, CROP = "stretch", "crop"
 MODES = {1: "L", 3: "RGB"}
 
 _ILSVRC_CLASSES = Path(__file__).parents[3] / "resources" / "imagenet" / "classes.csv"
+_UNPACKING_ERRORS = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 _WIDE_PIXELS = re.compile(r"[IF]")
 
 
@@ -33,7 +36,8 @@ class ImageFolders:
     """A source of images for a store; ``datasets`` in config/imagenet.yaml explains the settings.
 
     Attributes:
-        root: the folder that ``train`` and ``val`` are in.
+        root: the folder or archive of the settings, as an absolute path.
+        folder: that folder, or the one that the archive is unpacked to: what ``train`` and ``val`` are in.
         training: samples with the index of their class and the file's name below ``train``.
         validation: likewise below ``val``.
         size: side of the square that every image becomes, in pixels.
@@ -42,7 +46,8 @@ class ImageFolders:
     """
 
     name: str
-    root: Path = field(repr=False)
+    root: str
+    folder: Path = field(repr=False)
     train: str
     val: str
     size: int
@@ -65,7 +70,7 @@ class ImageFolders:
             try:
                 images[position - start] = read_image(path, self.size, self.channels, self.fit)
             except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-                name = path.relative_to(self.root)
+                name = path.relative_to(self.folder)
                 where = f"datasets.{self.name}: in {self.root}, {name}"
                 # With a number it is the system's, not the decoder's.
                 passing = "run again, " if isinstance(error, OSError) and error.errno is not None else ""
@@ -77,8 +82,8 @@ class ImageFolders:
     def _path(self, position: int) -> Path:
         count = len(self.training)
         if position < count:
-            return self.root / self.train / self.training[position].file
-        return self.root / self.val / self.validation[position - count].file
+            return self.folder / self.train / self.training[position].file
+        return self.folder / self.val / self.validation[position - count].file
 
 
 @contextmanager
@@ -98,10 +103,13 @@ def image_folders(
 ) -> Iterator[ImageFolders]:
     """List the files of a data set; if its root is an archive, it is unpacked for as long as the block lasts.
 
+    An archive may have a folder of its own around ``train`` and ``val``, whose name does not matter then.
+
     Raises:
         StoreError: something is missing, is empty, or is labelled in a way that cannot be understood.
     """
-    with _unpacked(Path(root), name) as folder:
+    with _unpacked(Path(root), train, name) as folder:
+        _require_apart(folder / train, folder / val, name)
         skipped = {Path(file) for file in skip}
         known = _subfolders(folder / train, name)[::every_class]
         classes = tuple(ImageClass(path.name) for path in known)
@@ -132,7 +140,8 @@ def image_folders(
         for file in sorted(skipped):
             if not (folder / file).is_file():
                 raise StoreError(f"datasets.{name}.skip: there is no file {file} in {folder}")
-        yield ImageFolders(name, folder, train, val, size, channels, fit, classes, tuple(training), tuple(validation))
+        samples = tuple(training), tuple(validation)
+        yield ImageFolders(name, str(Path(root).absolute()), folder, train, val, size, channels, fit, classes, *samples)
 
 
 def read_image(path: Path, size: int, channels: int, fit: str) -> NDArray[np.uint8]:
@@ -162,7 +171,8 @@ def _box(image_size: tuple[int, int], fit: str) -> tuple[float, float, float, fl
 
 
 @contextmanager
-def _unpacked(root: Path, name: str) -> Iterator[Path]:
+def _unpacked(root: Path, train: str, name: str) -> Iterator[Path]:
+    """The folder that has ``train``; errors within the block name the archive, which is there when they are read."""
     if root.is_dir():
         yield root
         return
@@ -176,9 +186,28 @@ def _unpacked(root: Path, name: str) -> Iterator[Path]:
             else:
                 with tarfile.open(root) as tar:
                     tar.extractall(temporary, filter="data")  # refuses names and links that lead outside
-        except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+        except (*_UNPACKING_ERRORS, EOFError, OSError, RuntimeError) as error:  # RuntimeError: a password is needed
             raise StoreError(f"datasets.{name}.root: {root} cannot be unpacked ({error})") from error
-        yield Path(temporary)
+        try:
+            yield _below_top_folder(Path(temporary), train)
+        except StoreError as error:
+            raise type(error)(str(error).replace(temporary, str(root))) from error
+
+
+def _below_top_folder(folder: Path, train: str) -> Path:
+    """What of an unpacked archive has ``train``: its one folder that has, unless it does itself."""
+    tops = [path for path in folder.iterdir() if (path / train).is_dir()]
+    return tops[0] if len(tops) == 1 and not (folder / train).is_dir() else folder
+
+
+def _require_apart(train: Path, val: Path, name: str) -> None:
+    """StoreError if the same images would be trained on and tested."""
+    one, other = train.resolve(), val.resolve()
+    if one.is_relative_to(other) or other.is_relative_to(one):
+        raise StoreError(
+            f"datasets.{name}.val: {val} is, has in it or lies in the folder of the training images, {train}, so that "
+            "accuracies would be of images trained on; validation images take a folder of their own"
+        )
 
 
 def _subfolders(folder: Path, name: str) -> list[Path]:
@@ -216,7 +245,11 @@ def _labelled(folder: Path, labels: Path, classes: Sequence[str], name: str) -> 
     where = f"datasets.{name}.val_labels"
     if not labels.is_file():
         raise StoreError(f"{where}: there is no file {labels}")
-    lines = [line.replace(",", " ").split() for line in labels.read_text(encoding="utf-8").splitlines()]
+    try:
+        text = labels.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise StoreError(f"{where}: {labels} is not in UTF-8 ({error})") from error
+    lines = [line.replace(",", " ").split() for line in text.splitlines()]
     lines = [line for line in lines if line and line[0] != "ImageId"]
     files = _image_files(folder)
     if not files:

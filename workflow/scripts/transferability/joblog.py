@@ -2,14 +2,17 @@
 
 import faulthandler
 import os
+import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
-from transferability.interruption import Interrupted
+from transferability.interruption import SIGNALS, Interrupted
 
 Say = Callable[[str], None]
 
@@ -21,14 +24,15 @@ def job_log(path: Path, job: str) -> Iterator[Say]:
     A job does not die because nobody can read what it says: a full disk under the log and a terminal that is gone are
     passed over. An expected problem (ValueError, RuntimeError of ours, OSError) ends the process with its message
     alone; any other is a defect, whose traceback goes to the log too. Of a fault that ends Python at once, such as the
-    bus error of reading a file that has been cut short meanwhile, the log says where it was.
+    bus error of reading a file that has been cut short meanwhile, the log says where it was. A signal that would end
+    it at once is an expected problem, so that what the job holds, such as temporary folders, is cleared away.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab", buffering=0) as file:  # unbuffered: nothing is left to be written when it is closed
 
         def write(text: str) -> None:
             with suppress(OSError):
-                file.write(text.encode())
+                file.write(text.encode(errors="backslashreplace"))
 
         def say(line: str) -> None:
             write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
@@ -40,7 +44,8 @@ def job_log(path: Path, job: str) -> Iterator[Say]:
 
         faulthandler.enable(file)
         try:
-            yield say
+            with _signals_raised():
+                yield say
         except (ValueError, RuntimeError, OSError, Interrupted) as error:
             write(traceback.format_exc())
             say(str(error))
@@ -50,3 +55,23 @@ def job_log(path: Path, job: str) -> Iterator[Say]:
             raise
         finally:
             faulthandler.disable()
+
+
+@contextmanager
+def _signals_raised() -> Iterator[None]:
+    """Within the block, the first of `SIGNALS` that nobody handles or ignores raises Interrupted; more are ignored."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        for each in unhandled:
+            signal.signal(each, signal.SIG_IGN)  # or a second one would cut short the clearing away
+        raise Interrupted(f"stopped by {signal.Signals(number).name}")
+
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    unhandled = [number for number in SIGNALS if in_main_thread and signal.getsignal(number) is signal.SIG_DFL]
+    try:
+        for number in unhandled:
+            signal.signal(number, stop)
+        yield
+    finally:
+        for number in unhandled:
+            signal.signal(number, signal.SIG_DFL)

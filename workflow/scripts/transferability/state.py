@@ -4,7 +4,6 @@ State files live outside the outputs of the workflow's rules, because Snakemake 
 For every network there are up to two states, the newest and the one before, and once it is finished its files.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -19,7 +18,7 @@ import safetensors
 import safetensors.torch
 import torch
 
-from transferability.files import lock_file, sha256_of, whole_file, write_json
+from transferability.files import held_file, sha256_of, whole_file, write_json
 
 _METADATA = "transferability"
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -54,18 +53,8 @@ class StateFolder:
     @contextmanager
     def held(self, say: Callable[[str], None]) -> Iterator[None]:
         """Hold this network for the length of the block; says so before it waits for another process to let go."""
-        path, descriptor = self._folder / "lock", None
-        try:
-            try:
-                descriptor = lock_file(path, "held")
-            except BlockingIOError:
-                say(f"another process is training {self._folder.name}; waiting for it")
-                descriptor = os.open(path, os.O_RDWR)
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with held_file(self._folder / "lock", say, f"another process is training {self._folder.name}; waiting for it"):
             yield
-        finally:
-            if descriptor is not None:
-                os.close(descriptor)
 
     def save(self, state: TrainingState) -> None:
         """Keep a state and the one before it."""

@@ -18,7 +18,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -26,11 +26,12 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from transferability.files import open_csv, read_json, whole_file, write_csv, write_json, write_text
+from transferability.files import held_file, open_csv, read_json, whole_file, write_csv, write_json, write_text
 
 IMAGES, LABELS, CLASSES, SAMPLES = "images.npy", "labels.npy", "classes.csv", "samples.csv"
 CLASS_SUMS, MANIFEST = "class_sums.npy", "manifest.json"
 STORE_FILES = (IMAGES, LABELS, CLASSES, SAMPLES, CLASS_SUMS, MANIFEST)
+LOCK = ".building.lock"
 # Raised by hand when a store would be laid out otherwise, or the same settings would give other images.
 STORE_VERSION = 2
 
@@ -124,23 +125,53 @@ def build_store(
     """Write the source's images into a store; ``manifest.json`` comes last and makes the store valid.
 
     Images are read ``chunk`` by ``chunk`` in several threads. A build that was interrupted goes on with the chunks
-    that are missing, if the source is still the same.
+    that are missing, if the source is still the same. Where another process builds in the folder, its end is awaited,
+    and its store kept if it is of the same source.
 
     Raises:
         StoreError: the source's classes or samples cannot be a data set, images cannot be read (all of them are
             named), or the disk has too little room.
     """
     _check_source(source)
-    samples = [*source.training, *source.validation]
     folder.mkdir(parents=True, exist_ok=True)
-    size = len(samples) * int(np.prod(source.image_shape))
-    _check_room(folder, size, say)
-    with _pixels(folder, source, samples, chunk) as pixels:
-        starts = range(0, len(samples), chunk)
-        spans = [(start, min(start + chunk, len(samples))) for start in starts if start not in pixels.written]
-        if pixels.written:
-            say(f"going on: {len(pixels.written)} of {len(starts)} chunks are written")
-        _read(source, pixels, spans, threads, _Pace(say, sum(stop - start for start, stop in spans), report_seconds))
+    samples = [*source.training, *source.validation]
+    _check_room(folder, len(samples) * int(np.prod(source.image_shape)), say)
+    digest = _digest(source)
+    with _turn_to_build(folder, digest, say) as is_built:
+        if is_built:
+            say(f"the other process has built this store in {folder}, which is kept")
+            return
+        with _pixels(folder, digest, (len(samples), *source.image_shape), chunk) as pixels:
+            starts = range(0, len(samples), chunk)
+            spans = [(start, min(start + chunk, len(samples))) for start in starts if start not in pixels.written]
+            if pixels.written:
+                say(f"going on: {len(pixels.written)} of {len(starts)} chunks are written")
+            pace = _Pace(say, sum(stop - start for start, stop in spans), report_seconds)
+            _read(source, pixels, spans, threads, pace)
+        _write_tables(source, folder)
+
+
+@contextmanager
+def _turn_to_build(folder: Path, digest: str, say: Callable[[str], None]) -> Iterator[bool]:
+    """Hold the folder for the length of the block; yields whether another process built the same store meanwhile.
+
+    The lock file has the digest of the source of the store that is there, and is empty until one is whole.
+    """
+    waiting = f"another process is building a store in {folder}; waiting for it"
+    with held_file(folder / LOCK, say, waiting) as (descriptor, waited):
+        same_source = os.pread(descriptor, 99, 0) == digest.encode()
+        is_built = waited and same_source and all((folder / name).exists() for name in STORE_FILES)
+        if not is_built:
+            os.ftruncate(descriptor, 0)
+        yield is_built
+        if not is_built:
+            with suppress(OSError):  # a full disk: the store is whole, and who waits builds it again
+                os.pwrite(descriptor, digest.encode(), 0)
+
+
+def _write_tables(source: ImageSource, folder: Path) -> None:
+    """All files of a store but the images, which are there."""
+    samples = [*source.training, *source.validation]
     with whole_file(folder / LABELS) as path:
         np.save(path, np.array([sample.label for sample in samples], dtype=np.int64), allow_pickle=False)
     write_csv(
@@ -187,12 +218,10 @@ class _Pixels:
 
 
 @contextmanager
-def _pixels(folder: Path, source: ImageSource, samples: Sequence[Sample], chunk: int) -> Iterator[_Pixels]:
+def _pixels(folder: Path, digest: str, shape: tuple[int, ...], chunk: int) -> Iterator[_Pixels]:
     """Start or go on writing the images; once all is well they get their final name."""
     images, notes = folder / f".{IMAGES}.building", folder / ".chunks.building"
-    shape = (len(samples), *source.image_shape)
-    about = json.dumps([STORE_VERSION, chunk, repr(source), shape, [(s.label, s.file) for s in samples]])
-    first_note = f"{hashlib.sha256(about.encode()).hexdigest()}\n"
+    first_note = f"{chunk} {digest}\n"
     lines = notes.read_text(encoding="utf-8").splitlines(keepends=True) if notes.exists() else []
     if lines[:1] != [first_note] or not images.exists():
         notes.unlink(missing_ok=True)
@@ -202,12 +231,20 @@ def _pixels(folder: Path, source: ImageSource, samples: Sequence[Sample], chunk:
     lines = [line for line in lines if line.endswith("\n")]
     write_text(notes, "".join(lines))
     written = frozenset(map(int, lines[1:]))
-    image_bytes = int(np.prod(source.image_shape))
-    header = images.stat().st_size - len(samples) * image_bytes
+    image_bytes = int(np.prod(shape[1:]))
+    header = images.stat().st_size - shape[0] * image_bytes
     yield _Pixels(images, notes, header, image_bytes, written)
     (folder / MANIFEST).unlink(missing_ok=True)  # of a store that was here before
     images.replace(folder / IMAGES)
     notes.unlink()
+
+
+def _digest(source: ImageSource) -> str:
+    """Of all that is known of a source before it is read; its ``repr`` says where its images are from."""
+    parts = [[(sample.label, sample.file) for sample in part] for part in (source.training, source.validation)]
+    classes = [(c.name, c.group) for c in source.classes]
+    about = json.dumps([STORE_VERSION, repr(source), source.image_shape, classes, parts])
+    return hashlib.sha256(about.encode()).hexdigest()
 
 
 def _read(source: ImageSource, pixels: _Pixels, spans: Sequence[tuple[int, int]], threads: int, pace: "_Pace") -> None:
@@ -219,8 +256,8 @@ def _read(source: ImageSource, pixels: _Pixels, spans: Sequence[tuple[int, int]]
         return stop - start
 
     with ThreadPoolExecutor(threads) as pool:
-        futures = [pool.submit(read, *span) for span in spans]
         try:
+            futures = [pool.submit(read, *span) for span in spans]
             for future in as_completed(futures):
                 try:
                     pace.made(future.result())
@@ -343,6 +380,8 @@ def _check_source(source: ImageSource) -> None:
     names = [c.name for c in source.classes]
     if names != sorted(names) or len(set(names)) != len(names):
         raise StoreError(f"{source.name}: class names must be distinct and sorted, since their order gives the index")
+    for name in names:
+        _require_utf8(name, f"{source.name}: the class")
     for part, samples in (("training", source.training), ("validation", source.validation)):
         present = {sample.label for sample in samples}
         if present != set(range(len(names))):
@@ -350,3 +389,14 @@ def _check_source(source: ImageSource) -> None:
             raise StoreError(
                 f"{source.name}: the {part} set has no image of {', '.join(missing[:5]) or 'a known class'}"
             )
+        for file in (sample.file for sample in samples):
+            _require_utf8(file, f"{source.name}: the {part} file")
+
+
+def _require_utf8(name: str, what: str) -> None:
+    """StoreError if a name cannot be written to the store's tables, before images are read in vain."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        shown = os.fsencode(name).decode(errors="backslashreplace")
+        raise StoreError(f"{what} {shown} has a name that is not in UTF-8; rename it") from error

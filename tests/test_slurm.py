@@ -17,6 +17,8 @@ from slurm_cluster import SlurmCluster, job_processes, slurm, why_not
 from test_workflow import Project, kill_started, text_of, wait_for
 
 ON_CLUSTER = (
+    # The cluster counts GPUs that are not there: jobs compute on the CPU, and ask for one all the same.
+    *("--set-resources", "train_base:gpu=1", "train_frozen_n1_to_7:gpu=1"),
     *("--profile", "profiles/slurm", "--slurm-status-command", "squeue", "--slurm-no-account"),
     *("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "10"),
 )

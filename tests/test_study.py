@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from snakemake.utils import update_config
 
+from transferability.colours import require_colours
 from transferability.glyphs import LETTER, SYMBOL
 from transferability.names import TREATMENTS
 from transferability.study import EMBEDDED_GROUPS, SCHEMA, ConfigError, read_study
@@ -319,9 +320,9 @@ def test_layers_are_preserved_only_above_frozen_ones():
 
 
 def test_a_colour_that_is_none_is_refused_by_name():
-    read_study(DEFAULT).require_colours()
+    require_colours(DEFAULT["figures"]["colours"])
     with pytest.raises(ConfigError, match=r"^config: figures\.colours\.base: is 'redd'; it must be a colour"):
-        read_study(changed("figures.colours.base", "redd")).require_colours()
+        require_colours(changed("figures.colours.base", "redd")["figures"]["colours"])
 
 
 def test_images_that_are_not_there_are_told(tmp_path):

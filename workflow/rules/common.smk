@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(workflow.current_basedir).parent / "scripts"))
 
 from transferability import study as studies
 from transferability.cluster import networks_mb, store_mb, training_mb, training_minutes
+from transferability.colours import require_colours
 from transferability.devices import require_gpus, throttled
 from transferability.event_files import require_tensorboard
 from transferability.files import lock_file, read_json, require_writable
@@ -164,7 +165,7 @@ def before_the_first_job():
     try:
         # Held until this process ends, however it ends; Snakemake's own lock would outlive a kill.
         HELD.append(lock_file(Path(".snakemake", "run.lock"), "another snakemake is running in this folder"))
-        STUDY.require_colours()
+        require_colours(config["figures"]["colours"])
         require_writable(STUDY.folder)
         if any(job.rule.name == rules.store.rule.name for job in workflow.dag.needrun_jobs()):
             STUDY.require_images()  # before Snakemake deletes the store that was there

@@ -82,18 +82,6 @@ class Study:
         """What shapes the store: a grouping of the classes is none of it, so that a change costs no images."""
         return {key: value for key, value in self.data_set.items() if key != "groups"}
 
-    def require_colours(self) -> None:
-        """ConfigError if matplotlib, where it is installed, does not know a colour."""
-        try:
-            from matplotlib.colors import is_color_like  # noqa: PLC0415 - jobs need not wait for it
-        except ImportError:
-            return
-        for treatment, colour in self.config["figures"]["colours"].items():
-            if not is_color_like(colour):
-                raise ConfigError(
-                    f"config: figures.colours.{treatment}: is {colour!r}; it must be a colour, such as '#0072B2' or red"
-                )
-
     def require_images(self) -> None:
         """ConfigError if the image files that a store would be made of are not there."""
         if self.data_set["kind"] == "folder" and not Path(self.data_set["root"]).exists():

@@ -26,6 +26,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import torch
 import yaml
+from ceilings import DEVICE
 from report import report
 from setups import default_settings
 
@@ -37,7 +38,6 @@ from transferability.splits import random_split
 from transferability.store import build_store, open_store
 from transferability.stream import Preprocessing
 
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 # Trained twice in float32: how much chance alone makes of it.
 RUNS = {"float32": "float32", "float32 again": "float32", "tf32": "tf32", "bf16": "bf16"}
 SERIES = [f"A{n}B" for n in range(1, 8)]

@@ -140,10 +140,8 @@ class Study:
         def of_todays_base(key: Key) -> bool:
             split, seed, name = key
             source = Network.parse(name).base
-            if source is None:
-                return True
-            base = (split, seed, Network(source).name)
-            if base not in metrics:
+            base = (split, seed, Network(source).name) if source else None
+            if base is None or base not in metrics:
                 return True
             copied, there = metrics[key]["made_from"].get("source_sha256"), metrics[base].get("sha256")
             return base in current and there in {copied, None}  # None: made before it was noted

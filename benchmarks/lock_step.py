@@ -2,8 +2,9 @@
 
     python benchmarks/lock_step.py SETUP FOLDER JOB THREADS PRECISION SECONDS
 
-JOB is base, frozen or fine_tuned (series of seven), or loader, which trains nothing, with the images held in memory, or
-stored_loader, with the images read from the store. Prints images a second, summed over the job's networks, as JSON.
+JOB is base, frozen or fine_tuned (series of seven), or one that trains nothing: loader, with the images held in memory,
+stored_loader, with the images read from the store, or stored_pixels, the part of it that is the host's where a GPU does
+the rest: crops of bytes, read and copied. Prints images a second, summed over the job's networks, as JSON.
 """
 
 import json
@@ -27,7 +28,7 @@ from transferability.names import WHOLE
 from transferability.series import NetworkFiles, Recipe, Running, train, use_threads
 from transferability.splits import samples_of, whole_split
 from transferability.store import build_store, open_store
-from transferability.stream import ImageLoader, Preprocessing, TrainingStream, mean_image
+from transferability.stream import Crops, ImageLoader, Preprocessing, TrainingStream, mean_image
 
 FEW = CALLS_BEFORE_RECORDING + 2  # iterations after which nothing happens for the first time
 
@@ -36,8 +37,8 @@ def main(setup: Setup, folder: Path, job: str, threads: int, precision: str, *, 
     use_threads(threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     recipe = recipe_of(setup, folder, device, precision)
-    if job.endswith("loader"):
-        rate = loader_rate(recipe, device, 0.0 if job == "stored_loader" else float("inf"), seconds)
+    if job in LOADERS:
+        rate = loader_rate(recipe, device, *LOADERS[job], seconds)
     else:
         rate = training_rate(recipe, job, device, seconds)
     print(json.dumps({"images_per_second": rate, **peak_memory()}))
@@ -88,11 +89,28 @@ def training_seconds(recipe: Recipe, job: str, device: str, iterations: int) -> 
         return sum(float(read_json(one.metrics)["seconds"]) for one in files)
 
 
-def loader_rate(recipe: Recipe, device: str, resident_bytes: float, seconds: float) -> float:
+class Pixels(ImageLoader):
+    """Leaves away what is computed with the bytes of a batch once they are on the device."""
+
+    def _normalised(self, crops: Crops, pixels: torch.Tensor) -> torch.Tensor:
+        return pixels
+
+
+# How they load, and how many bytes of images may be held in memory.
+LOADERS = {
+    "loader": (ImageLoader, float("inf")),
+    "stored_loader": (ImageLoader, 0.0),
+    "stored_pixels": (Pixels, 0.0),
+}
+
+
+def loader_rate(
+    recipe: Recipe, device: str, loading: type[ImageLoader], resident_bytes: float, seconds: float
+) -> float:
     positions, targets = samples_of(recipe.store, recipe.split.halves[WHOLE], recipe.store.training)
     mean = mean_image(recipe.store, positions, recipe.preprocessing.mean)
     about = (mean, recipe.preprocessing, torch.device(device))
-    loader = ImageLoader(recipe.store, positions, *about, resident_bytes=resident_bytes)
+    loader = loading(recipe.store, positions, *about, resident_bytes=resident_bytes)
     stream = TrainingStream(loader, targets, recipe.hyperparameters.batch_size, "benchmark")
     stream.batch(0)
     started, batches = time.perf_counter(), 0

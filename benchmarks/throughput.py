@@ -27,6 +27,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import torch
 from ceilings import copied_gb_per_second, matrix_product_flops
+from lock_step import LOADERS
 from report import report
 from setups import SETUPS, Setup, networks_of, wanted_setups, write_images
 
@@ -94,7 +95,7 @@ def measured(name: str, folder: Path, peaks: dict[tuple[str, int], float]) -> It
                     **operations(setup, job, result["images_per_second"], peaks[precision, threads]),
                     "minutes_per_network": round(setup.iterations * setup.batch / result["images_per_second"] / 60, 3),
                 }
-    for job in ("loader", "stored_loader"):
+    for job in LOADERS:
         yield {**common, "job": job, "how": "lock-step", **run("lock_step.py", name, folder, job, 1, "float32")}
 
 

@@ -13,6 +13,7 @@ rule train_base:
         f"{LOGS}/{{split}}/seed{{seed}}/base{{target}}.log",
     benchmark:
         f"{BENCHMARKS}/{{split}}/seed{{seed}}/base{{target}}.tsv"
+    priority: 2  # all but random networks wait for it
     conda:
         "../../envs/training.yaml"
     threads: config["running"]["threads"]

@@ -21,6 +21,7 @@ for fine_tuned, preserved, chunk in STUDY.copying_jobs:
             f"{LOGS}/{{split}}/seed{{seed}}/{job}.log",
         benchmark:
             f"{BENCHMARKS}/{{split}}/seed{{seed}}/{job}.tsv"
+        priority: int(fine_tuned)  # the longest first, or one is left to the end alone
         conda:
             "../../envs/training.yaml"
         threads: config["running"]["threads"]

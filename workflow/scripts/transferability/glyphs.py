@@ -76,11 +76,11 @@ class Glyphs:
     def classes(self) -> Sequence[ImageClass]:
         return [ImageClass(class_name(c), LETTER if c.isalpha() else SYMBOL) for c in self._drawings]
 
-    @property
+    @cached_property
     def training(self) -> Sequence[Sample]:
         return self._samples("training", self.training_per_class)
 
-    @property
+    @cached_property
     def validation(self) -> Sequence[Sample]:
         return self._samples("validation", self.validation_per_class)
 

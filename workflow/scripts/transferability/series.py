@@ -191,6 +191,7 @@ class _Pupil:
             layer.requires_grad_(False)
         stochastic = first_stochastic_layer(self.model)
         self.shared_depth = min(network.frozen, stochastic)
+        self._own_layers = self.model[self.shared_depth :]
         self.has_dropout = stochastic < len(self.model)
         self._settings = recipe.hyperparameters
         self._optimiser = CaffeSGD(self.model, recipe.hyperparameters)
@@ -222,7 +223,7 @@ class _Pupil:
 
     def logits(self, features: torch.Tensor) -> torch.Tensor:
         """B x classes, float32."""
-        return logits_of(self.model[self.shared_depth :], features, self._settings.precision)
+        return logits_of(self._own_layers, features, self._settings.precision)
 
     def training_mode(self) -> None:
         """Dropout and batch statistics where the network learns; what is frozen keeps only its dropout, as in Caffe."""
@@ -424,9 +425,11 @@ def logits_of(layers: nn.Sequential, features: torch.Tensor, precision: str) -> 
 
     The last layer computes in float32: with fewer bits, two classes of a few images in a hundred come out the same.
     """
+    *lower, last = layers  # a slice would be a new network on every call
     with computing_in(precision, features.device.type):
-        features = layers[:-1](features)
-    return layers[-1](features.float())  # type: ignore[no-any-return]
+        for layer in lower:
+            features = layer(features)
+    return last(features.float())  # type: ignore[no-any-return]
 
 
 def _loss_and_hits(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -281,6 +281,19 @@ class TestGoingOn:
         train(recipe, files, None, running)
         assert contents(files) == contents(undisturbed)
 
+    def test_a_state_that_an_earlier_version_wrote_is_not_used(self, recipe, running, tmp_path):
+        class Earlier(series.StateFolder):
+            def save(self, state):
+                progress = {key: value for key, value in state.progress.items() if key != "losses"}
+                super().save(replace(state, progress=progress | {"loss_count": 1}))
+                if state.updates == 4:
+                    raise KeyboardInterrupt
+
+        undisturbed, files = files_in(tmp_path / "undisturbed", "baseA"), files_in(tmp_path, "baseA")
+        train(recipe, undisturbed, None, replace(running, states=tmp_path / "other states"))
+        train_dying_and_again(Earlier, recipe, files, None, running)
+        assert contents(files) == contents(undisturbed)
+
     def test_finished_networks_are_put_back_not_trained_again(self, recipe, running, bases, tmp_path, monkeypatch):
         files, source = files_in(tmp_path, "A1B", "A3B", "A7B"), bases / "baseA.safetensors"
         train(recipe, files, source, running)

@@ -15,6 +15,7 @@ from transferability.accuracies import collect, read_accuracies
 from transferability.checkpoints import read_about, save_checkpoint
 from transferability.figure_style import save
 from transferability.files import read_json, write_json, write_table, write_text
+from transferability.precision import PRECISIONS
 from transferability.series import Recipe, Running, train
 from transferability.splits import split_to_json
 from transferability.study import STAGES, SplitPlan, Study
@@ -205,12 +206,16 @@ def test_metrics_of_another_network_are_noticed(study):
 def test_networks_trained_on_another_device_may_differ_by_little(study, monkeypatch):
     path = study["networks/A3B.metrics.json"]
     recorded = read_json(path)
-    monkeypatch.setattr(verification, "ROUNDING_TOLERANCE", 1.0)
+    monkeypatch.setattr(verification, "ROUNDING_TOLERANCE", {"float32": 1.0})
     for made_with in ({"device": "NVIDIA H100"}, {"threads": 64}, {"versions": {"torch": "1.0"}}):
         write_json(path, recorded | made_with | {"top1_final": 1 - recorded["top1_final"]})
         assert "A3B.safetensors: accuracy" not in study.wrong()
     write_json(path, recorded | {"top1_final": 1 - recorded["top1_final"]})
     assert "A3B.safetensors: accuracy" in study.wrong()
+
+
+def test_every_precision_has_a_tolerance():
+    assert verification.ROUNDING_TOLERANCE.keys() == set(PRECISIONS)
 
 
 @pytest.mark.parametrize("name", ["accuracies.csv", "summary.csv", "effects.csv", "reuse.csv"])

@@ -106,6 +106,8 @@ def calibrate(workload: Workload, running: Running) -> Cost:
             training = marks[-1] - marks[0]
             return clock() - started - training, training
 
+    if running.device == "cuda":
+        seconds(1, 1)  # the search for the fastest kernels, which no other training of this process makes again
     fixed, first = seconds(1, 1)
     if first > SLOW_SECONDS:
         return _shared_out(fixed, first, workload, validation)

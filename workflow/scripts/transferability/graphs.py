@@ -5,6 +5,7 @@ GPU to run them; a replayed graph is one call.
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import torch
 
@@ -58,7 +59,7 @@ def side_by_side(calls: Sequence[Callable[[], torch.Tensor]]) -> list[torch.Tens
     if not (torch.cuda.is_available() and torch.cuda.is_current_stream_capturing()):
         return [call() for call in calls]
     main = torch.cuda.current_stream()
-    branches = [torch.cuda.Stream() for _ in calls]  # type: ignore[no-untyped-call]
+    branches = [_stream(number) for number in range(len(calls))]
     results = []
     for branch, call in zip(branches, calls, strict=True):
         branch.wait_stream(main)
@@ -69,11 +70,17 @@ def side_by_side(calls: Sequence[Callable[[], torch.Tensor]]) -> list[torch.Tens
     return results
 
 
+@cache
+def _stream(number: int) -> torch.cuda.Stream:
+    """The same ones for the life of the process: torch has 32, and gives out the one that records among them again."""
+    return torch.cuda.Stream()  # type: ignore[no-untyped-call]
+
+
 def _beside_main_stream(function: Function, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
     """Recording asks that nothing of the function is tied to the main stream."""
     if not inputs[0].is_cuda:
         return function(*inputs)
-    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    side = _stream(0)
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         result = function(*inputs)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -200,9 +201,8 @@ class _Pupil:
         self.failure: str | None = None  # why it cannot go on
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0
-        self._loss_sum = torch.zeros((), dtype=torch.float64, device=device)
-        self._loss_count = 0
-        self._recent_losses: list[torch.Tensor] = []
+        self._losses: list[float] = []  # of the updates since the last evaluation
+        self._unread_losses: list[torch.Tensor] = []  # the latest of them, which the device may still be computing
         self._exploded = EXPLOSION * math.log(classes)
         self._go_on(states.load())
 
@@ -216,10 +216,15 @@ class _Pupil:
 
     def note(self, loss: torch.Tensor) -> None:
         """Count an update."""
-        self._recent_losses.append(loss)
-        self._loss_sum += loss
-        self._loss_count += 1
+        self._unread_losses.append(loss)
         self.updates += 1
+
+    def _losses_since_evaluation(self) -> list[float]:
+        """Waits for the device."""
+        if self._unread_losses:
+            self._losses += torch.stack(self._unread_losses).tolist()
+            self._unread_losses.clear()
+        return self._losses
 
     def logits(self, features: torch.Tensor) -> torch.Tensor:
         """B x classes, float32."""
@@ -237,7 +242,7 @@ class _Pupil:
 
     def record(self, loss: float, top1: float, top5: float) -> None:
         """Add an evaluation to the history, or note a failure if the loss has exploded since the last one."""
-        training_loss = self._loss_sum.item() / max(self._loss_count, 1)
+        training_loss = fmean(self._losses_since_evaluation())
         if not (training_loss < self._exploded and math.isfinite(loss)):  # NaN too
             self.failure = self._explosion(loss)
             return
@@ -245,15 +250,12 @@ class _Pupil:
         self.history.append(
             dict(zip(HISTORY_COLUMNS, (self.updates, rate, training_loss, loss, top1, top5), strict=True))
         )
-        self._loss_sum.zero_()
-        self._loss_count = 0
-        self._recent_losses.clear()
+        self._losses.clear()
 
     def _explosion(self, validation_loss: float) -> str:
-        """What went wrong at which iteration; states are saved only before it, so that the recent losses reach back."""
-        losses = torch.stack(self._recent_losses).tolist()
-        first = self.updates - len(losses) + 1
-        bad = ((i, loss) for i, loss in enumerate(losses, start=first) if not loss < self._exploded)
+        """What went wrong at which iteration."""
+        first = self.updates - len(self._losses) + 1
+        bad = ((i, loss) for i, loss in enumerate(self._losses, start=first) if not loss < self._exploded)
         iteration, loss = next(bad, (self.updates, validation_loss))
         return (
             f"{self.network.name}: the loss is {loss:g} at iteration {iteration}; "
@@ -263,25 +265,27 @@ class _Pupil:
     def save_state(self) -> None:
         """Keep where the network stands, unless it has failed or is about to."""
         trained = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
-        exploded = not self._loss_sum.item() < self._exploded * max(self._loss_count, 1)
+        losses = self._losses_since_evaluation()
+        exploded = bool(losses) and not fmean(losses) < self._exploded
         if self.failure is not None or exploded or not all(p.isfinite().all() for p in trained.values()):
             return
         tensors = (
             {f"weights.{name}": p for name, p in trained.items()}
             | {f"buffers.{name}": b for name, b in self._own_buffers().items()}
             | {f"momentum.{name}": b for name, b in self._optimiser.buffers.items()}
-            | {"loss_sum": self._loss_sum}
         )
         progress = {
             "layers": self._layers,
             "history": self.history,
-            "loss_count": self._loss_count,
+            "losses": losses,
             "seconds": self.seconds,
         }
         self._states.save(TrainingState(self._states.identity, self.updates, tensors, progress))
 
     def _go_on(self, state: TrainingState | None) -> None:
-        if state is None or state.progress.get("layers") != self._layers:  # the architecture's code was edited
+        if state is None or "losses" not in state.progress:  # of an earlier version
+            return
+        if state.progress.get("layers") != self._layers:  # the architecture's code was edited
             return
         trained = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         with torch.no_grad():
@@ -292,11 +296,10 @@ class _Pupil:
             ):
                 for name, tensor in targets.items():
                     tensor.copy_(state.tensors[f"{prefix}.{name}"])
-            self._loss_sum.copy_(state.tensors["loss_sum"])
         self.updates = state.updates
         self.history = list(state.progress["history"])
         self.seconds = state.progress["seconds"]
-        self._loss_count = state.progress["loss_count"]
+        self._losses = list(state.progress["losses"])
 
     def _own_buffers(self) -> dict[str, torch.Tensor]:
         """Such as batch norm's running statistics; those of frozen layers never change and are left out."""

@@ -31,8 +31,8 @@ class TrainingState:
     Attributes:
         identity: digest of everything that shapes the network; a state of another identity is never used.
         updates: how many updates the network has made.
-        tensors: all that training changes: weights, buffers, momentum, the sum of losses.
-        progress: evaluations so far and whatever else is JSON.
+        tensors: all that training changes: weights, buffers, momentum.
+        progress: evaluations so far, losses since the last one, and whatever else is JSON.
     """
 
     identity: str

@@ -222,11 +222,14 @@ def less_mean_on_host(crops: Crops, pixels: torch.Tensor, mean: torch.Tensor) ->
 
 
 def less_mean_on_gpu(crops: Crops, pixels: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
-    """Crops (B x H x W x C) less the mean image's pixels at the same place, as float32; then mirrored, where wanted."""
+    """Crops (B x H x W x C) less the mean image's pixels at the same place, as float32, and mirrored, where wanted."""
     top, left, mirrored = to_device(np.stack([crops.top, crops.left, crops.mirrored]), pixels.device)
     rows, columns = _rows_and_columns(top, left, pixels.shape[1:])
-    less_mean = pixels.to(torch.float32).sub_(mean[rows[:, :, None], columns[:, None, :]])
-    return torch.where(mirrored.bool()[:, None, None, None], less_mean.flip(2), less_mean)
+    turned = mirrored.bool()[:, None]
+    columns = torch.where(turned, columns.flip(1), columns)
+    # While pixels are bytes: a quarter of what floats would have moved.
+    pixels = torch.where(turned[:, :, None, None], pixels.flip(2), pixels)
+    return pixels - mean[rows[:, :, None], columns[:, None, :]]
 
 
 def _rows_and_columns(

@@ -1,10 +1,11 @@
 """Train a job of this project, as its workflow does, for some seconds.
 
-    python benchmarks/lock_step.py SETUP FOLDER JOB THREADS PRECISION SECONDS
+    python benchmarks/lock_step.py SETUP FOLDER JOB THREADS PRECISION GRAPHS SECONDS
 
-JOB is base, frozen or fine_tuned (series of seven), or one that trains nothing: loader, with the images held in memory,
-stored_loader, with the images read from the store, or stored_pixels, the part of it that is the host's where a GPU does
-the rest: crops of bytes, read and copied. Prints images a second, summed over the job's networks, as JSON.
+JOB is base, frozen or fine_tuned (series of seven), or one that trains nothing: loader, or pixels, the part of it that
+is the host's where a GPU does the rest: crops of bytes, read and copied. After stored_, as in stored_base, images are
+not held in memory but read from the store. GRAPHS is 1 for updates that a GPU records and replays, else 0. Prints
+images a second, summed over the job's networks, as JSON.
 """
 
 import json
@@ -33,14 +34,17 @@ from transferability.stream import Crops, ImageLoader, Preprocessing, TrainingSt
 FEW = CALLS_BEFORE_RECORDING + 2  # iterations after which nothing happens for the first time
 
 
-def main(setup: Setup, folder: Path, job: str, threads: int, precision: str, *, seconds: float) -> None:
+def main(setup: Setup, folder: Path, job: str, threads: int, precision: str, *, graphs: bool, seconds: float) -> None:
     use_threads(threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     recipe = recipe_of(setup, folder, device, precision)
+    held_bytes = 0.0 if job.startswith(STORED) else float("inf")
+    job = job.removeprefix(STORED)
     if job in LOADERS:
-        rate = loader_rate(recipe, device, *LOADERS[job], seconds)
+        rate = loader_rate(recipe, device, LOADERS[job], held_bytes, seconds)
     else:
-        rate = training_rate(recipe, job, device, seconds)
+        running = Running(Path(), device, 1e9, 1e9, lambda _line: None, held_bytes, graphs)
+        rate = training_rate(recipe, job, running, seconds)
     print(json.dumps({"images_per_second": rate, **peak_memory()}))
 
 
@@ -66,26 +70,26 @@ def recipe_of(setup: Setup, folder: Path, device: str, precision: str) -> Recipe
     )
 
 
-def training_rate(recipe: Recipe, job: str, device: str, seconds: float) -> float:
+def training_rate(recipe: Recipe, job: str, running: Running, seconds: float) -> float:
     """Images a second of all the job's networks, with what a job does at each iteration.
 
-    From two trainings of which one is longer by as many seconds: what both do once, such as the choice of kernels, the
-    recording of a CUDA graph and the evaluation, is in neither the images nor the time.
+    From two trainings of which one is longer by as many seconds: what both do once, such as the recording of a CUDA
+    graph and the evaluation, is in neither the images nor the time. One before them chooses kernels and is not counted.
     """
-    iterations, few = FEW, training_seconds(recipe, job, device, FEW)
+    training_seconds(recipe, job, running, FEW)
+    iterations, few = FEW, training_seconds(recipe, job, running, FEW)
     many = few
     while many - few < seconds:
         iterations *= 4
-        many = training_seconds(recipe, job, device, iterations)
+        many = training_seconds(recipe, job, running, iterations)
     return (iterations - FEW) * recipe.hyperparameters.batch_size * len(networks_of(job)) / (many - few)
 
 
-def training_seconds(recipe: Recipe, job: str, device: str, iterations: int) -> float:
+def training_seconds(recipe: Recipe, job: str, running: Running, iterations: int) -> float:
     recipe = replace(recipe, hyperparameters=replace(recipe.hyperparameters, iterations=iterations))
     with TemporaryDirectory() as folder:
         files = [NetworkFiles.beside(Path(folder, f"{name}.safetensors")) for name in networks_of(job)]
-        running = Running(Path(folder, "states"), device, 1e9, 1e9, lambda line: None, cuda_graphs=True)
-        train(recipe, {one.network: one for one in files}, None, running)
+        train(recipe, {one.network: one for one in files}, None, replace(running, states=Path(folder, "states")))
         return sum(float(read_json(one.metrics)["seconds"]) for one in files)
 
 
@@ -96,12 +100,8 @@ class Pixels(ImageLoader):
         return pixels
 
 
-# How they load, and how many bytes of images may be held in memory.
-LOADERS = {
-    "loader": (ImageLoader, float("inf")),
-    "stored_loader": (ImageLoader, 0.0),
-    "stored_pixels": (Pixels, 0.0),
-}
+STORED = "stored_"
+LOADERS = {"loader": ImageLoader, "pixels": Pixels}
 
 
 def loader_rate(
@@ -123,4 +123,6 @@ def loader_rate(
 
 
 if __name__ == "__main__":
-    main(SETUPS[sys.argv[1]], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]), sys.argv[5], seconds=float(sys.argv[6]))
+    _, setup, folder, job, threads, precision, graphs, seconds = sys.argv
+    about = (SETUPS[setup], Path(folder), job, int(threads), precision)
+    main(*about, graphs=graphs == "1", seconds=float(seconds))

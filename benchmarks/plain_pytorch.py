@@ -1,9 +1,10 @@
 """What one would write today to train one such network: torchvision's images, a DataLoader, torch's SGD.
 
-    python benchmarks/plain_pytorch.py SETUP FOLDER FROZEN WORKERS SECONDS
+    python benchmarks/plain_pytorch.py SETUP FOLDER FROZEN WORKERS LAYOUT SECONDS
 
 Trains the network of a setup (setups.py) on the images of a folder for some seconds, its lowest layers frozen, and
-prints the images a second as JSON. On a GPU it computes in bfloat16 from page-locked memory.
+prints the images a second as JSON. On a GPU it computes in bfloat16 from page-locked memory. LAYOUT is that of images
+and weights in memory, contiguous_format or channels_last.
 """
 
 import json
@@ -26,9 +27,10 @@ from transferability.layers import CrossChannelNormalisation
 from transferability.networks import build_network
 
 WARM_UP = 5
+LAYOUTS = ("contiguous_format", "channels_last")
 
 
-def main(setup: Setup, folder: Path, frozen: int, workers: int, seconds: float) -> None:
+def main(setup: Setup, folder: Path, frozen: int, workers: int, layout: str, *, seconds: float) -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.backends.cudnn.benchmark = True
     images = ImageFolder(str(folder / "train"), transform(setup))
@@ -41,9 +43,9 @@ def main(setup: Setup, folder: Path, frozen: int, workers: int, seconds: float) 
         persistent_workers=workers > 0,
         pin_memory=device == "cuda",
     )
-    network = with_torchs_normalisation(build_network(setup.architecture, setup.seen_shape, setup.classes, 0)).to(
-        device
-    )
+    memory_format = getattr(torch, layout)
+    network = with_torchs_normalisation(build_network(setup.architecture, setup.seen_shape, setup.classes, 0))
+    network.to(device).to(memory_format=memory_format)
     for layer in network[:frozen]:
         layer.requires_grad_(False)
     learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
@@ -51,7 +53,9 @@ def main(setup: Setup, folder: Path, frozen: int, workers: int, seconds: float) 
     batches = iter(loader)
 
     def update() -> None:
-        images, targets = (tensor.to(device, non_blocking=True) for tensor in next(batches))
+        images, targets = next(batches)
+        images = images.to(device, non_blocking=True, memory_format=memory_format)
+        targets = targets.to(device, non_blocking=True)
         with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
             loss = nn.functional.cross_entropy(network(images), targets)
         optimiser.zero_grad()
@@ -92,4 +96,5 @@ def wait_for(device: str) -> None:
 
 
 if __name__ == "__main__":
-    main(SETUPS[sys.argv[1]], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5]))
+    _, setup, folder, frozen, workers, layout, seconds = sys.argv
+    main(SETUPS[setup], Path(folder), int(frozen), int(workers), layout, seconds=float(seconds))

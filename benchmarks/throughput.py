@@ -4,13 +4,14 @@
 
 For each setup (setups.py; all by default) a base, a frozen and a fine-tuned series of seven and the loader alone, as
 this project trains them, beside a plain PyTorch loop on the same images (plain_pytorch.py), with the number of workers
-that suits it best, one process a network. First the device's ceilings: a large matrix product and a copy of memory.
-Every measurement is a process of its own. Runs on the GPU if there is one, in float32, TF32 and bfloat16.
+and on a GPU the memory layout that suit it best, one process a network. First the device's ceilings: a large matrix
+product and a copy of memory. Every measurement is a process of its own. Runs on the GPU if there is one, in float32,
+TF32 and bfloat16, with and without recorded updates, and with images held in its memory and read from the store.
 
 Columns: ``images_per_second`` is summed over the networks of a job; ``speedup`` is against the plain loop, for a series
 against its seven networks one after the other; ``share_of_peak`` is of the matrix product in the same precision (and
 as many threads), counting the layers' operations as they are really run; ``minutes_per_network`` at the iterations of
-the setup's study.
+the setup's study. Jobs are those of lock_step.py.
 """
 
 import json
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import torch
 from ceilings import copied_gb_per_second, matrix_product_flops
-from lock_step import LOADERS
+from plain_pytorch import LAYOUTS
 from report import report
 from setups import SETUPS, Setup, networks_of, wanted_setups, write_images
 
@@ -40,6 +42,7 @@ from transferability.series import use_threads
 HERE = Path(__file__).parent
 SECONDS = 10
 JOBS = ("base", "frozen", "fine_tuned")
+LOADERS = ("loader", "stored_loader", "stored_pixels")
 ON_GPU = torch.cuda.is_available()
 DEVICE = device_name("cuda" if ON_GPU else "cpu")
 CORES = len(os.sched_getaffinity(0))
@@ -75,45 +78,54 @@ def ceilings() -> Iterator[Row]:
 def measured(name: str, folder: Path, peaks: dict[tuple[str, int], float]) -> Iterator[Row]:
     setup = SETUPS[name]
     common = {"setup": name, "batch_size": setup.batch_on("cuda" if ON_GPU else "cpu")}
-    workers, plain = best_plain_loop(name, folder)
-    yield {**common, "job": "base", "how": "plain", "workers": workers, **plain}
+    (workers, layout), plain = best_plain_loop(name, folder)
+    yield {**common, "job": "base", "how": "plain", "workers": workers, "layout": layout, **plain}
     alone = {0: plain["images_per_second"]}
     for frozen in range(1, 8):
-        alone[frozen] = run("plain_pytorch.py", name, folder, frozen, workers)["images_per_second"]
-    for job in JOBS:
-        for precision in PRECISIONS if ON_GPU else ("float32",):
-            for threads in (1,) if ON_GPU else (1, CORES):
-                result = run("lock_step.py", name, folder, job, threads, precision)
-                yield {
-                    **common,
-                    "job": job,
-                    "how": "lock-step",
-                    "threads": threads,
-                    "precision": precision,
-                    **result,
-                    "speedup": round(result["images_per_second"] / plain_rate(job, alone), 2),
-                    **operations(setup, job, result["images_per_second"], peaks[precision, threads]),
-                    "minutes_per_network": round(setup.iterations * setup.batch / result["images_per_second"] / 60, 3),
-                }
+        alone[frozen] = run("plain_pytorch.py", name, folder, frozen, workers, layout)["images_per_second"]
+    for job, threads, precision, graphs in ways_to_train():
+        result = run("lock_step.py", name, folder, job, threads, precision, graphs)
+        rate = result["images_per_second"]
+        yield {
+            **common,
+            "job": job,
+            "how": "lock-step",
+            "threads": threads,
+            "precision": precision,
+            "cuda_graphs": graphs,
+            **result,
+            "speedup": round(rate / plain_rate(job, alone), 2),
+            **operations(setup, job, rate, peaks[precision, threads]),
+            "minutes_per_network": round(setup.iterations * setup.batch / rate / 60, 3),
+        }
     for job in LOADERS:
-        yield {**common, "job": job, "how": "lock-step", **run("lock_step.py", name, folder, job, 1, "float32")}
+        yield {**common, "job": job, "how": "lock-step", **run("lock_step.py", name, folder, job, 1, "float32", 0)}
 
 
-def best_plain_loop(name: str, folder: Path) -> tuple[int, Row]:
-    """The number of workers that trains a base fastest, and how fast."""
-    counts = (4, 8, CORES) if ON_GPU else (0, 1, CORES)
-    tried = {workers: run("plain_pytorch.py", name, folder, 0, workers) for workers in counts}
+def ways_to_train() -> Iterator[tuple[str, int, str, int]]:
+    """Jobs, threads, precisions, and whether updates are recorded."""
+    if not ON_GPU:
+        yield from ((job, threads, "float32", 0) for job in JOBS for threads in (1, CORES))
+        return
+    yield from ((job, 1, precision, graphs) for job in JOBS for precision in PRECISIONS for graphs in (0, 1))
+    yield from ((f"stored_{job}", 1, "bf16", 0) for job in JOBS)
+
+
+def best_plain_loop(name: str, folder: Path) -> tuple[tuple[int, str], Row]:
+    """The number of workers and the layout that train a base fastest, and how fast."""
+    ways = product((4, 8, CORES), LAYOUTS) if ON_GPU else product((0, 1, CORES), LAYOUTS[:1])
+    tried = {way: run("plain_pytorch.py", name, folder, 0, *way) for way in ways}
     return max(tried.items(), key=lambda item: item[1]["images_per_second"])
 
 
 def plain_rate(job: str, alone: dict[int, float]) -> float:
     """Images a second of the same networks one after the other in plain loops."""
-    frozen = [Network.parse(name).frozen for name in networks_of(job)]
+    frozen = [Network.parse(name).frozen for name in networks_of(job.removeprefix("stored_"))]
     return len(frozen) / sum(1 / alone[depth] for depth in frozen)
 
 
 def operations(setup: Setup, job: str, rate: float, peak_gflops: float) -> Row:
-    frozen = [Network.parse(name).frozen for name in networks_of(job)]
+    frozen = [Network.parse(name).frozen for name in networks_of(job.removeprefix("stored_"))]
     flops = flops_per_image(setup.architecture, setup.seen_shape, setup.classes, frozen).training / len(frozen)
     gflops = rate * flops / 1e9
     return {

@@ -1,12 +1,13 @@
 # make study: set up, and run the default study to its figures.   make test: set up, and run all tests.
 # make setup: only set up.   make clean: remove what was set up; results stay.
 # make check: formatting, lint and types.   make docs: write docs/configuration.md from the schema and config.yaml.
+# make benchmark NAME=h100: measure this machine, into benchmarks/results/*_h100.csv; an hour or more.
 # PYTHON=python3.12 make study picks another Python (3.11 or newer).
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup study test check format docs clean
+.PHONY: setup study test check format docs benchmark clean
 .DELETE_ON_ERROR:
 
 setup: .venv/installed
@@ -31,6 +32,12 @@ format: .venv/installed-dev
 
 docs: .venv/installed
 	PYTHONPATH=workflow/scripts $(BIN)/python -m transferability.config_reference
+
+benchmark: .venv/installed
+	@test -n "$(NAME)" || { echo "give the machine a name: make benchmark NAME=h100" >&2; exit 1; }
+	for script in throughput layers precisions growth default_study; do \
+	  $(BIN)/python benchmarks/$$script.py benchmarks/results/$${script}_$(NAME).csv || exit 1; \
+	done
 
 clean:
 	rm -rf .venv

@@ -42,6 +42,7 @@ CHANGES: dict[str, Config] = {
     "48 pixels a side, not 24": {"datasets": {"glyphs": {"size": 48}}},
     "2000 iterations, not 500": {"training": {"iterations": 2000, "evaluate_every": 160}},
     "one network a job, not 7": {"running": {"networks_per_job": 1}},
+    "the default study again": {},  # how much two calibrations differ
 }
 
 

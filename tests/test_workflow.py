@@ -84,12 +84,15 @@ class Project:
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
+    def planned(self) -> list[tuple[str, str]]:
+        """The jobs of a dry run: the rule, and the lines that tell of the job."""
+        output = self.run("--dry-run", "--quiet", "host")
+        return re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", output, re.MULTILINE)
+
     def would_run(self) -> set[str]:
         """The jobs of a dry run: the rule, and its wildcards if it has any."""
-        output = self.run("--dry-run", "--quiet", "host")
-        jobs = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", output, re.MULTILINE)
         named = set()
-        for rule, details in jobs:
+        for rule, details in self.planned():
             wildcards = dict(re.findall(r"(\w+)=([^,\s]+)", "".join(re.findall(r"wildcards: (.*)", details))))
             wildcards.pop("seed", None)
             named.add(" ".join([rule, *wildcards.values()]))
@@ -244,6 +247,15 @@ class TestAFinishedStudy:
         alone = project.contents()
         assert {f"{name}.safetensors" for name in names} < alone.keys()
         assert alone.items() <= finished.contents().items()
+
+
+def test_what_others_wait_for_is_trained_first_and_then_what_takes_longest(tmp_path):
+    priorities = dict.fromkeys(("train_base", "train_fine_tuned_n1_to_7", "train_frozen_n1_to_7"), 0)
+    for rule, details in Project(tmp_path).planned():
+        if priority := re.search(r"^    priority: (\d+)$", details, re.MULTILINE):
+            priorities[rule] = int(priority[1])
+    assert sorted(priorities, key=priorities.get, reverse=True) == list(priorities)
+    assert len(set(priorities.values())) == 3
 
 
 class TestWhatAChangeReruns:

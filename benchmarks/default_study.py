@@ -25,6 +25,7 @@ from report import report
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
+from transferability.devices import visible_gpus
 from transferability.names import Network, Series
 
 TREATMENTS = ("selffer", "transfer", "random", "selffer+", "transfer+", "base")
@@ -72,7 +73,9 @@ def copy_of_project(folder: Path) -> Path:
 def run(project: Path, *arguments: str) -> float:
     """Seconds that a run of the study takes."""
     started = time.monotonic()
-    command = [sys.executable, "-m", "snakemake", "--cores", str(os.cpu_count()), *arguments]
+    gpus = len(visible_gpus())  # or jobs would wait for one, and the wait would count
+    at_a_time = ["--cores", str(os.cpu_count()), *(["--resources", f"gpu={gpus}"] if gpus else [])]
+    command = [sys.executable, "-m", "snakemake", *at_a_time, *arguments]
     subprocess.run(command, cwd=project, check=True, capture_output=True)
     return time.monotonic() - started
 

@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import torch
 from memory import peak_memory
-from setups import SETUPS, Setup, default_settings, networks_of
+from setups import SETUPS, STORED, Setup, default_settings, networks_of
 
 from transferability.files import read_json
 from transferability.graphs import CALLS_BEFORE_RECORDING
@@ -100,7 +100,6 @@ class Pixels(ImageLoader):
         return pixels
 
 
-STORED = "stored_"
 LOADERS = {"loader": ImageLoader, "pixels": Pixels}
 
 

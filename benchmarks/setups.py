@@ -13,6 +13,7 @@ from transferability.hyperparameters import Hyperparameters
 from transferability.study import read_study
 
 ROOT = Path(__file__).parents[1]
+STORED = "stored_"  # before a job's name: its images are read from the store
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,9 @@ def photo_like(setup: Setup, random: np.random.Generator) -> Image.Image:
 
 
 def networks_of(job: str) -> Sequence[str]:
-    """Names of the networks of a job of the benchmark: ``base``, or a ``frozen`` or ``fine_tuned`` series of seven."""
+    """Names of the networks of a job: ``base``, or a ``frozen`` or ``fine_tuned`` series of seven; `STORED` or not."""
     return {
         "base": ["basewhole"],
         "frozen": [f"R{n}whole" for n in range(1, 8)],
         "fine_tuned": [f"R{n}whole+" for n in range(1, 8)],
-    }[job]
+    }[job.removeprefix(STORED)]

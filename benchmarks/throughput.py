@@ -1,12 +1,13 @@
 """Training speed, against what the device can do and against what one would write without this project.
 
-    python benchmarks/throughput.py [results.csv] [SETUP ...]
+    python benchmarks/throughput.py [results.csv] [SETUP ...] [LOADER ...]
 
 For each setup (setups.py; all by default) a base, a frozen and a fine-tuned series of seven and the loader alone, as
 this project trains them, beside a plain PyTorch loop on the same images (plain_pytorch.py), with the number of workers
-and on a GPU the memory layout that suit it best, one process a network. First the device's ceilings: a large matrix
-product and a copy of memory. Every measurement is a process of its own. Runs on the GPU if there is one, in float32,
-TF32 and bfloat16, with and without recorded updates, and with images held in its memory and read from the store.
+and the memory layout that suit it best, one process a network. First the device's ceilings: a large matrix product and
+a copy of memory. Every measurement is a process of its own. Runs on the GPU if there is one, in float32, TF32 and
+bfloat16, with and without recorded updates, and with images held in its memory and read from the store; on a CPU in
+float32, and in bfloat16 where its matrix product is faster. Where loaders are named, only these are measured.
 
 Columns: ``images_per_second`` is summed over the networks of a job; ``speedup`` is against the plain loop, for a series
 against its seven networks one after the other; ``share_of_peak`` is of the matrix product in the same precision (and
@@ -19,7 +20,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -53,10 +54,14 @@ Row = dict[str, Any]
 def main() -> None:
     rows = list(ceilings())
     peaks = {(row["precision"], row["threads"]): row["gflops"] for row in rows}
+    loaders = [job for job in sys.argv[2:] if job in LOADERS]
     for name in wanted_setups():
         with tempfile.TemporaryDirectory() as folder:
             write_images(SETUPS[name], Path(folder))
-            rows += measured(name, Path(folder), peaks)
+            measured = [] if loaders else list(trained(name, Path(folder), peaks))
+            measured += loaded(name, Path(folder), loaders or LOADERS)
+            about = {"setup": name, "batch_size": SETUPS[name].batch_on("cuda" if ON_GPU else "cpu")}
+            rows += [{**about, **row} for row in measured]
             report([{"device": DEVICE, "torch": torch.__version__, **row} for row in rows])
 
 
@@ -75,19 +80,19 @@ def ceilings() -> Iterator[Row]:
             }
 
 
-def measured(name: str, folder: Path, peaks: dict[tuple[str, int], float]) -> Iterator[Row]:
+def trained(name: str, folder: Path, peaks: dict[tuple[str, int], float]) -> Iterator[Row]:
     setup = SETUPS[name]
-    common = {"setup": name, "batch_size": setup.batch_on("cuda" if ON_GPU else "cpu")}
-    (workers, layout), plain = best_plain_loop(name, folder)
-    yield {**common, "job": "base", "how": "plain", "workers": workers, "layout": layout, **plain}
-    alone = {0: plain["images_per_second"]}
+    plain = list(plain_loops(name, folder))
+    yield from plain
+    best = max(plain, key=lambda row: row["images_per_second"])
+    alone = {0: best["images_per_second"]}
     for frozen in range(1, 8):
-        alone[frozen] = run("plain_pytorch.py", name, folder, frozen, workers, layout)["images_per_second"]
-    for job, threads, precision, graphs in ways_to_train():
+        way = (frozen, best["workers"], best["layout"])
+        alone[frozen] = run("plain_pytorch.py", name, folder, *way)["images_per_second"]
+    for job, threads, precision, graphs in ways_to_train(peaks):
         result = run("lock_step.py", name, folder, job, threads, precision, graphs)
         rate = result["images_per_second"]
         yield {
-            **common,
             "job": job,
             "how": "lock-step",
             "threads": threads,
@@ -98,34 +103,38 @@ def measured(name: str, folder: Path, peaks: dict[tuple[str, int], float]) -> It
             **operations(setup, job, rate, peaks[precision, threads]),
             "minutes_per_network": round(setup.iterations * setup.batch / rate / 60, 3),
         }
-    for job in LOADERS:
-        yield {**common, "job": job, "how": "lock-step", **run("lock_step.py", name, folder, job, 1, "float32", 0)}
 
 
-def ways_to_train() -> Iterator[tuple[str, int, str, int]]:
+def loaded(name: str, folder: Path, loaders: Iterable[str]) -> Iterator[Row]:
+    for job in loaders:
+        yield {"job": job, "how": "lock-step", **run("lock_step.py", name, folder, job, 1, "float32", 0)}
+
+
+def ways_to_train(peaks: dict[tuple[str, int], float]) -> Iterator[tuple[str, int, str, int]]:
     """Jobs, threads, precisions, and whether updates are recorded."""
     if not ON_GPU:
-        yield from ((job, threads, "float32", 0) for job in JOBS for threads in (1, CORES))
+        precisions = ("float32", "bf16") if peaks["bf16", 1] > peaks["float32", 1] else ("float32",)
+        yield from product(JOBS, (1, CORES), precisions, (0,))
         return
     yield from ((job, 1, precision, graphs) for job in JOBS for precision in PRECISIONS for graphs in (0, 1))
     yield from ((f"stored_{job}", 1, "bf16", 0) for job in JOBS)
 
 
-def best_plain_loop(name: str, folder: Path) -> tuple[tuple[int, str], Row]:
-    """The number of workers and the layout that train a base fastest, and how fast."""
-    ways = product((4, 8, CORES), LAYOUTS) if ON_GPU else product((0, 1, CORES), LAYOUTS[:1])
-    tried = {way: run("plain_pytorch.py", name, folder, 0, *way) for way in ways}
-    return max(tried.items(), key=lambda item: item[1]["images_per_second"])
+def plain_loops(name: str, folder: Path) -> Iterator[Row]:
+    """A base's plain loop, with several numbers of workers and both layouts."""
+    for workers, layout in product((4, 8, CORES) if ON_GPU else (0, 1, CORES), LAYOUTS):
+        result = run("plain_pytorch.py", name, folder, 0, workers, layout)
+        yield {"job": "base", "how": "plain", "workers": workers, "layout": layout, **result}
 
 
 def plain_rate(job: str, alone: dict[int, float]) -> float:
     """Images a second of the same networks one after the other in plain loops."""
-    frozen = [Network.parse(name).frozen for name in networks_of(job.removeprefix("stored_"))]
+    frozen = [Network.parse(name).frozen for name in networks_of(job)]
     return len(frozen) / sum(1 / alone[depth] for depth in frozen)
 
 
 def operations(setup: Setup, job: str, rate: float, peak_gflops: float) -> Row:
-    frozen = [Network.parse(name).frozen for name in networks_of(job.removeprefix("stored_"))]
+    frozen = [Network.parse(name).frozen for name in networks_of(job)]
     flops = flops_per_image(setup.architecture, setup.seen_shape, setup.classes, frozen).training / len(frozen)
     gflops = rate * flops / 1e9
     return {

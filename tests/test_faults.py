@@ -557,6 +557,25 @@ class TestExplosions:
         assert "going on from iteration 4" in lines
         assert {"A7B.safetensors": undisturbed["A7B.safetensors"]}.items() <= contents(tmp_path / "out").items()
 
+    def test_the_iteration_is_told_after_a_restart_between_two_evaluations(
+        self, exploding, recipe, running, bases, tmp_path
+    ):
+        files, source = files_in(tmp_path / "out", "A1B"), bases / "baseA.safetensors"
+
+        class Dying(series.StateFolder):
+            def save(self, state):
+                super().save(state)
+                if state.updates == 8:  # the last evaluation was after 6, the next is after 12
+                    raise KeyboardInterrupt
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(series, "StateFolder", Dying)
+            with pytest.raises(KeyboardInterrupt):
+                train(recipe, files, source, running)
+        exploding("A1B", 9, float("nan"))
+        with pytest.raises(TrainingError, match=r"A1B: the loss is nan at iteration 10; lower its learning rate"):
+            train(recipe, files, source, running)
+
     def test_when_all_have_failed_the_job_ends_at_once(self, recipe, running, bases, tmp_path):
         wild = replace(recipe, hyperparameters=replace(recipe.hyperparameters, learning_rate=1e12))
         files, lines = files_in(tmp_path / "out", "A1B", "A7B"), []

@@ -13,7 +13,7 @@ rule train_base:
         f"{LOGS}/{{split}}/seed{{seed}}/base{{target}}.log",
     benchmark:
         f"{BENCHMARKS}/{{split}}/seed{{seed}}/base{{target}}.tsv"
-    priority: 2  # all but random networks wait for it
+    priority: 2  # the series of its half and of the other wait for it
     conda:
         "../../envs/training.yaml"
     threads: config["running"]["threads"]
@@ -37,6 +37,7 @@ use rule train_base as train_reduced with:
         f"{LOGS}/{{split}}/seed{{seed}}/reduced{{examples}}.log",
     benchmark:
         f"{BENCHMARKS}/{{split}}/seed{{seed}}/reduced{{examples}}.tsv"
+    priority: 0
     resources:
         **training_resources("reduced", networks=1),
     params:

@@ -107,7 +107,7 @@ def calibrate(workload: Workload, running: Running) -> Cost:
             return clock() - started - training, training
 
     if running.device == "cuda":
-        seconds(1, 1)  # the search for the fastest kernels, which no other training of this process makes again
+        seconds(1, 1)  # searches for the fastest kernels, or that would look like a slow device
     fixed, first = seconds(1, 1)
     if first > SLOW_SECONDS:
         return _shared_out(fixed, first, workload, validation)

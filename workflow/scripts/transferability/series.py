@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -192,7 +192,7 @@ class _Pupil:
             layer.requires_grad_(False)
         stochastic = first_stochastic_layer(self.model)
         self.shared_depth = min(network.frozen, stochastic)
-        self._own_layers = self.model[self.shared_depth :]
+        self._own_layers = list(self.model)[self.shared_depth :]
         self.has_dropout = stochastic < len(self.model)
         self._settings = recipe.hyperparameters
         self._optimiser = CaffeSGD(self.model, recipe.hyperparameters)
@@ -423,12 +423,12 @@ def _validate(pupils: Sequence[_Pupil], shared: _SharedLayers, validation: Valid
         pupil.training_mode()
 
 
-def logits_of(layers: nn.Sequential, features: torch.Tensor, precision: str) -> torch.Tensor:
+def logits_of(layers: Iterable[nn.Module], features: torch.Tensor, precision: str) -> torch.Tensor:
     """What a network's upper layers make of features: B x classes, float32.
 
     The last layer computes in float32: with fewer bits, two classes of a few images in a hundred come out the same.
     """
-    *lower, last = layers  # a slice would be a new network on every call
+    *lower, last = layers
     with computing_in(precision, features.device.type):
         for layer in lower:
             features = layer(features)

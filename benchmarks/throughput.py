@@ -32,7 +32,7 @@ import torch
 from ceilings import copied_gb_per_second, matrix_product_flops
 from plain_pytorch import LAYOUTS
 from report import report
-from setups import SETUPS, Setup, networks_of, wanted_setups, write_images
+from setups import SETUPS, STORED, Setup, networks_of, wanted_setups, write_images
 
 from transferability.flops import flops_per_image
 from transferability.names import Network
@@ -43,7 +43,7 @@ from transferability.series import use_threads
 HERE = Path(__file__).parent
 SECONDS = 10
 JOBS = ("base", "frozen", "fine_tuned")
-LOADERS = ("loader", "stored_loader", "stored_pixels")
+LOADERS = ("loader", f"{STORED}loader", f"{STORED}pixels")
 ON_GPU = torch.cuda.is_available()
 DEVICE = device_name("cuda" if ON_GPU else "cpu")
 CORES = len(os.sched_getaffinity(0))
@@ -117,7 +117,7 @@ def ways_to_train(peaks: dict[tuple[str, int], float]) -> Iterator[tuple[str, in
         yield from product(JOBS, (1, CORES), precisions, (0,))
         return
     yield from ((job, 1, precision, graphs) for job in JOBS for precision in PRECISIONS for graphs in (0, 1))
-    yield from ((f"stored_{job}", 1, "bf16", 0) for job in JOBS)
+    yield from ((f"{STORED}{job}", 1, "bf16", 0) for job in JOBS)
 
 
 def plain_loops(name: str, folder: Path) -> Iterator[Row]:

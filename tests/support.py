@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
+from transferability import series
 from transferability.names import Network
-from transferability.series import NetworkFiles
+from transferability.series import NetworkFiles, train
+from transferability.state import StateFolder, TrainingState
 from transferability.store import ImageClass, Sample
 
 
@@ -46,6 +49,26 @@ class Patterns:
 
 def files_in(folder: Path, *names: str) -> dict[Network, NetworkFiles]:
     return {Network.parse(name): NetworkFiles.beside(folder / f"{name}.safetensors") for name in names}
+
+
+def dying_after(updates: int) -> type[StateFolder]:
+    """States of which the one after so many updates is the last: its training dies once it is written."""
+
+    class Dying(StateFolder):
+        def save(self, state: TrainingState) -> None:
+            super().save(state)
+            if state.updates == updates:
+                raise KeyboardInterrupt
+
+    return Dying
+
+
+def train_until_it_dies(dying: type[StateFolder], *job: object) -> None:
+    """Train a job, given as to `train`, until its states, which are of the class ``dying``, end it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(series, "StateFolder", dying)
+        with pytest.raises(KeyboardInterrupt):
+            train(*job)
 
 
 def die_at_write(count: int) -> None:

@@ -24,7 +24,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from support import Patterns, die_at_write, files_in
+from support import Patterns, die_at_write, files_in, train_until_it_dies
 from test_workflow import Project, merged, text_of, wait_for
 from transferability import series
 from transferability.checkpoints import CheckpointError, load_weights, read_about, save_checkpoint
@@ -546,10 +546,7 @@ class TestExplosions:
                 if state.updates == 20 and self._folder.name == "A7B":
                     raise KeyboardInterrupt
 
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(series, "StateFolder", Dying)
-            with pytest.raises(KeyboardInterrupt):
-                train(recipe, files, source, running)
+        train_until_it_dies(Dying, recipe, files, source, running)
         exploding("A1B", 5, float("nan"))  # seen at 6; until 20 there is no network to train
         lines = []
         with pytest.raises(TrainingError, match=r"A1B: the loss is nan at iteration 6; .*; 1 of 2 networks"):
@@ -561,17 +558,7 @@ class TestExplosions:
         self, exploding, recipe, running, bases, tmp_path
     ):
         files, source = files_in(tmp_path / "out", "A1B"), bases / "baseA.safetensors"
-
-        class Dying(series.StateFolder):
-            def save(self, state):
-                super().save(state)
-                if state.updates == 8:  # the last evaluation was after 6, the next is after 12
-                    raise KeyboardInterrupt
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(series, "StateFolder", Dying)
-            with pytest.raises(KeyboardInterrupt):
-                train(recipe, files, source, running)
+        stopped(recipe, files, source, running, 7)  # with a state after 8: evaluations are after 6 and 12
         exploding("A1B", 9, float("nan"))
         with pytest.raises(TrainingError, match=r"A1B: the loss is nan at iteration 10; lower its learning rate"):
             train(recipe, files, source, running)

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from support import files_in
 from transferability.determinism import deterministic_algorithms
 from transferability.files import read_json
+from transferability.precision import PRECISIONS
 from transferability.series import Running, train
 from transferability.stream import ImageLoader, Preprocessing
 
@@ -54,7 +55,7 @@ def trained(on_gpu, tmp_path):
     return train_in
 
 
-@pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("names", JOBS, ids=lambda names: names[0])
 class TestSameBits:
     @pytest.fixture

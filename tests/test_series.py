@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from support import files_in
+from support import dying_after, files_in, train_until_it_dies
 from transferability import networks, series
 from transferability.architectures.mini_caffenet import mini_caffenet
 from transferability.checkpoints import CheckpointError
@@ -173,10 +173,7 @@ class TestIndependence:
 
 def train_dying_and_again(dying, recipe, files, source, running):
     """Train until states, which are of the class ``dying``, end it; then go on."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(series, "StateFolder", dying)
-        with pytest.raises(KeyboardInterrupt):
-            train(recipe, files, source, running)
+    train_until_it_dies(dying, recipe, files, source, running)
     train(recipe, files, source, running)
 
 
@@ -240,14 +237,7 @@ class TestGoingOn:
         recipe = replace(recipe, architecture=with_batch_norm)
         undisturbed, files = files_in(tmp_path / "undisturbed", "R1B", "R3B"), files_in(tmp_path, "R1B", "R3B")
         train(recipe, undisturbed, None, replace(running, states=tmp_path / "other states"))
-
-        class Dying(series.StateFolder):
-            def save(self, state):
-                super().save(state)
-                if state.updates == 13:
-                    raise KeyboardInterrupt
-
-        train_dying_and_again(Dying, recipe, files, None, running)
+        train_dying_and_again(dying_after(13), recipe, files, None, running)
         assert contents(files) == contents(undisturbed)
 
     @pytest.mark.parametrize(
@@ -263,18 +253,9 @@ class TestGoingOn:
             network.conv1.append(edit())
             return network
 
-        class Dying(series.StateFolder):
-            def save(self, state):
-                super().save(state)
-                if state.updates == 4:
-                    raise KeyboardInterrupt
-
         recipe, files = replace(recipe, architecture="mine"), files_in(tmp_path, "baseA")
         monkeypatch.setitem(networks.ARCHITECTURES, "mine", Architecture(mini_caffenet, he_normal, smallest_side=7))
-        with monkeypatch.context() as patch:
-            patch.setattr(series, "StateFolder", Dying)
-            with pytest.raises(KeyboardInterrupt):
-                train(recipe, files, None, running)
+        train_until_it_dies(dying_after(4), recipe, files, None, running)
         monkeypatch.setitem(networks.ARCHITECTURES, "mine", Architecture(edited, he_normal, smallest_side=7))
         undisturbed = files_in(tmp_path / "undisturbed", "baseA")
         train(recipe, undisturbed, None, replace(running, states=tmp_path / "other states"))
@@ -282,12 +263,10 @@ class TestGoingOn:
         assert contents(files) == contents(undisturbed)
 
     def test_a_state_that_an_earlier_version_wrote_is_not_used(self, recipe, running, tmp_path):
-        class Earlier(series.StateFolder):
+        class Earlier(dying_after(4)):
             def save(self, state):
                 progress = {key: value for key, value in state.progress.items() if key != "losses"}
                 super().save(replace(state, progress=progress | {"loss_count": 1}))
-                if state.updates == 4:
-                    raise KeyboardInterrupt
 
         undisturbed, files = files_in(tmp_path / "undisturbed", "baseA"), files_in(tmp_path, "baseA")
         train(recipe, undisturbed, None, replace(running, states=tmp_path / "other states"))

@@ -4,31 +4,21 @@ The index of a class is its position among the sorted names of the training set'
 """
 
 import csv
-import lzma
-import os
-import re
-import tarfile
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from transferability.archives import unpacked
+from transferability.image_files import STRETCH, read_image
+from transferability.image_search import class_folders, image_files
 from transferability.store import ImageClass, Sample, StoreError, UnreadableImagesError
 
-SUFFIXES = {".jpeg", ".jpg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
-STRETCH, CROP = "stretch", "crop"
-MODES = {1: "L", 3: "RGB"}
-
 _ILSVRC_CLASSES = Path(__file__).parents[3] / "resources" / "imagenet" / "classes.csv"
-_UNPACKING_ERRORS = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
-_WIDE_PIXELS = re.compile(r"[IF]")
 
 
 @dataclass(frozen=True)
@@ -108,21 +98,21 @@ def image_folders(
     Raises:
         StoreError: something is missing, is empty, or is labelled in a way that cannot be understood.
     """
-    with _unpacked(Path(root), train, name) as folder:
+    with unpacked(Path(root), train, name) as folder:
         _require_apart(folder / train, folder / val, name)
         skipped = {Path(file) for file in skip}
-        known = _subfolders(folder / train, name)[::every_class]
+        known = class_folders(folder / train, name)[::every_class]
         classes = tuple(ImageClass(path.name) for path in known)
         index = {c.name: i for i, c in enumerate(classes)}
         training = []
         for path in known:
-            files = [file for file in _image_files(path) if file.relative_to(folder) not in skipped]
+            files = [file for file in image_files(path) if file.relative_to(folder) not in skipped]
             if not files:
                 raise StoreError(f"datasets.{name}: there are no images in {path}; a class is a folder with its images")
             kept = files[: images_per_class or None]
             training += [Sample(index[path.name], str(file.relative_to(folder / train))) for file in kept]
         if val_labels:
-            every = sorted(path.name for path in _subfolders(folder / train, name))
+            every = sorted(path.name for path in class_folders(folder / train, name))
             labelled = _labelled(folder / val, folder / val_labels, every, name)
         else:
             labelled = _by_folder(folder / val, name)
@@ -144,62 +134,6 @@ def image_folders(
         yield ImageFolders(name, str(Path(root).absolute()), folder, train, val, size, channels, fit, classes, *samples)
 
 
-def read_image(path: Path, size: int, channels: int, fit: str) -> NDArray[np.uint8]:
-    """One image file as size x size x channels; OSError, SyntaxError or ValueError if it cannot be read.
-
-    Greyscale, palette and CMYK images become RGB; an animation gives its first picture.
-    """
-    with Image.open(path) as file:
-        if _WIDE_PIXELS.match(file.mode):
-            raise ValueError(f"its pixels are of mode {file.mode}, not of 8 bits")
-        # JPEGs are decoded at a fraction of their size where that is still twice what is wanted.
-        file.draft(None, (2 * size, 2 * size))
-        image = file.convert(MODES[channels])
-    if image.size != (size, size):
-        image = image.resize((size, size), Image.Resampling.BILINEAR, box=_box(image.size, fit))
-    return np.asarray(image).reshape(size, size, channels)
-
-
-def _box(image_size: tuple[int, int], fit: str) -> tuple[float, float, float, float]:
-    """What of an image is scaled to the square: left, upper, right, lower."""
-    width, height = image_size
-    if fit == STRETCH:
-        return 0, 0, width, height
-    side = min(width, height)
-    left, upper = (width - side) / 2, (height - side) / 2
-    return left, upper, left + side, upper + side
-
-
-@contextmanager
-def _unpacked(root: Path, train: str, name: str) -> Iterator[Path]:
-    """The folder that has ``train``; errors within the block name the archive, which is there when they are read."""
-    if root.is_dir():
-        yield root
-        return
-    if not root.is_file():
-        raise StoreError(f"datasets.{name}.root: there is no {root}; it is a folder, or an archive (tar, zip) of one")
-    with TemporaryDirectory(prefix="images-") as temporary:
-        try:
-            if zipfile.is_zipfile(root):
-                with zipfile.ZipFile(root) as archive:
-                    archive.extractall(temporary)  # zipfile keeps every name inside the folder
-            else:
-                with tarfile.open(root) as tar:
-                    tar.extractall(temporary, filter="data")  # refuses names and links that lead outside
-        except (*_UNPACKING_ERRORS, EOFError, OSError, RuntimeError) as error:  # RuntimeError: a password is needed
-            raise StoreError(f"datasets.{name}.root: {root} cannot be unpacked ({error})") from error
-        try:
-            yield _below_top_folder(Path(temporary), train)
-        except StoreError as error:
-            raise type(error)(str(error).replace(temporary, str(root))) from error
-
-
-def _below_top_folder(folder: Path, train: str) -> Path:
-    """What of an unpacked archive has ``train``: its one folder that has, unless it does itself."""
-    tops = [path for path in folder.iterdir() if (path / train).is_dir()]
-    return tops[0] if len(tops) == 1 and not (folder / train).is_dir() else folder
-
-
 def _require_apart(train: Path, val: Path, name: str) -> None:
     """StoreError if the same images would be trained on and tested."""
     one, other = train.resolve(), val.resolve()
@@ -210,28 +144,9 @@ def _require_apart(train: Path, val: Path, name: str) -> None:
         )
 
 
-def _subfolders(folder: Path, name: str) -> list[Path]:
-    """The folders of the classes, in the order of their names."""
-    if not folder.is_dir():
-        raise StoreError(f"datasets.{name}: there is no folder {folder}; it holds a folder for each class")
-    found = sorted(Path(entry.path) for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != ".")
-    if not found:
-        raise StoreError(f"datasets.{name}: {folder} has no folders; it takes one for each class, with its images")
-    return found
-
-
-def _image_files(folder: Path) -> list[Path]:
-    """All images in and below a folder, in the order of their names."""
-    found = []
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if name[0] != "."]
-        found += [Path(parent, name) for name in files if name[0] != "." and Path(name).suffix.lower() in SUFFIXES]
-    return sorted(found)
-
-
 def _by_folder(folder: Path, name: str) -> dict[Path, str]:
     """The class of each validation image, from the folder that it is in."""
-    return {file: path.name for path in _subfolders(folder, name) for file in _image_files(path)}
+    return {file: path.name for path in class_folders(folder, name) for file in image_files(path)}
 
 
 def _labelled(folder: Path, labels: Path, classes: Sequence[str], name: str) -> dict[Path, str]:
@@ -251,7 +166,7 @@ def _labelled(folder: Path, labels: Path, classes: Sequence[str], name: str) -> 
         raise StoreError(f"{where}: {labels} is not in UTF-8 ({error})") from error
     lines = [line.replace(",", " ").split() for line in text.splitlines()]
     lines = [line for line in lines if line and line[0] != "ImageId"]
-    files = _image_files(folder)
+    files = image_files(folder)
     if not files:
         raise StoreError(f"datasets.{name}: there are no images in {folder}")
     if all(len(line) == 1 for line in lines):

@@ -16,6 +16,7 @@ from test_study import DEFAULT
 from transferability.accuracies import PUBLISHED_COLUMNS, STATISTICS, collect, read_accuracies, read_published
 from transferability.answers import headline
 from transferability.files import write_table
+from transferability.delimited_text import text_key
 from transferability.groups import grouped, read_groups
 from transferability.names import DEEPEST_CUT, HALVES, WHOLE, Network, Series
 from transferability.splits import (
@@ -212,8 +213,10 @@ def test_a_file_of_groups_says_what_was_written(tmp_path, groups):
     path = tmp_path / "groups.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("group", "note", "class"), *((group, "", name) for name, group in groups.items())])
-    assert read_groups(path) == groups
-    assert {c.name: c.group for c in grouped([ImageClass(name) for name in groups], groups, path)} == groups
+    known = {text_key(name): text_key(group) for name, group in groups.items()}
+    assume(len(known) == len(groups))
+    assert read_groups(path) == known
+    assert {text_key(c.name): c.group for c in grouped([ImageClass(name) for name in groups], known, path)} == known
 
 
 @given(st.binary() | st.text().map(str.encode) | st.text(alphabet='class,group\n\r"\0 ').map(lambda t: t.encode()))

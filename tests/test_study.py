@@ -231,7 +231,7 @@ def test_a_data_set_with_a_file_of_groups(grouped_config):
         ("name,group\ncat,tame\n", "datasets.mine.groups: .*groups.csv: no column class; it takes class and group"),
         ("class,group\ncat,\n", "groups.csv, line 2: group is empty"),
         ("class,group\ncat,tame\ncat,wild\n", "line 3: the class cat is there twice"),
-        ("class,group\ncat,t\udce4me\n", "datasets.mine.groups: .*groups.csv: not a CSV file in UTF-8"),
+        ("class,group\ncat,t\udce4me\n", "datasets.mine.groups: .*groups.csv is not in UTF-8"),
     ],
 )
 def test_a_bad_file_of_groups_is_refused(grouped_config, text, message):

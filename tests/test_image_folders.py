@@ -351,7 +351,11 @@ def test_wide_pixels_are_refused_not_clipped(tmp_path):
         (lambda root: None, {"val_labels": "no.txt"}, "datasets.mine.val_labels: there is no file .*/no.txt"),
         (lambda root: (root / "l").write_text("val_n01.JPEG 3"), {"val_labels": "l"}, "line 1: 3 is neither a class"),
         (lambda root: (root / "l").write_text("val_n01.JPEG ²"), {"val_labels": "l"}, "line 1: ² is neither a class"),
-        (lambda root: (root / "l").write_text("val_n01.JPEG 0"), {"val_labels": "l"}, "no line for val_n02.JPEG and 1"),
+        (
+            lambda root: (root / "l").write_text("val_n01.JPEG 0"),
+            {"val_labels": "l"},
+            "no line for n02/val_n02.JPEG and 1",
+        ),
         (lambda root: (root / "l").write_text("x.JPEG 0"), {"val_labels": "l"}, "l, line 1: no image x.JPEG in"),
         (lambda root: (root / "l").write_text("1\n2\n"), {"val_labels": "l"}, "has 2 lines, but there are 3 images"),
         (lambda root: (root / "l").write_text("1\n0\n2\n"), {"val_labels": "l"}, "line 2: 0 is no class number of ILS"),

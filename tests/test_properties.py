@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from test_study import DEFAULT
 from transferability.accuracies import PUBLISHED_COLUMNS, STATISTICS, collect, read_accuracies, read_published
 from transferability.answers import headline
-from transferability.files import write_table
 from transferability.delimited_text import text_key
+from transferability.files import write_table
 from transferability.groups import grouped, read_groups
 from transferability.names import DEEPEST_CUT, HALVES, WHOLE, Network, Series
 from transferability.splits import (

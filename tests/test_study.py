@@ -328,6 +328,9 @@ def test_a_colour_that_is_none_is_refused_by_name():
 def test_images_that_are_not_there_are_told(tmp_path):
     config = changed("dataset", "mine")
     config["datasets"]["mine"] = {"kind": "folder", "root": str(tmp_path), "size": 24}
+    for image in ("train/cat/a.png", "train/dog/a.png", "val/cat/b.png", "val/dog/b.png"):
+        (tmp_path / image).parent.mkdir(parents=True)
+        (tmp_path / image).touch()
     config["splits"] = ["random0"]
     read_study(config).require_images()
     config["datasets"]["mine"]["root"] = str(tmp_path / "gone")

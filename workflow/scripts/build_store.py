@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from transferability.data_sets import image_source
+from transferability.image_folders import keep_validation_list
 from transferability.joblog import job_log
 from transferability.needs import needs
 from transferability.store import build_store
@@ -17,3 +18,4 @@ with (
         say(line)
     report_seconds = snakemake.config["running"]["report_seconds"]
     build_store(source, folder, threads=snakemake.threads, say=say, report_seconds=report_seconds)
+    keep_validation_list(source, folder)

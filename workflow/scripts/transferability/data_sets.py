@@ -29,7 +29,7 @@ def image_source(name: str, settings: Mapping[str, Any], say: Say = lambda line:
         case "glyphs":
             yield Glyphs(**arguments)
         case "folder":
-            with image_folders(name, **arguments) as source:
+            with image_folders(name, **arguments, say=say) as source:
                 yield source
         case "torchvision":
             # Imports torchvision, which takes seconds and which no other kind needs.

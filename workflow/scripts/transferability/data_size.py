@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transferability.data_sets import at_hand, image_source
+from transferability.folder_layout import FolderKeys, kept_classes
 from transferability.groups import grouped, read_groups
 from transferability.splits import make_split
 from transferability.store import MANIFEST, ImageClass, ImageSource, StoreError, open_store
 from transferability.study import Study
+from transferability.validation_draw import wanted
 
 # Of the official sets: classes, images a class for training and for validation, shape.
 TORCHVISION_SETS = {
@@ -106,8 +108,13 @@ def _assumed(study: Study) -> DataSize:
         classes = classes or [ImageClass(f"{i:03}") for i in range(count)]
         origin = "those of the official set"
     elif settings["kind"] == "folder" and classes:
-        classes = classes[:: settings.get("every_class", 1)]
+        keys = FolderKeys.of(settings)
+        kept = kept_classes([c.name for c in classes], keys, Path(settings["root"]), study.config["dataset"])
+        classes = [c for c in classes if c.name in kept]
         training, validation = ASSUMED_IMAGES
+        if keys.validation:
+            validation = wanted(training, keys.validation)
+            training -= validation
         training = min(training, settings.get("images_per_class") or training)
         shape = (settings["size"], settings["size"], settings.get("channels", 3))
         origin = f"assumed: {settings['root']} is no folder; the classes are those of {groups}"

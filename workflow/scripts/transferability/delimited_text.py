@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import difflib
 import io
 import unicodedata
 from collections.abc import Sequence
@@ -18,6 +19,12 @@ Row = tuple[int, list[str]]  # the number of its (last) line, and its cells
 def text_key(text: str) -> str:
     """What two spellings of one name have in common: Unicode's form NFC, no white space at the ends."""
     return unicodedata.normalize("NFC", text).strip()
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """A hint at the name that was probably meant."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def utf8_text(path: Path) -> str:
@@ -78,7 +85,7 @@ def table_of(path: Path, columns: Sequence[str]) -> tuple[list[str], list[Row]]:
                 f"{path}, line {line}: has {len(cells)} cells, but there are {len(header)} columns; text with the "
                 "delimiter in it is put in double quotes"
             )
-        cells += [""] * (len(header) - len(cells))
+        cells.extend([""] * (len(header) - len(cells)))
     return header, rows
 
 

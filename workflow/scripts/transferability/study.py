@@ -17,6 +17,7 @@ import jsonschema
 import yaml
 
 from transferability.architectures import architecture_names
+from transferability.folder_layout import FolderKeys, check_folder, contradictions
 from transferability.groups import read_groups
 from transferability.hyperparameters import ENGINE_VERSION, Hyperparameters
 from transferability.names import COPYING, DEEPEST_CUT, HALVES, RANDOM_SOURCE, WHOLE, Network, Series, source_of
@@ -83,12 +84,12 @@ class Study:
         return {key: value for key, value in self.data_set.items() if key != "groups"}
 
     def require_images(self) -> None:
-        """ConfigError if the image files that a store would be made of are not there."""
-        if self.data_set["kind"] == "folder" and not Path(self.data_set["root"]).exists():
-            raise ConfigError(
-                f"config: datasets.{self.config['dataset']}.root: there is no {self.data_set['root']}; "
-                "it is a folder, or an archive (tar, zip) of one"
-            )
+        """ConfigError if the folders or lists that a store would be made of cannot be a data set."""
+        if self.data_set["kind"] == "folder":
+            try:
+                check_folder(self.config["dataset"], self.data_set)
+            except ValueError as error:
+                raise ConfigError(f"config: {error}") from error
 
     @property
     def groups_file(self) -> Path | None:
@@ -361,7 +362,10 @@ def _data_set_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> 
     if settings.get("kind") not in list(kinds):
         yield f"{path}.kind: is {settings.get('kind')!r}; it must be one of {', '.join(kinds)}"
     else:
-        yield from _schema_problems(settings, kinds[settings["kind"]], path)
+        problems = list(_schema_problems(settings, kinds[settings["kind"]], path))
+        if settings["kind"] == "folder" and not problems:
+            problems = list(contradictions(chosen, FolderKeys.of(settings)))
+        yield from problems
 
 
 def _is_integer(_checker: object, value: object) -> bool:

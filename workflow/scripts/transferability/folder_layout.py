@@ -90,7 +90,7 @@ def check_folder(name: str, settings: Mapping[str, Any]) -> None:
         val = root / validation_folder(root, keys, name)
         if not keys.val_labels:
             labels = list(named_folders(val, name))
-            require_known(labels, list(folders), where, val, str(root / training_folder(root, keys, name)))
+            require_known(labels, list(folders), where, val, no_folder_in(root / training_folder(root, keys, name)))
             _require_every_class(labels, kept, val, where)
 
 
@@ -153,14 +153,18 @@ def list_path(folder: Path, given: str) -> Path:
     return Path(given) if not (folder / given).is_file() and Path(given).is_file() else folder / given
 
 
+def no_folder_in(train: Path) -> str:
+    """That the class of some validation images is missing there."""
+    return f"{train} has no folder of that name"
+
+
 def require_known(labels: Sequence[str], known: Sequence[str], where: str, place: Path, training: str) -> None:
-    """StoreError if the validation images have a class that the training images lack."""
+    """StoreError if the validation images have a class that the training images lack, as ``training`` says."""
     unknown = sorted(set(labels) - set(known))
     if unknown:
         more = f" (and {len(unknown) - 1} more like it)" if len(unknown) > 1 else ""
         raise StoreError(
-            f"{where}: {place} has the class {unknown[0]}{more}, but {training} has no folder of that name"
-            f"{nearest(unknown[0], known)}"
+            f"{where}: {place} has the class {unknown[0]}{more}, but {training}{nearest(unknown[0], known)}"
         )
 
 

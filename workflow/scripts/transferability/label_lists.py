@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from transferability.delimited_text import nearest, text_key
+from transferability.joblog import Say
 from transferability.list_tables import CLASS, INDEX, LabelList, Table, file_columns, tables
 from transferability.listed_files import FileFinder
 from transferability.store import StoreError
@@ -51,8 +52,8 @@ class _Reading:
         return f"{'name' if self.kind == CLASS else 'index'} in column {self.class_column + 1}"
 
 
-def read_label_list(asked: LabelList) -> dict[Path, str]:
-    """The class of each file of a list, in the order of its lines.
+def read_label_list(asked: LabelList, say: Say = lambda line: None) -> dict[Path, str]:
+    """The class of each file of a list, in the order of its lines; says how they were read.
 
     Raises:
         StoreError: the list cannot be read, or can be read in two ways; the message names the line.
@@ -65,7 +66,9 @@ def read_label_list(asked: LabelList) -> dict[Path, str]:
     for other in others:
         _require_same(reading, other, asked)
     _require_from_zero(reading, asked)
-    return _labels(reading, asked)
+    labels = _labels(reading, asked)
+    say(f"{asked.path}: {len(labels):,} images, their classes read as {reading}")
+    return labels
 
 
 def _readings(table: Table, asked: LabelList) -> Iterator[_Reading]:

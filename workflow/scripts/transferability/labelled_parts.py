@@ -10,6 +10,7 @@ from transferability.folder_layout import (
     kept_classes,
     list_path,
     named_folders,
+    no_folder_in,
     require_known,
     training_folder,
     validation_folder,
@@ -113,7 +114,8 @@ def _validation(search: _Search, train: str, known: Sequence[str]) -> tuple[str,
     if keys.val_labels:
         return val, _all_listed(search, folder / val, known)
     labels = _by_folder(named_folders(folder / val, name))
-    require_known(list(labels.values()), known, search.where, folder / val, keys.train_list or str(folder / train))
+    lacking = f"{keys.train_list} has no image of it" if keys.train_list else no_folder_in(folder / train)
+    require_known(list(labels.values()), known, search.where, folder / val, lacking)
     return val, labels
 
 
@@ -126,7 +128,7 @@ def _listed(search: _Search, key: str, known: Sequence[str] | None) -> Labels:
     path = list_path(search.folder, getattr(search.keys, key))
     finder = FileFinder(search.files, [search.folder, path.parent])
     numerals = _has_numerals(search, known or ())
-    return read_label_list(LabelList(path, f"{search.where}.{key}", finder, search.folder, known, numerals))
+    return read_label_list(LabelList(path, f"{search.where}.{key}", finder, search.folder, known, numerals), search.say)
 
 
 def _all_listed(search: _Search, folder: Path, known: Sequence[str]) -> Labels:
@@ -138,7 +140,8 @@ def _all_listed(search: _Search, folder: Path, known: Sequence[str]) -> Labels:
     labels = read_numbers(path, files, where, known)
     if labels is None:
         finder = FileFinder(files, [folder, search.folder, path.parent])
-        labels = read_label_list(LabelList(path, where, finder, folder, known, _has_numerals(search, known)))
+        asked = LabelList(path, where, finder, folder, known, _has_numerals(search, known))
+        labels = read_label_list(asked, search.say)
     missing = [file for file in files if file not in labels and not search.is_skipped(file)]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""

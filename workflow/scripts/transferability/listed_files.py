@@ -15,11 +15,11 @@ class FileFinder:
     """
 
     def __init__(self, files: Sequence[Path], bases: Sequence[Path]) -> None:
-        self._bases = [text_key(base.absolute().as_posix()) for base in bases]
+        self._bases = [_key(base) for base in bases]
         self._by_path: dict[str, list[Path]] = {}
         self._by_name: dict[str, list[tuple[str, Path]]] = {}
         for file in files:
-            path = text_key(file.absolute().as_posix())
+            path = _key(file)
             self._by_path.setdefault(path, []).append(file)
             for ending in {path, str(PurePosixPath(path).with_suffix(""))}:
                 self._by_name.setdefault(posixpath.basename(ending), []).append((ending, file))
@@ -44,3 +44,7 @@ class FileFinder:
         if path.startswith("/"):  # no end of a path, but one from elsewhere, or without its suffix
             return tuple(file for known, file in self._by_name.get(posixpath.basename(path), ()) if known == path)
         return tuple(file for known, file in self._by_name.get(posixpath.basename(path), ()) if known.endswith(ending))
+
+
+def _key(path: Path) -> str:
+    return text_key(posixpath.normpath(path.absolute().as_posix()))

@@ -55,8 +55,8 @@ def test_folders_that_are_a_data_set_pass(tmp_path, files, settings):
         (
             (*TRAIN, "valid/ant/3.png"),
             {},
-            r"there is no folder .*/val; it holds a folder for each class\. .* has the folders train and valid; name the "
-            r"folder of validation images in val, or `validation: 0\.2` draws a fifth",
+            r"there is no folder .*/val; it holds a folder for each class\. .* has the folders train and valid; name "
+            r"the folder of validation images in val, or `validation: 0\.2` draws a fifth",
         ),
         (
             TRAIN,
@@ -66,8 +66,8 @@ def test_folders_that_are_a_data_set_pass(tmp_path, files, settings):
         (
             PLAIN,
             {},
-            r"there is no folder .*/train; .* has the folders ant and bee; name the folder of training images in train, "
-            r"or, if these are the classes, leave train out: `validation: 0\.2` draws",
+            r"there is no folder .*/train; .* has the folders ant and bee; name the folder of training images in "
+            r"train, or, if these are the classes, leave train out: `validation: 0\.2` draws",
         ),
         (("1.png",), {}, "there is no folder .*/train; it holds a folder for each class. .* has no folders at all"),
         (("1.png",), {"validation": 0.2}, "has no folders; it takes one for each class"),

@@ -2,7 +2,7 @@
 
 import posixpath
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from transferability.delimited_text import text_key
 
@@ -21,7 +21,7 @@ class FileFinder:
         for file in files:
             path = _key(file)
             self._by_path.setdefault(path, []).append(file)
-            for ending in {path, str(PurePosixPath(path).with_suffix(""))}:
+            for ending in {path, posixpath.splitext(path)[0]}:
                 self._by_name.setdefault(posixpath.basename(ending), []).append((ending, file))
         self._found: dict[str, tuple[Path, ...]] = {}
 
@@ -47,4 +47,4 @@ class FileFinder:
 
 
 def _key(path: Path) -> str:
-    return text_key(posixpath.normpath(path.absolute().as_posix()))
+    return text_key(posixpath.abspath(path))

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from transferability.archives import unpacked
-from transferability.image_files import STRETCH, read_image
-from transferability.image_search import class_folders, image_files
+from transferability.image_files import STRETCH, WHITE, UnusableImageError, read_image
+from transferability.image_search import ImageSearch, Reason, is_there, passed_over_lines
+from transferability.skipped_paths import skipped_paths
 from transferability.store import ImageClass, Sample, StoreError, UnreadableImagesError
+from transferability.unicode_names import nfc
 
 _ILSVRC_CLASSES = Path(__file__).parents[3] / "resources" / "imagenet" / "classes.csv"
 
@@ -33,6 +34,8 @@ class ImageFolders:
         size: side of the square that every image becomes, in pixels.
         fit: ``stretch`` the image to the square, as the authors did, or scale it to cover the square and ``crop``
             what sticks out.
+        background: what shows through where an image is transparent: white or black.
+        passed_over: files and folders of the data set that are not read, by their paths below ``folder``.
     """
 
     name: str
@@ -46,6 +49,13 @@ class ImageFolders:
     classes: tuple[ImageClass, ...] = field(repr=False)
     training: tuple[Sample, ...] = field(repr=False)
     validation: tuple[Sample, ...] = field(repr=False)
+    background: str = WHITE
+    passed_over: Mapping[str, Reason] = field(default_factory=dict, repr=False)
+
+    @property
+    def notes(self) -> list[str]:
+        """What is passed over, and how much of it: a line for each reason."""
+        return passed_over_lines(self.passed_over)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -58,16 +68,21 @@ class ImageFolders:
         for position in range(start, stop):
             path = self._path(position)
             try:
-                images[position - start] = read_image(path, self.size, self.channels, self.fit)
-            except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-                name = path.relative_to(self.folder)
-                where = f"datasets.{self.name}: in {self.root}, {name}"
-                # With a number it is the system's, not the decoder's.
-                passing = "run again, " if isinstance(error, OSError) and error.errno is not None else ""
-                unreadable.append(f"{where} is no usable image ({error}); {passing}repair it or name it in skip")
+                images[position - start] = read_image(path, self.size, self.channels, self.fit, self.background)
+            except (OSError, UnusableImageError) as error:
+                unreadable.append(f"datasets.{self.name}: in {self.root}, {self._unusable(path, error)}")
         if unreadable:
             raise UnreadableImagesError("\n".join(unreadable))
         return images
+
+    def _unusable(self, path: Path, error: Exception) -> str:
+        """Why a file cannot be read, and what would help, after its name as the key skip takes it."""
+        name = path.relative_to(self.folder)
+        if not isinstance(error, OSError):
+            return f"{name} is no usable image ({error}); repair it or name it in skip"
+        if path.is_symlink() and not is_there(path):
+            return f"{name} is a link to {path.readlink()}, which is not there; repair it or name it in skip"
+        return f"{name} is no usable image ({error.strerror or error}); run again, repair it or name it in skip"
 
     def _path(self, position: int) -> Path:
         count = len(self.training)
@@ -87,6 +102,7 @@ def image_folders(
     val_labels: str = "",
     channels: int = 3,
     fit: str = STRETCH,
+    background: str = WHITE,
     every_class: int = 1,
     images_per_class: int = 0,
     skip: Sequence[str] = (),
@@ -100,23 +116,23 @@ def image_folders(
     """
     with unpacked(Path(root), train, name) as folder:
         _require_apart(folder / train, folder / val, name)
-        skipped = {Path(file) for file in skip}
-        known = class_folders(folder / train, name)[::every_class]
-        classes = tuple(ImageClass(path.name) for path in known)
-        index = {c.name: i for i, c in enumerate(classes)}
+        search = ImageSearch(name, folder, skipped_paths(skip, Path(root), folder, name))
+        folders = {nfc(path.name): path for path in search.class_folders(folder / train)}
+        known = dict(list(folders.items())[::every_class])
+        classes = tuple(map(ImageClass, known))
+        index = {label: i for i, label in enumerate(known)}
         training = []
-        for path in known:
-            files = [file for file in image_files(path) if file.relative_to(folder) not in skipped]
+        for label, path in known.items():
+            files = [file for file in search.image_files(path) if not search.is_skipped(file)]
             if not files:
                 raise StoreError(f"datasets.{name}: there are no images in {path}; a class is a folder with its images")
             kept = files[: images_per_class or None]
-            training += [Sample(index[path.name], str(file.relative_to(folder / train))) for file in kept]
+            training += [Sample(index[label], str(file.relative_to(folder / train))) for file in kept]
         if val_labels:
-            every = sorted(path.name for path in class_folders(folder / train, name))
-            labelled = _labelled(folder / val, folder / val_labels, every, name)
+            labelled = _labelled(folder / val, folder / val_labels, list(folders), search)
         else:
-            labelled = _by_folder(folder / val, name)
-        unknown = sorted({label for label in labelled.values() if not (folder / train / label).is_dir()})
+            labelled = _by_folder(folder / val, search)
+        unknown = sorted(set(labelled.values()) - set(folders))
         if unknown:
             raise StoreError(
                 f"datasets.{name}: {folder / val} has the class {unknown[0]}, but {folder / train} has no folder of "
@@ -125,13 +141,23 @@ def image_folders(
         validation = [
             Sample(index[label], str(file.relative_to(folder / val)))
             for file, label in labelled.items()
-            if label in index and file.relative_to(folder) not in skipped
+            if label in index and not search.is_skipped(file)
         ]
-        for file in sorted(skipped):
-            if not (folder / file).is_file():
-                raise StoreError(f"datasets.{name}.skip: there is no file {file} in {folder}")
-        samples = tuple(training), tuple(validation)
-        yield ImageFolders(name, str(Path(root).absolute()), folder, train, val, size, channels, fit, classes, *samples)
+        yield ImageFolders(
+            name,
+            str(Path(root).absolute()),
+            folder,
+            train,
+            val,
+            size,
+            channels,
+            fit,
+            classes,
+            tuple(training),
+            tuple(validation),
+            background,
+            search.passed_over,
+        )
 
 
 def _require_apart(train: Path, val: Path, name: str) -> None:
@@ -144,12 +170,12 @@ def _require_apart(train: Path, val: Path, name: str) -> None:
         )
 
 
-def _by_folder(folder: Path, name: str) -> dict[Path, str]:
+def _by_folder(folder: Path, search: ImageSearch) -> dict[Path, str]:
     """The class of each validation image, from the folder that it is in."""
-    return {file: path.name for path in class_folders(folder, name) for file in image_files(path)}
+    return {file: nfc(path.name) for path in search.class_folders(folder) for file in search.image_files(path)}
 
 
-def _labelled(folder: Path, labels: Path, classes: Sequence[str], name: str) -> dict[Path, str]:
+def _labelled(folder: Path, labels: Path, classes: Sequence[str], search: ImageSearch) -> dict[Path, str]:
     """The class of each validation image, from a list in one of the forms that are about.
 
     - a line for each file, with its name and its class, separated by white space or a comma: the class by name, or
@@ -157,7 +183,7 @@ def _labelled(folder: Path, labels: Path, classes: Sequence[str], name: str) -> 
       ImageNet's LOC_val_solution.csv, whose header is left out);
     - a number alone on each line, for the sorted files: ImageNet's ILSVRC2012_validation_ground_truth.txt.
     """
-    where = f"datasets.{name}.val_labels"
+    where = f"datasets.{search.name}.val_labels"
     if not labels.is_file():
         raise StoreError(f"{where}: there is no file {labels}")
     try:
@@ -166,9 +192,9 @@ def _labelled(folder: Path, labels: Path, classes: Sequence[str], name: str) -> 
         raise StoreError(f"{where}: {labels} is not in UTF-8 ({error})") from error
     lines = [line.replace(",", " ").split() for line in text.splitlines()]
     lines = [line for line in lines if line and line[0] != "ImageId"]
-    files = image_files(folder)
+    files = search.image_files(folder)
     if not files:
-        raise StoreError(f"datasets.{name}: there are no images in {folder}")
+        raise StoreError(f"datasets.{search.name}: there are no images in {folder}")
     if all(len(line) == 1 for line in lines):
         return _ilsvrc_labelled(files, [line[0] for line in lines], labels, where)
     by_name = {file.name: file for file in files} | {file.stem: file for file in files}

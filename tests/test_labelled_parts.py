@@ -250,6 +250,9 @@ def test_folders_that_differ_only_in_unicode_form_are_one_class_and_not_two(tmp_
     training, validation = parts(root)
     assert set(training.values()) == set(validation.values()) == {composed, "bee"}
     photos(tmp_path / "other", (composed, apart, "bee"))
-    if len(list((tmp_path / "other").iterdir())) == 3:
-        with pytest.raises(StoreError, match=r"is '.*' but for Unicode form or white space; rename it"):
+    if len(list((tmp_path / "other").iterdir())) == 3:  # not on a Mac's disk
+        with pytest.raises(StoreError, match="has two folders whose names look the same"):
             parts(tmp_path / "other", validation=0.2)
+    photos(tmp_path / "spaces", ("bee", "bee ", "cat"))
+    with pytest.raises(StoreError, match="the class 'bee ' is 'bee' but for Unicode form or white space; rename it"):
+        parts(tmp_path / "spaces", validation=0.2)

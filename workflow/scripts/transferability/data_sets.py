@@ -30,6 +30,8 @@ def image_source(name: str, settings: Mapping[str, Any], say: Say = lambda line:
             yield Glyphs(**arguments)
         case "folder":
             with image_folders(name, **arguments, say=say) as source:
+                for line in source.notes:
+                    say(line)
                 yield source
         case "torchvision":
             # Imports torchvision, which takes seconds and which no other kind needs.

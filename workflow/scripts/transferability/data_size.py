@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transferability.data_sets import at_hand, image_source
-from transferability.folder_layout import FolderKeys, kept_classes
+from transferability.folder_keys import FolderKeys
+from transferability.folder_layout import kept_classes
 from transferability.groups import grouped, read_groups
 from transferability.splits import make_split
 from transferability.store import MANIFEST, ImageClass, ImageSource, StoreError, open_store

@@ -4,9 +4,10 @@ import codecs
 import csv
 import difflib
 import io
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
+
+from transferability.unicode_names import nfc
 
 COMMA, TAB, SEMICOLON, SPACE = ",", "\t", ";", " "
 DELIMITERS_IN_WORDS = {COMMA: "comma", TAB: "tab", SEMICOLON: "semicolon", SPACE: "white space"}
@@ -18,7 +19,7 @@ Row = tuple[int, list[str]]  # the number of its (last) line, and its cells
 
 def text_key(text: str) -> str:
     """What two spellings of one name have in common: Unicode's form NFC, no white space at the ends."""
-    return (text if text.isascii() else unicodedata.normalize("NFC", text)).strip()
+    return nfc(text).strip()
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

@@ -1,70 +1,22 @@
 """Where a data set of image files has its classes, training and validation images; what can be told without reading.
 
-Settings that contradict each other, and folders that are not there, are refused when Snakemake starts.
+Folders and lists that are not there, and classes of too few images, are refused when Snakemake starts.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from transferability.delimited_text import nearest, text_key, utf8_text
-from transferability.image_search import class_folders
+from transferability.folder_keys import FolderKeys
+from transferability.image_search import ImageSearch, is_litter
+from transferability.skipped_paths import skipped_paths
 from transferability.store import StoreError
-from transferability.validation_draw import thing_finder
 
 TRAIN, VAL = "train", "val"
 _PARTS = {TRAIN, VAL, "training", "valid", "validation", "dev", "test", "testing"}
 _DRAW = "`validation: 0.2` draws a fifth of the images"
-
-
-@dataclass(frozen=True)
-class FolderKeys:
-    """What the config says of folders, lists and classes; empty where it says nothing. The schema explains the keys."""
-
-    train: str = ""
-    val: str = ""
-    val_labels: str = ""
-    train_list: str = ""
-    val_list: str = ""
-    validation: float = 0
-    validation_seed: int = 0
-    validation_groups: str = ""
-    classes: str | Sequence[str] = ()
-    every_class: int = 1
-
-    @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> "FolderKeys":
-        """Those of the settings that are about this."""
-        names = [field.name for field in fields(cls)]
-        return cls(**{key: value for key, value in settings.items() if key in names})
-
-    @property
-    def has_no_val_folder(self) -> bool:
-        return bool(self.validation or self.val_list)
-
-
-def contradictions(name: str, keys: FolderKeys) -> Iterator[str]:
-    """What of the keys cannot be meant together, a sentence each."""
-    where = f"datasets.{name}"
-    for key, others, why in (
-        ("validation", ("val", "val_labels", "val_list"), "draws the validation images, which are there already by"),
-        ("val_list", ("val", "val_labels"), "says which the validation images are, as does"),
-        ("train_list", ("train",), "says which the training images are, as does"),
-    ):
-        both = [other for other in others if getattr(keys, other)]
-        if getattr(keys, key) and both:
-            yield f"{where}.{key}: {why} {both[0]}; leave out one of the two"
-    if keys.validation_groups and not keys.validation:
-        yield f"{where}.validation_groups: is for images that are drawn, but validation, their share, is 0"
-    if keys.classes and keys.every_class > 1:
-        yield f"{where}.classes: says which classes to keep, as does every_class; leave out one of the two"
-    if keys.validation_groups:
-        try:
-            thing_finder(keys.validation_groups, where)
-        except StoreError as error:
-            yield str(error)
 
 
 def check_folder(name: str, settings: Mapping[str, Any]) -> None:
@@ -80,16 +32,17 @@ def check_folder(name: str, settings: Mapping[str, Any]) -> None:
     for key in ("train_list", "val_list", "val_labels"):
         if getattr(keys, key) and not list_path(root, getattr(keys, key)).is_file():
             raise StoreError(f"{where}.{key}: there is no file {list_path(root, getattr(keys, key))}")
+    search = ImageSearch(name, root, skipped_paths(settings.get("skip", ()), root, root, name))
     if keys.train_list:
         return
-    folders = named_folders(root / training_folder(root, keys, name), name)
+    folders = named_folders(search, root / training_folder(root, keys, name))
     kept = kept_classes(list(folders), keys, root, name)
     for label in kept:
         _require_images(folders[label], 2 if keys.validation else 1, where)
     if not keys.has_no_val_folder:
         val = root / validation_folder(root, keys, name)
         if not keys.val_labels:
-            labels = list(named_folders(val, name))
+            labels = list(named_folders(search, val))
             require_known(labels, list(folders), where, val, no_folder_in(root / training_folder(root, keys, name)))
             _require_every_class(labels, kept, val, where)
 
@@ -105,7 +58,7 @@ def training_folder(folder: Path, keys: FolderKeys, name: str) -> str:
     if not (folder / chosen).is_dir():
         raise StoreError(
             f"datasets.{name}: there is no folder {folder / chosen}; it holds a folder for each class. "
-            f"{_there_are(folder, name)}; name the folder of training images in train, or, if these are the classes, "
+            f"{_there_are(folder)}; name the folder of training images in train, or, if these are the classes, "
             f"leave train out: {_DRAW} for validation"
         )
     return chosen
@@ -117,20 +70,20 @@ def validation_folder(folder: Path, keys: FolderKeys, name: str) -> str:
     if not (folder / chosen).is_dir():
         raise StoreError(
             f"datasets.{name}: there is no folder {folder / chosen}; it holds "
-            f"{'the validation images' if keys.val_labels else 'a folder for each class'}. {_there_are(folder, name)}; "
+            f"{'the validation images' if keys.val_labels else 'a folder for each class'}. {_there_are(folder)}; "
             f"name the folder of validation images in val, or {_DRAW}, if there are none"
         )
     return chosen
 
 
-def named_folders(folder: Path, name: str) -> dict[str, Path]:
+def named_folders(search: ImageSearch, folder: Path) -> dict[str, Path]:
     """The folder of each class, in the order of the names; StoreError where two names are the same to the eye."""
     found: dict[str, Path] = {}
-    for path in class_folders(folder, name):
+    for path in search.class_folders(folder):
         key = text_key(path.name)
         if not key or key in found:
             fault = f"is {found[key].name!r} but for Unicode form or white space" if key else "has no sign in it"
-            raise StoreError(f"datasets.{name}: in {folder}, the class {path.name!r} {fault}; rename it")
+            raise StoreError(f"datasets.{search.name}: in {folder}, the class {path.name!r} {fault}; rename it")
         found[key] = path
     return dict(sorted(found.items()))
 
@@ -168,23 +121,24 @@ def require_known(labels: Sequence[str], known: Sequence[str], where: str, place
         )
 
 
-def below_single_folder(folder: Path, root: Path, keys: FolderKeys, name: str) -> Path:
-    """What of an unpacked archive has the classes, where no folder ``train`` tells: its one folder of folders."""
-    tops = [] if folder == root else _folder_names(folder, name)
-    listed = [given for given in (keys.train_list, keys.val_list) if given and (folder / given).is_file()]
-    if len(tops) != 1 or tops[0] == TRAIN or listed or keys.train:
+def below_single_folder(folder: Path, root: Path, keys: FolderKeys) -> Path:
+    """What of an unpacked archive has the classes, where no folder ``train`` tells: the one folder around others."""
+    if folder == root or keys.train or not (keys.has_no_val_folder or keys.train_list):
         return folder
-    needs_no_train = keys.has_no_val_folder or keys.train_list
-    return folder / tops[0] if needs_no_train and _folder_names(folder / tops[0], name) else folder
+    while len(tops := folder_names(folder)) == 1 and tops[0] != TRAIN and folder_names(folder / tops[0]):
+        if any(given and (folder / given).is_file() for given in (keys.train_list, keys.val_list)):
+            break
+        folder /= tops[0]
+    return folder
 
 
 def _folder_of_classes(folder: Path, name: str) -> str:
     """``train`` or the folder itself, where there need be no folder of validation images."""
-    names = _folder_names(folder, name)
+    names = folder_names(folder)
     others = [label for label in names if label.lower() not in _PARTS]
     if TRAIN not in names:
         return "."
-    if not _folder_names(folder / TRAIN, name):
+    if not folder_names(folder / TRAIN):
         if len(names) > len(others) + 1:
             raise StoreError(f"datasets.{name}: {folder / TRAIN} has no folders; it takes one for each class")
         return "."  # trains, the vehicles
@@ -218,7 +172,7 @@ def _require_images(folder: Path, least: int, where: str) -> None:
     with os.scandir(folder) as entries:
         found = 0
         for entry in entries:
-            found += not entry.name.startswith(".")
+            found += not is_litter(entry.name)
             if found >= least or entry.is_dir():
                 return
     if not found:
@@ -238,15 +192,16 @@ def _require_every_class(validation: Sequence[str], kept: Sequence[str], val: Pa
         )
 
 
-def _folder_names(folder: Path, name: str) -> list[str]:
-    try:
-        return [path.name for path in class_folders(folder, name)]
-    except StoreError:  # there are none; whoever needs some is told
+def folder_names(folder: Path) -> list[str]:
+    """The names of the folders in a folder, sorted; none if it is not there."""
+    if not folder.is_dir():
         return []
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if entry.is_dir() and not is_litter(entry.name))
 
 
-def _there_are(folder: Path, name: str) -> str:
-    names = _folder_names(folder, name)
+def _there_are(folder: Path) -> str:
+    names = folder_names(folder)
     return f"{folder} has the folders {_listed(names)}" if names else f"{folder} has no folders at all"
 
 

@@ -13,15 +13,17 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from transferability.archives import unpacked
 from transferability.files import write_text
-from transferability.folder_layout import TRAIN, FolderKeys, below_single_folder, contradictions
-from transferability.image_files import STRETCH, read_image
+from transferability.folder_keys import FolderKeys, contradictions
+from transferability.folder_layout import TRAIN, below_single_folder
+from transferability.image_files import STRETCH, WHITE, UnusableImageError, read_image
+from transferability.image_search import ImageSearch, Reason, is_there, passed_over_lines
 from transferability.joblog import Say
 from transferability.labelled_parts import labelled_parts
 from transferability.list_tables import CLASS, FILE
+from transferability.skipped_paths import skipped_paths
 from transferability.store import ImageClass, ImageSource, Sample, StoreError, UnreadableImagesError
 
 VALIDATION_LIST = "validation.csv"  # beside a store whose validation images were drawn
@@ -41,6 +43,8 @@ class ImageFolders:
         size: side of the square that every image becomes, in pixels.
         fit: ``stretch`` the image to the square, as the authors did, or scale it to cover the square and ``crop``
             what sticks out.
+        background: what shows through where an image is transparent: white or black.
+        passed_over: files and folders of the data set that are not read, by their paths below ``folder``.
         is_drawn: whether the validation images were drawn from those of training.
     """
 
@@ -55,7 +59,14 @@ class ImageFolders:
     classes: tuple[ImageClass, ...] = field(repr=False)
     training: tuple[Sample, ...] = field(repr=False)
     validation: tuple[Sample, ...] = field(repr=False)
+    background: str = WHITE
     is_drawn: bool = False
+    passed_over: Mapping[str, Reason] = field(default_factory=dict, repr=False)
+
+    @property
+    def notes(self) -> list[str]:
+        """What is passed over, and how much of it: a line for each reason."""
+        return passed_over_lines(self.passed_over)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -68,16 +79,21 @@ class ImageFolders:
         for position in range(start, stop):
             path = self._path(position)
             try:
-                images[position - start] = read_image(path, self.size, self.channels, self.fit)
-            except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-                name = path.relative_to(self.folder)
-                where = f"datasets.{self.name}: in {self.root}, {name}"
-                # With a number it is the system's, not the decoder's.
-                passing = "run again, " if isinstance(error, OSError) and error.errno is not None else ""
-                unreadable.append(f"{where} is no usable image ({error}); {passing}repair it or name it in skip")
+                images[position - start] = read_image(path, self.size, self.channels, self.fit, self.background)
+            except (OSError, UnusableImageError) as error:
+                unreadable.append(f"datasets.{self.name}: in {self.root}, {self._unusable(path, error)}")
         if unreadable:
             raise UnreadableImagesError("\n".join(unreadable))
         return images
+
+    def _unusable(self, path: Path, error: Exception) -> str:
+        """Why a file cannot be read, and what would help, after its name as the key skip takes it."""
+        name = path.relative_to(self.folder)
+        if not isinstance(error, OSError):
+            return f"{name} is no usable image ({error}); repair it or name it in skip"
+        if path.is_symlink() and not is_there(path):
+            return f"{name} is a link to {path.readlink()}, which is not there; repair it or name it in skip"
+        return f"{name} is no usable image ({error.strerror or error}); run again, repair it or name it in skip"
 
     def validation_list(self) -> str:
         """The validation images as a list that ``val_list`` takes: CSV with paths below ``folder``, and classes."""
@@ -112,6 +128,7 @@ def image_folders(
     validation_groups: str = "",
     channels: int = 3,
     fit: str = STRETCH,
+    background: str = WHITE,
     classes: str | Sequence[str] = (),
     every_class: int = 1,
     images_per_class: int = 0,
@@ -140,12 +157,9 @@ def image_folders(
     for problem in contradictions(name, keys):
         raise StoreError(problem)
     with unpacked(Path(root), train or TRAIN, name) as outer:
-        folder = below_single_folder(outer, Path(root), keys, name)
-        skipped = {Path(file) for file in skip}
-        parts = labelled_parts(folder, keys, name, lambda file: file.relative_to(folder) in skipped, say)
-        for file in sorted(skipped):
-            if not (folder / file).is_file():
-                raise StoreError(f"datasets.{name}.skip: there is no file {file} in {folder}")
+        folder = below_single_folder(outer, Path(root), keys)
+        search = ImageSearch(name, folder, skipped_paths(skip, Path(root), folder, name))
+        parts = labelled_parts(search, keys, say)
         index = {label: i for i, label in enumerate(parts.classes)}
         yield ImageFolders(
             name=name,
@@ -159,7 +173,9 @@ def image_folders(
             classes=tuple(map(ImageClass, parts.classes)),
             training=_samples(_first_of_each(parts.training, images_per_class), index, folder / parts.train),
             validation=_samples(parts.validation, index, folder / parts.val),
+            background=background,
             is_drawn=bool(validation),
+            passed_over=search.passed_over,
         )
 
 

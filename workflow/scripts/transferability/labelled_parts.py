@@ -1,12 +1,12 @@
 """The training and the validation images of a data set of image files, each with its class."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from transferability.folder_keys import FolderKeys
 from transferability.folder_layout import (
-    FolderKeys,
     kept_classes,
     list_path,
     named_folders,
@@ -16,7 +16,8 @@ from transferability.folder_layout import (
     validation_folder,
 )
 from transferability.ilsvrc_numbers import read_numbers
-from transferability.image_search import image_files
+from transferability.image_search import ImageSearch
+from transferability.joblog import Say
 from transferability.label_lists import read_label_list
 from transferability.list_tables import LabelList
 from transferability.listed_files import FileFinder
@@ -43,128 +44,124 @@ class LabelledParts:
 
 
 @dataclass(frozen=True)
-class _Search:
-    """What all steps of looking for the images share."""
+class _Asked:
+    """What all steps share: where to look for images, and what for."""
 
-    folder: Path
+    search: ImageSearch
     keys: FolderKeys
-    name: str
-    is_skipped: Callable[[Path], bool]
-    say: Callable[[str], None]
+    say: Say
 
     @cached_property
     def files(self) -> list[Path]:
         """All images of the data set, for lists that may name any."""
-        return image_files(self.folder)
+        return self.search.image_files(self.folder)
+
+    @property
+    def folder(self) -> Path:
+        return self.search.folder
 
     @property
     def where(self) -> str:
-        return f"datasets.{self.name}"
+        return f"datasets.{self.search.name}"
 
 
-def labelled_parts(
-    folder: Path, keys: FolderKeys, name: str, is_skipped: Callable[[Path], bool], say: Callable[[str], None]
-) -> LabelledParts:
-    """Find the images that the keys ask for, by folders, by lists or drawn; StoreError says what cannot be meant.
-
-    Args:
-        folder: the data set's.
-        is_skipped: whether a file is left out.
-    """
-    search = _Search(folder, keys, name, is_skipped, say)
-    train, known, every = _training(search)
-    kept = kept_classes(known, keys, folder, name)
-    training = _of_kept(search, every, kept)
+def labelled_parts(search: ImageSearch, keys: FolderKeys, say: Say) -> LabelledParts:
+    """Find the images that the keys ask for, by folders, by lists or drawn; StoreError says what cannot be meant."""
+    asked, folder = _Asked(search, keys, say), search.folder
+    if not (keys.train_list or keys.has_no_val_folder):
+        train, val = training_folder(folder, keys, search.name), validation_folder(folder, keys, search.name)
+        _require_folders_apart(folder / train, folder / val, search.name)
+    train, known, every = _training(asked)
+    kept = kept_classes(known, keys, folder, search.name)
+    training = _of_kept(asked, every, kept)
     if keys.validation:
-        val, validation = train, _drawn(search, train, training, kept)
+        val, validation = train, _drawn(asked, train, training, kept)
     else:
-        val, validation = _validation(search, train, known)
-        validation = _of_kept(search, validation, kept)
+        val, validation = _validation(asked, train, known)
+        validation = _of_kept(asked, validation, kept)
     if keys.has_no_val_folder and not keys.train_list:
         training = {file: label for file, label in training.items() if file not in validation}
-    _require_apart(search, training, validation)
-    _require_images(search, every, training, kept, folder / train)
+    _require_apart(asked, training, validation)
+    _require_images(asked, every, training, kept, folder / train)
     by_class = dict(sorted(training.items(), key=lambda item: (item[1], item[0])))
     return LabelledParts(tuple(kept), by_class, dict(sorted(validation.items())), train, val)
 
 
-def _of_kept(search: _Search, labels: Labels, kept: Sequence[str]) -> Labels:
+def _of_kept(asked: _Asked, labels: Labels, kept: Sequence[str]) -> Labels:
     classes = set(kept)
-    return {file: label for file, label in labels.items() if label in classes and not search.is_skipped(file)}
+    return {file: label for file, label in labels.items() if label in classes and not asked.search.is_skipped(file)}
 
 
-def _training(search: _Search) -> tuple[str, list[str], Labels]:
+def _training(asked: _Asked) -> tuple[str, list[str], Labels]:
     """The folder that has the training images, the names of all classes, and the class of each image."""
-    if search.keys.train_list:
-        labels = _listed(search, "train_list", None)
+    if asked.keys.train_list:
+        labels = _listed(asked, "train_list", None)
         return ".", sorted(set(labels.values())), labels
-    train = training_folder(search.folder, search.keys, search.name)
-    folders = named_folders(search.folder / train, search.name)
-    return train, list(folders), _by_folder(folders)
+    train = training_folder(asked.folder, asked.keys, asked.search.name)
+    folders = named_folders(asked.search, asked.folder / train)
+    return train, list(folders), _by_folder(asked.search, folders)
 
 
-def _validation(search: _Search, train: str, known: Sequence[str]) -> tuple[str, Labels]:
+def _validation(asked: _Asked, train: str, known: Sequence[str]) -> tuple[str, Labels]:
     """The folder that has the validation images, and the class of each."""
-    folder, keys, name = search.folder, search.keys, search.name
+    folder, keys, search = asked.folder, asked.keys, asked.search
     if keys.val_list:
-        return ".", _listed(search, "val_list", known)
-    val = validation_folder(folder, keys, name)
-    if not keys.train_list:
-        _require_folders_apart(folder / train, folder / val, name)
+        return ".", _listed(asked, "val_list", known)
+    val = validation_folder(folder, keys, search.name)
     if keys.val_labels:
-        return val, _all_listed(search, folder / val, known)
-    labels = _by_folder(named_folders(folder / val, name))
+        return val, _all_listed(asked, folder / val, known)
+    labels = _by_folder(search, named_folders(search, folder / val))
     lacking = f"{keys.train_list} has no image of it" if keys.train_list else no_folder_in(folder / train)
-    require_known(list(labels.values()), known, search.where, folder / val, lacking)
+    require_known(list(labels.values()), known, asked.where, folder / val, lacking)
     return val, labels
 
 
-def _by_folder(folders: Mapping[str, Path]) -> Labels:
-    return {file: label for label, path in folders.items() for file in image_files(path)}
+def _by_folder(search: ImageSearch, folders: Mapping[str, Path]) -> Labels:
+    return {file: label for label, path in folders.items() for file in search.image_files(path)}
 
 
-def _listed(search: _Search, key: str, known: Sequence[str] | None) -> Labels:
+def _listed(asked: _Asked, key: str, known: Sequence[str] | None) -> Labels:
     """The images that a list names, wherever they are in the data set's folder."""
-    path = list_path(search.folder, getattr(search.keys, key))
-    finder = FileFinder(search.files, [search.folder, path.parent])
-    numerals = _has_numerals(search, known or ())
-    return read_label_list(LabelList(path, f"{search.where}.{key}", finder, search.folder, known, numerals), search.say)
+    path = list_path(asked.folder, getattr(asked.keys, key))
+    finder = FileFinder(asked.files, [asked.folder, path.parent])
+    numerals = _has_numerals(asked, known or ())
+    return read_label_list(LabelList(path, f"{asked.where}.{key}", finder, asked.folder, known, numerals), asked.say)
 
 
-def _all_listed(search: _Search, folder: Path, known: Sequence[str]) -> Labels:
+def _all_listed(asked: _Asked, folder: Path, known: Sequence[str]) -> Labels:
     """All images of a folder, by a list that has each of them."""
-    path, where = list_path(search.folder, search.keys.val_labels), f"{search.where}.val_labels"
-    files = image_files(folder)
+    path, where = list_path(asked.folder, asked.keys.val_labels), f"{asked.where}.val_labels"
+    files = asked.search.image_files(folder)
     if not files:
-        raise StoreError(f"{search.where}: there are no images in {folder}")
+        raise StoreError(f"{asked.where}: there are no images in {folder}")
     labels = read_numbers(path, files, where, known)
     if labels is None:
-        finder = FileFinder(files, [folder, search.folder, path.parent])
-        asked = LabelList(path, where, finder, folder, known, _has_numerals(search, known))
-        labels = read_label_list(asked, search.say)
-    missing = [file for file in files if file not in labels and not search.is_skipped(file)]
+        finder = FileFinder(files, [folder, asked.folder, path.parent])
+        numerals = _has_numerals(asked, known)
+        labels = read_label_list(LabelList(path, where, finder, folder, known, numerals), asked.say)
+    missing = [file for file in files if file not in labels and not asked.search.is_skipped(file)]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise StoreError(f"{where}: {path} has no line for {missing[0].relative_to(folder)}{more}")
     return labels
 
 
-def _has_numerals(search: _Search, known: Sequence[str]) -> bool:
+def _has_numerals(asked: _Asked, known: Sequence[str]) -> bool:
     """Whether the names of the classes are those of a list that calls them by numbers, as another list then does."""
-    return bool(search.keys.train_list) and all(label.isdecimal() for label in known)
+    return bool(asked.keys.train_list) and all(label.isdecimal() for label in known)
 
 
-def _drawn(search: _Search, train: str, training: Labels, kept: Sequence[str]) -> Labels:
+def _drawn(asked: _Asked, train: str, training: Labels, kept: Sequence[str]) -> Labels:
     """A share of the training images, by their paths in the folders of their classes."""
-    keys, base = search.keys, search.folder / train
+    keys, base = asked.keys, asked.folder / train
     within = {file: (label, _path_in_class(file, base, keys)) for file, label in training.items()}
     classes: dict[str, list[str]] = {label: [] for label in kept}
     for label, path in within.values():
         classes[label].append(path)
-    draw = draw_validation(classes, keys.validation, keys.validation_seed, keys.validation_groups, search.where)
-    search.say(draw.summary)
-    if not keys.train_list and train != "." and (search.folder / "val").is_dir():
-        search.say(f"{search.folder / 'val'} is not read, since validation draws from {base}")
+    draw = draw_validation(classes, keys.validation, keys.validation_seed, keys.validation_groups, asked.where)
+    asked.say(draw.summary)
+    if not keys.train_list and train != "." and (asked.folder / "val").is_dir():
+        asked.say(f"{asked.folder / 'val'} is not read, since validation draws from {base}")
     return {file: training[file] for file, image in within.items() if image in draw.validation}
 
 
@@ -184,24 +181,24 @@ def _require_folders_apart(train: Path, val: Path, name: str) -> None:
         )
 
 
-def _require_apart(search: _Search, training: Labels, validation: Labels) -> None:
-    both = sorted(training.keys() & validation.keys()) if not search.keys.validation else []
+def _require_apart(asked: _Asked, training: Labels, validation: Labels) -> None:
+    both = sorted(training.keys() & validation.keys()) if not asked.keys.validation else []
     if both:
         more = f" and {len(both) - 1} more" if len(both) > 1 else ""
         raise StoreError(
-            f"{search.where}: {both[0].relative_to(search.folder)}{more} is both among the training and the validation "
+            f"{asked.where}: {both[0].relative_to(asked.folder)}{more} is both among the training and the validation "
             "images, so that accuracies would be of images trained on; take it out of one of the two"
         )
 
 
-def _require_images(search: _Search, every: Labels, training: Labels, kept: Sequence[str], folder: Path) -> None:
+def _require_images(asked: _Asked, every: Labels, training: Labels, kept: Sequence[str], folder: Path) -> None:
     found, left = set(every.values()), set(training.values())
     for label in kept:
         if label not in found:
             raise StoreError(
-                f"{search.where}: there are no images in {folder / label}; a class is a folder with its images"
+                f"{asked.where}: there are no images in {folder / label}; a class is a folder with its images"
             )
         if label not in left:
             raise StoreError(
-                f"{search.where}: all images of {label} are in skip or for validation; none is left for training"
+                f"{asked.where}: all images of {label} are in skip or for validation; none is left for training"
             )

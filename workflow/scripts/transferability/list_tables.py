@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from transferability.delimited_text import COMMA, SEMICOLON, SPACE, TAB, Row, rows_of, utf8_text
-from transferability.image_search import SUFFIXES
+from transferability.image_formats import IMAGE_SUFFIXES
 from transferability.listed_files import FileFinder
 from transferability.store import StoreError
 
@@ -146,4 +146,4 @@ def _is_header(rows: list[Row], titles: list[str], asked: LabelList) -> bool:
 def _is_word(cell: str) -> bool:
     """Whether a cell may be the title of a column of files, being no file's name itself."""
     is_named = any(sign.isdigit() or sign in "/\\" for sign in cell)
-    return not is_named and PurePosixPath(cell).suffix.lower() not in SUFFIXES
+    return not is_named and PurePosixPath(cell).suffix.lower() not in IMAGE_SUFFIXES

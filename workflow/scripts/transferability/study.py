@@ -17,7 +17,7 @@ import jsonschema
 import yaml
 
 from transferability.architectures import architecture_names
-from transferability.folder_layout import FolderKeys, check_folder, contradictions
+from transferability.folder_keys import FolderKeys, contradictions
 from transferability.groups import read_groups
 from transferability.hyperparameters import ENGINE_VERSION, Hyperparameters
 from transferability.names import COPYING, DEEPEST_CUT, HALVES, RANDOM_SOURCE, WHOLE, Network, Series, source_of
@@ -86,6 +86,8 @@ class Study:
     def require_images(self) -> None:
         """ConfigError if the folders or lists that a store would be made of cannot be a data set."""
         if self.data_set["kind"] == "folder":
+            from transferability.folder_layout import check_folder  # noqa: PLC0415 - imports Pillow
+
             try:
                 check_folder(self.config["dataset"], self.data_set)
             except ValueError as error:

@@ -220,7 +220,7 @@ def test_a_link_to_nowhere_is_named_and_can_be_skipped(root, name):
 def test_a_class_that_is_a_link_to_nowhere_does_not_go_missing(root):
     for part in ("train", "val"):
         (root / part / "cat").symlink_to("/nowhere/cat")
-    with pytest.raises(StoreError, match="train/cat is a link to /nowhere/cat, which is not there; .* skip"):
+    with pytest.raises(StoreError, match=r"train/cat is a link to /nowhere/cat, which is not there; .* skip"):
         found(root)
     assert list(found(root, skip=["train/cat", "val/cat"])[0]) == ["ant", "bee"]
 

@@ -334,12 +334,6 @@ def test_a_file_that_the_system_cannot_read_may_be_readable_again(root):
             source.read(0, 14)
 
 
-def test_wide_pixels_are_refused_not_clipped(tmp_path):
-    Image.fromarray(np.full((9, 9), 3000, dtype=np.uint16)).save(tmp_path / "deep.png")
-    with pytest.raises(ValueError, match="not of 8 bits"):
-        read_image(tmp_path / "deep.png", 8, 1, "crop")
-
-
 @pytest.mark.parametrize(
     ("change", "settings", "message"),
     [

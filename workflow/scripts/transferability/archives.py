@@ -33,7 +33,7 @@ _DECOMPRESSORS: dict[bytes, Callable[[], Any]] = {
 _MORE_ROOM = "set the environment variable TMPDIR to a folder with more room"
 _TAR_INSTEAD = "unpack it and name the folder in root, or pack it as tar or zip"
 _NOT_READ = {
-    b"\x28\xb5\x2f\xfd": "it is packed by Zstandard, which is not read; unpack it (tar --zstd -xf) and name the folder in root",
+    b"\x28\xb5\x2f\xfd": "it is packed by Zstandard, which is not read; run tar --zstd -xf and name the folder in root",
     b"7z\xbc\xaf\x27\x1c": f"it is a 7z archive, which is not read; {_TAR_INSTEAD}",
     b"Rar!\x1a\x07": f"it is a RAR archive, which is not read; {_TAR_INSTEAD}",
     b"\x04\x22\x4d\x18": f"it is packed by LZ4, which is not read; {_TAR_INSTEAD}",
@@ -83,8 +83,9 @@ def _of_the_system(error: OSError, temporary: str) -> str:
 
 def _unpack(root: Path, folder: Path) -> None:
     with root.open("rb") as file:
-        head = file.read(8)
-    if zipfile.is_zipfile(root):
+        head = file.read(_BLOCK)
+    is_tar = head[257:262] == b"ustar" or head.startswith(tuple(_DECOMPRESSORS))
+    if not is_tar and zipfile.is_zipfile(root):  # which the end tells: that of a tar may be a zip in it
         _unpack_zip(root, folder)
         return
     for signature, reason in _NOT_READ.items():
@@ -126,7 +127,8 @@ def _unpack_tars(file: Any, folder: Path) -> None:
             raise _ArchiveError(f"{place}: {error}") from error
         begin, has_end = _next_block(file, end)
         if not has_end:
-            raise _ArchiveError(f"its end is missing: it is cut off at byte {end:,}, or damaged there")
+            fault = "its end is missing: it is cut off" if begin is None else "the header of a file in it is damaged"
+            raise _ArchiveError(f"{fault} at byte {end:,}")
         if begin is None:
             return
 

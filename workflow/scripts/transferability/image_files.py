@@ -121,7 +121,7 @@ def _shown(file: ImageFile, size: int, background: str) -> tuple[Image.Image, Im
     file.draft(None, (2 * size, 2 * size))
     file.load()
     image = _of_8_bits(file)
-    if has_16_bits and np.asarray(image).max() < _DARKEST:
+    if has_16_bits and np.asarray(image).max() <= _DARKEST:
         raise UnusableImageError(
             "it has 16 bits a channel, but only the darkest sixteenth of their range is used, which would all become "
             "black; scale it to 8 bits"

@@ -86,7 +86,10 @@ def what_it_is(path: Path) -> str:
 
 def _begins(head: bytes, name: str) -> bool:
     accept = Image.OPEN[name][1] if name in Image.OPEN else None
-    return bool(accept and accept(head[:16]))
+    try:
+        return bool(accept and accept(head[:16]))
+    except Exception:  # of too few bytes
+        return False
 
 
 def _is_heif(head: bytes) -> bool:

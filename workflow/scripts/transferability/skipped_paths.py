@@ -28,38 +28,53 @@ def skipped_paths(skip: Sequence[str], root: Path, folder: Path, name: str) -> f
 
 def _meant(entry: str, root: Path, folder: Path, name: str) -> str:
     for path in _readings(entry, root, folder):
-        if path != PurePath() and os.path.lexists(folder / path):
+        if path.parts and _is_there(folder, path.parts):
             return str(path)
     raise StoreError(f"datasets.{name}.skip: there is no file {entry} in {folder}{_nearest(entry, root, folder)}")
 
 
+def _is_there(folder: Path, parts: Sequence[str]) -> bool:
+    """Whether a path leads to something, or one that looks the same does."""
+    for part in parts:
+        same = [part] if os.path.lexists(folder / part) else [name for name in _names(folder) if nfc(name) == nfc(part)]
+        if not same:
+            return False
+        folder /= same[0]
+    return True
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+
 def _readings(entry: str, root: Path, folder: Path) -> Iterator[PurePath]:
     """What an entry may mean, relative to the folder, the plainest first."""
-    for written in (entry, nfc(entry)):
-        plain = PurePath(os.path.normpath(written))
-        for base in (root, root.absolute(), Path(os.path.realpath(root)), folder, Path(os.path.realpath(folder))):
-            if plain.is_absolute() and plain.is_relative_to(base):
-                plain = plain.relative_to(base)
-        if plain.is_absolute() or plain.parts[:1] == ("..",):
-            continue
-        yield plain
-        for length in range(1, len(plain.parts)):
-            if folder.parts[-length:] == plain.parts[:length]:
-                yield PurePath(*plain.parts[length:])
+    plain = PurePath(os.path.normpath(entry))
+    for base in (root, root.absolute(), Path(os.path.realpath(root)), folder, Path(os.path.realpath(folder))):
+        if plain.is_absolute() and plain.is_relative_to(base):
+            plain = plain.relative_to(base)
+    if plain.is_absolute() or plain.parts[:1] == ("..",):
+        return
+    yield plain
+    for length in range(1, len(plain.parts)):
+        if folder.parts[-length:] == plain.parts[:length]:
+            yield PurePath(*plain.parts[length:])
 
 
 def _nearest(entry: str, root: Path, folder: Path) -> str:
     """The path that is there and is most like an entry, in words."""
     there = next(_readings(entry, root, folder), PurePath(PurePath(entry).name))
-    near = _similar(folder, there.parts) or next(folder.rglob(glob.escape(there.name or "-")), None)
+    if not there.name:
+        return ""
+    near = _similar(folder, there.parts) or next(folder.rglob(glob.escape(there.name)), None)
     return f"; did you mean {near.relative_to(folder)}?" if near else ""
 
 
 def _similar(folder: Path, parts: Sequence[str]) -> Path | None:
     """The path below a folder whose parts are the given ones, or the most similar that are there."""
     for part in parts:
-        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-        close = [part] if part in names else get_close_matches(part, sorted(names), 1)
+        names = _names(folder)
+        close = [part] if part in names else get_close_matches(part, names, 1)
         if not close:
             return None
         folder /= close[0]

@@ -34,6 +34,21 @@ def read_groups(path: Path) -> dict[str, str]:
     return groups
 
 
+def read_titles(path: Path) -> dict[str, str]:
+    """The readable name of each class that has one, from the column name, which need not be there."""
+    with open_csv(path) as reader:
+        rows = {(row.get("class") or "").strip(): (row.get("name") or "").strip() for row in reader}
+    return {name: title for name, title in rows.items() if title}
+
+
+def described(classes: Sequence[ImageClass], path: Path | None) -> tuple[ImageClass, ...]:
+    """The classes as pictures name them: each with its group and title, where the file, if there is one, has them."""
+    if path is None:
+        return tuple(classes)
+    groups, titles = read_groups(path), read_titles(path)
+    return tuple(replace(c, group=groups.get(c.name, c.group), title=titles.get(c.name, "")) for c in classes)
+
+
 def grouped(classes: Sequence[ImageClass], groups: Mapping[str, str], path: Path) -> tuple[ImageClass, ...]:
     """The classes, each with its group; GroupsError for classes that the file does not know."""
     unknown = [c.name for c in classes if c.name not in groups]

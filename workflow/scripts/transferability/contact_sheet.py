@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from transferability.figure_style import warn
+from transferability.figure_style import figure_style, warn
 from transferability.fonts import text_style, undrawable
 from transferability.labels import wrapped
 from transferability.splits import Split
@@ -50,6 +50,21 @@ def halves_sheet(store: Store, split: Split) -> Figure:
         title = wrapped(f"half {half} of {split.name}: {len(classes)} classes{part}", _BOLD_TITLE, lines=9)
         axes.set_title(title, fontweight="bold", **text_style(title))
     return _with_note(figure)
+
+
+def try_names(store: Store, name: str) -> None:
+    """Lay out every name that sheets have, where nobody sees it; ValueError for one that cannot be drawn.
+
+    For before networks are trained: sheets are drawn when they may be trained already.
+    """
+    with figure_style():
+        figure = Figure()
+        for text in (name, store.name, *map(_label, store.classes)):
+            try:
+                figure.text(0, 0, text, **text_style(text)).get_window_extent()
+            except Exception as error:
+                reason = f"{type(error).__name__}: {error}"
+                raise ValueError(f"{store.name}: the name {text!r} cannot be drawn ({reason}); rename it") from error
 
 
 def _with_note(figure: Figure) -> Figure:

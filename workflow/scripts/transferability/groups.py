@@ -1,5 +1,7 @@
 """Groupings of classes, such as man-made and natural, from a small CSV file with the columns class and group."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +49,12 @@ def described(classes: Sequence[ImageClass], path: Path | None) -> tuple[ImageCl
         return tuple(classes)
     groups, titles = read_groups(path), read_titles(path)
     return tuple(replace(c, group=groups.get(c.name, c.group), title=titles.get(c.name, "")) for c in classes)
+
+
+def grouping_digest(path: Path) -> str:
+    """Of which class is in which group, and of nothing else that the file has."""
+    groups = read_groups(path)
+    return hashlib.sha256(json.dumps(sorted(groups.items())).encode()).hexdigest()
 
 
 def grouped(classes: Sequence[ImageClass], groups: Mapping[str, str], path: Path) -> tuple[ImageClass, ...]:

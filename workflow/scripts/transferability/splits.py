@@ -118,9 +118,7 @@ def image_lines(samples: Sequence[Sample], classes: Sequence[int]) -> str:
     listed = [sample for sample in samples if sample.label in target_of]
     broken = [sample.file for sample in listed if len(sample.file.splitlines()) > 1]
     if broken:
-        raise SplitError(
-            f"the file {broken[0]!r} has a line break in its name, and a list has a line a file"
-        )
+        raise SplitError(f"the file {broken[0]!r} has a line break in its name, and a list has a line a file")
     return "".join(f"{sample.file} {target_of[sample.label]}\n" for sample in listed)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from transferability.figure_style import figure_style, warn
 from transferability.fonts import text_style, undrawable
-from transferability.labels import wrapped
+from transferability.labels import reason_of, visible, wrapped
 from transferability.splits import Split
 from transferability.store import ImageClass, Store
 
@@ -63,8 +63,8 @@ def try_names(store: Store, name: str) -> None:
             try:
                 figure.text(0, 0, text, **text_style(text)).get_window_extent()
             except Exception as error:
-                reason = f"{type(error).__name__}: {error}"
-                raise ValueError(f"{store.name}: the name {text!r} cannot be drawn ({reason}); rename it") from error
+                what = f"{visible(store.name)}: the name {visible(text)}"
+                raise ValueError(f"{what} cannot be drawn ({reason_of(error)}); rename it") from error
 
 
 def _with_note(figure: Figure) -> Figure:

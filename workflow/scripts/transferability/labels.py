@@ -24,6 +24,11 @@ def visible(text: str, keep: str = "") -> str:
     return "".join(_escaped(c) if c not in keep and _moves(c) else c for c in text)
 
 
+def reason_of(error: Exception) -> str:
+    """What went wrong where nobody expected it, on one line: the kind of the error and what it says."""
+    return f"{type(error).__name__}: {' '.join(visible(str(error), keep=chr(10)).split())}"
+
+
 def wrapped(name: str, width: int, lines: int = 3) -> str:
     """A name on at most so many lines, broken behind spaces and signs such as ``_``, else anywhere; ``…`` ends a cut.
 

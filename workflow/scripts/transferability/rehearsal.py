@@ -32,6 +32,7 @@ from transferability.figures import first_layer_filters, learning_curves
 from transferability.files import write_json, write_table, write_text
 from transferability.groups import read_groups
 from transferability.joblog import job_log
+from transferability.labels import reason_of
 from transferability.names import HALVES, WHOLE, Network
 from transferability.pictures import PICTURES
 from transferability.report import TEXTS, ReportFiles, caption, report
@@ -111,7 +112,7 @@ def _trying(what: str, tried: list[str]) -> Iterator[None]:
         raise
     except Exception as error:
         raise RehearsalError(
-            f"{what} could not be made once the networks are trained ({type(error).__name__}: {error}); none is trained"
+            f"{what} could not be made once the networks are trained, and none is trained before ({reason_of(error)})"
         ) from error
     tried.append(what)
 

@@ -252,7 +252,8 @@ class TestAFinishedStudy:
 def test_what_others_wait_for_is_trained_first_and_then_what_takes_longest(tmp_path):
     priorities = dict.fromkeys(("train_base", "train_fine_tuned_n1_to_7", "train_frozen_n1_to_7"), 0)
     for rule, details in Project(tmp_path).planned():
-        if priority := re.search(r"^    priority: (\d+)$", details, re.MULTILINE):
+        priority = re.search(r"^    priority: (\d+)$", details, re.MULTILINE)
+        if priority and rule in priorities:
             priorities[rule] = int(priority[1])
     assert sorted(priorities, key=priorities.get, reverse=True) == list(priorities)
     assert len(set(priorities.values())) == 3
@@ -525,6 +526,15 @@ class TestAStudyOfOnesOwnImages:
         assert {job for job in jobs if job.startswith(("split", "store"))} == {"split even_odd"}
         assert "train_base even_odd A" in jobs
         assert not {job for job in jobs if job.startswith("train") and "whole" in job}
+
+    def test_readable_names_redraw_what_shows_them_and_train_nothing_again(self, own):
+        path = own.folder / "groups.csv"
+        text = path.read_text()
+        header, *rows = text.splitlines()
+        path.write_text("\n".join([f"{header},name", *(f"{row},a readable name" for row in rows)]) + "\n")
+        jobs = own.would_run()
+        path.write_text(text)
+        assert jobs == {"contact_sheet", "halves_sheet even_odd", "report", "all"}
 
 
 def test_lint_is_clean(tmp_path):

@@ -1,6 +1,9 @@
 # The checked study, where things are, and the few functions that rules share.
+import json
 import os
+import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -21,6 +24,7 @@ from transferability.colours import require_colours
 from transferability.devices import require_gpus, throttled
 from transferability.event_files import require_tensorboard
 from transferability.files import lock_file, read_json, require_writable
+from transferability.groups import grouping_digest
 from transferability.hyperparameters import ENGINE_VERSION
 from transferability.names import HALVES, SOURCES, WHOLE, Network, Series, depths_label
 from transferability.store import MANIFEST, STORE_FILES, STORE_VERSION
@@ -122,10 +126,19 @@ def targets_of(split):
     return [WHOLE] if split == WHOLE else HALVES
 
 
-def groups_of_split(wildcards):
-    """A split by group is made again when the file of groups changes; no other is."""
+def groups_file():
+    """Where the groups and the readable names of classes are from, if the data set has such a file."""
+    return [str(STUDY.groups_file)] if STUDY.groups_file else []
+
+
+def grouping_of_split(wildcards):
+    """A split by group is made again when the file of groups groups the classes otherwise; no other is."""
     by_group = STUDY.splits[wildcards.split].groups is not None
-    return [str(STUDY.groups_file)] if by_group and STUDY.groups_file else []
+    return grouping_digest(STUDY.groups_file) if by_group and STUDY.groups_file else ""
+
+
+def report_texts():
+    return sorted(map(str, studies.PROJECT.glob("workflow/report/*")))
 
 
 def source_checkpoint(wildcards):
@@ -158,8 +171,20 @@ def only_watching():
     return bool(workflow.dag_settings.targets) and asked.issuperset(workflow.dag_settings.targets)
 
 
+def rehearse():
+    """Try what is made of networks before any is trained, in a process of its own; ValueError if it cannot be made."""
+    if workflow.deployment_settings.deployment_method and not find_spec("matplotlib"):
+        return  # it is in the jobs' own environments
+    command = [sys.executable, "-m", "transferability.rehearsal"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(studies.__file__).parents[1])}
+    settings = json.dumps(config, default=str)
+    done = subprocess.run(command, input=settings, env=environment, text=True, errors="replace", stderr=subprocess.PIPE)
+    if done.returncode:
+        raise ValueError(done.stderr.strip())
+
+
 def before_the_first_job():
-    """Refuse what could only end badly: a second run in a folder, no way to write, no images, too few GPUs."""
+    """Refuse what could only end badly: a second run in a folder, no way to write, no images, what cannot be drawn."""
     if not workflow.is_main_process or only_watching():
         return
     try:
@@ -169,6 +194,8 @@ def before_the_first_job():
         require_writable(STUDY.folder)
         if any(job.rule.name == rules.store.rule.name for job in workflow.dag.needrun_jobs()):
             STUDY.require_images()  # before Snakemake deletes the store that was there
+        if any(path.endswith(".safetensors") for job in workflow.dag.needrun_jobs() for path in job.output):
+            rehearse()
         if config["running"]["tensorboard"] and not workflow.deployment_settings.deployment_method:
             require_tensorboard()  # else it is the jobs' own environment that must have it
         wanted = workflow.global_resources.get("gpu")

@@ -24,6 +24,7 @@ rule store:
 rule contact_sheet:
     input:
         store=rules.store.output,
+        groups=groups_file(),
     output:
         picture=report(
             f"{FIGURES}/contact_sheet.png",
@@ -33,6 +34,7 @@ rule contact_sheet:
         ),
     log:
         f"{LOGS}/contact_sheet.log",
+    priority: 3  # before any training: it is to be looked at first
     localrule: True
     conda:
         "../../envs/analysis.yaml"

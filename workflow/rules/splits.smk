@@ -4,17 +4,19 @@
 rule split:
     input:
         store=rules.store.output,
-        groups=groups_of_split,
+        groups=ancient(groups_file()),  # it has readable names too; what of it shapes the split is a parameter
     output:
         split=SPLIT,
     log:
         f"{LOGS}/splits/{{split}}.log",
+    priority: 3
     localrule: True
     conda:
         "../../envs/analysis.yaml"
     params:
         seed=lambda wildcards: STUDY.splits[wildcards.split].seed,
         groups=lambda wildcards: STUDY.splits[wildcards.split].groups,
+        grouping=grouping_of_split,
     script:
         "../scripts/make_split.py"
 
@@ -23,6 +25,7 @@ rule halves_sheet:
     input:
         store=rules.store.output,
         split=rules.split.output.split,
+        groups=groups_file(),
     output:
         picture=report(
             f"{FIGURES}/halves/{{split}}.png",
@@ -32,6 +35,7 @@ rule halves_sheet:
         ),
     log:
         f"{LOGS}/halves/{{split}}.log",
+    priority: 3
     localrule: True
     conda:
         "../../envs/analysis.yaml"
@@ -43,6 +47,7 @@ rule image_list:
     input:
         store=rules.store.output,
         split=rules.split.output.split,
+        groups=groups_file(),
     output:
         training=f"{IMAGE_LIST}_training.txt",
         validation=f"{IMAGE_LIST}_validation.txt",

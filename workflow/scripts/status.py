@@ -1,7 +1,9 @@
+import sys
 from pathlib import Path
 
 from transferability.status import status_of, status_text
 from transferability.study import read_study
 
 metrics = {(split, seed, name): Path(path) for (split, seed, name), path in snakemake.params.metrics}
+sys.stdout.reconfigure(errors="backslashreplace")  # a terminal of another encoding is no reason to fail
 print(status_text(status_of(read_study(snakemake.config), metrics)))

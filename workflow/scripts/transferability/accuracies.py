@@ -46,6 +46,11 @@ _INTEGERS = [
     *("n", "copied", "frozen", "seed", "examples_per_class", "iterations", "evaluations"),
     *("classes", "validation_images"),
 ]
+# Of all tables that are made from accuracies.
+_TEXT = [
+    *("split", "kind", "network", "treatment", "source", "target", "flag"),
+    *("effect", "layer", "layers", "verdict", "job", "device"),
+]
 
 _PUBLISHED_STATISTICS = ("top1_final", "top1_best", "top1_mean_best10")
 PUBLISHED_COLUMNS = (
@@ -151,8 +156,14 @@ def _paper_order(column: pd.Series) -> pd.Series:
 
 def read_accuracies(path: Path) -> pd.DataFrame:
     """Read what `collect` made, from its CSV file."""
-    text = dict.fromkeys(["split", "kind", "network", "treatment", "source", "target", "base", "flag"], "string")
-    return pd.read_csv(path, dtype=text | dict.fromkeys(_INTEGERS, "Int64"))
+    return read_table(path).astype(dict.fromkeys(_INTEGERS, "Int64") | {"base": "string"})
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read any table of ours; text stays text, where pandas would take ``NA`` for nothing and ``1e5`` for a number."""
+    return pd.read_csv(
+        path, dtype=dict.fromkeys(_TEXT, "string"), keep_default_na=False, na_values=[""], encoding="utf-8"
+    )
 
 
 def _frame(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> pd.DataFrame:

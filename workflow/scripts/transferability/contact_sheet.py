@@ -1,6 +1,5 @@
 """A picture of a data set, class by class: look at your data first."""
 
-import textwrap
 from collections.abc import Sequence
 from itertools import zip_longest
 
@@ -9,13 +8,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from transferability.figure_style import figure_style, warn
+from transferability.fonts import text_style, undrawable
+from transferability.labels import reason_of, visible, wrapped
 from transferability.splits import Split
-from transferability.store import Store
+from transferability.store import ImageClass, Store
 
 _TRAINING, _VALIDATION = 9, 3
 _LARGEST_SIDE = 48  # pixels an image is reduced to
 _CLASSES = 200  # shown at most, evenly spread
 _CLASSES_OF_A_HALF = 40
+_LABEL, _TITLE, _BOLD_TITLE = 26, 75, 58  # letters on a line: beside a class's images, above a column of classes
 
 
 def contact_sheet(store: Store) -> Figure:
@@ -26,13 +29,16 @@ def contact_sheet(store: Store) -> Figure:
     columns = 2 if len(order) <= 80 else 4
     rows = -(-len(order) // columns)
     figure = _sheet(store, [order[start : start + rows] for start in range(0, len(order), rows)], columns)
-    figure.suptitle(
+    title = wrapped(
         f"{store.name}: {count} classes, {store.training_count:,} training and "
         f"{len(store.labels) - store.training_count:,} validation images of {' × '.join(map(str, store.image_shape))}; "
         f"{_TRAINING} training images a class, then {_VALIDATION} of validation"
-        + (f" ({len(order)} of the classes)" if len(order) < count else "")
+        + (f" ({len(order)} of the classes)" if len(order) < count else ""),
+        width=_TITLE * columns,
+        lines=9,
     )
-    return figure
+    figure.suptitle(title, **text_style(title))
+    return _with_note(figure)
 
 
 def halves_sheet(store: Store, split: Split) -> Figure:
@@ -41,7 +47,29 @@ def halves_sheet(store: Store, split: Split) -> Figure:
     figure = _sheet(store, list(shown.values()), len(shown))
     for axes, (half, classes) in zip(figure.axes[: len(shown)], split.halves.items(), strict=True):
         part = f", {len(shown[half])} of them shown" if len(shown[half]) < len(classes) else ""
-        axes.set_title(f"half {half} of {split.name}: {len(classes)} classes{part}", fontweight="bold")
+        title = wrapped(f"half {half} of {split.name}: {len(classes)} classes{part}", _BOLD_TITLE, lines=9)
+        axes.set_title(title, fontweight="bold", **text_style(title))
+    return _with_note(figure)
+
+
+def try_names(store: Store, name: str) -> None:
+    """Lay out every name that sheets have, where nobody sees it; ValueError for one that cannot be drawn.
+
+    For before networks are trained: sheets are drawn when they may be trained already.
+    """
+    with figure_style():
+        figure = Figure()
+        for text in (name, store.name, *map(_label, store.classes)):
+            try:
+                figure.text(0, 0, text, **text_style(text)).get_window_extent()
+            except Exception as error:
+                what = f"{visible(store.name)}: the name {visible(text)}"
+                raise ValueError(f"{what} cannot be drawn ({reason_of(error)}); rename it") from error
+
+
+def _with_note(figure: Figure) -> Figure:
+    """The figure, which says which characters of its names it could not draw."""
+    warn(figure, undrawable(figure), below=True)
     return figure
 
 
@@ -78,10 +106,15 @@ def _draw_class(axes: Axes, store: Store, index: int) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
-    image_class = store.classes[index]
-    name = textwrap.shorten(image_class.name, 46, placeholder=" …")
-    label = f"{textwrap.fill(name, 26)}\n{image_class.group}" if image_class.group else textwrap.fill(name, 26)
-    axes.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=7)
+    label = _label(store.classes[index])
+    axes.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=7, **text_style(label))
+
+
+def _label(image_class: ImageClass) -> str:
+    lines = [wrapped(image_class.shown, _LABEL)]
+    if image_class.group:
+        lines.append(wrapped(image_class.group, _LABEL, lines=1))
+    return "\n".join(lines)
 
 
 def _strip(images: NDArray[np.uint8], room: int) -> NDArray[np.uint8]:

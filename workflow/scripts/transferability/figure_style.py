@@ -1,6 +1,7 @@
 """How all figures look, and how they are written: one place."""
 
 import textwrap
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, zip_longest
@@ -15,6 +16,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
 from transferability.files import whole_file
+from transferability.fonts import FAMILY
 
 
 class Look(NamedTuple):
@@ -47,18 +49,31 @@ _SETTINGS: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "figure.dpi": 150,
+    "font.family": FAMILY,  # seaborn would take Arial where there is one
     "savefig.dpi": 150,
     "legend.frameon": False,
     "pdf.fonttype": 42,  # text stays text
     "svg.hashsalt": "transferability",
+    "text.parse_math": False,  # a $ is one; formulas are written in Unicode
 }
 
 
 @contextmanager
 def figure_style() -> Iterator[None]:
-    """Everything drawn in this block looks alike; nothing outside of it changes."""
-    with sns.axes_style("whitegrid"), sns.plotting_context("notebook", font_scale=0.85), mpl.rc_context(_SETTINGS):
-        yield
+    """Everything drawn in this block looks alike; nothing outside of it changes.
+
+    It does so under any settings of matplotlib that a user has, which are not those of this block, and no warning is an
+    error in it, whatever Python was told. Characters without a font have a sentence of their own,
+    `transferability.fonts.undrawable`.
+    """
+    with warnings.catch_warnings(), mpl.rc_context():
+        warnings.simplefilter("default")
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        mpl.rcdefaults()
+        with sns.axes_style("whitegrid"), sns.plotting_context("notebook", font_scale=0.85), mpl.rc_context(_SETTINGS):
+            yield
 
 
 def marker_style(treatment: str, colours: Mapping[str, str]) -> dict[str, Any]:

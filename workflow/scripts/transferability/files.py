@@ -11,6 +11,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,15 +95,18 @@ def by_stem(paths: Iterable[str]) -> dict[str, Path]:
 
 def write_text(path: Path, text: str) -> None:
     with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline="")  # as it is, on every system
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
+    write_text(path, "".join(map(_csv_line, chain([header], rows))))
+
+
+def _csv_line(row: Sequence[object]) -> str:
+    """A line that gives the same text back; Python quotes a carriage return only where it is part of a line's end."""
+    line = io.StringIO(newline="")
+    csv.writer(line, lineterminator="\r\n").writerow(row)
+    return line.getvalue().removesuffix("\r\n") + "\n"
 
 
 @contextmanager
@@ -115,9 +119,14 @@ def open_csv(path: Path) -> "Iterator[csv.DictReader[str]]":
             raise ValueError(f"{path}: not a CSV file in UTF-8 ({error})") from error
 
 
+def csv_of(table: "pd.DataFrame") -> str:
+    """A table as `write_csv` writes it."""
+    text = io.StringIO(table.to_csv(index=False, lineterminator="\r\n"), newline="")
+    return "".join(map(_csv_line, csv.reader(text)))
+
+
 def write_table(path: Path, table: "pd.DataFrame") -> None:
-    with whole_file(path) as temporary:
-        table.to_csv(temporary, index=False)
+    write_text(path, csv_of(table))
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -4,6 +4,8 @@ Its text is text: a class or a group may be called NA, None or 1. Names are comp
 white space at their ends.
 """
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +51,22 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
             raise GroupsError(f"{place}: the class {name} is there twice, first in line {line_of[name]}")
         line_of[name] = line
         yield row
+
+
+def described(classes: Sequence[ImageClass], path: Path | None) -> tuple[ImageClass, ...]:
+    """The classes as pictures name them: each with its group and title, where the file, if there is one, has them."""
+    if path is None:
+        return tuple(classes)
+    groups, titles = read_groups(path), read_titles(path)
+    return tuple(
+        replace(c, group=groups.get(text_key(c.name), c.group), title=titles.get(text_key(c.name), "")) for c in classes
+    )
+
+
+def grouping_digest(path: Path) -> str:
+    """Of which class is in which group, and of nothing else that the file has."""
+    groups = read_groups(path)
+    return hashlib.sha256(json.dumps(sorted(groups.items())).encode()).hexdigest()
 
 
 def grouped(classes: Sequence[ImageClass], groups: Mapping[str, str], path: Path) -> tuple[ImageClass, ...]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from transferability.interruption import SIGNALS, Interrupted
+from transferability.labels import visible
 
 Say = Callable[[str], None]
 
@@ -35,6 +36,7 @@ def job_log(path: Path, job: str) -> Iterator[Say]:
                 file.write(text.encode(errors="backslashreplace"))
 
         def say(line: str) -> None:
+            line = visible(line, keep="\n\t")  # names in it may have anything
             write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
             try:
                 print(f"{job}: {line}", file=sys.stderr, flush=True)

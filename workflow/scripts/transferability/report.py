@@ -5,6 +5,7 @@ The page's frame is ``workflow/report/report.html.j2``; the captions beside it a
 
 import base64
 import io
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,11 +21,14 @@ from PIL import Image
 from transferability.accuracies import bases_at_chance, read_accuracies
 from transferability.answers import Answer, answers
 from transferability.files import read_json
+from transferability.groups import read_titles
+from transferability.labels import visible
 from transferability.names import LAYER_NAMES
 from transferability.report_tables import JOBS, MAKERS, Sheet, points, sheet_of, sheet_of_file, table_views
 from transferability.runs import hours_by_device, jobs, makers
-from transferability.splits import KINDS_IN_WORDS
+from transferability.splits import GROUPED, KINDS_IN_WORDS
 from transferability.statistics import WAYS_OF_REUSE, missing_networks
+from transferability.store import ImageClass
 from transferability.study import PROJECT, Key, Study, without_running
 
 TEXTS = PROJECT / "workflow" / "report"
@@ -132,6 +136,7 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
     expected = [(split, seed, network.name) for split, seed, network in study.networks()]
     missing = missing_networks(accuracies, expected)
     curves = list(files.learning_curves.items())
+    titles = read_titles(study.groups_file) if study.groups_file else {}
     tables = {**files.tables, "accuracies": files.accuracies}
     return Page(
         study=study.config["study"],
@@ -151,8 +156,8 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
         filters=_picture("First-layer filters of the bases", files.filters, "first_layer_filters"),
         contact_sheet=_picture("The data", files.contact_sheet, "contact_sheet"),
         halves=_there(_picture(f"Halves of {split}", path, "halves") for split, path in files.halves.items()),
-        splits=[_split(read_json(path)) for path in files.splits.values() if path.exists()],
-        config=yaml.safe_dump(without_running(study.config), sort_keys=False, allow_unicode=True),
+        splits=[_split(read_json(path), titles) for path in files.splits.values() if path.exists()],
+        config=_printed(without_running(study.config)),
         jobs=sheet_of("jobs", JOBS, jobs_made),
         makers=sheet_of("made_with", MAKERS, makers(networks)),
         warning=bases_at_chance(accuracies),
@@ -175,7 +180,7 @@ def caption(name: str) -> str:
 def _facts(study: Study, accuracies: pd.DataFrame, jobs_made: pd.DataFrame) -> Iterator[tuple[str, str]]:
     """What the study is of, in numbers."""
     networks, training = study.config["networks"], study.hyperparameters["base"]
-    yield "data set", str(study.config["dataset"])
+    yield "data set", visible(str(study.config["dataset"]))
     yield "network", str(networks["architecture"])
     yield "splits", ", ".join(study.splits)
     yield "seeds", ", ".join(map(str, study.seeds))
@@ -235,8 +240,20 @@ def picture_source(path: Path) -> str:
 _WEBP_HEIGHT = 16383  # the format has no higher pictures
 
 
-def _split(content: Mapping[str, Any]) -> dict[str, Any]:
-    """A split's halves with their classes, named by their groups where they have any."""
+def _printed(config: Mapping[str, Any]) -> str:
+    """A config as YAML, of whatever types it was read into."""
+    plain = json.loads(json.dumps(config, default=str))
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+
+
+def _split(content: Mapping[str, Any], titles: Mapping[str, str]) -> dict[str, Any]:
+    """A split's halves with their classes, named by their titles and their groups where they have any."""
+
+    def shown(c: Mapping[str, str]) -> str:
+        title, group = titles.get(c["name"], ""), c["group"] if content["kind"] != GROUPED else ""
+        name = ImageClass(c["name"], title=title).shown
+        return visible(f"{name}, {group}" if group and title else f"{name} ({group})" if group else name)
+
     return {
         "name": content["split"],
         "halves": [
@@ -244,10 +261,7 @@ def _split(content: Mapping[str, Any]) -> dict[str, Any]:
                 "half": half,
                 "training": f"{part['training_images']:,}",
                 "validation": f"{part['validation_images']:,}",
-                "classes": [
-                    c["name"] + (f" ({c['group']})" if c["group"] and content["kind"] != "grouped" else "")
-                    for c in part["classes"]
-                ],
+                "classes": [shown(c) for c in part["classes"]],
             }
             for half, part in content["halves"].items()
         ],

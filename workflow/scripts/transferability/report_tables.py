@@ -9,7 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from transferability.accuracies import read_accuracies
+from transferability.accuracies import read_accuracies, read_table
+from transferability.files import csv_of
+from transferability.labels import visible
 from transferability.runs import MAKER_COLUMNS
 from transferability.splits import KINDS_IN_WORDS
 from transferability.statistics import WAYS_OF_REUSE
@@ -52,12 +54,12 @@ class Sheet:
 
 
 def sheet_of_file(name: str, view: TableView, path: Path) -> Sheet:
-    table = read_accuracies(path) if name == "accuracies" else pd.read_csv(path)
-    return _made_sheet(name, view, table, path.read_text(encoding="utf-8"))
+    table = read_accuracies(path) if name == "accuracies" else read_table(path)
+    return _made_sheet(name, view, table, path.read_bytes().decode())
 
 
 def sheet_of(name: str, view: TableView, table: pd.DataFrame) -> Sheet:
-    return _made_sheet(name, view, table, table.to_csv(index=False))
+    return _made_sheet(name, view, table, csv_of(table))
 
 
 def _made_sheet(name: str, view: TableView, table: pd.DataFrame, text: str) -> Sheet:
@@ -81,7 +83,7 @@ def _cell(value: Any, show: Callable[[Any], str]) -> Cell:
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return Cell("", "", is_number=False)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return Cell(show(value), repr(value) if is_number else str(value), is_number)
+    return Cell(visible(show(value)), repr(value) if is_number else visible(str(value)), is_number)
 
 
 def _minus(text: str) -> str:

@@ -5,9 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from transferability.accuracies import collect_contents
+from transferability.accuracies import collect_contents, read_table
 from transferability.checkpoints import first_layer_weights
 from transferability.figure_style import save
 from transferability.figures import first_layer_filters, learning_curves
@@ -76,7 +74,7 @@ def _draw_learning_curves(there: Mapping[Key, Path], colours: Mapping[str, str],
     pictures = {}
     for split, seed in sorted({(split, seed) for split, seed, _ in there}):
         histories = {
-            name: pd.read_csv(_files(path).history)
+            name: read_table(_files(path).history)
             for (of_split, of_seed, name), path in there.items()
             if (of_split, of_seed) == (split, seed) and _files(path).history.exists()
         }

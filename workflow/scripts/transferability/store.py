@@ -38,10 +38,19 @@ STORE_VERSION = 2
 
 @dataclass(frozen=True)
 class ImageClass:
-    """A class of the data set; its group is empty where the data set has no grouping."""
+    """A class of the data set; its group is empty where the data set has no grouping.
+
+    Its title is a readable name, empty where there is none: it is shown, and nothing depends on it.
+    """
 
     name: str
     group: str = ""
+    title: str = ""
+
+    @property
+    def shown(self) -> str:
+        """What people read: ``tabby cat (n02123045)``, or the name alone."""
+        return f"{self.title} ({self.name})" if self.title not in ("", self.name) else self.name
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import torch
 
 from transferability.accuracies import STATISTICS, collect, read_accuracies
 from transferability.checkpoints import copy_layers, load_weights, read_about
-from transferability.files import read_json, sha256_of
+from transferability.files import csv_of, read_json, sha256_of
 from transferability.groups import grouped, read_groups
 from transferability.names import Network
 from transferability.networks import build_network
@@ -266,15 +266,15 @@ def verify_tables(
     """
 
     def check(path: Path, expected: str) -> None:
-        if path.read_text(encoding="utf-8") != expected:
+        if path.read_bytes() != expected.encode():
             raise VerificationError("not what its inputs give; delete it to have it made again")
 
     def check_table(name: str, path: Path) -> None:
         made = TABLES[name](read_accuracies(accuracies), statistic, tolerated_loss)
-        check(path, made if isinstance(made, str) else made.to_csv(index=False))
+        check(path, made if isinstance(made, str) else csv_of(made))
 
     accuracies = tables["accuracies"]
-    yield verified(str(accuracies), lambda: check(accuracies, collect(metrics).to_csv(index=False)))
+    yield verified(str(accuracies), lambda: check(accuracies, csv_of(collect(metrics))))
     for name, path in tables.items():
         if name in TABLES:
             yield verified(str(path), partial(check_table, name, path))

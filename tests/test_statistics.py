@@ -10,7 +10,6 @@ from transferability.accuracies import beside_bases, read_published
 from transferability.answers import headline
 from transferability.names import LAYER_NAMES, Network
 from transferability.statistics import (
-    STUDENT_T,
     _interval,
     compare,
     deepest_within,

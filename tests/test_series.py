@@ -1,5 +1,6 @@
 """The series engine: what is copied and frozen, independence of siblings, and going on after an interruption."""
 
+import csv
 import json
 import os
 import random
@@ -10,6 +11,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -17,12 +19,14 @@ from torch import nn
 
 from support import dying_after, files_in, train_until_it_dies
 from transferability import networks, series
+from transferability.accuracies import BALANCED
 from transferability.architectures.mini_caffenet import mini_caffenet
-from transferability.checkpoints import CheckpointError
+from transferability.checkpoints import CheckpointError, read_about, save_checkpoint
 from transferability.interruption import Interrupted
 from transferability.layers import Architecture, he_normal
 from transferability.names import LAYER_NAMES, Network
-from transferability.series import NetworkFiles, Recipe, Running, TrainingError, accuracies_of, train
+from transferability.scores import accuracies_of, balanced_accuracy
+from transferability.series import NetworkFiles, Recipe, Running, TrainingError, evaluate, train
 from transferability.splits import whole_split
 
 DEPTHS = (1, 3, 7)
@@ -420,12 +424,94 @@ class TestProtocol:
         assert not list(tmp_path.glob("*.safetensors"))
 
     def test_statistics_of_a_history(self):
-        history = [{"validation_top1": i / 100, "validation_top5": 0.5} for i in (*range(20), 3)]
+        history = [
+            {"validation_top1": i / 100, "validation_top5": 0.5, "validation_balanced": i / 200} for i in (*range(20), 3)
+        ]
         result = accuracies_of(history)
         assert result["top1_final"] == 0.03
         assert result["top1_best"] == 0.19
         assert result["top1_mean_best10"] == pytest.approx(sum(range(10, 20)) / 1000)
         assert result["top5_mean_best10"] == 0.5
+        assert result["balanced_mean_best10"] == pytest.approx(sum(range(10, 20)) / 2000)
+
+    def test_a_history_that_lacks_an_accuracy_somewhere_has_no_best_of_it(self):
+        history = [{"validation_top1": 0.5, "validation_top5": 0.5}] * 2
+        assert [accuracies_of(history)[name] for name in BALANCED] == [None] * 3
+        history = [*history, {"validation_top1": 0.5, "validation_top5": 0.5, "validation_balanced": 0.4}]
+        assert [accuracies_of(history)[name] for name in BALANCED] == [0.4, None, None]
+
+    def test_a_state_from_before_balanced_accuracy_goes_on_with_a_gap(self, recipe, running, tmp_path):
+        class Earlier(dying_after(13)):
+            def save(self, state):
+                history = [{k: v for k, v in row.items() if k != "validation_balanced"} for row in state.progress["history"]]
+                super().save(replace(state, progress=state.progress | {"history": history}))
+
+        undisturbed, files = files_in(tmp_path / "undisturbed", "baseA"), files_in(tmp_path, "baseA")
+        train(recipe, undisturbed, None, replace(running, states=tmp_path / "other states"))
+        train_dying_and_again(Earlier, recipe, files, None, running)
+        (there,), (whole,) = files.values(), undisturbed.values()
+        assert there.checkpoint.read_bytes() == whole.checkpoint.read_bytes()
+        rows, complete = (list(csv.DictReader(one.history.open())) for one in (there, whole))
+        assert [row["validation_balanced"] == "" for row in rows] == [True, True, False, False]
+        assert [row | {"validation_balanced": ""} for row in rows] == [row | {"validation_balanced": ""} for row in complete]
+        metrics, expected = (json.loads(one.metrics.read_text()) for one in (there, whole))
+        assert metrics["balanced_best"] is None
+        assert {k: metrics[k] for k in ("balanced_final", "identity")} == {
+            k: expected[k] for k in ("balanced_final", "identity")
+        }
+
+    @pytest.mark.parametrize("counts", [(5, 5, 5), (1, 30, 4), (7, 0, 2)])
+    def test_balanced_accuracy_is_the_mean_of_the_classes_own(self, counts):
+        targets = np.repeat(np.arange(3), counts)
+        right = np.random.default_rng(0).random(len(targets)) < 0.4
+        of_classes = [right[targets == i].mean() for i in range(3) if counts[i]]
+        assert balanced_accuracy(right, targets) == pytest.approx(sum(of_classes) / len(of_classes))
+        if len(set(counts)) == 1:
+            assert balanced_accuracy(right, targets) == pytest.approx(right.mean())
+
+    def test_recorded_balanced_accuracy_is_that_of_the_checkpoint(self, recipe, running, tmp_path):
+        """On classes of 5, 5 and 1 validation images, by a count of its own."""
+        classes = recipe.split.halves["B"]
+        labels = recipe.store.labels
+        rare = [i for i in range(recipe.store.training_count, len(labels)) if labels[i] == classes[0]]
+        uneven = np.where(np.isin(np.arange(len(labels)), rare[1:]), 255, labels).astype(labels.dtype)
+        recipe = replace(recipe, store=replace(recipe.store, labels=uneven))
+        files = files_in(tmp_path, "baseB")
+        train(recipe, files, None, running)
+        metrics = json.loads((tmp_path / "baseB.metrics.json").read_text())
+        found = evaluate(recipe, Network.parse("baseB"), load_file(tmp_path / "baseB.safetensors"), "cpu")
+        assert metrics["balanced_final"] == found.balanced
+        sixths = metrics["balanced_final"] * 3 - np.arange(2)  # less the image of the rare class, wrong or right
+        assert any(abs(5 * x - round(5 * x)) < 1e-9 for x in sixths)
+        assert metrics["chance"] == pytest.approx(5 / 11)
+
+    def test_a_large_loss_that_training_brings_down_is_no_explosion(self, recipe, running, bases, tmp_path):
+        """The features of the copied layers are so large that the first loss is beyond the limit by far."""
+        weights = load_file(bases / "baseA.safetensors")
+        large = tmp_path / "large" / "baseA.safetensors"
+        large.parent.mkdir()
+        weights["conv1.0.weight"] *= 100
+        weights["conv1.0.bias"] *= 100
+        save_checkpoint(large, weights, read_about(bases / "baseA.safetensors"))
+        slow = replace(recipe, hyperparameters=replace(recipe.hyperparameters, learning_rate=1e-7))
+        train(slow, files_in(tmp_path, "A1B"), large, running)
+        assert (tmp_path / "A1B.safetensors").exists()
+
+    def test_of_a_loss_that_was_too_large_at_first_the_base_is_named_with_its_rate(
+        self, recipe, running, bases, tmp_path
+    ):
+        weights = load_file(bases / "baseA.safetensors")
+        large = tmp_path / "large" / "baseA.safetensors"
+        large.parent.mkdir()
+        weights["conv1.0.weight"] *= 1e9
+        save_checkpoint(large, weights, read_about(bases / "baseA.safetensors"))
+        message = (
+            r"A1B: the loss is [\d.]+e\+\d+ at iteration 1, before its first update: the features of baseA's layers are "
+            r"too large; lower the learning rate of base networks \(0\.02\), or its own \(0\.005\)"
+        )
+        slow = replace(recipe, hyperparameters=replace(recipe.hyperparameters, learning_rate=0.005))
+        with pytest.raises(TrainingError, match=message):
+            train(slow, files_in(tmp_path, "A1B"), large, running)
 
 
 @pytest.fixture

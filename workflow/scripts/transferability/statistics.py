@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import t as students_t
 
-from transferability.accuracies import doubtful, meaningless
+from transferability.accuracies import doubtful, meaningless, require_statistic
 from transferability.names import COPYING, DEEPEST_CUT, HALVES, LAYER_NAMES, TREATMENTS, Network, Series
 from transferability.splits import GROUPED, RANDOM
 
@@ -336,8 +336,11 @@ def compare(ours: pd.DataFrame, published: pd.DataFrame, statistic: str) -> pd.D
 
     ``relative`` differences are shares of the base's accuracy, for data sets on which bases differ. Columns end in
     ``_ours`` and ``_published``; where one study has no such networks, they are empty. Random filters know no classes,
-    so their networks are compared over all kinds of splits: the paper has them for the whole set only.
+    so their networks are compared over all kinds of splits: the paper has them for the whole set only. ValueError if
+    networks of either lack the statistic.
     """
+    for accuracies in (ours, published):
+        require_statistic(accuracies, statistic)
     key = ["treatment", "kind", "n"]
     tables = [differences_to_base(accuracies, statistic) for accuracies in (ours, published)]
     table = tables[0].merge(tables[1], on=key, how="outer", suffixes=("_ours", "_published"))

@@ -470,48 +470,71 @@ class TestProtocol:
             assert balanced_accuracy(right, targets) == pytest.approx(right.mean())
 
     def test_recorded_balanced_accuracy_is_that_of_the_checkpoint(self, recipe, running, tmp_path):
-        """On classes of 5, 5 and 1 validation images, by a count of its own."""
-        classes = recipe.split.halves["B"]
-        labels = recipe.store.labels
-        rare = [i for i in range(recipe.store.training_count, len(labels)) if labels[i] == classes[0]]
-        uneven = np.where(np.isin(np.arange(len(labels)), rare[1:]), 255, labels).astype(labels.dtype)
-        recipe = replace(recipe, store=replace(recipe.store, labels=uneven))
-        files = files_in(tmp_path, "baseB")
-        train(recipe, files, None, running)
+        """On classes of 5, 5 and 1 validation images, the others of the last having become another half's."""
+        store, classes = recipe.store, recipe.split.halves["B"]
+        positions = np.arange(store.training_count, len(store.labels))
+        labels = store.labels.copy()
+        labels[positions[labels[positions] == classes[0]][1:]] = recipe.split.halves["A"][0]
+        recipe = replace(recipe, store=replace(store, labels=labels))
+        train(recipe, files_in(tmp_path, "baseB"), None, running)
+        weights = load_file(tmp_path / "baseB.safetensors")
+        network = mini_caffenet((16, 16, 1), len(classes))
+        network.load_state_dict(weights)
+        network.eval()
+        of_classes = []
+        for target, of_class in enumerate(classes):
+            images = store.images[positions[labels[positions] == of_class]]
+            batch = torch.from_numpy((images.astype("float32") - store.mean_image(classes)) / 64.0)
+            of_classes.append((network(batch.permute(0, 3, 1, 2)).argmax(1) == target).double().mean().item())
         metrics = json.loads((tmp_path / "baseB.metrics.json").read_text())
-        found = evaluate(recipe, Network.parse("baseB"), load_file(tmp_path / "baseB.safetensors"), "cpu")
-        assert metrics["balanced_final"] == found.balanced
-        sixths = metrics["balanced_final"] * 3 - np.arange(2)  # less the image of the rare class, wrong or right
-        assert any(abs(5 * x - round(5 * x)) < 1e-9 for x in sixths)
+        assert metrics["balanced_final"] == pytest.approx(np.mean(of_classes))
+        assert metrics["balanced_final"] == evaluate(recipe, Network.parse("baseB"), weights, "cpu").balanced
         assert metrics["chance"] == pytest.approx(5 / 11)
 
-    def test_a_large_loss_that_training_brings_down_is_no_explosion(self, recipe, running, bases, tmp_path):
-        """The features of the copied layers are so large that the first loss is beyond the limit by far."""
-        weights = load_file(bases / "baseA.safetensors")
-        large = tmp_path / "large" / "baseA.safetensors"
-        large.parent.mkdir()
-        weights["conv1.0.weight"] *= 100
-        weights["conv1.0.bias"] *= 100
-        save_checkpoint(large, weights, read_about(bases / "baseA.safetensors"))
-        slow = replace(recipe, hyperparameters=replace(recipe.hyperparameters, learning_rate=1e-7))
-        train(slow, files_in(tmp_path, "A1B"), large, running)
-        assert (tmp_path / "A1B.safetensors").exists()
-
-    def test_of_a_loss_that_was_too_large_at_first_the_base_is_named_with_its_rate(
-        self, recipe, running, bases, tmp_path
+    @pytest.mark.parametrize("stop_after", [3, None])
+    def test_a_large_loss_that_training_brings_down_is_no_explosion(
+        self, stop_after, recipe, running, bases, tmp_path
     ):
-        weights = load_file(bases / "baseA.safetensors")
-        large = tmp_path / "large" / "baseA.safetensors"
-        large.parent.mkdir()
-        weights["conv1.0.weight"] *= 1e9
-        save_checkpoint(large, weights, read_about(bases / "baseA.safetensors"))
+        """The copied layers' features are so large that the first losses are beyond the limit on average."""
+        large, slow = with_large_features(bases, tmp_path, 1e3), at_rate(recipe, 3e-6)
+        files = files_in(tmp_path, "A7B")
+        if stop_after:
+            train_until_it_dies(dying_after(stop_after), slow, files, large, running)
+        train(slow, files, large, running)
+        rows = list(csv.DictReader((tmp_path / "A7B.history.csv").open()))
+        assert float(rows[0]["training_loss"]) > series.EXPLOSION * np.log(3) > float(rows[-1]["validation_loss"])
+
+    @pytest.mark.parametrize(
+        ("factor", "rate", "where"),
+        [
+            (1e3, 0.005, r"236\.\d+ at iteration 1, before any update"),
+            (1e3, 3e-5, r"[\d.]+ at iteration 11 and was 236\.\d+ before the first update"),
+        ],
+    )
+    def test_of_a_loss_that_was_too_large_at_first_the_base_is_named_with_its_rate(
+        self, factor, rate, where, recipe, running, bases, tmp_path
+    ):
+        large = with_large_features(bases, tmp_path, factor)
         message = (
-            r"A1B: the loss is [\d.]+e\+\d+ at iteration 1, before its first update: the features of baseA's layers are "
-            r"too large; lower the learning rate of base networks \(0\.02\), or its own \(0\.005\)"
+            rf"A7B: the loss is {where}: the features of baseA's layers are too large; "
+            rf"lower the learning rate of base networks \(0\.02\), or its own \({rate:g}\)"
         )
-        slow = replace(recipe, hyperparameters=replace(recipe.hyperparameters, learning_rate=0.005))
         with pytest.raises(TrainingError, match=message):
-            train(slow, files_in(tmp_path, "A1B"), large, running)
+            train(at_rate(recipe, rate), files_in(tmp_path, "A7B"), large, running)
+
+
+def with_large_features(bases, folder, factor):
+    """A copy of baseA whose fc7 gives features so many times larger."""
+    path = folder / "large" / "baseA.safetensors"
+    path.parent.mkdir()
+    weights = load_file(bases / "baseA.safetensors")
+    large = {key: tensor * factor if key.startswith("fc7") else tensor for key, tensor in weights.items()}
+    save_checkpoint(path, large, read_about(bases / "baseA.safetensors"))
+    return path
+
+
+def at_rate(recipe, rate):
+    return replace(recipe, hyperparameters=replace(recipe.hyperparameters, learning_rate=rate))
 
 
 @pytest.fixture

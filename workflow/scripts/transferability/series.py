@@ -211,6 +211,7 @@ class _Pupil:
         self._losses: list[float] = []  # of the updates since the last evaluation
         self._unread_losses: list[torch.Tensor] = []  # the latest of them, which the device may still be computing
         self._exploded = EXPLOSION * math.log(classes)
+        self._first_loss = 0.0  # before the first update
         self._go_on(states.load())
 
     def update(self, features: torch.Tensor, targets: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:
@@ -231,6 +232,8 @@ class _Pupil:
         if self._unread_losses:
             self._losses += torch.stack(self._unread_losses).tolist()
             self._unread_losses.clear()
+        if self._losses and self.updates == len(self._losses):
+            self._first_loss = self._losses[0]
         return self._losses
 
     def logits(self, features: torch.Tensor) -> torch.Tensor:
@@ -249,8 +252,7 @@ class _Pupil:
 
     def record(self, loss: float, top1: float, top5: float, balanced: float) -> None:
         """Add an evaluation to the history, or note a failure if the loss has exploded since the last one."""
-        losses = self._losses_since_evaluation()
-        training_loss = fmean(losses)
+        training_loss = fmean(self._losses_since_evaluation())
         if not math.isfinite(loss) or self._has_exploded(loss, ends=self.updates == self._settings.iterations):
             self.failure = self._explosion(loss)
             return
@@ -260,15 +262,16 @@ class _Pupil:
         self._losses.clear()
 
     def _has_exploded(self, now: float, ends: bool = False) -> bool:
-        """Whether the losses since the last evaluation are beyond the limit, and training does not bring them down.
+        """Whether the losses since the last evaluation, and the loss now, are such as no training brings down.
 
-        The first of them is a loss that training has not made, or has made before. So a network that comes down from
-        it, as from that of a base's large features before the first update, goes on, unless training ends.
+        A loss before the first update, as of a base's large features, is none of training's doing: only what is larger
+        still is an explosion, unless training ends without having brought it down.
         """
         mean = fmean(self._losses)
         if not math.isfinite(mean):  # weights that are not numbers never get better
             return True
-        return mean >= self._exploded and now >= (self._exploded if ends else max(self._exploded, self._losses[0]))
+        given = 0.0 if ends else self._first_loss
+        return min(mean, now) >= self._exploded and min(mean, now) > given
 
     def _explosion(self, validation_loss: float) -> str:
         """What went wrong at which iteration."""
@@ -278,8 +281,9 @@ class _Pupil:
         loss = validation_loss if iteration in good else self._losses[iteration - since - 1]
         where = f"{self.network.name}: the loss is {loss:g} at iteration {iteration}"
         rate = f"({self._settings.learning_rate:g})"
-        if iteration == 1:  # the loss of the weights and images as they were given
-            return f"{where}, before its first update: {self._source}, or its own {rate}"
+        if not self._first_loss < self._exploded:  # of the weights and images as they were given
+            where += f" and was {self._first_loss:g} before the first update" if iteration > 1 else ", before any update"
+            return f"{where}: {self._source}, or its own {rate}"
         return f"{where}; lower its learning rate {rate}"
 
     def save_state(self) -> None:
@@ -298,6 +302,7 @@ class _Pupil:
             "layers": self._layers,
             "history": self.history,
             "losses": losses,
+            "first_loss": self._first_loss,
             "seconds": self.seconds,
         }
         self._states.save(TrainingState(self._states.identity, self.updates, tensors, progress))
@@ -320,6 +325,7 @@ class _Pupil:
         self.history = list(state.progress["history"])
         self.seconds = state.progress["seconds"]
         self._losses = list(state.progress["losses"])
+        self._first_loss = state.progress.get("first_loss", 0.0)  # an earlier version's states lack it
 
     def _own_buffers(self) -> dict[str, torch.Tensor]:
         """Such as batch norm's running statistics; those of frozen layers never change and are left out."""

@@ -197,6 +197,16 @@ def all_pairs(accuracies: pd.DataFrame, first: str, second: str, statistic: str)
     return pairs[[*key, "n", "first", "second", "difference", "left_out"]]
 
 
+def dead_means(accuracies: pd.DataFrame, first: str, second: str, statistic: str) -> pd.DataFrame:
+    """The mean difference by kind of split and n where bases at chance make every pair meaningless: to be crossed out.
+
+    Columns: kind, n, mean.
+    """
+    groups = all_pairs(accuracies, first, second, statistic).groupby(["kind", "n"])
+    table = groups.agg(mean=("difference", "mean"), dead=("left_out", "all")).reset_index()
+    return table[table["dead"]].drop(columns="dead")
+
+
 def paired_effects(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
     """`EFFECTS` by kind of split and n: mean of paired differences, with a 95 % interval, ``low`` to ``high``.
 

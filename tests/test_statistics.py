@@ -283,9 +283,9 @@ def lines_of(text, words):
 @pytest.mark.parametrize(
     ("losses", "words"),
     [
-        ({7: 0.01}, "up to layer 7 (fc7) of n = 7 tried"),
+        ({7: 0.01}, "up to layer 7 (fc7), of n = 7 tried"),
         ({7: 0.05}, "no layer of n = 7 tried"),
-        ({3: 0.01, 5: 0.05, 7: 0.01}, "up to layer 3 (conv3) of n = 3, 5, 7 tried (but n = 7 too)"),
+        ({3: 0.01, 5: 0.05, 7: 0.01}, "up to layer 3 (conv3), of n = 3, 5, 7 tried (but n = 7 too)"),
         ({1: 0.05, 2: 0.05, 3: 0.05}, "no layer of n = 1-3 tried"),
         (dict.fromkeys(range(1, 8), 0.05), "no layer"),
     ],

@@ -134,7 +134,7 @@ def at_chance(accuracies: pd.DataFrame) -> pd.Series:
     learned = binom.sf(np.rint(top1 * images) - 1, images, chance) <= SIGNIFICANCE
     too_few = ~learned & ((chance**images > SIGNIFICANCE) | (top1 > (1 + chance) / 2))
     unknown = too_few | np.isnan(chance) | np.isnan(images)
-    return pd.Series(pd.array(~learned, dtype="boolean"), index=accuracies.index).mask(unknown)
+    return pd.Series(~learned, index=accuracies.index, dtype="boolean").mask(unknown)
 
 
 def meaningless(accuracies: pd.DataFrame) -> pd.Series:
@@ -185,8 +185,8 @@ def require_statistic(accuracies: pd.DataFrame, statistic: str) -> None:
     lacking = accuracies[accuracies[statistic].isna()]
     if len(lacking):
         raise ValueError(
-            f"figures.statistic: is {statistic}, which {_named(lacking)} lack, since they are published or were trained "
-            "before it was recorded; take a statistic of top1, such as top1_final, which all networks have"
+            f"figures.statistic: is {statistic}, which {_named(lacking)} lack, since they were published without it or "
+            "trained before it was recorded; take a statistic of top1, such as top1_final, which all networks have"
         )
 
 

@@ -44,7 +44,9 @@ class ReusableLayers:
     @property
     def _tried(self) -> str:
         """Which depths were, unless all were that there are."""
-        return f" of n = {enumerated(list(self.verdicts))} tried" if len(self.verdicts) < DEEPEST_CUT else ""
+        if len(self.verdicts) == DEEPEST_CUT:
+            return ""
+        return f"{',' * bool(self.deepest)} of n = {enumerated(list(self.verdicts))} tried"
 
     @property
     def _beyond_a_gap(self) -> str:

@@ -1,7 +1,7 @@
 """How all figures look, and how they are written: one place."""
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -85,6 +85,21 @@ def depth_axis(axes: Axes, depths: list[int]) -> None:
     axes.grid(axis="x", visible=False)
 
 
+def depth_limits(depths: Sequence[int]) -> tuple[float, float]:
+    """Where an axis of depths begins and ends: of few, with room beside them, so that nothing is drawn too wide."""
+    low, high = min(depths, default=1), max(depths, default=1)
+    spare = max(0.0, (_LEAST_DEPTHS - 1 - (high - low)) / 2)
+    return low - 0.55 - spare, high + 0.55 + spare
+
+
+_LEAST_DEPTHS = 4  # that an axis has room for
+
+
+def beside(count: int, step: float) -> list[float]:
+    """Offsets of things that stand beside each other, together in the middle of their tick."""
+    return [step * (i - (count - 1) / 2) for i in range(count)]
+
+
 def shared_legend(figure: Figure, panels: Iterable[Axes], place: Any, columns: int) -> None:
     """One legend for everything that some panel has, each thing once."""
     handles = _legend_handles(panels)
@@ -117,7 +132,9 @@ def _legend_handles(panels: Iterable[Axes]) -> dict[str, Any]:
 
 def legend_below(axes: Axes) -> None:
     """A legend that hides nothing, wherever the lines of a study go."""
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17))
+    handles = _legend_handles([axes])
+    if handles:
+        axes.legend(list(handles.values()), list(handles), loc="upper center", bbox_to_anchor=(0.5, -0.17))
 
 
 def number_difference(axes: Axes, number: int, x: float, upper: float, lower: float) -> None:
@@ -129,8 +146,10 @@ def number_difference(axes: Axes, number: int, x: float, upper: float, lower: fl
 
 
 def question(axes: Axes, x: ArrayLike, y: ArrayLike) -> None:
-    """Mark points that may mean nothing, above them, since a base is judged on too few images to tell it from chance."""
-    above = axes.transData + ScaledTranslation(0, 9 / 72, axes.get_figure(root=True).dpi_scale_trans)
+    """Mark points, above them, that may mean nothing: a base is judged on too few images to tell it from chance."""
+    if not np.size(x):
+        return
+    above = axes.transData + ScaledTranslation(0, 9 / 72, axes.figure.dpi_scale_trans)
     style: dict[str, Any] = {"linestyle": "none", "marker": "$?$", "color": QUIET, "markersize": 6, "zorder": 4}
     axes.plot(x, y, label="a base may be at chance: too few images to tell", transform=above, **style)
 

@@ -197,7 +197,7 @@ STATISTICS_IN_WORDS: Mapping[str, str] = {
 def _answer(answer: Answer, tolerated_loss: float) -> dict[str, Any]:
     return {
         "halves": KINDS_IN_WORDS[answer.kind],
-        "base": f"{100 * answer.base:.1f} %",
+        "base": answer.base_in_words,
         "differences": [(what, points(mean)) for what, mean in answer.differences.items()],
         "reuse": [
             {

@@ -159,11 +159,8 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
             running.say(f"{len(files) - len(open_networks)} of {len(files)} networks were finished before and are kept")
         if not open_networks:
             return
-        layers = source_weights(recipe, open_networks[0], source)
-        of_source = _source_in_words(open_networks[0], source)
-        pupils = [
-            _Pupil(recipe, network, layers, of_source, folders[network], running.device) for network in open_networks
-        ]
+        given = _Source(source_weights(recipe, open_networks[0], source), _why_large(open_networks[0], source))
+        pupils = [_Pupil(recipe, network, given, folders[network], running.device) for network in open_networks]
         _train_in_lock_step(recipe, pupils, running, stop)
         for pupil in pupils:
             if pupil.failure is None:
@@ -175,6 +172,13 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
             raise TrainingError("; ".join([*failures, f"{kept} of {len(files)} networks are finished and kept"]))
 
 
+class _Source(NamedTuple):
+    """What the networks of a job copy layers from, and where a large loss before the first update would come from."""
+
+    weights: Mapping[str, torch.Tensor]
+    why_large: str
+
+
 class _Pupil:
     """A network in training."""
 
@@ -182,8 +186,7 @@ class _Pupil:
         self,
         recipe: Recipe,
         network: Network,
-        source_weights: Mapping[str, torch.Tensor],
-        source: str,
+        source: "_Source",
         states: StateFolder,
         device: str,
     ) -> None:
@@ -191,7 +194,7 @@ class _Pupil:
         self.network = network
         self.key = (recipe.seed, recipe.split.name, network.name)
         self.model = build_network(recipe.architecture, recipe.seen_shape, classes, *self.key)
-        copy_layers(source_weights, self.model, network.copied)
+        copy_layers(source.weights, self.model, network.copied)
         self._layers = hashlib.sha256(repr(self.model).encode()).hexdigest()
         self.model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         for layer in self.model[: network.frozen]:
@@ -205,7 +208,7 @@ class _Pupil:
         self._states = states
         self.updates = 0
         self.failure: str | None = None  # why it cannot go on
-        self._source = source  # of what it begins with, in words
+        self._source = source
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0
         self._losses: list[float] = []  # of the updates since the last evaluation
@@ -282,8 +285,10 @@ class _Pupil:
         where = f"{self.network.name}: the loss is {loss:g} at iteration {iteration}"
         rate = f"({self._settings.learning_rate:g})"
         if not self._first_loss < self._exploded:  # of the weights and images as they were given
-            where += f" and was {self._first_loss:g} before the first update" if iteration > 1 else ", before any update"
-            return f"{where}: {self._source}, or its own {rate}"
+            before = ", before any update"
+            if iteration > 1:
+                before = f" and was {self._first_loss:g} before the first update"
+            return f"{where}{before}: {self._source.why_large}, or its own {rate}"
         return f"{where}; lower its learning rate {rate}"
 
     def save_state(self) -> None:
@@ -332,7 +337,7 @@ class _Pupil:
         return dict(self.model[self.network.frozen :].named_buffers())
 
 
-def _source_in_words(network: Network, source: Path | None) -> str:
+def _why_large(network: Network, source: Path | None) -> str:
     """What a network's large loss before its first update comes from, and what to do about it."""
     if network.base is None or source is None:
         return "the images or the weights as drawn are too large; raise preprocessing.scale, or lower a learning rate"

@@ -197,14 +197,10 @@ def all_pairs(accuracies: pd.DataFrame, first: str, second: str, statistic: str)
     return pairs[[*key, "n", "first", "second", "difference", "left_out"]]
 
 
-def dead_means(accuracies: pd.DataFrame, first: str, second: str, statistic: str) -> pd.DataFrame:
-    """The mean difference by kind of split and n where bases at chance make every pair meaningless: to be crossed out.
-
-    Columns: kind, n, mean.
-    """
-    groups = all_pairs(accuracies, first, second, statistic).groupby(["kind", "n"])
-    table = groups.agg(mean=("difference", "mean"), dead=("left_out", "all")).reset_index()
-    return table[table["dead"]].drop(columns="dead")
+def dead_depths(accuracies: pd.DataFrame, first: str, second: str, statistic: str) -> list[int]:
+    """The n at which there are pairs, but bases at chance make all of them meaningless."""
+    dead = all_pairs(accuracies, first, second, statistic).groupby("n")["left_out"].all()
+    return [int(n) for n in dead.index[dead]]
 
 
 def paired_effects(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:

@@ -152,6 +152,9 @@ def effects(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]
             axes.set_xlim(*depth_limits(depths))
             axes.grid(axis="x", visible=False)
             axes.set_visible(bool(axes.get_legend_handles_labels()[0]))
+    for row in panels:
+        if not any(axes.containers or len(axes.collections) for axes in row):  # nothing but crosses
+            row[0].set_ylim(-1, 1)
     for column in panels.T:
         lowest = [axes for axes in column if axes.get_visible()][-1]
         lowest.tick_params(labelbottom=True)

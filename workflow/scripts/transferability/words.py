@@ -3,9 +3,14 @@
 from collections.abc import Sequence
 
 
-def counted(number: int, noun: str, plural: str = "") -> str:
-    """Like 1 network, 2 networks, 1,234 classes (whose plural is to be given)."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+def plural(number: int, noun: str) -> str:
+    """The noun for so many: network, networks; class, classes."""
+    return noun if number == 1 else f"{noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Like 1 network, 2 networks, 1,234 classes."""
+    return f"{number:,} {plural(number, noun)}"
 
 
 def duration(seconds: float) -> str:

@@ -148,7 +148,7 @@ def doubtful(accuracies: pd.DataFrame) -> pd.Series:
 
 
 def _flagged(accuracies: pd.DataFrame, text: str) -> pd.Series:
-    return accuracies["flag"].str.contains(text, regex=False).fillna(False).astype(bool)
+    return accuracies["flag"].astype("string").str.contains(text, regex=False).fillna(False).astype(bool)
 
 
 def bases_at_chance(accuracies: pd.DataFrame) -> str:

@@ -39,7 +39,7 @@ _MOST_LEARNING_CURVES = 12
 
 FIGURE_TITLES: Mapping[str, str] = {
     "figure2": "Accuracy by depth",
-    "effects": "What co-adaptation and specificity cost, what fine-tuning gains",
+    "effects": "What copied layers cost and gain",
     "figure3": "Dissimilar halves, random filters, and differences to base",
     "reduced": "Fewer images of each class",
 }
@@ -194,7 +194,7 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
         config=yaml.safe_dump(without_running(study.config), sort_keys=False, allow_unicode=True),
         jobs=sheet_of("jobs", JOBS, jobs_made),
         makers=sheet_of("made_with", MAKERS, makers(networks)),
-        networks=[row for treatments, *row in _NETWORKS if treatments <= there],
+        networks=[(name, layers, tells) for needed, name, layers, tells in _NETWORKS if needed <= there],
         warnings=[*bases_at_chance(accuracies).splitlines(), *others_at_chance(accuracies).splitlines()],
         flags=_flags_in_words(accuracies),
         expected=len(expected),

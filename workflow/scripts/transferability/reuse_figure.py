@@ -51,7 +51,8 @@ def reuse_figure(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str,
     green if no more than the tolerated loss is lost, and full if the whole interval says so.
 
     The bars of a depth begin at the base's accuracy with co-adaptation; specificity goes on from where that ends, and
-    so ends where frozen transfer does; beside them is what fine-tuning gains. Where the loss cannot be divided, for
+    so ends where frozen transfer does, if all pairs are there;
+    beside them is what fine-tuning gains. Where the loss cannot be divided, for
     want of selffer networks, it is one grey bar. Lines are the 95 % intervals of the bars at whose ends they are.
 
     Args:

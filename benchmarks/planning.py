@@ -26,7 +26,8 @@ from default_study import copy_of_project
 from report import report
 
 from transferability.files import write_csv, write_json
-from transferability.series import HISTORY_COLUMNS, NetworkFiles, accuracies_of
+from transferability.scores import accuracies_of
+from transferability.series import HISTORY_COLUMNS, NetworkFiles
 from transferability.store import MANIFEST, STORE_FILES
 from transferability.study import Study, read_study
 
@@ -111,7 +112,7 @@ def make_up(project: Path, study: Study) -> None:
         files = NetworkFiles.beside(folder / f"{network.name}.safetensors")
         top1 = random.uniform(0.2, 0.8, EVALUATIONS)
         history = [
-            dict(zip(HISTORY_COLUMNS, (40 * i, 0.01, 1.0, 1.0, value, (1 + value) / 2), strict=True))
+            dict(zip(HISTORY_COLUMNS, (40 * i, 0.01, 1.0, 1.0, value, (1 + value) / 2, value), strict=True))
             for i, value in enumerate(top1, start=1)
         ]
         folder.mkdir(parents=True, exist_ok=True)

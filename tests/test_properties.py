@@ -394,7 +394,8 @@ def test_losses_add_up_and_gains_are_bounded(tmp_path, rows):
     known = effects.dropna(subset="low")
     assert (known["low"] <= known["high"]).all()
     assert set(effects["effect"]) <= set(EFFECTS)
-    means = effects.pivot_table(index=["kind", "n"], columns="effect", values="mean")
+    whole = effects.groupby(["kind", "n"])["left_out"].transform("sum") == 0
+    means = effects[whole].pivot_table(index=["kind", "n"], columns="effect", values="mean")
     parts = ["co-adaptation loss", "specificity loss", "total loss"]
     if set(parts) <= set(means.columns):
         complete = means.dropna(subset=parts)
@@ -418,7 +419,8 @@ def test_pairs_are_the_same_from_either_side(tmp_path, rows, sides):
 @FEW
 def test_every_network_is_summarised_once_and_one_that_is_missing_is_told(tmp_path, rows, data):
     table = collected(tmp_path, rows)
-    assert summarise(table, "top1_final")["networks"].sum() == len(rows)
+    summary = summarise(table, "top1_final")
+    assert summary[["networks", "left_out"]].sum().sum() == len(rows)
     design = full_design(table)
     assert len(design) == len(set(design))
     assert missing_networks(table, design).empty

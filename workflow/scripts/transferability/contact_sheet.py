@@ -32,13 +32,21 @@ def contact_sheet(store: Store) -> Figure:
     title = wrapped(
         f"{store.name}: {count} classes, {store.training_count:,} training and "
         f"{len(store.labels) - store.training_count:,} validation images of {' × '.join(map(str, store.image_shape))}; "
-        f"{_TRAINING} training images a class, then {_VALIDATION} of validation"
+        f"{_shown_of(store, store.training, _TRAINING)} training images a class, then "
+        f"{_shown_of(store, store.validation, _VALIDATION)} of validation"
         + (f" ({len(order)} of the classes)" if len(order) < count else ""),
         width=_TITLE * columns,
         lines=9,
     )
     figure.suptitle(title, **text_style(title))
     return _with_note(figure)
+
+
+def _shown_of(store: Store, part: slice, most: int) -> str:
+    """How many images of a class are shown: from the fewest to the most, where classes have different numbers."""
+    counts = np.bincount(store.labels[part], minlength=len(store.classes)).clip(max=most)
+    low, high = counts.min(), counts.max()
+    return f"{low}" if low == high else f"{low}-{high}"
 
 
 def halves_sheet(store: Store, split: Split) -> Figure:

@@ -284,15 +284,19 @@ class TrainingStream:
 
 
 class ValidationSet:
-    """The validation images of a half, in file order."""
+    """The validation images of a half, in file order.
+
+    Attributes:
+        targets: the class of every image.
+    """
 
     def __init__(self, loader: ImageLoader, targets: NDArray[np.int64], batch_size: int) -> None:
         self._loader = loader
-        self._targets = targets
+        self.targets = targets
         self._batch_size = batch_size
 
     def __len__(self) -> int:
-        return len(self._targets)
+        return len(self.targets)
 
     def batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         started: deque[tuple[NDArray[np.int64], Callable[[], torch.Tensor]]] = deque()
@@ -307,4 +311,4 @@ class ValidationSet:
     def _finished(
         self, chosen: NDArray[np.int64], images: Callable[[], torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        return images(), to_device(self._targets[chosen], self._loader.device)
+        return images(), to_device(self.targets[chosen], self._loader.device)

@@ -14,11 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from test_workflow import Project, _nothing_keeps_running, wait_for  # noqa: F401 - a fixture that is used by being here
+from transferability.config import STAGES
 from transferability.files import write_json
 from transferability.hyperparameters import ENGINE_VERSION
+from transferability.layout import states_folder
 from transferability.progress import FAILED, RUNNING, STOPPED, SUFFIX, JobRecord, Process, read_job_record
 from transferability.status import DONE, SILENT, WAITING, duration, status_of, status_text
-from transferability.study import STAGES, read_study, states_folder
+from transferability.study import read_study
 
 DEFAULT = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
 NOW = 1_800_000_000.0

@@ -18,17 +18,22 @@ sys.path.insert(0, str(Path(workflow.current_basedir).parent / "scripts"))
 from transferability import study as studies
 from transferability.cluster import networks_mb, store_mb, training_mb, training_minutes
 from transferability.colours import require_colours
+from transferability.config_files import require_clear_files
 from transferability.devices import require_gpus, throttled
 from transferability.event_files import require_tensorboard
-from transferability.files import lock_file, read_json, require_writable
+from transferability.files import PROJECT, lock_file, read_json, require_writable, sha256_of
 from transferability.hyperparameters import ENGINE_VERSION
 from transferability.names import HALVES, SOURCES, WHOLE, Network, Series, depths_label
+from transferability.schema import ConfigError
 from transferability.store import MANIFEST, STORE_FILES, STORE_VERSION
 
 try:
+    if workflow.is_main_process and not workflow.modifier.skip_configfile:  # else they are another workflow's
+        require_clear_files(workflow.configfiles)
     STUDY = studies.read_study(config)
-except studies.ConfigError as error:
+except ConfigError as error:
     raise WorkflowError(str(error))
+config.update(STUDY.config)  # for rules and scripts, in the spelling that all use
 
 HELD = []
 RESULTS = str(STUDY.folder)
@@ -124,8 +129,27 @@ def targets_of(split):
 
 def groups_of_split(wildcards):
     """A split by group is made again when the file of groups changes; no other is."""
+    return groups_file_of_split(wildcards) if not braces_in_groups_file() else []
+
+
+def groups_file_of_split(wildcards):
     by_group = STUDY.splits[wildcards.split].groups is not None
     return [str(STUDY.groups_file)] if by_group and STUDY.groups_file else []
+
+
+def braces_in_groups_file():
+    """Whether Snakemake would take a part of the path for a wildcard."""
+    return STUDY.groups_file is not None and "{" in str(STUDY.groups_file)
+
+
+def groups_params():
+    """In place of an input whose path Snakemake cannot have: the file, and its content, so that a change is seen."""
+    if not braces_in_groups_file():
+        return {}
+    return {
+        "groups_file": groups_file_of_split,
+        "groups_content": lambda wildcards: [sha256_of(Path(path)) for path in groups_file_of_split(wildcards)],
+    }
 
 
 def source_checkpoint(wildcards):

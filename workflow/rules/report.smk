@@ -12,7 +12,7 @@ rule report:
         halves=halves_sheets(),
         splits=[SPLIT.format(split=split) for split in STUDY.splits],
         metrics=lambda wildcards: network_files(".metrics.json"),
-        texts=sorted(map(str, studies.PROJECT.glob("workflow/report/*"))),
+        texts=sorted(map(str, PROJECT.glob("workflow/report/*"))),
     output:
         page=report(
             f"{RESULTS}/report.html", caption="../report/study.rst", category="Report", labels={"page": "report"}

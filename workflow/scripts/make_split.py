@@ -9,8 +9,8 @@ from transferability.store import open_store
 
 with job_log(Path(snakemake.log[0]), f"split {snakemake.wildcards.split}"):
     store = open_store(Path(snakemake.input.store[0]).parent)
-    if snakemake.input.groups:
-        path = Path(snakemake.input.groups[0])
+    if files := snakemake.input.groups or snakemake.params.get("groups_file"):
+        path = Path(files[0])
         store = replace(store, classes=grouped(store.classes, read_groups(path), path))
     split = make_split(store.classes, snakemake.wildcards.split, snakemake.params.seed, snakemake.params.groups)
     write_json(Path(snakemake.output.split), split_to_json(split, store))

@@ -7,12 +7,12 @@ from transferability.event_files import event_files
 from transferability.files import read_json
 from transferability.hyperparameters import Hyperparameters
 from transferability.joblog import job_log
+from transferability.layout import event_folder, states_folder
 from transferability.progress import SUFFIX, JobRecord, Process, progress_file
 from transferability.series import NetworkFiles, Recipe, Running, train, use_threads
 from transferability.splits import split_from_json
 from transferability.store import open_store
 from transferability.stream import Preprocessing
-from transferability.study import event_folder, states_folder
 
 started = time.monotonic()
 running = snakemake.config["running"]

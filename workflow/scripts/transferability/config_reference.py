@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from transferability.study import PROJECT, config_schema
+from transferability.files import PROJECT
+from transferability.schema import config_schema, in_yaml
 
 CONFIG = PROJECT / "config.yaml"
 PAGE = PROJECT / "docs" / "configuration.md"
@@ -138,8 +139,7 @@ def _listed(names: Sequence[Any] | Mapping[str, Any]) -> str:
 
 def _code(value: object) -> str:
     """As it would be written in the config, on one line."""
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=float("inf"))
-    return "`" + text.removesuffix("...\n").strip().replace("|", r"\|") + "`"
+    return "`" + in_yaml(value).replace("|", r"\|") + "`"
 
 
 def _prose(text: str) -> str:

@@ -13,12 +13,13 @@ from functools import cached_property
 from typing import Self
 
 from transferability.calibration import Cost, Workload, calibrate, start_seconds
+from transferability.config import STAGES
 from transferability.data_size import DataSize, HalfSize, half_sizes
 from transferability.names import Network
 from transferability.needs import amount, state_bytes, weight_bytes
 from transferability.series import Running
 from transferability.stream import Preprocessing
-from transferability.study import STAGES, Study
+from transferability.study import Study
 
 # Jobs at a time.
 DEVICES = (1, 2, 4, 8, 16, 32, 64)

@@ -19,13 +19,13 @@ from PIL import Image
 
 from transferability.accuracies import bases_at_chance, read_accuracies
 from transferability.answers import Answer, answers
-from transferability.files import read_json
+from transferability.files import PROJECT, read_json
 from transferability.names import LAYER_NAMES
 from transferability.report_tables import JOBS, MAKERS, Sheet, points, sheet_of, sheet_of_file, table_views
 from transferability.runs import hours_by_device, jobs, makers
 from transferability.splits import KINDS_IN_WORDS
 from transferability.statistics import WAYS_OF_REUSE, missing_networks
-from transferability.study import PROJECT, Key, Study, without_running
+from transferability.study import Key, Study, without_running
 
 TEXTS = PROJECT / "workflow" / "report"
 TEMPLATE = "report.html.j2"

@@ -13,10 +13,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from transferability.config import STAGES
 from transferability.files import read_json
+from transferability.layout import states_folder
 from transferability.names import Network
 from transferability.progress import FAILED, RUNNING, STOPPED, SUFFIX, JobRecord, read_job_record
-from transferability.study import STAGES, Key, Study, states_folder
+from transferability.study import Key, Study
 
 DONE, WAITING, SILENT = "done", "waiting", "silent"
 # A job writes every report_seconds, but not while it validates, saves its states or reads its images.

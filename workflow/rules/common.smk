@@ -25,6 +25,7 @@ from transferability.files import PROJECT, lock_file, read_json, require_writabl
 from transferability.hyperparameters import ENGINE_VERSION
 from transferability.names import HALVES, SOURCES, WHOLE, Network, Series, depths_label
 from transferability.schema import ConfigError
+from transferability.slurm import fewest_cores, partition_nodes
 from transferability.store import MANIFEST, STORE_FILES, STORE_VERSION
 
 try:
@@ -170,6 +171,16 @@ def training_resources(stage, networks):
         return training_mb(manifest_beside(input.store), config["running"]["resident_gb"], networks, attempt)
 
     return {"runtime": runtime, "mem_mb": mem_mb, **A_GPU}
+
+
+def store_threads(wildcards):
+    """As many as the config says; on a cluster, no more than any node of the partition has, or the job waits for ever."""
+    most = config["running"]["store_threads"]
+    if workflow.local_exec or not workflow.is_main_process:
+        return most
+    partition = rules.store.rule.resources.get("slurm_partition")
+    name = None if partition is None or partition.is_evaluable() else partition.value
+    return min(most, fewest_cores(partition_nodes(), name) or most)
 
 
 def manifest_beside(store):

@@ -18,3 +18,8 @@ def states_folder(config: Mapping[str, Any], split: str, seed: str | int) -> Pat
 def event_folder(config: Mapping[str, Any], split: str, seed: str | int) -> Path:
     """Where TensorBoard finds the learning curves of a split and seed."""
     return study_folder(config) / "tensorboard" / split / f"seed{seed}"
+
+
+def benchmark_file(config: Mapping[str, Any], split: str, seed: str | int, job: str) -> Path:
+    """What Snakemake measured of a training job."""
+    return study_folder(config) / "benchmarks" / split / f"seed{seed}" / f"{job}.tsv"

@@ -6,6 +6,7 @@ at once. It ends with the job: it is told of a good end, and notes any other.
 
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -70,6 +71,8 @@ def death_in_words(peak_mb: int | None, kernel_kills: int, lower: Sequence[str])
 
 
 def _watch(pid: int, log: Path, job: str, lower: Sequence[str]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # a cluster sends them to all processes of a job
+        signal.signal(number, signal.SIG_IGN)
     peak, kills = None, _kernel_kills()
     while os.getppid() == pid:
         if select.select([sys.stdin], [], [], LOOK_SECONDS)[0]:

@@ -70,7 +70,7 @@ def queue_of(folder: Path) -> Queue:
     lines = _answer("squeue", f"--user={os.getuid()}", "--noheader", "--states=all", f"--format={'|'.join(_JOB)}")
     fields = (line.split("|", len(_JOB) - 1) for line in lines or ())
     jobs = [job for field in fields if len(field) == len(_JOB) and (job := _job(field)).folder == str(folder)]
-    return Queue(jobs, partition_nodes() if any(job.state == PENDING for job in jobs) else ())
+    return Queue(tuple(jobs), partition_nodes() if any(job.state == PENDING for job in jobs) else ())
 
 
 def _job(fields: Sequence[str]) -> QueuedJob:
@@ -100,8 +100,8 @@ def fewest_cores(nodes: Iterable[Node], partition: str | None) -> int | None:
 def why_it_waits(job: QueuedJob, nodes: Sequence[Node]) -> str:
     """SLURM's reason, and what it means: what to change where waiting does not help."""
     meaning = _shortfall(job, nodes) if job.reason in _ASKS_FOR_TOO_MUCH else ""
-    known = (words for start, words in _MEANINGS.items() if job.reason.startswith(start))
-    meaning = meaning or next(known, "") or _limit_in_words(job.reason)
+    word = job.reason.partition(",")[0]
+    meaning = meaning or _MEANINGS.get(word, "") or _limit_in_words(job.reason)
     return f"{job.reason}: {meaning}" if meaning else job.reason
 
 
@@ -117,11 +117,13 @@ def _shortfall(job: QueuedJob, nodes: Sequence[Node]) -> str:
             f"asks for {job.memory_mb:,.0f} MB, partition {job.partition} has nodes of {memory:,} MB: "
             "lower running.resident_gb or running.networks_per_job"
         )
+    if job.reason == "Resources":
+        return ""
     return f"partition {job.partition} has no node of what it asks for, such as a GPU: see the profile's first block"
 
 
 _ASKS_FOR_TOO_MUCH = ("PartitionConfig", "BadConstraints", "Resources")
-# By how SLURM's reason begins. Those of a limit for each job never end by themselves, as those of all jobs together do.
+# Of SLURM's reasons, up to a comma. Of a limit, see below.
 _MEANINGS: Mapping[str, str] = {
     "Resources": "no node is free yet",
     "Priority": "others are ahead",
@@ -154,7 +156,10 @@ _WISHES = {
 
 
 def _limit_in_words(reason: str) -> str:
-    """Of a limit of the account or the quality of service, such as QOSMaxCpuPerJobLimit."""
+    """Of the account or the quality of service, such as QOSMaxCpuPerJobLimit.
+
+    A limit for each job never ends by itself, as one of all jobs together does.
+    """
     if not reason.startswith(("QOS", "Assoc")):
         return ""
     if "PerJob" in reason or "MaxWall" in reason:

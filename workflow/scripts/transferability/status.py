@@ -388,12 +388,15 @@ def _totals(status: Status) -> Iterator[str]:
     elif status.work_left is None:
         yield "left: not known before the first network has made some iterations"
     else:
-        yield f"left: about {_hours(status.work_left)} of training{_starts(status)}"
-        if status.time_left is None:
-            yield "no job is running"
-        else:
-            at_a_time = _counted(len(status.of_state(RUNNING)), "job")
-            yield f"with {at_a_time} at a time as now: {duration(status.time_left)}; then come tables and figures"
+        left = f"left: about {_hours(status.work_left)} of training{_starts(status)}; {_at_this_rate(status)}"
+        yield from textwrap.wrap(left, WIDTH, subsequent_indent="  ")
+
+
+def _at_this_rate(status: Status) -> str:
+    if status.time_left is None:
+        return "no job is running"
+    jobs = _counted(len(status.of_state(RUNNING)), "job")
+    return f"{duration(status.time_left)} with {jobs} at a time; then come tables and figures"
 
 
 def _starts(status: Status) -> str:

@@ -2,18 +2,22 @@
 
 import collections
 import copy
+import itertools
 import json
 import os
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
 
+from test_workflow import Project
 from transferability.config import one_spelling
 from transferability.config_files import require_clear_files
 from transferability.schema import ConfigError
@@ -364,3 +368,48 @@ class TestFiles:
     def test_json_has_lines_too(self, tmp_path):
         text = '{\n\t"study": "a",\n\t"seeds": [0],\n\t"study": "b"\n}\n'
         assert self.problems(tmp_path, text, "mine.json") == ["line 4: study: is there twice, in line 2 before"]
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project(tmp_path)
+
+
+@pytest.mark.slow
+class TestInTheWorkflow:
+    def test_a_folder_that_is_spelled_otherwise_makes_nothing_run_again(self, project, tmp_path):
+        target = "results/small/splits/random0.json"
+        project.run(target)
+        spellings = {
+            "stores": ["./results//stores/", tmp_path / "results" / "stores"],
+            "results": ["results/", tmp_path / "results"],
+        }
+        for key, paths in spellings.items():
+            for path in paths:
+                project.configure({key: str(path)})
+                assert "Nothing to be done" in project.run(target)
+
+    def test_braces_in_the_paths_of_images_and_groups(self, project, tmp_path):
+        root, groups = tmp_path / "br{a}ce", tmp_path / "{gr}oups.csv"
+        for part, name in itertools.product(("train", "val"), "abcd"):
+            (root / part / name).mkdir(parents=True)
+            for number in range(2):
+                pixels = np.full((12, 12, 3), ord(name) + number + 50 * (part == "val"), dtype=np.uint8)
+                Image.fromarray(pixels).save(root / part / name / f"{number}.png")
+        groups.write_text("class,group\na,{x}\nb,{x}\nc,y\nd,y\n")
+        data = {"m": {"kind": "folder", "root": str(root), "size": 12, "groups": str(groups)}}
+        split = {"name": "s", "A": "{x}", "B": "y"}
+        project.configure({"dataset": "m", "datasets": data, "splits": [split]})
+        target = "results/small/splits/s.json"
+        project.run(target)
+        assert "Nothing to be done" in project.run(target)
+        groups.write_text("class,group\na,{x}\nc,{x}\nb,y\nd,y\n")
+        project.run(target)
+        halves = json.loads((tmp_path / target).read_text())["halves"]
+        assert [c["name"] for c in halves["A"]["classes"]] == ["a", "c"]
+
+    def test_a_key_that_is_there_twice_is_refused_by_its_line(self, project, tmp_path):
+        (tmp_path / "small.yaml").write_text("study: a\nseeds: [0]\nstudy: b\n")
+        output = project.run("--dry-run", check=False)
+        assert f"{tmp_path}/small.yaml, line 3: study: is there twice, in line 1 before" in output
+        assert not (tmp_path / "results").exists()

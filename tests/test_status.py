@@ -236,7 +236,9 @@ class TestStarts:
         made_up.finish("baseA", "baseB", seconds=10.0)
         made_up.benchmark("baseA", 14.0)
         made_up.benchmark("baseB", 18.0)
-        made_up.job("R1-2A", "R1A", "R2A", process=FAR_AWAY, **HALF_WAY | {"seconds_left": 20.0, "images_per_second": 3200.0})
+        made_up.job(
+            "R1-2A", "R1A", "R2A", process=FAR_AWAY, **HALF_WAY | {"seconds_left": 20.0, "images_per_second": 3200.0}
+        )
         status = made_up.status()
         assert (status.starts_left, status.start_seconds, status.work_left) == (1, 6.0, 40.0)
         assert status.time_left == 46.0

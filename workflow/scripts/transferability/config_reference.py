@@ -25,7 +25,8 @@ key, and lists take the place of its lists. Of several files, the later go on to
 runs; one that is unknown is refused.
 
 Paths are relative to the folder that Snakemake runs in, and may be spelled in any way: `st/`, `./st`, `~/x`; the same
-folder spelled otherwise makes nothing run again. A file of groups that is not there is looked for in the project's folder.
+folder spelled otherwise makes nothing run again. A file of groups that is not there is looked for in the project's
+folder.
 
 What YAML reads otherwise than the eye is refused: a key that is there twice, `010` (8 to YAML), `1:30` (90). Names of
 studies, data sets, splits and groups are text: write `"no"`, `"null"` and `"2024"` in quotes.

@@ -24,7 +24,7 @@ from transferability.splits import Split
 from transferability.store import ImageClass, Store
 from transferability.stream import Preprocessing
 
-# A calibration trains at least for so long at a time, once it is warm, and so often; on a device so slow that one
+# A calibration trains for about so long at a time, once it is warm, and so often; on a device so slow that one
 # iteration takes longer than the last of these, for no more than that one.
 SECONDS = 0.6
 REPEATS = 3
@@ -86,13 +86,13 @@ class Cost:
         return self.fixed + iterations * self.update + evaluated_images * self.evaluated_image
 
 
-def calibrate(workload: Workload, running: Running, at_least: float = SECONDS) -> Cost:
+def calibrate(workload: Workload, running: Running, about: float = SECONDS) -> Cost:
     """Train the workload for some seconds.
 
     Args:
         workload: what to train.
         running: as for `train`; its folder of states takes all that is written, and is left as it was.
-        at_least: seconds of training at a time, of `REPEATS` and one more.
+        about: seconds of training at a time, of `REPEATS` and one more.
     """
     resident_bytes = float("inf") if workload.resident else 0
     quiet = replace(running, say=lambda _line: None, resident_bytes=resident_bytes)
@@ -105,11 +105,11 @@ def calibrate(workload: Workload, running: Running, at_least: float = SECONDS) -
         """Outside and inside the loop of iterations, which ends with an evaluation and so with the device's work."""
         marks: list[float] = []
         timed = replace(quiet, report_seconds=float("inf"), watchers=[lambda _progress: marks.append(clock())])
-        about = replace(settings, iterations=iterations, evaluate_every=evaluate_every)
+        settings_of_this = replace(settings, iterations=iterations, evaluate_every=evaluate_every)
         with TemporaryDirectory(dir=running.states) as folder:
             files = {n: NetworkFiles.beside(Path(folder, f"{n.name}.safetensors")) for n in workload.networks}
             started = clock()
-            train(replace(recipe, hyperparameters=about), files, None, replace(timed, states=Path(folder)))
+            train(replace(recipe, hyperparameters=settings_of_this), files, None, replace(timed, states=Path(folder)))
             training = marks[-1] - marks[0]
             return clock() - started - training, training
 
@@ -121,8 +121,9 @@ def calibrate(workload: Workload, running: Running, at_least: float = SECONDS) -
     few = CALLS_BEFORE_RECORDING + 1 if running.cuda_graphs else 1  # so that a recording is in both
     fixed, first = seconds(few, few)  # warm
     iterations, many = few, first
-    while many - first < at_least:
-        iterations *= 3
+    while many - first < about / 2:
+        wanted = math.ceil(iterations * about / max(many - first, about / 27)) if iterations > few else 0
+        iterations = max(3 * iterations, wanted)
         _, many = seconds(iterations, iterations)
     trainings = [many, *(seconds(iterations, iterations)[1] for _ in range(REPEATS - 1))]
     updates = [max(training - first, 0) / (iterations - few) for training in trainings]

@@ -8,7 +8,7 @@ import yaml
 
 from transferability.config_reference import CONFIG, PAGE, config_reference
 from transferability.image_folders import image_folders
-from transferability.study import config_schema
+from transferability.schema import config_schema
 
 SCHEMA = config_schema()
 DEFAULT = yaml.safe_load(CONFIG.read_text())

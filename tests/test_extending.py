@@ -70,7 +70,7 @@ class Extended(Project):
         default = yaml.safe_load((ROOT / "config.yaml").read_text())
         (folder / "config.yaml").write_text(yaml.safe_dump(merged(merged(default, SHORT), changes or {})))
         calibration = folder / "workflow" / "scripts" / "transferability" / "calibration.py"
-        calibration.write_text(calibration.read_text().replace("\nSECONDS = 1.5\n", "\nSECONDS = 0.01\n"))
+        calibration.write_text(calibration.read_text().replace("\nSECONDS = 0.6\n", "\nSECONDS = 0.01\n"))
         for diff in section.diffs:
             # Outside of any repository, in which git would take the paths for those of its root.
             done = subprocess.run(

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from transferability.study import PROJECT
+from transferability.files import PROJECT
 
 # Draws a sheet of classes with troublesome names and prints the digest of the picture.
 DRAW = r"""

@@ -15,8 +15,8 @@ from transferability.contact_sheet import contact_sheet
 from transferability.figure_style import LOOKS, figure_style, save
 from transferability.names import TREATMENTS
 from transferability.reuse_figure import reuse_figure
+from transferability.schema import SCHEMA
 from transferability.store import open_store
-from transferability.study import SCHEMA
 
 COLOURS = yaml.safe_load((SCHEMA.parents[2] / "config.yaml").read_text())["figures"]["colours"]
 STATISTIC = "top1_final"

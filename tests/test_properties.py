@@ -19,6 +19,7 @@ from transferability.delimited_text import text_key
 from transferability.files import write_table
 from transferability.groups import grouped, read_groups
 from transferability.names import DEEPEST_CUT, HALVES, WHOLE, Network, Series
+from transferability.schema import ConfigError
 from transferability.splits import (
     GROUPED,
     RANDOM,
@@ -44,7 +45,7 @@ from transferability.statistics import (
     table1,
 )
 from transferability.store import ImageClass, Sample, Store
-from transferability.study import ConfigError, read_study
+from transferability.study import read_study
 
 # The folder of a test is one for all of its examples, each of which writes its files anew.
 IN_A_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

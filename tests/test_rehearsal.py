@@ -9,9 +9,10 @@ import pytest
 import yaml
 
 from transferability import rehearsal
+from transferability.files import PROJECT
 from transferability.pictures import PICTURES
 from transferability.rehearsal import RehearsalError, main, rehearse
-from transferability.study import PROJECT, read_study
+from transferability.study import read_study
 from transferability.tables import TABLES
 
 DEFAULT = yaml.safe_load((PROJECT / "config.yaml").read_text())

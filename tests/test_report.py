@@ -18,7 +18,7 @@ from test_accuracies import metrics
 from transferability.accuracies import BALANCED, read_accuracies
 from transferability.answers import headline
 from transferability.figure_style import figure_style
-from transferability.files import read_json, write_csv, write_json
+from transferability.files import PROJECT, read_json, write_csv, write_json
 from transferability.hyperparameters import ENGINE_VERSION
 from transferability.pictures import PICTURES
 from transferability.report import (
@@ -34,7 +34,7 @@ from transferability.report_tables import sheet_of, table_views
 from transferability.runs import hours_by_device, jobs, makers, read_metrics
 from transferability.series import HISTORY_COLUMNS, NetworkFiles
 from transferability.so_far import current_networks, drawn_so_far
-from transferability.study import PROJECT, read_study
+from transferability.study import read_study
 from transferability.words import duration
 
 DEFAULT = yaml.safe_load((PROJECT / "config.yaml").read_text())

@@ -20,8 +20,9 @@ from torchvision.datasets import CIFAR10, CIFAR100, FashionMNIST
 from transferability.data_sets import image_source
 from transferability.files import lock_file
 from transferability.groups import read_groups
+from transferability.schema import ConfigError
 from transferability.store import StoreError, build_store, open_store
-from transferability.study import ConfigError, read_study
+from transferability.study import read_study
 from transferability.torchvision_sets import FASHION_MNIST_MD5, torchvision_set
 
 ROOT = Path(__file__).parents[1]

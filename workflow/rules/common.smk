@@ -21,18 +21,24 @@ sys.path.insert(0, str(Path(workflow.current_basedir).parent / "scripts"))
 from transferability import study as studies
 from transferability.cluster import networks_mb, store_mb, training_mb, training_minutes
 from transferability.colours import require_colours
+from transferability.config_files import require_clear_files
 from transferability.devices import require_gpus, throttled
 from transferability.event_files import require_tensorboard
-from transferability.files import lock_file, read_json, require_writable
+from transferability.files import PROJECT, lock_file, read_json, require_writable
 from transferability.groups import grouping_digest
 from transferability.hyperparameters import ENGINE_VERSION
 from transferability.names import HALVES, SOURCES, WHOLE, Network, Series, depths_label
+from transferability.schema import ConfigError
+from transferability.slurm import fewest_cores, partition_nodes
 from transferability.store import MANIFEST, STORE_FILES, STORE_VERSION
 
 try:
+    if workflow.is_main_process and not workflow.modifier.skip_configfile:  # else they are another workflow's
+        require_clear_files(workflow.configfiles)
     STUDY = studies.read_study(config)
-except studies.ConfigError as error:
+except ConfigError as error:
     raise WorkflowError(str(error))
+config.update(STUDY.config)  # for rules and scripts, in the spelling that all use
 
 HELD = []
 RESULTS = str(STUDY.folder)
@@ -127,8 +133,11 @@ def targets_of(split):
 
 
 def groups_file():
-    """Where the groups and the readable names of classes are from, if the data set has such a file."""
-    return [str(STUDY.groups_file)] if STUDY.groups_file else []
+    """Where the groups and the readable names of classes are from, if the data set has such a file.
+
+    As an input; where Snakemake would take a part of its path for a wildcard, `groups_params` says it instead.
+    """
+    return [str(STUDY.groups_file)] if STUDY.groups_file and not braces_in_groups_file() else []
 
 
 def grouping_of_split(wildcards):
@@ -138,7 +147,17 @@ def grouping_of_split(wildcards):
 
 
 def report_texts():
-    return sorted(map(str, studies.PROJECT.glob("workflow/report/*")))
+    return sorted(map(str, PROJECT.glob("workflow/report/*")))
+
+
+def braces_in_groups_file():
+    """Whether Snakemake would take a part of the path for a wildcard."""
+    return STUDY.groups_file is not None and "{" in str(STUDY.groups_file)
+
+
+def groups_params():
+    """In place of an input whose path Snakemake cannot have."""
+    return {"groups_file": lambda wildcards: str(STUDY.groups_file)} if braces_in_groups_file() else {}
 
 
 def source_checkpoint(wildcards):
@@ -159,6 +178,16 @@ def training_resources(stage, networks):
         return training_mb(manifest_beside(input.store), config["running"]["resident_gb"], networks, attempt)
 
     return {"runtime": runtime, "mem_mb": mem_mb, **A_GPU}
+
+
+def store_threads(wildcards):
+    """As many as the config says; on a cluster, no more than any node of the partition has, or the job waits for ever."""
+    most = config["running"]["store_threads"]
+    if workflow.local_exec or not workflow.is_main_process:
+        return most
+    partition = rules.store.rule.resources.get("slurm_partition")
+    name = None if partition is None or partition.is_evaluable() else partition.value
+    return min(most, fewest_cores(partition_nodes(), name) or most)
 
 
 def manifest_beside(store):

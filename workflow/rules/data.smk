@@ -8,7 +8,7 @@ rule store:
         f"{STORE}/store.log",
     conda:
         "../../envs/analysis.yaml"
-    threads: config["running"]["store_threads"]
+    threads: store_threads
     resources:
         **NO_GPU,
         mem_mb=lambda wildcards, threads, attempt: store_mb(threads, attempt),

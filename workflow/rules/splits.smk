@@ -17,6 +17,7 @@ rule split:
         seed=lambda wildcards: STUDY.splits[wildcards.split].seed,
         groups=lambda wildcards: STUDY.splits[wildcards.split].groups,
         grouping=grouping_of_split,
+        **groups_params(),
     script:
         "../scripts/make_split.py"
 
@@ -53,7 +54,7 @@ rule image_list:
         validation=f"{IMAGE_LIST}_validation.txt",
         classes=f"{IMAGE_LIST}_classes.txt",
     log:
-        f"{LOGS}/splits/{{split}}_{{target}}.log",
+        f"{LOGS}/image_lists/{{split}}_{{target}}.log",
     localrule: True
     conda:
         "../../envs/analysis.yaml"

@@ -9,7 +9,7 @@ from transferability.study import read_study
 
 folder, name = Path(snakemake.output[0]).parent, snakemake.params.name
 with (
-    job_log(Path(snakemake.log[0]), f"store {name}") as say,
+    job_log(Path(snakemake.log[0]), f"store {name}", ["running.store_threads"]) as say,
     image_source(name, snakemake.params.settings, say) as source,
 ):
     counts = f"{len(source.training):,} training and {len(source.validation):,} validation images"

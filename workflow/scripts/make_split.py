@@ -12,7 +12,8 @@ params = snakemake.params
 
 with job_log(Path(snakemake.log[0]), f"split {snakemake.wildcards.split}"):
     store = open_store(Path(snakemake.input.store[0]).parent)
-    path = Path(snakemake.input.groups[0]) if snakemake.input.groups else None
+    file = snakemake.input.groups[0] if snakemake.input.groups else params.get("groups_file")
+    path = Path(file) if file else None
     if path and params.groups:
         store = replace(store, classes=grouped(store.classes, read_groups(path), path))
     split = make_split(store.classes, snakemake.wildcards.split, params.seed, params.groups)

@@ -27,7 +27,7 @@ def image_source(name: str, settings: Mapping[str, Any], say: Say = lambda line:
     arguments = {key: value for key, value in settings.items() if key != "kind"}
     match settings["kind"]:
         case "glyphs":
-            yield Glyphs(**arguments)
+            yield Glyphs(**arguments, name=name)
         case "folder":
             with image_folders(name, **arguments, say=say) as source:
                 for line in source.notes:

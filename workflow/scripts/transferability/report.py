@@ -20,7 +20,7 @@ from PIL import Image
 
 from transferability.accuracies import bases_at_chance, others_at_chance, read_accuracies
 from transferability.answers import Answer, answers
-from transferability.files import read_json
+from transferability.files import PROJECT, read_json
 from transferability.groups import read_titles
 from transferability.labels import visible
 from transferability.names import DEEPEST_CUT, LAYER_NAMES
@@ -29,7 +29,7 @@ from transferability.runs import hours_by_device, jobs, makers
 from transferability.splits import GROUPED, KINDS_IN_WORDS
 from transferability.statistics import WAYS_OF_REUSE, missing_networks
 from transferability.store import ImageClass
-from transferability.study import PROJECT, Key, Study, without_running
+from transferability.study import Key, Study, without_running
 from transferability.words import counted, duration, enumerated, plural, points
 
 TEXTS = PROJECT / "workflow" / "report"

@@ -1,6 +1,5 @@
 """What was run to make a study's networks: jobs with their time, and what the networks were made with."""
 
-import csv
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from transferability.benchmark_files import last_attempt
 from transferability.files import read_json
 from transferability.names import job_name
 from transferability.study import Key, Study
@@ -53,7 +53,7 @@ def jobs(study: Study, networks: Mapping[Key, Mapping[str, Any]], benchmarks: Pa
         if finished:
             name = job_name(job)
             seconds = sum(network["seconds"] for network in finished)
-            last = _benchmark(benchmarks / split / f"seed{seed}" / f"{name}.tsv")
+            last = last_attempt(benchmarks / split / f"seed{seed}" / f"{name}.tsv")
             rows.append((split, seed, name, len(finished), finished[-1]["device"], seconds, *last))
     return pd.DataFrame(rows, columns=_JOB_COLUMNS)
 
@@ -68,24 +68,6 @@ def makers(networks: Mapping[Key, Mapping[str, Any]]) -> pd.DataFrame:
 def hours_by_device(jobs: pd.DataFrame) -> dict[str, float]:
     """Hours of training on each device; jobs that share one count each for themselves."""
     return {str(device): seconds / 3600 for device, seconds in jobs.groupby("device")["training_seconds"].sum().items()}
-
-
-def _benchmark(path: Path) -> tuple[float | None, float | None]:
-    """Seconds and peak of memory in MB of a job's last attempt."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            row = next(csv.DictReader(file, delimiter="\t"))
-    except (OSError, StopIteration):
-        return None, None
-    return _number(row.get("s")), _number(row.get("max_rss"))
-
-
-def _number(text: str | None) -> float | None:
-    """Snakemake writes NA or - for what it could not measure."""
-    try:
-        return float(text or "")
-    except ValueError:
-        return None
 
 
 def _maker(network: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

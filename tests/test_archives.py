@@ -327,6 +327,13 @@ def test_two_zips_in_one_file_are_refused(archive, tmp_path):
     assert refusal(archive).startswith("it begins with files that its list does not have")
 
 
+def test_a_zip_whose_list_is_not_whole_is_refused(archive):
+    """Its end says that there are 13 files."""
+    data = zip_of(archive).read_bytes()
+    archive.write_bytes(data[:-14] + b"\x0d\0\x0d\0" + data[-10:])
+    assert refusal(archive).startswith("its list has 12 files, but should have 13")
+
+
 def test_a_zip_behind_a_program_is_read(archive):
     archive.write_bytes(b"#!/bin/sh\nexec unzip $0\n" + zip_of(archive).read_bytes())
     assert contents(archive) == FILES

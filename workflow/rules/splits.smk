@@ -14,10 +14,10 @@ rule split:
     conda:
         "../../envs/analysis.yaml"
     params:
+        **groups_params(),
         seed=lambda wildcards: STUDY.splits[wildcards.split].seed,
         groups=lambda wildcards: STUDY.splits[wildcards.split].groups,
         grouping=grouping_of_split,
-        **groups_params(),
     script:
         "../scripts/make_split.py"
 

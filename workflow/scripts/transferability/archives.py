@@ -22,6 +22,8 @@ from transferability.store import StoreError
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _BLOCK = tarfile.BLOCKSIZE
 _DISK_BLOCK = 4096
+_ZIP_END = 22 + 65535  # its last record, with the longest comment
+_IN_ZIP64 = 0xFFFF  # for a count of files that is elsewhere
 _MOST_FOLDERS_AROUND = 5
 
 _DECOMPRESSORS: dict[bytes, Callable[[], Any]] = {
@@ -173,15 +175,21 @@ def _unpack_zip(root: Path, folder: Path) -> None:
 
 
 def _require_whole(archive: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo]) -> None:
-    """What precedes the first file may be a program that unpacks it, but no other zip."""
+    """What precedes the first file may be a program that unpacks it, but no other zip, and the list has all files."""
     if any(member.flag_bits & 1 for member in members):
         raise _ArchiveError(f"it is encrypted; {_TAR_INSTEAD}")
-    begin = min((member.header_offset for member in members), default=0)
     file: IO[bytes] | None = archive.fp
-    if begin and file is not None:
-        file.seek(0)
-        if file.read(4) == b"PK\x03\x04":
-            raise _ArchiveError("it begins with files that its list does not have: two archives in one, or damaged")
+    if file is None:
+        return
+    file.seek(0)
+    begin = min((member.header_offset for member in members), default=0)
+    if begin and file.read(4) == b"PK\x03\x04":
+        raise _ArchiveError("it begins with files that its list does not have: two archives in one, or damaged")
+    file.seek(max(0, file.seek(0, os.SEEK_END) - _ZIP_END))
+    _, _, end = file.read().rpartition(b"PK\x05\x06")
+    count = int.from_bytes(end[6:8], "little")
+    if count not in (len(members), _IN_ZIP64):
+        raise _ArchiveError(f"its list has {len(members)} files, but should have {count}")
 
 
 def _zip_names(members: Sequence[zipfile.ZipInfo]) -> list[str]:

@@ -169,8 +169,7 @@ def _of_8_bits(file: ImageFile) -> Image.Image:
         return _scaled(file)
     if file.mode[0] in "IF":
         raise UnusableImageError(
-            f"its pixels are of mode {file.mode}: numbers of 32 bits, of which nothing says what is white; scale it to "
-            "8 or 16 bits"
+            f"its pixels are of mode {file.mode}: numbers of which nothing says what is white; scale it to 8 or 16 bits"
         )
     return file
 

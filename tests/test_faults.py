@@ -33,9 +33,11 @@ from transferability.files import lock_file, read_json, require_writable, write_
 from transferability.interruption import SIGNALS, Interrupted, StopRequest
 from transferability.joblog import job_log
 from transferability.series import Running, TrainingError, train
+from transferability.source import StoreError
 from transferability.splits import SplitError, split_from_json, split_to_json
 from transferability.state import StateFolder, TrainingState
-from transferability.store import STORE_FILES, StoreError, build_store, open_store
+from transferability.store import STORE_FILES, open_store
+from transferability.store_building import build_store
 
 ROOT = Path(__file__).parents[1]
 NAMES = ("A1B", "A3B+", "A7B")

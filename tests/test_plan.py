@@ -23,7 +23,8 @@ from transferability.glyphs import Glyphs
 from transferability.names import Network
 from transferability.plan import Job, Plan, duration, report
 from transferability.series import VALIDATION_BATCH
-from transferability.store import StoreError, build_store
+from transferability.source import StoreError
+from transferability.store_building import build_store
 from transferability.study import read_study
 
 ROOT = Path(__file__).parents[1]

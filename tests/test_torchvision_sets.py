@@ -20,7 +20,9 @@ from torchvision.datasets import CIFAR10, CIFAR100, FashionMNIST
 from transferability.data_sets import image_source
 from transferability.files import lock_file
 from transferability.groups import read_groups
-from transferability.store import StoreError, build_store, open_store
+from transferability.source import StoreError
+from transferability.store import open_store
+from transferability.store_building import build_store
 from transferability.study import ConfigError, read_study
 from transferability.torchvision_sets import FASHION_MNIST_MD5, torchvision_set
 

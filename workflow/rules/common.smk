@@ -23,7 +23,10 @@ from transferability.event_files import require_tensorboard
 from transferability.files import lock_file, read_json, require_writable
 from transferability.hyperparameters import ENGINE_VERSION
 from transferability.names import HALVES, SOURCES, WHOLE, Network, Series, depths_label
-from transferability.store import MANIFEST, STORE_FILES, STORE_VERSION
+from transferability.metrics import read_metrics
+from transferability.outdated import read_splits, require_current
+from transferability.same_images import of_manifest, require_apart
+from transferability.store import MANIFEST, SAME_IMAGES, STORE_VERSION, read_manifest
 
 try:
     STUDY = studies.read_study(config)
@@ -32,7 +35,7 @@ except studies.ConfigError as error:
 
 HELD = []
 RESULTS = str(STUDY.folder)
-STORE = f"{config['stores']}/{config['dataset']}"
+STORE = str(STUDY.store_folder)
 SPLIT = f"{RESULTS}/splits/{{split}}.json"
 IMAGE_LIST = f"{RESULTS}/splits/{{split}}_{{target}}"
 NETWORKS = f"{RESULTS}/networks/{{split}}/seed{{seed}}"
@@ -149,13 +152,36 @@ def training_resources(stage, networks):
 
 
 def manifest_beside(store):
-    return read_json(Path(store[0]).parent / MANIFEST)
+    return read_json(Path(store[0]))
 
 
 def only_watching():
     """Whether this Snakemake only asks how a study stands that another one may be running."""
     asked = {rules.status.rule.name, rules.report_so_far.rule.name}
     return bool(workflow.dag_settings.targets) and asked.issuperset(workflow.dag_settings.targets)
+
+
+def require_this_study():
+    """Refuse files that are there, that this run takes as they are, and that are not what the config asks for.
+
+    Snakemake remakes what it knows to be outdated; what it knows is lost with its folder, `.snakemake`.
+    """
+    of_run = {str(path) for job in workflow.dag.jobs for path in job.output}
+    remade = {str(path) for job in workflow.dag.needrun_jobs() for path in job.output}
+    require_files(of_run - remade)
+
+
+def require_files(taken):
+    """Refuse those of the study's files at these paths, if they are there, that are not what the config asks for."""
+    checksum = None
+    if rules.store.output.manifest in taken and Path(rules.store.output.manifest).exists():
+        manifest = read_manifest(Path(STORE))
+        require_apart(of_manifest(manifest), STUDY.duplicates, config["dataset"], Path(STORE, SAME_IMAGES))
+        checksum = manifest["checksum"]
+    splits = {split: path for split in STUDY.splits if (path := SPLIT.format(split=split)) in taken}
+    splits = read_splits({split: Path(path) for split, path in splits.items()}, STUDY)
+    files = {key: Path(path) for key, path in every_metrics_file() if path in taken}
+    require_current(STUDY, read_metrics(files), files, splits, checksum)
 
 
 def before_the_first_job():
@@ -168,7 +194,8 @@ def before_the_first_job():
         require_colours(config["figures"]["colours"])
         require_writable(STUDY.folder)
         if any(job.rule.name == rules.store.rule.name for job in workflow.dag.needrun_jobs()):
-            STUDY.require_images()  # before Snakemake deletes the store that was there
+            STUDY.require_images()
+        require_this_study()
         if config["running"]["tensorboard"] and not workflow.deployment_settings.deployment_method:
             require_tensorboard()  # else it is the jobs' own environment that must have it
         wanted = workflow.global_resources.get("gpu")

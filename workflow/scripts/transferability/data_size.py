@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from transferability.data_sets import at_hand, image_source
 from transferability.groups import grouped, read_groups
+from transferability.source import ImageClass, ImageSource, StoreError
 from transferability.splits import make_split
-from transferability.store import MANIFEST, ImageClass, ImageSource, StoreError, open_store
+from transferability.store import MANIFEST, open_store
 from transferability.study import Study
 
 # Of the official sets: classes, images a class for training and for validation, shape.

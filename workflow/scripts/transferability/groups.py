@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from transferability.files import open_csv
-from transferability.store import ImageClass
+from transferability.source import ImageClass
 
 COLUMNS = ("class", "group")
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from transferability.store import ImageClass, Sample, StoreError, UnreadableImagesError
+from transferability.source import ImageClass, Sample, StoreError, UnreadableImagesError
 
 SUFFIXES = {".jpeg", ".jpg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
 STRETCH, CROP = "stretch", "crop"
@@ -78,6 +78,12 @@ class ImageFolders:
         if unreadable:
             raise UnreadableImagesError("\n".join(unreadable))
         return images
+
+    def fingerprint(self, position: int) -> str:
+        """Size and time of an image's file, or of the archive that it is in."""
+        path = self._path(position) if Path(self.root).is_dir() else Path(self.root)
+        about = path.stat()
+        return f"{about.st_size} {about.st_mtime_ns}"
 
     def _path(self, position: int) -> Path:
         count = len(self.training)

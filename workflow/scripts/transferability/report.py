@@ -23,6 +23,7 @@ from transferability.files import read_json
 from transferability.names import LAYER_NAMES
 from transferability.report_tables import JOBS, MAKERS, Sheet, points, sheet_of, sheet_of_file, table_views
 from transferability.runs import hours_by_device, jobs, makers
+from transferability.same_images import shared_images
 from transferability.splits import KINDS_IN_WORDS
 from transferability.statistics import WAYS_OF_REUSE, missing_networks
 from transferability.study import PROJECT, Key, Study, without_running
@@ -58,6 +59,7 @@ class ReportFiles:
         halves: by split, the picture of its halves.
         splits: by name, the file of classes.
         benchmarks: the folder of Snakemake's benchmark files.
+        manifest: the content of the store's.
     """
 
     accuracies: Path
@@ -69,6 +71,7 @@ class ReportFiles:
     halves: Mapping[str, Path]
     splits: Mapping[str, Path]
     benchmarks: Path
+    manifest: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def report(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str,
     Args:
         study: the study.
         files: what it shows.
-        networks: what the metrics of the networks in these say, as `transferability.runs.read_metrics` gives it.
+        networks: what the metrics of the networks in these say, as `transferability.metrics.read_metrics` gives it.
         status: for a study that is not finished, where it stands.
     """
     page = page_of(study, files, networks, status)
@@ -137,7 +140,7 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
         study=study.config["study"],
         about=caption("study"),
         captions={path.stem: caption(path.stem) for path in TEXTS.glob("*_table.rst")},
-        facts=list(_facts(study, accuracies, jobs_made)),
+        facts=list(_facts(study, accuracies, jobs_made, files.manifest)),
         answers=[_answer(answer, tolerated) for answer in answers(accuracies, statistic, tolerated)],
         reuse=_picture("Which layers can be reused?", files.figures.get("reuse"), "reuse"),
         figures=_there(_picture(title, files.figures.get(name), name) for name, title in FIGURE_TITLES.items()),
@@ -172,10 +175,14 @@ def caption(name: str) -> str:
     return body
 
 
-def _facts(study: Study, accuracies: pd.DataFrame, jobs_made: pd.DataFrame) -> Iterator[tuple[str, str]]:
+def _facts(
+    study: Study, accuracies: pd.DataFrame, jobs_made: pd.DataFrame, manifest: Mapping[str, Any] | None
+) -> Iterator[tuple[str, str]]:
     """What the study is of, in numbers."""
     networks, training = study.config["networks"], study.hyperparameters["base"]
     yield "data set", str(study.config["dataset"])
+    if manifest is not None:
+        yield "same images", shared_images(manifest)
     yield "network", str(networks["architecture"])
     yield "splits", ", ".join(study.splits)
     yield "seeds", ", ".join(map(str, study.seeds))

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transferability.names import HALVES, WHOLE
-from transferability.store import ImageClass, Sample, Store
+from transferability.source import ImageClass, Sample
+from transferability.store import Store
 
 RANDOM, GROUPED = "random", "grouped"
 KINDS_IN_WORDS = {RANDOM: "random halves", GROUPED: "dissimilar halves", WHOLE: "all classes"}

@@ -16,6 +16,7 @@ from typing import Any
 from transferability.files import read_json
 from transferability.names import Network
 from transferability.progress import FAILED, RUNNING, STOPPED, SUFFIX, JobRecord, read_job_record
+from transferability.store import stored_checksum
 from transferability.study import STAGES, Key, Study, states_folder
 
 DONE, WAITING, SILENT = "done", "waiting", "silent"
@@ -95,7 +96,8 @@ def status_of(study: Study, metrics: Mapping[Key, Path], now: float | None = Non
     now = time.time() if now is None else now
     finished = {key: content for key, path in metrics.items() if (content := _read_metrics(path)) is not None}
     stages = {key: Network.parse(key[2]).stage for key in metrics}
-    current = study.current({key: network.content for key, network in finished.items()})
+    contents = {key: network.content for key, network in finished.items()}
+    current = study.current(contents, stored_checksum(study.store_folder))
     done = {key: network for key, network in finished.items() if key in current}
     silence = max(LEAST_SILENCE, 10 * study.config["running"]["report_seconds"])
     jobs = [

@@ -24,6 +24,9 @@ include: "workflow/rules/status.smk"
 include: "workflow/rules/plan.smk"
 
 
+require_this_study_without_records()
+
+
 onstart:
     before_the_first_job()
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from snakemake.utils import update_config
 
 from test_workflow import SMALL as SMALL_STUDY
-from test_workflow import Project, merged
+from test_workflow import Project, merged, store_of
 from transferability import calibration
 from transferability.calibration import Cost, Workload, calibrate, start_seconds
 from transferability.data_size import data_size, half_sizes
@@ -274,7 +274,7 @@ class TestAgainstSnakemake:
         assert not (tmp_path / "results" / "stores").exists()  # a plan makes nothing
         project.run()
         study = study_of(SMALL_STUDY)
-        size = data_size(study, tmp_path / "results" / "stores" / "glyphs")
+        size = data_size(study, store_of(project, "glyphs"))
         planned = plan_with(study, size, [1.0] * 24).disk()
         folders = {"store": "stores", "networks": "small/networks", "figures": "small/figures"}
         for what, folder in folders.items():

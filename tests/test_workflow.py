@@ -118,6 +118,12 @@ class Project:
         return {name: path.read_bytes() for name, path in self.networks().items()}
 
 
+def store_of(project: Project, data_set: str) -> Path:
+    """The one store of a data set."""
+    (folder,) = (project.folder / "results" / "stores").glob(f"{data_set}-*")
+    return folder
+
+
 def merged(one: dict, other: dict) -> dict:
     result = dict(one)
     for key, value in other.items():
@@ -219,7 +225,7 @@ class TestAFinishedStudy:
         assert (about["network"], about["split"], about["seed"]) == ("A4B+", "letters_symbols", 0)
         assert len(about["classes"]) == 6
         assert about["hyperparameters"]["iterations"] == 12
-        manifest = json.loads((finished.folder / "results" / "stores" / "glyphs" / "manifest.json").read_text())
+        manifest = json.loads(store_of(finished, "glyphs").joinpath("manifest.json").read_text())
         assert about["store_checksum"] == manifest["checksum"]
 
     def test_halves_share_no_class_and_groups_are_kept_apart(self, finished):
@@ -474,7 +480,7 @@ class TestAStudyOfOnesOwnImages:
         assert names == {f"even_odd/{name}" for name in of_halves} | {f"whole/{name}" for name in of_whole}
 
     def test_a_wrong_root_is_refused_before_the_store_is_touched(self, own):
-        store = own.folder / "results" / "stores" / "photos"
+        store = store_of(own, "photos")
         before = {path.name: path.stat().st_mtime_ns for path in store.iterdir()}
         config = (own.folder / "small.yaml").read_text()
         try:

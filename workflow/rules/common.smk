@@ -184,6 +184,19 @@ def require_files(taken):
     require_current(STUDY, read_metrics(files), files, splits, checksum)
 
 
+def require_this_study_without_records():
+    """Where Snakemake has no records of its own, it would call an old study up to date, and never ask before a job."""
+    settings = workflow.dag_settings
+    if not workflow.is_main_process or settings.forceall or settings.forcerun or only_watching():
+        return
+    if any(Path(".snakemake", "metadata").glob("**/*")):
+        return
+    try:
+        require_files({rules.accuracies.output.accuracies, *(path for _, path in every_metrics_file())})
+    except (ValueError, OSError) as error:
+        raise WorkflowError(str(error))
+
+
 def before_the_first_job():
     """Refuse what could only end badly: a second run in a folder, no way to write, no images, too few GPUs."""
     if not workflow.is_main_process or only_watching():

@@ -24,7 +24,7 @@ include: "workflow/rules/status.smk"
 include: "workflow/rules/plan.smk"
 
 
-require_this_study_without_records()
+tell_of_another_study()
 
 
 onstart:

@@ -108,8 +108,8 @@ def make_up(project: Path, study: Study) -> None:
     }
     write_json(project / study.store_folder / MANIFEST, manifest | {GUARD: guard(manifest)})
     for plan in study.splits.values():
-        about = {"split": plan.name, "seed": plan.seed, "halves": {}}
-        write_json(project / study.folder / "splits" / f"{plan.name}.json", about)
+        content = {"split": plan.name, "seed": plan.seed, "halves": {}}
+        write_json(project / study.folder / "splits" / f"{plan.name}.json", content)
     for split, seed, network in study.networks():
         folder = project / study.folder / "networks" / split / f"seed{seed}"
         files = NetworkFiles.beside(folder / f"{network.name}.safetensors")

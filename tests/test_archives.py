@@ -19,7 +19,7 @@ from PIL import Image
 
 from transferability.archives import unpacked
 from transferability.forward_file import ForwardFile, decompressed
-from transferability.store import StoreError
+from transferability.source import StoreError
 
 FILES = {
     f"{part}/{name}/{i}.png": f"{part} {name} {i} ".encode() * 99

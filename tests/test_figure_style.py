@@ -14,7 +14,8 @@ import hashlib, io
 import numpy as np
 from transferability.contact_sheet import contact_sheet
 from transferability.figure_style import figure_style
-from transferability.store import ImageClass, Store
+from transferability.source import ImageClass
+from transferability.store import Store
 
 images = np.zeros((4, 8, 8, 3), dtype=np.uint8)
 classes = (ImageClass("$1_$2", "a_b"), ImageClass("\u6c49\u5b57"))

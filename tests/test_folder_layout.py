@@ -6,7 +6,7 @@ import pytest
 
 from transferability.folder_layout import check_folder
 from transferability.image_folders import image_folders
-from transferability.store import StoreError
+from transferability.source import StoreError
 
 
 def made(root, *files):

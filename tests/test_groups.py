@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 
 from transferability.groups import GroupsError, grouped, read_groups, read_titles
-from transferability.store import ImageClass
+from transferability.source import ImageClass
 
 CAFE = "caf\u00e9"
 

@@ -12,7 +12,9 @@ from PIL import Image
 
 from transferability.image_folders import image_folders, read_image
 from transferability.joblog import job_log
-from transferability.store import StoreError, UnreadableImagesError, build_store, open_store
+from transferability.source import StoreError, UnreadableImagesError
+from transferability.store import open_store
+from transferability.store_building import build_store
 
 COLOURS = {"n01": (200, 30, 30), "n02": (30, 200, 30), "n03": (30, 30, 200)}
 

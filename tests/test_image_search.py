@@ -10,7 +10,7 @@ from PIL import Image
 
 from transferability.image_folders import image_folders
 from transferability.image_search import ImageSearch, Reason, passed_over_lines
-from transferability.store import StoreError, UnreadableImagesError
+from transferability.source import StoreError, UnreadableImagesError
 
 COLORS = {"ant": (200, 30, 30), "bee": (30, 200, 30)}
 

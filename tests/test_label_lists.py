@@ -12,7 +12,7 @@ from transferability.ilsvrc_numbers import read_numbers
 from transferability.label_lists import read_label_list
 from transferability.list_tables import LabelList
 from transferability.listed_files import FileFinder
-from transferability.store import StoreError
+from transferability.source import StoreError
 
 CLASSES = ["ant", "bee", "polar bear", "wolf"]
 FILES = ["a.png", "my photo.png", "part0/x.jpg", "part1/y.jpg"]

@@ -11,7 +11,9 @@ from PIL import Image
 
 from transferability.data_sets import image_source
 from transferability.image_folders import VALIDATION_LIST, image_folders, keep_validation_list
-from transferability.store import StoreError, build_store, open_store, read_samples
+from transferability.source import StoreError
+from transferability.store import open_store, read_samples
+from transferability.store_building import build_store
 
 COLORS = {"ant": (200, 30, 30), "bee": (30, 200, 30), "cat": (30, 30, 200)}
 

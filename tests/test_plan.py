@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from snakemake.utils import update_config
 
 from test_workflow import SMALL as SMALL_STUDY
-from test_workflow import Project, merged
+from test_workflow import Project, merged, store_of
 from transferability import calibration
 from transferability.calibration import Cost, Workload, calibrate, start_seconds
 from transferability.data_size import data_size, half_sizes
@@ -23,7 +23,8 @@ from transferability.glyphs import Glyphs
 from transferability.names import Network
 from transferability.plan import Job, Plan, _spread_of_all, duration, report
 from transferability.series import VALIDATION_BATCH
-from transferability.store import StoreError, build_store
+from transferability.source import StoreError
+from transferability.store_building import build_store
 from transferability.study import read_study
 
 ROOT = Path(__file__).parents[1]
@@ -312,7 +313,7 @@ class TestAgainstSnakemake:
         assert not (tmp_path / "results" / "stores").exists()  # a plan makes nothing
         project.run()
         study = study_of(SMALL_STUDY)
-        size = data_size(study, tmp_path / "results" / "stores" / "glyphs")
+        size = data_size(study, store_of(project, "glyphs"))
         planned = plan_with(study, size, [1.0] * 24).disk()
         folders = {"store": "stores", "networks": "small/networks", "figures": "small/figures"}
         for what, folder in folders.items():

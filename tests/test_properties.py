@@ -20,6 +20,7 @@ from transferability.files import write_table
 from transferability.groups import grouped, read_groups
 from transferability.names import DEEPEST_CUT, HALVES, WHOLE, Network, Series
 from transferability.schema import ConfigError
+from transferability.source import ImageClass, Sample
 from transferability.splits import (
     GROUPED,
     RANDOM,
@@ -44,7 +45,7 @@ from transferability.statistics import (
     summarise,
     table1,
 )
-from transferability.store import ImageClass, Sample, Store
+from transferability.store import Store
 from transferability.study import read_study
 
 # The folder of a test is one for all of its examples, each of which writes its files anew.

@@ -20,6 +20,7 @@ from transferability.answers import headline
 from transferability.figure_style import figure_style
 from transferability.files import PROJECT, read_json, write_csv, write_json
 from transferability.hyperparameters import ENGINE_VERSION
+from transferability.metrics import read_metrics
 from transferability.pictures import PICTURES
 from transferability.report import (
     FIGURE_TITLES,
@@ -31,7 +32,7 @@ from transferability.report import (
     report,
 )
 from transferability.report_tables import sheet_of, table_views
-from transferability.runs import hours_by_device, jobs, makers, read_metrics
+from transferability.runs import hours_by_device, jobs, makers
 from transferability.series import HISTORY_COLUMNS, NetworkFiles
 from transferability.so_far import current_networks, drawn_so_far
 from transferability.study import read_study

@@ -8,7 +8,7 @@ from PIL import Image
 
 from test_archives import pack
 from transferability.image_folders import image_folders
-from transferability.store import StoreError, UnreadableImagesError
+from transferability.source import StoreError, UnreadableImagesError
 
 
 @pytest.fixture

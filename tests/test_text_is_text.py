@@ -20,8 +20,10 @@ from transferability.groups import described, grouping_digest
 from transferability.labels import visible
 from transferability.report import _printed
 from transferability.report_tables import sheet_of_file, table_views
+from transferability.source import ImageClass, Sample
 from transferability.splits import SplitError, class_lines, image_lines, split_from_json, split_to_json, whole_split
-from transferability.store import ImageClass, Sample, build_store, open_store, read_samples
+from transferability.store import open_store, read_samples
+from transferability.store_building import build_store
 
 NAMES = (
     *(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transferability.store import StoreError
+from transferability.source import StoreError
 from transferability.validation_draw import draw_validation, wanted
 
 PHOTOS = {"ant": [f"{i}.png" for i in range(50)], "bee": [f"{i}.png" for i in range(7)], "cat": ["a.png", "b.png"]}

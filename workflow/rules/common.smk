@@ -28,9 +28,12 @@ from transferability.files import PROJECT, lock_file, read_json, require_writabl
 from transferability.groups import grouping_digest
 from transferability.hyperparameters import ENGINE_VERSION
 from transferability.names import HALVES, SOURCES, WHOLE, Network, Series, depths_label
+from transferability.metrics import read_metrics
+from transferability.outdated import read_splits, require_current
+from transferability.same_images import of_manifest, require_apart
 from transferability.schema import ConfigError
 from transferability.slurm import fewest_cores, partition_nodes
-from transferability.store import MANIFEST, STORE_FILES, STORE_VERSION
+from transferability.store import MANIFEST, SAME_IMAGES, STORE_VERSION, read_manifest
 
 try:
     if workflow.is_main_process and not workflow.modifier.skip_configfile:  # else they are another workflow's
@@ -42,7 +45,7 @@ config.update(STUDY.config)  # for rules and scripts, in the spelling that all u
 
 HELD = []
 RESULTS = str(STUDY.folder)
-STORE = f"{config['stores']}/{config['dataset']}"
+STORE = str(STUDY.store_folder)
 SPLIT = f"{RESULTS}/splits/{{split}}.json"
 IMAGE_LIST = f"{RESULTS}/splits/{{split}}_{{target}}"
 NETWORKS = f"{RESULTS}/networks/{{split}}/seed{{seed}}"
@@ -191,7 +194,7 @@ def store_threads(wildcards):
 
 
 def manifest_beside(store):
-    return read_json(Path(store[0]).parent / MANIFEST)
+    return read_json(Path(store[0]))
 
 
 def only_watching():
@@ -212,6 +215,39 @@ def rehearse():
         raise ValueError(done.stderr.strip())
 
 
+def require_this_study():
+    """Refuse files that are there, that this run takes as they are, and that are not what the config asks for.
+
+    Snakemake remakes what it knows to be outdated; what it knows is lost with its folder, `.snakemake`.
+    """
+    of_run = {str(path) for job in workflow.dag.jobs for path in job.output}
+    remade = {str(path) for job in workflow.dag.needrun_jobs() for path in job.output}
+    require_files(of_run - remade)
+
+
+def require_files(taken):
+    """Refuse those of the study's files at these paths, if they are there, that are not what the config asks for."""
+    checksum = None
+    if rules.store.output.manifest in taken and Path(rules.store.output.manifest).exists():
+        manifest = read_manifest(Path(STORE))
+        require_apart(of_manifest(manifest), STUDY.duplicates, config["dataset"], Path(STORE, SAME_IMAGES))
+        checksum = manifest["checksum"]
+    splits = {split: path for split in STUDY.splits if (path := SPLIT.format(split=split)) in taken}
+    splits = read_splits({split: Path(path) for split, path in splits.items()}, STUDY)
+    files = {key: Path(path) for key, path in every_metrics_file() if path in taken}
+    require_current(STUDY, read_metrics(files), files, splits, checksum)
+
+
+def tell_of_another_study():
+    """Without records of its own, Snakemake may call an old study up to date, and then asks nothing before a job."""
+    if not workflow.is_main_process or any(Path(".snakemake", "metadata").glob("**/*")):
+        return
+    try:
+        require_files({path for _, path in every_metrics_file()})
+    except (ValueError, OSError) as error:
+        print(f"Not up to date, though Snakemake has no record of it: {error}", file=sys.stderr)
+
+
 def before_the_first_job():
     """Refuse what could only end badly: a second run in a folder, no way to write, no images, what cannot be drawn."""
     if not workflow.is_main_process or only_watching():
@@ -222,7 +258,8 @@ def before_the_first_job():
         require_colours(config["figures"]["colours"])
         require_writable(STUDY.folder)
         if any(job.rule.name == rules.store.rule.name for job in workflow.dag.needrun_jobs()):
-            STUDY.require_images()  # before Snakemake deletes the store that was there
+            STUDY.require_images()
+        require_this_study()
         if any(path.endswith(".safetensors") for job in workflow.dag.needrun_jobs() for path in job.output):
             rehearse()
         if config["running"]["tensorboard"] and not workflow.deployment_settings.deployment_method:

@@ -1,11 +1,15 @@
 # From images to a store.
+#
+# Studies with other results may share a store, and two Snakemakes may build it at the same time. So the manifest is all
+# that Snakemake knows of it, and is not deleted before the job runs (`update`): the job itself waits for others, keeps a
+# store that is whole and of the same images, and else replaces it.
 
 
 rule store:
     output:
-        [f"{STORE}/{name}" for name in STORE_FILES],
+        manifest=update(f"{STORE}/{MANIFEST}"),
     log:
-        f"{STORE}/store.log",
+        f"{LOGS}/store.log",
     conda:
         "../../envs/analysis.yaml"
     threads: store_threads

@@ -3,6 +3,7 @@
 
 rule report:
     input:
+        store=rules.store.output,
         accuracies=rules.accuracies.output.accuracies,
         tables=[path for name, path in rules.statistics.output.items() if name != "headline"],
         figures=pictures_of(rules.figures.output),
@@ -40,6 +41,7 @@ rule report_so_far:
     conda:
         "../../envs/analysis.yaml"
     params:
+        store=STORE,
         folder=f"{RESULTS}/so_far",
         metrics=lambda wildcards: every_metrics_file(),
         splits=[SPLIT.format(split=split) for split in STUDY.splits],

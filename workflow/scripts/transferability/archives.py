@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from transferability.forward_file import ForwardFile, decompressed
 from transferability.image_search import is_litter
-from transferability.store import StoreError
+from transferability.source import StoreError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _BLOCK = tarfile.BLOCKSIZE

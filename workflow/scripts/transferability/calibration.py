@@ -20,8 +20,9 @@ from transferability.graphs import CALLS_BEFORE_RECORDING
 from transferability.hyperparameters import Hyperparameters
 from transferability.names import RANDOM_SOURCE, Network, Series
 from transferability.series import VALIDATION_BATCH, NetworkFiles, Recipe, Running, train
+from transferability.source import ImageClass
 from transferability.splits import Split
-from transferability.store import ImageClass, Store
+from transferability.store import Store
 from transferability.stream import Preprocessing
 
 # A calibration trains for about so long at a time, once it is warm, and so often; on a device so slow that one

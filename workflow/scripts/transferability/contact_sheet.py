@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from transferability.figure_style import figure_style, warn
 from transferability.fonts import text_style, undrawable
 from transferability.labels import reason_of, visible, wrapped
+from transferability.source import ImageClass
 from transferability.splits import Split
-from transferability.store import ImageClass, Store
+from transferability.store import Store
 
 _TRAINING, _VALIDATION = 9, 3
 _LARGEST_SIDE = 48  # pixels an image is reduced to

@@ -8,7 +8,7 @@ from typing import Any
 from transferability.glyphs import Glyphs
 from transferability.image_folders import image_folders
 from transferability.joblog import Say
-from transferability.store import ImageSource
+from transferability.source import ImageSource
 
 
 def at_hand(settings: Mapping[str, Any]) -> bool:

@@ -13,8 +13,9 @@ from transferability.data_sets import at_hand, image_source
 from transferability.folder_keys import FolderKeys
 from transferability.folder_layout import kept_classes
 from transferability.groups import grouped, read_groups
+from transferability.source import ImageClass, ImageSource, StoreError
 from transferability.splits import make_split
-from transferability.store import MANIFEST, ImageClass, ImageSource, StoreError, open_store
+from transferability.store import MANIFEST, open_store
 from transferability.study import Study
 from transferability.validation_draw import wanted
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from transferability.store import StoreError
+from transferability.source import StoreError
 from transferability.validation_draw import thing_finder
 
 

@@ -12,7 +12,7 @@ from transferability.delimited_text import nearest, text_key, utf8_text
 from transferability.folder_keys import FolderKeys
 from transferability.image_search import ImageSearch, is_litter
 from transferability.skipped_paths import skipped_paths
-from transferability.store import StoreError
+from transferability.source import StoreError
 
 TRAIN, VAL = "train", "val"
 _PARTS = {TRAIN, VAL, "training", "valid", "validation", "dev", "test", "testing"}

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from transferability.delimited_text import table_of, text_key
-from transferability.store import ImageClass
+from transferability.source import ImageClass
 
 COLUMNS = ("class", "group")
 TITLE = "name"  # the optional column with a readable name of the class

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from transferability.delimited_text import utf8_text
-from transferability.store import StoreError
+from transferability.source import StoreError
 
 _ILSVRC_CLASSES = Path(__file__).parents[3] / "resources" / "imagenet" / "classes.csv"
 

@@ -24,7 +24,7 @@ from transferability.joblog import Say
 from transferability.labelled_parts import labelled_parts
 from transferability.list_tables import CLASS, FILE
 from transferability.skipped_paths import skipped_paths
-from transferability.store import ImageClass, ImageSource, Sample, StoreError, UnreadableImagesError
+from transferability.source import ImageClass, ImageSource, Sample, StoreError, UnreadableImagesError
 
 VALIDATION_LIST = "validation.csv"  # beside a store whose validation images were drawn
 
@@ -104,6 +104,15 @@ class ImageFolders:
             [(Path(self.val) / sample.file).as_posix(), self.classes[sample.label].name] for sample in self.validation
         )
         return text.getvalue()
+
+    def fingerprint(self, position: int) -> str:
+        """Size and time of an image's file, or of the archive that it is in; empty for a link to nowhere."""
+        path = self._path(position) if Path(self.root).is_dir() else Path(self.root)
+        try:
+            about = path.stat()
+        except OSError:  # reading it says why
+            return ""
+        return f"{about.st_size} {about.st_mtime_ns}"
 
     def _path(self, position: int) -> Path:
         count = len(self.training)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from transferability.image_formats import IMAGE_SUFFIXES, is_image_by_content
-from transferability.store import StoreError
+from transferability.source import StoreError
 from transferability.unicode_names import nfc
 
 # What systems, file servers and tools leave in folders; so is all that is hidden, ._* of a Mac among it.

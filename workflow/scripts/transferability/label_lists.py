@@ -14,7 +14,7 @@ from transferability.delimited_text import nearest, text_key
 from transferability.joblog import Say
 from transferability.list_tables import CLASS, INDEX, LabelList, Table, file_columns, tables
 from transferability.listed_files import FileFinder
-from transferability.store import StoreError
+from transferability.source import StoreError
 
 # What people call the column of classes, by name or by index, beside the words that decide this.
 _LABEL_WORDS = {"label", "category", "target"}

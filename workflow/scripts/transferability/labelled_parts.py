@@ -21,7 +21,7 @@ from transferability.joblog import Say
 from transferability.label_lists import read_label_list
 from transferability.list_tables import LabelList
 from transferability.listed_files import FileFinder
-from transferability.store import StoreError
+from transferability.source import StoreError
 from transferability.validation_draw import draw_validation
 
 Labels = dict[Path, str]  # the class of each image

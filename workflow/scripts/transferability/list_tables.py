@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from transferability.delimited_text import COMMA, SEMICOLON, SPACE, TAB, Row, rows_of, utf8_text
 from transferability.image_formats import IMAGE_SUFFIXES
 from transferability.listed_files import FileFinder
-from transferability.store import StoreError
+from transferability.source import StoreError
 
 # The words of a header that decide what a column is.
 FILE, CLASS, INDEX = "file", "class", "index"

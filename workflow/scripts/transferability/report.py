@@ -26,9 +26,10 @@ from transferability.labels import visible
 from transferability.names import DEEPEST_CUT, LAYER_NAMES
 from transferability.report_tables import JOBS, MAKERS, Sheet, sheet_of, sheet_of_file, table_views
 from transferability.runs import hours_by_device, jobs, makers
+from transferability.same_images import shared_images
+from transferability.source import ImageClass
 from transferability.splits import GROUPED, KINDS_IN_WORDS
 from transferability.statistics import WAYS_OF_REUSE, missing_networks
-from transferability.store import ImageClass
 from transferability.study import Key, Study, without_running
 from transferability.words import counted, duration, enumerated, plural, points
 
@@ -98,6 +99,7 @@ class ReportFiles:
         halves: by split, the picture of its halves.
         splits: by name, the file of classes.
         benchmarks: the folder of Snakemake's benchmark files.
+        manifest: the content of the store's.
     """
 
     accuracies: Path
@@ -109,6 +111,7 @@ class ReportFiles:
     halves: Mapping[str, Path]
     splits: Mapping[str, Path]
     benchmarks: Path
+    manifest: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,7 @@ def report(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str,
     Args:
         study: the study.
         files: what it shows.
-        networks: what the metrics of the networks in these say, as `transferability.runs.read_metrics` gives it.
+        networks: what the metrics of the networks in these say, as `transferability.metrics.read_metrics` gives it.
         status: for a study that is not finished, where it stands.
     """
     page = page_of(study, files, networks, status)
@@ -181,7 +184,7 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
         study=study.config["study"],
         about=caption("study"),
         captions={path.stem: caption(path.stem) for path in TEXTS.glob("*_table.rst")},
-        facts=list(_facts(study, accuracies, jobs_made)),
+        facts=list(_facts(study, accuracies, jobs_made, files.manifest)),
         answers=[_answer(answer, tolerated) for answer in answers(accuracies, statistic, tolerated)],
         reuse=_picture("Which layers can be reused?", figures.get("reuse"), "reuse"),
         figures=_there(_picture(title, figures.get(name), name) for name, title in FIGURE_TITLES.items()),
@@ -217,10 +220,14 @@ def caption(name: str) -> str:
     return body
 
 
-def _facts(study: Study, accuracies: pd.DataFrame, jobs_made: pd.DataFrame) -> Iterator[tuple[str, str]]:
+def _facts(
+    study: Study, accuracies: pd.DataFrame, jobs_made: pd.DataFrame, manifest: Mapping[str, Any] | None
+) -> Iterator[tuple[str, str]]:
     """What the study is of, in numbers."""
     networks, training = study.config["networks"], study.hyperparameters["base"]
     yield "data set", visible(str(study.config["dataset"]))
+    if manifest is not None:
+        yield "same images", shared_images(manifest)
     yield "network", str(networks["architecture"])
     yield "splits", f"{len(study.splits)}: {', '.join(study.splits)}"
     yield "seeds", f"{len(study.seeds)} ({plural(len(study.seeds), 'seed')} {enumerated(study.seeds)})"

@@ -1,38 +1,17 @@
 """What was run to make a study's networks: jobs with their time, and what the networks were made with."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from transferability.benchmark_files import last_attempt
-from transferability.files import read_json
 from transferability.names import job_name
 from transferability.study import Key, Study
 
 _JOB_COLUMNS = ("split", "seed", "job", "networks", "device", "training_seconds", "last_attempt_seconds", "peak_mb")
 MAKER_COLUMNS = ("commit", "torch", "numpy", "python", "device", "threads", "deterministic", "networks")
-
-
-def read_metrics(metrics: Mapping[Key, Path]) -> dict[Key, dict[str, Any]]:
-    """What the metrics files say of the networks that are finished; those without a file are left out.
-
-    ValueError that names the file if one is no metrics file.
-    """
-    contents = {}
-    for key, path in metrics.items():
-        with suppress(FileNotFoundError):  # a run that is under way may remove it at any moment
-            contents[key] = _metrics_of(path)
-    return contents
-
-
-def _metrics_of(path: Path) -> dict[str, Any]:
-    match read_json(path):
-        case {"made_from": dict(), **_rest} as content:
-            return dict(content)
-    raise ValueError(f"{path}: no metrics of a network; delete it to have it made again")
 
 
 def jobs(study: Study, networks: Mapping[Key, Mapping[str, Any]], benchmarks: Path) -> pd.DataFrame:
@@ -44,7 +23,7 @@ def jobs(study: Study, networks: Mapping[Key, Mapping[str, Any]], benchmarks: Pa
 
     Args:
         study: the study.
-        networks: what `read_metrics` gives.
+        networks: what `transferability.metrics.read_metrics` gives.
         benchmarks: the folder of Snakemake's benchmark files.
     """
     rows = []

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path, PurePath
 
-from transferability.store import StoreError
+from transferability.source import StoreError
 from transferability.unicode_names import nfc
 
 

@@ -10,9 +10,10 @@ from transferability.checkpoints import first_layer_weights
 from transferability.figure_style import save
 from transferability.figures import first_layer_filters, learning_curves
 from transferability.files import write_table
+from transferability.metrics import read_metrics
 from transferability.pictures import PICTURES, draw_pictures
-from transferability.runs import read_metrics
 from transferability.series import NetworkFiles
+from transferability.store import stored_checksum
 from transferability.study import Key, Study
 from transferability.tables import TABLES, write_tables
 
@@ -24,7 +25,7 @@ def current_networks(study: Study, metrics: Mapping[Key, Path]) -> dict[Key, dic
     another study.
     """
     contents = read_metrics(metrics)
-    current = study.current(contents)
+    current = study.current(contents, stored_checksum(study.store_folder))
     return {key: content for key, content in contents.items() if key in current}
 
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from transferability.labels import visible
 from transferability.names import HALVES, WHOLE
-from transferability.store import ImageClass, Sample, Store
+from transferability.source import ImageClass, Sample
+from transferability.store import Store
 
 RANDOM, GROUPED = "random", "grouped"
 KINDS_IN_WORDS = {RANDOM: "random halves", GROUPED: "dissimilar halves", WHOLE: "all classes"}

@@ -22,6 +22,7 @@ from transferability.layout import benchmark_file, states_folder
 from transferability.names import Network, job_name
 from transferability.progress import FAILED, LESS_MEMORY, RUNNING, STOPPED, SUFFIX, JobRecord, read_job_record
 from transferability.slurm import OUT_OF_MEMORY, Queue, QueuedJob, why_it_waits
+from transferability.store import stored_checksum
 from transferability.study import Key, Study
 
 DONE, WAITING, SILENT = "done", "waiting", "silent"
@@ -117,7 +118,8 @@ def status_of(study: Study, metrics: Mapping[Key, Path], now: float | None = Non
     now = time.time() if now is None else now
     finished = {key: content for key, path in metrics.items() if (content := _read_metrics(path)) is not None}
     stages = {key: Network.parse(key[2]).stage for key in metrics}
-    current = study.current({key: network.content for key, network in finished.items()})
+    contents = {key: network.content for key, network in finished.items()}
+    current = study.current(contents, stored_checksum(study.store_folder))
     done = {key: network for key, network in finished.items() if key in current}
     silence = max(LEAST_SILENCE, 10 * study.config["running"]["report_seconds"])
     jobs = [

@@ -3,7 +3,7 @@
 Light on purpose: Snakemake reads it on every start, so nothing here imports torch or pandas.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,7 +13,9 @@ from transferability.config import STAGES, data_set_of, groups_file_of, hyperpar
 from transferability.hyperparameters import ENGINE_VERSION, Hyperparameters
 from transferability.layout import study_folder
 from transferability.names import DEEPEST_CUT, HALVES, RANDOM_SOURCE, WHOLE, Network, Series, source_of
-from transferability.schema import ConfigError
+from transferability.same_images import REFUSE
+from transferability.schema import ConfigError, config_schema
+from transferability.store_folder import DUPLICATES, shaping_settings, store_folder
 
 MOST_DRAWN_BASES = 12
 
@@ -62,7 +64,23 @@ class Study:
     @property
     def store_settings(self) -> dict[str, Any]:
         """What shapes the store: a grouping of the classes is none of it, so that a change costs no images."""
-        return {key: value for key, value in self.data_set.items() if key != "groups"}
+        return shaping_settings(self.data_set, self._data_set_schema)
+
+    @property
+    def store_folder(self) -> Path:
+        """Where the store is; another for whatever would give other images."""
+        return store_folder(Path(self.config["stores"]), self.config["dataset"], self.store_settings)
+
+    @property
+    def duplicates(self) -> str:
+        """Whether validation images may be training images too, ``allow`` or ``refuse``."""
+        default = self._data_set_schema.get("properties", {}).get(DUPLICATES, {}).get("default", REFUSE)
+        return str(self.data_set.get(DUPLICATES, default))
+
+    @property
+    def _data_set_schema(self) -> Mapping[str, Any]:
+        schema: Mapping[str, Any] = config_schema()["$defs"]["data_sets"].get(self.data_set["kind"], {})
+        return schema
 
     def require_images(self) -> None:
         """ConfigError if the folders or lists that a store would be made of cannot be a data set."""
@@ -97,29 +115,42 @@ class Study:
             for network in job:
                 yield split, seed, network
 
+    def files_of_networks(self, paths: Iterable[str]) -> dict[Key, Path]:
+        """By split, seed and name of the network, a file of each, given in the order of `networks`."""
+        keys = ((split, seed, network.name) for split, seed, network in self.networks())
+        return {key: Path(path) for key, path in zip(keys, paths, strict=True)}
+
     def networks_of(self, split: str) -> Iterator[Network]:
         """The networks of one split, the same for each seed."""
         for job in self._jobs_of(split):
             yield from job
 
-    def is_current(self, network: Network, made_from: Mapping[str, Any]) -> bool:
-        """Whether a network, which says what it was made from, has the settings that it would be trained with today."""
-        settings = {
+    def asked_of(self, network: Network, store_checksum: str | None = None) -> dict[str, Any]:
+        """What a network would be made from today; of the store only if its checksum is known."""
+        return {
             "engine_version": ENGINE_VERSION,
             "data_set": self.config["dataset"],
+            **({"store_checksum": store_checksum} if store_checksum else {}),
             "architecture": self.config["networks"]["architecture"],
             "preprocessing": self.config["preprocessing"],
             "hyperparameters": self.hyperparameters[network.stage].to_json(),
         }
-        return all(made_from.get(key) == value for key, value in settings.items())
 
-    def current(self, metrics: Mapping[Key, Mapping[str, Any]]) -> set[Key]:
+    def is_current(self, network: Network, made_from: Mapping[str, Any], store_checksum: str | None = None) -> bool:
+        """Whether a network, which says what it was made from, has the settings that it would be trained with today."""
+        return all(made_from.get(key) == value for key, value in self.asked_of(network, store_checksum).items())
+
+    def current(self, metrics: Mapping[Key, Mapping[str, Any]], store_checksum: str | None = None) -> set[Key]:
         """Of finished networks, by what their metrics say, those that the config asks for as they are.
 
         A copy is one only if the base that it was copied from is, and is the one that is there; of a base that is not
         there nothing is known.
         """
-        current = {key for key, made in metrics.items() if self.is_current(Network.parse(key[2]), made["made_from"])}
+        current = {
+            key
+            for key, made in metrics.items()
+            if self.is_current(Network.parse(key[2]), made["made_from"], store_checksum)
+        }
 
         def of_todays_base(key: Key) -> bool:
             split, seed, name = key

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from transferability.delimited_text import text_key
-from transferability.store import StoreError
+from transferability.source import StoreError
 
 Image = tuple[str, str]  # its class, and its path in the folder of the class
 

@@ -21,14 +21,12 @@ from transferability.figure_style import figure_style
 from transferability.files import PROJECT, read_json, write_csv, write_json
 from transferability.hyperparameters import ENGINE_VERSION
 from transferability.metrics import read_metrics
+from transferability.pages import TEXTS, caption, picture_source
 from transferability.pictures import PICTURES
 from transferability.report import (
     FIGURE_TITLES,
-    TEXTS,
     ReportFiles,
-    caption,
     page_of,
-    picture_source,
     report,
 )
 from transferability.report_tables import sheet_of, table_views

@@ -34,8 +34,9 @@ from transferability.groups import read_groups
 from transferability.joblog import job_log
 from transferability.labels import reason_of
 from transferability.names import HALVES, WHOLE, Network
+from transferability.pages import TEXTS, caption
 from transferability.pictures import PICTURES
-from transferability.report import TEXTS, ReportFiles, caption, report
+from transferability.report import ReportFiles, report
 from transferability.runs import MAKER_COLUMNS
 from transferability.splits import GROUPED, RANDOM
 from transferability.study import Key, Study, read_study

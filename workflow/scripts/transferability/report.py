@@ -3,27 +3,22 @@
 The page's frame is ``workflow/report/report.html.j2``; the captions beside it are those of Snakemake's own report too.
 """
 
-import base64
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 import yaml
-from docutils.core import publish_parts
-from PIL import Image
 
 from transferability.accuracies import bases_at_chance, others_at_chance, read_accuracies
 from transferability.answers import Answer, answers
-from transferability.files import PROJECT, read_json
+from transferability.files import read_json
 from transferability.groups import read_titles
 from transferability.labels import visible
 from transferability.names import DEEPEST_CUT, LAYER_NAMES
+from transferability.pages import TEXTS, caption, picture_source, render
 from transferability.report_tables import JOBS, MAKERS, Sheet, sheet_of, sheet_of_file, table_views
 from transferability.runs import hours_by_device, jobs, makers
 from transferability.same_images import shared_images
@@ -33,12 +28,8 @@ from transferability.statistics import WAYS_OF_REUSE, missing_networks
 from transferability.study import Key, Study, without_running
 from transferability.words import counted, duration, enumerated, plural, points
 
-TEXTS = PROJECT / "workflow" / "report"
 TEMPLATE = "report.html.j2"
 
-# Pictures of photographs are many times larger without loss than anyone sees.
-_LARGEST_PNG = 600_000
-_LARGEST_SIDE = 2400
 # One is of all networks of a split and seed; of large studies, more would make a page that nobody can open.
 _MOST_LEARNING_CURVES = 12
 
@@ -161,11 +152,7 @@ def report(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str,
         networks: what the metrics of the networks in these say, as `transferability.metrics.read_metrics` gives it.
         status: for a study that is not finished, where it stands.
     """
-    page = page_of(study, files, networks, status)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEXTS), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
-    return environment.get_template(TEMPLATE).render(page=page)
+    return render(TEMPLATE, page_of(study, files, networks, status))
 
 
 def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str, Any]], status: str = "") -> Page:
@@ -209,15 +196,6 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
         missing=[f"{row.split} seed{row.seed} {row.network}" for row in missing.itertuples()],
         status=status,
     )
-
-
-@cache
-def caption(name: str) -> str:
-    """A caption as HTML."""
-    text = (TEXTS / f"{name}.rst").read_text(encoding="utf-8")
-    settings = {"report_level": 2, "halt_level": 2, "file_insertion_enabled": False, "raw_enabled": False}
-    body: str = publish_parts(text, writer="html5", settings_overrides=settings)["body"]
-    return body
 
 
 def _facts(
@@ -309,20 +287,6 @@ def _picture(title: str, path: Path | None, name: str) -> Picture | None:
 
 def _there(pictures: Iterator[Picture | None]) -> list[Picture]:
     return [picture for picture in pictures if picture is not None]
-
-
-def picture_source(path: Path) -> str:
-    """A PNG file as an address that is the picture itself; a large one reduced, and with a loss that is not seen."""
-    content, kind = path.read_bytes(), "png"
-    if len(content) > _LARGEST_PNG:
-        with Image.open(path) as picture, io.BytesIO() as smaller:
-            picture.thumbnail((_LARGEST_SIDE, _WEBP_HEIGHT))
-            picture.convert("RGB").save(smaller, "webp", quality=85)
-            content, kind = smaller.getvalue(), "webp"
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
-
-
-_WEBP_HEIGHT = 16383  # the format has no higher pictures
 
 
 def _printed(config: Mapping[str, Any]) -> str:

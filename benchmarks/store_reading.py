@@ -2,8 +2,8 @@
 
     python benchmarks/store_reading.py [results.csv]
 
-Images lie in the page cache after the first row, so that the digest is measured and not the disk. What was checked before
-is read as an image of a store that is read batch by batch is from the second time on.
+Images lie in the page cache after the first row, so that the digest is measured and not the disk. What was checked
+before is read as an image of a store that is read batch by batch is from the second time on.
 """
 
 import platform

@@ -109,7 +109,7 @@ def make_up(project: Path, study: Study) -> None:
     }
     write_json(project / study.store_folder / MANIFEST, manifest | {GUARD: guard(manifest)})
     for plan in study.splits.values():
-        content = {"split": plan.name, "seed": plan.seed, "halves": {}}
+        content: dict[str, Any] = {"split": plan.name, "seed": plan.seed, "halves": {}}
         write_json(project / study.folder / "splits" / f"{plan.name}.json", content)
     for split, seed, network in study.networks():
         folder = project / study.folder / "networks" / split / f"seed{seed}"

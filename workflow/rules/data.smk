@@ -1,4 +1,4 @@
-# From images to a store.
+# From images to a store, and to pages that show them.
 #
 # Studies with other results may share a store, and two Snakemakes may build it at the same time. So the manifest is all
 # that Snakemake knows of it, and is not deleted before the job runs (`update`): the job itself waits for others, keeps a
@@ -44,3 +44,26 @@ rule contact_sheet:
         "../../envs/analysis.yaml"
     script:
         "../scripts/contact_sheet.py"
+
+
+# What is in the data, before anything is made of them:  snakemake --cores all data
+#
+# It reads every file and has neither inputs nor outputs, so that it builds nothing, and reads anew whenever it is asked.
+rule data:
+    log:
+        f"{LOGS}/data.log",
+    retries: 0  # what it finds once it finds again
+    conda:
+        "../../envs/analysis.yaml"
+    threads: store_threads
+    resources:
+        **NO_GPU,
+        mem_mb=lambda wildcards, threads, attempt: store_mb(threads, attempt),
+        runtime=min(1440, LONGEST_MINUTES),
+    params:
+        name=config["dataset"],
+        settings=STUDY.store_settings,
+        groups=lambda wildcards: str(STUDY.groups_file or ""),
+        page=f"{RESULTS}/data.html",
+    script:
+        "../scripts/data.py"

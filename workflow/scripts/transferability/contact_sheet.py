@@ -15,32 +15,45 @@ from transferability.source import ImageClass
 from transferability.splits import Split
 from transferability.store import Store
 
-_TRAINING, _VALIDATION = 9, 3
+TRAINING_SHOWN, VALIDATION_SHOWN = 9, 3  # images of a class
 _LARGEST_SIDE = 48  # pixels an image is reduced to
 _CLASSES = 200  # shown at most, evenly spread
 _CLASSES_OF_A_HALF = 40
 _LABEL, _TITLE, _BOLD_TITLE = 26, 75, 58  # letters on a line: beside a class's images, above a column of classes
 
 
-def contact_sheet(store: Store) -> Figure:
-    """The first training and validation images of every class (of `_CLASSES` of them, if there are more)."""
+def contact_sheet(store: Store, title: str = "") -> Figure:
+    """The first training and validation images of every class (of `_CLASSES` of them, if there are more).
+
+    Args:
+        store: what it is of.
+        title: in place of one that counts what is in the store.
+    """
     count = len(store.classes)
-    shown = _spread(range(count), _CLASSES)
+    shown = classes_shown(count)
     order = sorted(shown, key=lambda index: (store.classes[index].group, index))
     columns = 2 if len(order) <= 80 else 4
     rows = -(-len(order) // columns)
     figure = _sheet(store, [order[start : start + rows] for start in range(0, len(order), rows)], columns)
-    title = wrapped(
-        f"{store.name}: {count} classes, {store.training_count:,} training and "
-        f"{len(store.labels) - store.training_count:,} validation images of {' × '.join(map(str, store.image_shape))}; "
-        f"{_shown_of(store, store.training, _TRAINING)} training images a class, then "
-        f"{_shown_of(store, store.validation, _VALIDATION)} of validation"
-        + (f" ({len(order)} of the classes)" if len(order) < count else ""),
-        width=_TITLE * columns,
-        lines=9,
-    )
+    title = wrapped(title or _title(store, len(order)), width=_TITLE * columns, lines=9)
     figure.suptitle(title, **text_style(title))
     return _with_note(figure)
+
+
+def _title(store: Store, shown: int) -> str:
+    count = len(store.classes)
+    return (
+        f"{store.name}: {count} classes, {store.training_count:,} training and "
+        f"{len(store.labels) - store.training_count:,} validation images of {' × '.join(map(str, store.image_shape))}; "
+        f"{_shown_of(store, store.training, TRAINING_SHOWN)} training images a class, then "
+        f"{_shown_of(store, store.validation, VALIDATION_SHOWN)} of validation"
+        + (f" ({shown} of the classes)" if shown < count else "")
+    )
+
+
+def classes_shown(count: int) -> list[int]:
+    """The indices of the classes that a contact sheet of so many classes shows."""
+    return _spread(range(count), _CLASSES)
 
 
 def _shown_of(store: Store, part: slice, most: int) -> str:
@@ -105,10 +118,10 @@ def _sheet(store: Store, columns: Sequence[Sequence[int]], count: int) -> Figure
 def _draw_class(axes: Axes, store: Store, index: int) -> None:
     parts = [
         np.flatnonzero(store.labels[part] == index)[:number] + part.start
-        for part, number in ((store.training, _TRAINING), (store.validation, _VALIDATION))
+        for part, number in ((store.training, TRAINING_SHOWN), (store.validation, VALIDATION_SHOWN))
     ]
     strips = [
-        _strip(store.images[positions], room) for positions, room in zip(parts, (_TRAINING, _VALIDATION), strict=True)
+        _strip(store.images[positions], room) for positions, room in zip(parts, (TRAINING_SHOWN, VALIDATION_SHOWN), strict=True)
     ]
     gap = np.full((strips[0].shape[0], strips[0].shape[0] // 3, 3), 255, dtype=np.uint8)
     axes.imshow(np.concatenate([strips[0], gap, strips[1]], axis=1), interpolation="nearest")
@@ -127,13 +140,18 @@ def _label(image_class: ImageClass) -> str:
 
 
 def _strip(images: NDArray[np.uint8], room: int) -> NDArray[np.uint8]:
-    """Images side by side as RGB, reduced to `_LARGEST_SIDE`, with white for those that are not there."""
-    step = -(-max(images.shape[1:3]) // _LARGEST_SIDE)
-    count, height, width, channels = images.shape
-    height, width = height // step, width // step
-    blocks = images[:, : height * step, : width * step].reshape(count, height, step, width, step, channels)
-    small = blocks.mean(axis=(2, 4)).astype(np.uint8)
+    """Images side by side as RGB, reduced, with white for those that are not there."""
+    small = reduced(images)
     if small.shape[-1] != 3:
         small = np.repeat(small[..., :1], 3, axis=-1)
     blank = np.full((room - len(small), *small.shape[1:]), 255, dtype=np.uint8)
     return np.concatenate([*small, *blank], axis=1)
+
+
+def reduced(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Images, N x H x W x C, as a sheet shows them: no side longer than `_LARGEST_SIDE`."""
+    step = -(-max(images.shape[1:3]) // _LARGEST_SIDE)
+    count, height, width, channels = images.shape
+    height, width = height // step, width // step
+    blocks = images[:, : height * step, : width * step].reshape(count, height, step, width, step, channels)
+    return blocks.mean(axis=(2, 4)).astype(np.uint8)

@@ -18,7 +18,7 @@ from transferability.archives import unpacked
 from transferability.files import write_text
 from transferability.folder_keys import FolderKeys, contradictions
 from transferability.folder_layout import TRAIN, below_single_folder
-from transferability.image_files import STRETCH, WHITE, UnusableImageError, read_image
+from transferability.image_files import STRETCH, WHITE, ImageFacts, UnusableImageError, read_with_facts
 from transferability.image_search import ImageSearch, Reason, is_there, passed_over_lines
 from transferability.joblog import Say
 from transferability.labelled_parts import labelled_parts
@@ -77,14 +77,23 @@ class ImageFolders:
         images = np.empty((stop - start, *self.image_shape), dtype=np.uint8)
         unreadable = []
         for position in range(start, stop):
-            path = self._path(position)
             try:
-                images[position - start] = read_image(path, self.size, self.channels, self.fit, self.background)
-            except (OSError, UnusableImageError) as error:
-                unreadable.append(f"datasets.{self.name}: in {self.root}, {self._unusable(path, error)}")
+                images[position - start], _ = self.look(position)
+            except UnreadableImagesError as error:
+                unreadable.append(str(error))
         if unreadable:
             raise UnreadableImagesError("\n".join(unreadable))
         return images
+
+    def look(self, position: int) -> tuple[NDArray[np.uint8], ImageFacts]:
+        """One image of training + validation, and what its file is; UnreadableImagesError names it if it fails."""
+        path = self._path(position)
+        try:
+            return read_with_facts(path, self.size, self.channels, self.fit, self.background)
+        except (OSError, UnusableImageError) as error:
+            raise UnreadableImagesError(
+                f"datasets.{self.name}: in {self.root}, {self._unusable(path, error)}"
+            ) from error
 
     def _unusable(self, path: Path, error: Exception) -> str:
         """Why a file cannot be read, and what would help, after its name as the key skip takes it."""

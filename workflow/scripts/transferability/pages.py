@@ -2,6 +2,7 @@
 
 import base64
 import io
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +18,15 @@ TEXTS = PROJECT / "workflow" / "report"
 _LARGEST_PNG = 600_000
 _LARGEST_SIDE = 2400
 _WEBP_HEIGHT = 16383  # the format has no higher pictures
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture on the page: its source is the picture itself."""
+
+    title: str
+    source: str
+    caption: str
 
 
 def render(template: str, page: object) -> str:

@@ -18,7 +18,7 @@ from transferability.files import read_json
 from transferability.groups import read_titles
 from transferability.labels import visible
 from transferability.names import DEEPEST_CUT, LAYER_NAMES
-from transferability.pages import TEXTS, caption, picture_source, render
+from transferability.pages import TEXTS, Picture, caption, picture_source, render
 from transferability.report_tables import JOBS, MAKERS, Sheet, sheet_of, sheet_of_file, table_views
 from transferability.runs import hours_by_device, jobs, makers
 from transferability.same_images import shared_images
@@ -103,15 +103,6 @@ class ReportFiles:
     splits: Mapping[str, Path]
     benchmarks: Path
     manifest: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture on the page: its source is the picture itself."""
-
-    title: str
-    source: str
-    caption: str
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,8 @@ def _draw_class(axes: Axes, store: Store, index: int) -> None:
         for part, number in ((store.training, TRAINING_SHOWN), (store.validation, VALIDATION_SHOWN))
     ]
     strips = [
-        _strip(store.images[positions], room) for positions, room in zip(parts, (TRAINING_SHOWN, VALIDATION_SHOWN), strict=True)
+        _strip(store.images[positions], room)
+        for positions, room in zip(parts, (TRAINING_SHOWN, VALIDATION_SHOWN), strict=True)
     ]
     gap = np.full((strips[0].shape[0], strips[0].shape[0] // 3, 3), 255, dtype=np.uint8)
     axes.imshow(np.concatenate([strips[0], gap, strips[1]], axis=1), interpolation="nearest")
@@ -154,4 +155,5 @@ def reduced(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     count, height, width, channels = images.shape
     height, width = height // step, width // step
     blocks = images[:, : height * step, : width * step].reshape(count, height, step, width, step, channels)
-    return blocks.mean(axis=(2, 4)).astype(np.uint8)
+    small: NDArray[np.uint8] = blocks.mean(axis=(2, 4)).astype(np.uint8)
+    return small

@@ -9,15 +9,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from transferability.contact_sheet import contact_sheet
-from transferability.figure_style import figure_style, save
 from transferability.data_survey import Survey
+from transferability.figure_style import figure_style, save
 from transferability.image_search import Reason
 from transferability.labels import visible
 from transferability.pages import Picture, caption, picture_source, render
 from transferability.report_tables import Column, Sheet, TableView, sheet_of
 from transferability.same_images import HEADER, in_words
 from transferability.source import ImageClass
-from transferability.words import counted, plural
+from transferability.words import counted
 
 TEMPLATE = "data.html.j2"
 TOLD = 20  # files of a kind that are named; a table has all
@@ -123,7 +123,9 @@ def _some(files: Sequence[str]) -> str:
 
 
 def _sheets(found: Survey, classes: Sequence[ImageClass]) -> Iterator[Sheet]:
-    rows = [(c.name, c.title or None, c.group or None, *map(int, n)) for c, n in zip(classes, found.counts, strict=True)]
+    rows = [
+        (c.name, c.title or None, c.group or None, *map(int, n)) for c, n in zip(classes, found.counts, strict=True)
+    ]
     yield sheet_of("classes", _CLASSES, pd.DataFrame(rows, columns=list(_CLASSES.columns)))
     files = [(text, "refused") for text in found.refused]
     files += [(file, what) for what, names in _by_kind(found).items() for file in names]
@@ -148,7 +150,9 @@ def _sizes(sizes: NDArray[np.int64]) -> str:
 
 
 def _shares(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+    return ", ".join(
+        f"{name} {count:,}" for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    )
 
 
 def _picture(found: Survey, folder: Path) -> Picture | None:

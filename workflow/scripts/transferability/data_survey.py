@@ -14,7 +14,6 @@ from transferability.contact_sheet import TRAINING_SHOWN, VALIDATION_SHOWN, clas
 from transferability.image_files import ImageFacts
 from transferability.image_folders import ImageFolders
 from transferability.image_search import Reason
-from transferability.joblog import Say
 from transferability.same_images import SameImages, described, same_images, same_rows
 from transferability.source import ImageClass, ImageSource, UnreadableImagesError
 from transferability.store import Store

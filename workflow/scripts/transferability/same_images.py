@@ -75,7 +75,7 @@ def described(groups: Sequence[NDArray[np.int64]], source: ImageSource) -> SameI
     return SameImages(**counts, of_several_classes=several, examples=examples[:_TOLD])
 
 
-def write_same_images(path: Path, groups: Sequence[NDArray[np.int64]], source: ImageSource) -> None:
+def same_rows(groups: Sequence[NDArray[np.int64]], source: ImageSource) -> list[tuple[str, ...]]:
     """A row for each image that is the same as an earlier one; a validation image is told beside the training image."""
     samples, training = [*source.training, *source.validation], len(source.training)
 
@@ -84,7 +84,12 @@ def write_same_images(path: Path, groups: Sequence[NDArray[np.int64]], source: I
         part = "training" if position < training else "validation"
         return part, source.classes[sample.label].name, sample.file
 
-    write_csv(path, HEADER, [(*about(later), *about(group[0])) for group in groups for later in group[1:]])
+    return [(*about(later), *about(group[0])) for group in groups for later in group[1:]]
+
+
+def write_same_images(path: Path, groups: Sequence[NDArray[np.int64]], source: ImageSource) -> None:
+    """The rows of `same_rows` as a CSV file."""
+    write_csv(path, HEADER, same_rows(groups, source))
 
 
 def require_apart(found: SameImages, duplicates: str, name: str, listed: Path) -> None:
@@ -114,7 +119,11 @@ def of_manifest(manifest: Mapping[str, Any]) -> SameImages:
 
 def shared_images(manifest: Mapping[str, Any]) -> str:
     """In words, what a store's manifest says of images that are there more than once."""
-    found = of_manifest(manifest)
+    return in_words(of_manifest(manifest))
+
+
+def in_words(found: SameImages) -> str:
+    """What is there more than once."""
     facts = [
         f"{_counted(found.validation_in_training, 'validation image')} in training too, and no test of what was learned"
         if found.validation_in_training

@@ -80,7 +80,7 @@ def build_store(
             named), validation images are trained on, or the disk has too little room. What was read stays for the next
             attempt.
     """
-    _check_source(source)
+    check_source(source)
     folder.mkdir(parents=True, exist_ok=True)
     keys = image_keys(source)
     _check_room(folder, len(keys) * int(np.prod(source.image_shape)), say)
@@ -93,7 +93,7 @@ def build_store(
             pixels = stored_pixels(source, keys, folder, chunk)
             if pixels.written:
                 say(f"going on: {len(pixels.written)} of {len(pixels.written) + len(pixels.spans)} chunks are written")
-            pace = _Pace(say, sum(stop - start for start, stop in pixels.spans), report_seconds)
+            pace = Pace(say, sum(stop - start for start, stop in pixels.spans), report_seconds)
             _read(source, pixels, threads, pace)
             found = _same_images(source, pixels, duplicates)
             _finish(source, pixels, digest, found)
@@ -204,7 +204,7 @@ def _write_manifest(source: ImageSource, folder: Path, digest: str, found: SameI
     write_json(folder / MANIFEST, manifest | {GUARD: guard(manifest)})
 
 
-def _read(source: ImageSource, pixels: StoredPixels, threads: int, pace: "_Pace") -> None:
+def _read(source: ImageSource, pixels: StoredPixels, threads: int, pace: "Pace") -> None:
     """Read what is missing; unreadable images are gathered, so that all are known after one pass."""
     unreadable: list[str] = []
 
@@ -228,7 +228,7 @@ def _read(source: ImageSource, pixels: StoredPixels, threads: int, pace: "_Pace"
         raise UnreadableImagesError("\n".join([*sorted(unreadable)[:20], *more]))
 
 
-class _Pace:
+class Pace:
     """A line every so often: how far, how fast, how long to go."""
 
     def __init__(self, say: Say, total: int, report_seconds: float) -> None:
@@ -276,7 +276,8 @@ def _class_sums(pixels: StoredPixels, source: ImageSource) -> NDArray[np.uint32]
     return sums
 
 
-def _check_source(source: ImageSource) -> None:
+def check_source(source: ImageSource) -> None:
+    """StoreError if the classes, their images or the names of these cannot be a data set."""
     names = [c.name for c in source.classes]
     if names != sorted(names) or len(set(names)) != len(names):
         raise StoreError(f"{source.name}: class names must be distinct and sorted, since their order gives the index")

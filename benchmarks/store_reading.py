@@ -40,7 +40,7 @@ def main() -> None:
 
 def measured(path: Path, digests: np.ndarray[Any, Any], size: float, shape: str) -> Iterator[dict[str, Any]]:
     """A row each for reading without a check, with one, and again what was checked before."""
-    raw = np.load(path, mmap_mode="r")
+    raw = np.load(path, mmap_mode="r", allow_pickle=False)
     checked = CheckedRows(raw, digests, path, str, "")
     everything = np.arange(len(raw))
     ways: dict[str, Callable[[], object]] = {

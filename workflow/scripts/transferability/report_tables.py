@@ -71,7 +71,7 @@ def _made_sheet(name: str, view: TableView, table: pd.DataFrame, text: str) -> S
     columns = {
         column: shown
         for column, shown in view.columns.items()
-        if column in table and (table[column].fillna(0).any() if shown.mostly_nothing else table[column].notna().any())
+        if column in table and (table[column].dropna().any() if shown.mostly_nothing else table[column].notna().any())
     }
     rows = [
         [_cell(value, column.show) for value, column in zip(row, columns.values(), strict=True)]

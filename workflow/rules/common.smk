@@ -254,8 +254,10 @@ def tabulated_metrics(wildcards):
     if workflow.is_main_process and not (only_watching() or settings.forceall or settings.forcerun):
         try:
             require_files({path for _, path in every_metrics_file() if not is_on_record(path)})
-        except (ValueError, OSError) as error:
+        except ValueError as error:
             raise WorkflowError(f"not up to date, though Snakemake has no record of it: {error}")
+        except OSError:
+            pass  # what cannot be read is told, in words of its own, before the first job
     return network_files(".metrics.json")
 
 
@@ -269,6 +271,7 @@ def before_the_first_job():
         require_colours(config["figures"]["colours"])
         require_writable(STUDY.folder)
         if any(job.rule.name == rules.store.rule.name for job in workflow.dag.needrun_jobs()):
+            require_writable(Path(config["stores"]), "image stores")
             STUDY.require_images()
         require_this_study()
         if any(path.endswith(".safetensors") for job in workflow.dag.needrun_jobs() for path in job.output):

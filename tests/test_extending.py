@@ -35,7 +35,7 @@ colours = yaml.safe_load(Path(sys.argv[2]).read_text())["figures"]["colours"]
 histories = {p.name.removesuffix(".history.csv"): pd.read_csv(p) for p in results.glob("networks/*/*/*.history.csv")}
 print([axes.get_title() for axes in figures.learning_curves(histories, colours).axes])
 figure = figures.figure3(read_accuracies(results / "accuracies.csv"), "top1_final", colours)
-print(figure.axes[2].get_legend_handles_labels()[1])
+print(figure.axes[-1].get_legend_handles_labels()[1])
 """
 
 TITLES = ("A data set of another kind", "Another network", "Another treatment")

@@ -144,7 +144,7 @@ def test_a_study_with_gaps_is_told_so_far(study, browser):
     finally:
         gone.write_bytes(content)
     visit = Visit(browser, study.results / "so_far" / "report.html", DESK)
-    assert "1 of 44 networks are missing" in visit.page.inner_text("[role=alert]")
+    assert "1 of 44 networks is missing" in visit.page.inner_text("[role=alert]")
     assert "random0 seed0 A7B" in visit.page.inner_text("#missing")
     assert visit.complaints == []
 

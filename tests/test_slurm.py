@@ -96,7 +96,7 @@ def caught(project, job):
     state = project.results / "states" / "random0" / "seed0" / first_network / "newest.state"
 
     def under_way():
-        trains = state.exists() and "networks for half" in log_of(project, job)
+        trains = state.exists() and "for half" in log_of(project, job)
         return trainings(project).get(job) if trains else None
 
     training = wait_for(under_way, seconds=120)

@@ -22,7 +22,7 @@ def photos(folder):
         for number, name in enumerate(NAMES):
             (folder / part / name).mkdir(parents=True)
             for i in range(count):
-                noise = np.random.default_rng(i).integers(0, 99, (24, 24, 3)) + 20 * number
+                noise = np.random.default_rng([count, i]).integers(0, 99, (24, 24, 3)) + 20 * number
                 Image.fromarray(noise.astype("uint8")).save(folder / part / name / f"{i}.png")
 
 

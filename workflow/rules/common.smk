@@ -269,13 +269,6 @@ def before_the_first_job():
         # Held until this process ends, however it ends; Snakemake's own lock would outlive a kill.
         HELD.append(lock_file(Path(".snakemake", "run.lock"), "another snakemake is running in this folder"))
         require_colours(config["figures"]["colours"])
-        require_writable(STUDY.folder)
-        if any(job.rule.name == rules.store.rule.name for job in workflow.dag.needrun_jobs()):
-            require_writable(Path(config["stores"]), "image stores")
-            STUDY.require_images()
-        require_this_study()
-        if any(path.endswith(".safetensors") for job in workflow.dag.needrun_jobs() for path in job.output):
-            rehearse()
         if config["running"]["tensorboard"] and not workflow.deployment_settings.deployment_method:
             require_tensorboard()  # else it is the jobs' own environment that must have it
         wanted = workflow.global_resources.get("gpu")
@@ -283,6 +276,15 @@ def before_the_first_job():
             require_gpus(wanted.value, config["running"]["device"], config["running"]["jobs_per_gpu"])
             if note := throttled(wanted.value, config["running"]["device"]):
                 print(note, file=sys.stderr)
+        require_writable(STUDY.folder)
+        builds = any(job.rule.name == rules.store.rule.name for job in workflow.dag.needrun_jobs())
+        if builds:
+            STUDY.require_images()
+        require_this_study()
+        if any(path.endswith(".safetensors") for job in workflow.dag.needrun_jobs() for path in job.output):
+            rehearse()
+        if builds:
+            require_writable(Path(config["stores"]), "image stores")
     except (ValueError, OSError) as error:
         raise WorkflowError(str(error))
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom
+from scipy.special import betainc
 
 from transferability.files import open_csv, read_json
 from transferability.names import DEEPEST_CUT, HALVES, RANDOM_SOURCE, TREATMENTS, WHOLE, Network, source_of
@@ -136,7 +136,9 @@ def at_chance(accuracies: pd.DataFrame) -> pd.Series:
     """
     chance, images = accuracies["chance"].to_numpy(np.float64), accuracies["validation_images"].to_numpy(np.float64)
     top1 = accuracies["top1_final"].to_numpy(np.float64)
-    learned = binom.sf(np.rint(top1 * images) - 1, images, chance) <= SIGNIFICANCE
+    right = np.rint(top1 * images)
+    by_guessing = betainc(right, images - right + 1, chance)  # the binomial's tail; scipy.stats takes a second to load
+    learned = by_guessing <= SIGNIFICANCE
     too_few = ~learned & ((chance**images > SIGNIFICANCE) | (top1 > (1 + chance) / 2))
     unknown = too_few | np.isnan(chance) | np.isnan(images)
     return pd.Series(~learned, index=accuracies.index, dtype="boolean").mask(unknown)

@@ -18,7 +18,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import t as students_t
+from scipy.special import stdtrit
 
 from transferability.accuracies import doubtful, meaningless, require_statistic
 from transferability.names import COPYING, DEEPEST_CUT, HALVES, LAYER_NAMES, TREATMENTS, Network, Series
@@ -307,7 +307,7 @@ def _interval(pairs: pd.DataFrame) -> tuple[float, float]:
     if freedom < 1:
         return float("nan"), float("nan")
     error = np.sqrt((residuals**2).sum() * len(residuals) / freedom) / len(pairs)
-    half = students_t.ppf((1 + CONFIDENCE) / 2, freedom) * error
+    half = stdtrit(freedom, (1 + CONFIDENCE) / 2) * error
     return float(mean - half), float(mean + half)
 
 

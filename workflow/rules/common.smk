@@ -1,4 +1,5 @@
 # The checked study, where things are, and the few functions that rules share.
+import hashlib
 import json
 import os
 import subprocess
@@ -35,18 +36,31 @@ from transferability.same_images import of_manifest, require_apart
 from transferability.schema import ConfigError
 from transferability.slurm import fewest_cores, partition_nodes
 from transferability.store import MANIFEST, SAME_IMAGES, STORE_VERSION, read_manifest
+from transferability.store_folder import stores_of_other_lists
+
+
+def store_of_run():
+    """The folder of the store; jobs, which read the workflow anew, inherit it from the run that began them.
+
+    So lists that are edited while jobs wait or train are another store for the next run, and not for half of this one.
+    """
+    inherited = f"STORE_OF_{hashlib.sha256(str(STUDY.settings_folder).encode()).hexdigest()[:12]}"
+    if workflow.is_main_process or inherited not in os.environ:
+        os.environ[inherited] = str(STUDY.store_folder)
+    return os.environ[inherited]
+
 
 try:
     if workflow.is_main_process and not workflow.modifier.skip_configfile:  # else they are another workflow's
         require_clear_files(workflow.configfiles)
     STUDY = studies.read_study(config)
+    STORE = store_of_run()
 except ConfigError as error:
     raise WorkflowError(str(error))
 config.update(STUDY.config)  # for rules and scripts, in the spelling that all use
 
 HELD = []
 RESULTS = str(STUDY.folder)
-STORE = str(STUDY.store_folder)
 SPLIT = f"{RESULTS}/splits/{{split}}.json"
 IMAGE_LIST = f"{RESULTS}/splits/{{split}}_{{target}}"
 NETWORKS = f"{RESULTS}/networks/{{split}}/seed{{seed}}"
@@ -253,7 +267,8 @@ def tabulated_metrics(wildcards):
     settings = workflow.dag_settings
     if workflow.is_main_process and not (only_watching() or settings.forceall or settings.forcerun):
         try:
-            require_files({path for _, path in every_metrics_file() if not is_on_record(path)})
+            unknown = {path for _, path in every_metrics_file() if Path(path).exists() and not is_on_record(path)}
+            require_files({*unknown, rules.store.output.manifest} if unknown else unknown)
         except ValueError as error:
             raise WorkflowError(f"not up to date, though Snakemake has no record of it: {error}")
         except OSError:
@@ -273,6 +288,8 @@ def before_the_first_job():
         if any(job.rule.name == rules.store.rule.name for job in workflow.dag.needrun_jobs()):
             require_writable(Path(config["stores"]), "image stores")
             STUDY.require_images()
+            for note in stores_of_other_lists(Path(STORE), config["dataset"], STUDY.store_settings):
+                print(note, file=sys.stderr)
         require_this_study()
         if any(path.endswith(".safetensors") for job in workflow.dag.needrun_jobs() for path in job.output):
             rehearse()

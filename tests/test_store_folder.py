@@ -12,7 +12,7 @@ from transferability.list_contents import list_digests, list_files
 from transferability.schema import ConfigError
 from transferability.source import StoreError
 from transferability.store import GUARD, MANIFEST, STORE_VERSION, guard
-from transferability.store_folder import lists_of, stores_of_other_lists
+from transferability.store_folder import lists_of, store_of_run, stores_of_other_lists
 from transferability.study import read_study
 
 ROOT = Path(__file__).parents[1]
@@ -184,6 +184,19 @@ class TestLists:
         write("photos/train.csv", "a.png,dog\n")
         (told,) = stores_of_other_lists(folder_of(self.SETTINGS), "mine", settings)
         assert told.startswith(f"datasets.mine.train_list (photos/train.csv) changed since {old} was built: ")
+
+    def test_jobs_go_on_with_the_store_that_their_run_began_with(self, monkeypatch):
+        monkeypatch.setattr(os, "environ", {})
+
+        def of(study, begins):
+            return store_of_run(study.settings_folder, lambda: study.store_folder, begins=begins)
+
+        before = of(read(self.SETTINGS), begins=True)
+        assert before == folder_of(self.SETTINGS)
+        write("lists/val.csv", "b.png,dog\n")
+        assert of(read(self.SETTINGS), begins=False) == before
+        assert of(read(FOLDER), begins=False) == folder_of(FOLDER)
+        assert of(read(self.SETTINGS), begins=True) == folder_of(self.SETTINGS) != before
 
     def test_a_list_that_is_edited_after_the_run_began_stops_the_building(self):
         settings, folder = read(self.SETTINGS).store_settings, folder_of(self.SETTINGS)

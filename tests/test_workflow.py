@@ -697,6 +697,21 @@ class TestEditedLists:
         assert metrics["made_from"]["store_checksum"] == open_store(new).checksum
         shutil.rmtree(old)
 
+    def test_a_first_store_that_cannot_be_built_is_told_by_its_own_words(self, listed):
+        photo, there = (
+            listed.folder / "photos" / "a" / "a3.png",
+            {*listed.folder.glob("results/stores/*/manifest.json")},
+        )
+        labels, content = (listed.folder / "photos" / "val.csv").read_text(), photo.read_bytes()
+        photo.write_bytes(b"")
+        write_list(listed, 3)
+        output = listed.run("--until", "store", check=False)
+        photo.write_bytes(content)
+        (listed.folder / "photos" / "val.csv").write_text(labels)
+        assert "a/a3.png is no usable image (it is empty); repair it or name it in skip" in output
+        assert "Cannot restore" not in output
+        assert {*listed.folder.glob("results/stores/*/manifest.json")} == there
+
     def test_networks_of_the_old_list_do_not_pass_where_records_and_stores_are_lost(self, listed, tmp_path):
         copy = tmp_path / "copy"
         shutil.copytree(listed.folder, copy, ignore=shutil.ignore_patterns(".snakemake", "stores"))

@@ -1,5 +1,4 @@
 # The checked study, where things are, and the few functions that rules share.
-import hashlib
 import json
 import os
 import subprocess
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.io import IOFile
+from snakemake.logging import logger
 
 # Where this workflow is a module of another one, the main Snakefile is the other's; so what is looked for lies beside
 # this file. And rules are called otherwise there; so those that take seconds, which are not worth a cluster's queue, say
@@ -36,25 +36,13 @@ from transferability.same_images import of_manifest, require_apart
 from transferability.schema import ConfigError
 from transferability.slurm import fewest_cores, partition_nodes
 from transferability.store import MANIFEST, SAME_IMAGES, STORE_VERSION, read_manifest
-from transferability.store_folder import stores_of_other_lists
-
-
-def store_of_run():
-    """The folder of the store; jobs, which read the workflow anew, inherit it from the run that began them.
-
-    So lists that are edited while jobs wait or train are another store for the next run, and not for half of this one.
-    """
-    inherited = f"STORE_OF_{hashlib.sha256(str(STUDY.settings_folder).encode()).hexdigest()[:12]}"
-    if workflow.is_main_process or inherited not in os.environ:
-        os.environ[inherited] = str(STUDY.store_folder)
-    return os.environ[inherited]
-
+from transferability.store_folder import store_of_run, stores_of_other_lists
 
 try:
     if workflow.is_main_process and not workflow.modifier.skip_configfile:  # else they are another workflow's
         require_clear_files(workflow.configfiles)
     STUDY = studies.read_study(config)
-    STORE = store_of_run()
+    STORE = str(store_of_run(STUDY.settings_folder, lambda: STUDY.store_folder, begins=workflow.is_main_process))
 except ConfigError as error:
     raise WorkflowError(str(error))
 config.update(STUDY.config)  # for rules and scripts, in the spelling that all use
@@ -206,6 +194,14 @@ def store_threads(wildcards):
     partition = rules.store.rule.resources.get("slurm_partition")
     name = None if partition is None or partition.is_evaluable() else partition.value
     return min(most, fewest_cores(partition_nodes(), name) or most)
+
+
+def is_worth_saying(record):
+    """Snakemake warns that a first store which could not be built has no earlier version, as if something were lost."""
+    return not record.getMessage().startswith(f"Cannot restore {STORE}/")
+
+
+logger.addFilter(is_worth_saying)
 
 
 def manifest_beside(store):

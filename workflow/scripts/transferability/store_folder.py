@@ -8,7 +8,8 @@ store, and those that agree share it.
 import glob
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,22 @@ def settings_folder(stores: Path, name: str, shaping: Mapping[str, Any]) -> Path
     settings = {key: _absolute(value) if key in PATHS else _plain(value) for key, value in shaping.items()}
     about = json.dumps([STORE_VERSION, settings], sort_keys=True)
     return stores / f"{name}-{hashlib.sha256(about.encode()).hexdigest()[:_DIGITS]}"
+
+
+def store_of_run(of_settings: Path, current: Callable[[], Path], *, begins: bool) -> Path:
+    """The folder of the store that a run works with: its jobs, which read the workflow anew, inherit it.
+
+    So lists that are edited while jobs wait or train are another store for the next run, and not for half of this one.
+
+    Args:
+        of_settings: the `settings_folder`.
+        current: tells the `store_folder` of now.
+        begins: whether this process begins a run, and is none of its jobs.
+    """
+    inherited = f"STORE_OF_{hashlib.sha256(str(of_settings).encode()).hexdigest()[:_DIGITS]}"
+    if begins or inherited not in os.environ:
+        os.environ[inherited] = str(current())
+    return Path(os.environ[inherited])
 
 
 def stores_there(of_settings: Path) -> list[Path]:

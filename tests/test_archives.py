@@ -383,7 +383,7 @@ def test_room_is_looked_for_before(archive, temporary, monkeypatch, kind):
         zip_of(archive)
     else:
         archive.write_bytes(tar_bytes())
-    assert f"in {temporary} only 0.0 GB are free; set the environment variable TMPDIR" in refusal(archive)
+    assert f"in {temporary} only 1.0 kB are free; set the environment variable TMPDIR" in refusal(archive)
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])

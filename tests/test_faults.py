@@ -318,7 +318,7 @@ class TestAFullDisk:
     def test_a_store_that_does_not_fit_says_so(self, small_disk):
         large = Patterns(image_shape=(200, 200, 1))
         with pytest.raises(
-            StoreError, match=r"the store takes .* GB, but only .* set stores to a folder with more room"
+            StoreError, match=r"the store takes .* MB, but only .* MB are free; set stores to a folder with more room"
         ):
             build_store(large, small_disk.folder / "store")
         assert not list((small_disk.folder / "store").iterdir())

@@ -35,3 +35,9 @@ def test_needs_are_told_in_a_line_each(paper, imagenet):
     assert memory == (
         "memory of a training job: up to 5.12 GB for 7 networks, 4.00 GB for images, the others read from the disk"
     )
+
+
+def test_one_network_is_told_in_the_singular(paper, imagenet):
+    networks = {**paper.config["networks"], "depths": [3]}
+    _, memory = needs(read_study({**paper.config, "networks": networks}), imagenet)
+    assert "for 1 network, " in memory

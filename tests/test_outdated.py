@@ -85,6 +85,17 @@ def test_a_copy_of_an_outdated_base_is_outdated(metrics):
         require(metrics)
 
 
+def test_where_the_store_is_away_its_name_tells(metrics):
+    for made in metrics.values():
+        made["store"] = STUDY.store_folder.name
+    require(metrics, None)
+    metrics["random0", 0, "A3B"]["store"] = "glyphs-0123"
+    require(metrics)
+    with pytest.raises(OutdatedError, match=r"^A3B\.metrics\.json: its store is 'glyphs-0123', by the config and its"):
+        require(metrics, None)
+    assert ("random0", 0, "A3B") not in STUDY.current(metrics)
+
+
 @pytest.mark.parametrize("change", [{"seed": 1}, {"seed": None}, {"split": "other"}, {"halves": 3}])
 def test_a_split_of_another_config_is_refused_by_name(change, tmp_path):
     path = tmp_path / "random0.json"

@@ -254,6 +254,8 @@ def test_the_report_says_what_its_times_have_in_them(small, size):
     assert "of these, 4.0 s are the start of each of 24 jobs" in text
     assert "± 8 %, the spread of repeated timings just now; other load" in text
     assert max(map(len, text.splitlines())) <= 120
+    one = replace(plan, seconds=dict([*plan.seconds.items()][:1]))
+    assert "of these, 4.0 s are the start of the job" in report(one, "cpu", {"main": 600_000_000})
     assert "its spread is not known" in report(replace(plan, spread=None), "cpu", {"main": 600_000_000})
 
 

@@ -174,7 +174,7 @@ def test_finished_networks_of_other_settings_wait(made_up):
     made_up.finish("baseA")
     made_up.finish("baseB", engine_version=ENGINE_VERSION - 1)
     assert made_up.status().counts["base"] == {DONE: 1, WAITING: 1}
-    assert "1 of those waiting were trained before, with other settings than the config's" in made_up.text()
+    assert "1 of those waiting was trained before, with other settings than the config's" in made_up.text()
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]"])

@@ -183,7 +183,7 @@ def test_unreadable_images_are_all_named_and_the_others_kept(tmp_path):
 def test_a_disk_that_is_too_small_is_refused_before_anything_is_read(tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=100)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(StoreError, match=r"but only 0\.0 GB are free; set stores to a folder"):
+    with pytest.raises(StoreError, match=r"but only 0\.1 kB are free; set stores to a folder"):
         build_store(Failing(), tmp_path)
     assert not list(tmp_path.iterdir())
 

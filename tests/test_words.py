@@ -2,7 +2,7 @@
 
 import pytest
 
-from transferability.words import counted, duration, enumerated, plural, points
+from transferability.words import amount, counted, duration, enumerated, plural, points
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,21 @@ def test_durations(seconds, text):
 )
 def test_points_have_a_sign_unless_they_are_none(value, text):
     assert points(value) == text
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (900, "0.9 kB"),
+        (26_112, "26.1 kB"),
+        (1.7e6, "1.7 MB"),
+        (4e8, "0.40 GB"),
+        (9.9e9, "9.90 GB"),
+        (1.3e12, "1,300 GB"),
+    ],
+)
+def test_small_amounts_are_not_nothing(size, text):
+    assert amount(size) == text
 
 
 def test_counts_have_a_plural():

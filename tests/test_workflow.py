@@ -652,6 +652,77 @@ class TestOneFolderOfStores:
         assert {path.name: path.read_bytes() for path in store.iterdir()} == before
 
 
+def write_list(project: Project, first: int) -> None:
+    """Of the validation images, two a class."""
+    lines = [f"{name}/{name}{i}.png,{name}\n" for name in "abcd" for i in (first, 7)]
+    (project.folder / "photos" / "val.csv").write_text("".join(lines))
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory):
+    """A base network of a folder of images with a list."""
+    project = Project(tmp_path_factory.mktemp("listed"))
+    random_pixels = np.random.default_rng(0)
+    for name in "abcd":
+        (project.folder / "photos" / name).mkdir(parents=True)
+        for i in range(8):
+            pixels = random_pixels.integers(0, 255, (24, 24, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(project.folder / "photos" / name / f"{name}{i}.png")
+    write_list(project, 0)
+    mine = {"kind": "folder", "root": str(project.folder / "photos"), "size": 24, "val_list": "val.csv"}
+    project.configure({"dataset": "mine", "datasets": {"mine": mine}, "splits": ["random0"]})
+    project.run(*TestEditedLists.NETWORKS)
+    return project
+
+
+class TestEditedLists:
+    """A list that is edited after its store was built."""
+
+    NETWORKS = ("results/small/networks/random0/seed0/baseA.metrics.json",)
+
+    def test_nothing_is_run_again_without_a_change(self, listed):
+        assert "Nothing to be done" in listed.run("--dry-run", *self.NETWORKS)
+        os.utime(listed.folder / "photos" / "val.csv")
+        assert "Nothing to be done" in listed.run("--dry-run", *self.NETWORKS)
+
+    def test_it_is_another_store_and_other_networks(self, listed):
+        old = store_of(listed, "mine")
+        write_list(listed, 1)
+        output = listed.run(*self.NETWORKS)
+        assert f"datasets.mine.val_list (photos/val.csv) changed since {old.relative_to(listed.folder)} was" in output
+        (new,) = {*old.parent.iterdir()} - {old}
+        assert checksum(new) != checksum(old)
+        metrics = json.loads((listed.folder / self.NETWORKS[0]).read_text())
+        assert metrics["store"] == new.name
+        assert metrics["made_from"]["store_checksum"] == open_store(new).checksum
+        shutil.rmtree(old)
+
+    def test_a_first_store_that_cannot_be_built_is_told_by_its_own_words(self, listed):
+        photo, there = (
+            listed.folder / "photos" / "a" / "a3.png",
+            {*listed.folder.glob("results/stores/*/manifest.json")},
+        )
+        labels, content = (listed.folder / "photos" / "val.csv").read_text(), photo.read_bytes()
+        photo.write_bytes(b"")
+        write_list(listed, 3)
+        output = listed.run("--until", "store", check=False)
+        photo.write_bytes(content)
+        (listed.folder / "photos" / "val.csv").write_text(labels)
+        assert "a/a3.png is no usable image (it is empty); repair it or name it in skip" in output
+        assert "Cannot restore" not in output
+        assert {*listed.folder.glob("results/stores/*/manifest.json")} == there
+
+    def test_networks_of_the_old_list_do_not_pass_where_records_and_stores_are_lost(self, listed, tmp_path):
+        copy = tmp_path / "copy"
+        shutil.copytree(listed.folder, copy, ignore=shutil.ignore_patterns(".snakemake", "stores"))
+        other = Project.__new__(Project)
+        other.folder = copy
+        assert "of those waiting" not in other.run("status")
+        write_list(listed, 2)
+        assert "its store is 'mine-" in other.run("--dry-run", check=False)
+        assert "1 of those waiting was trained before" in other.run("status")
+
+
 def test_networks_of_other_settings_are_refused_when_snakemakes_records_are_lost(finished, tmp_path):
     project = Project(tmp_path)
     shutil.copytree(finished.folder / "results", tmp_path / "results")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.io import IOFile
+from snakemake.logging import logger
 
 # Where this workflow is a module of another one, the main Snakefile is the other's; so what is looked for lies beside
 # this file. And rules are called otherwise there; so those that take seconds, which are not worth a cluster's queue, say
@@ -35,18 +36,19 @@ from transferability.same_images import of_manifest, require_apart
 from transferability.schema import ConfigError
 from transferability.slurm import fewest_cores, partition_nodes
 from transferability.store import MANIFEST, SAME_IMAGES, STORE_VERSION, read_manifest
+from transferability.store_folder import store_of_run, stores_of_other_lists
 
 try:
     if workflow.is_main_process and not workflow.modifier.skip_configfile:  # else they are another workflow's
         require_clear_files(workflow.configfiles)
     STUDY = studies.read_study(config)
+    STORE = str(store_of_run(STUDY.settings_folder, lambda: STUDY.store_folder, begins=workflow.is_main_process))
 except ConfigError as error:
     raise WorkflowError(str(error))
 config.update(STUDY.config)  # for rules and scripts, in the spelling that all use
 
 HELD = []
 RESULTS = str(STUDY.folder)
-STORE = str(STUDY.store_folder)
 SPLIT = f"{RESULTS}/splits/{{split}}.json"
 IMAGE_LIST = f"{RESULTS}/splits/{{split}}_{{target}}"
 NETWORKS = f"{RESULTS}/networks/{{split}}/seed{{seed}}"
@@ -194,6 +196,14 @@ def store_threads(wildcards):
     return min(most, fewest_cores(partition_nodes(), name) or most)
 
 
+def is_worth_saying(record):
+    """Snakemake warns that a first store which could not be built has no earlier version, as if something were lost."""
+    return not record.getMessage().startswith(f"Cannot restore {STORE}/")
+
+
+logger.addFilter(is_worth_saying)
+
+
 def manifest_beside(store):
     return read_json(Path(store[0]))
 
@@ -253,7 +263,8 @@ def tabulated_metrics(wildcards):
     settings = workflow.dag_settings
     if workflow.is_main_process and not (only_watching() or settings.forceall or settings.forcerun):
         try:
-            require_files({path for _, path in every_metrics_file() if not is_on_record(path)})
+            unknown = {path for _, path in every_metrics_file() if Path(path).exists() and not is_on_record(path)}
+            require_files({*unknown, rules.store.output.manifest} if unknown else unknown)
         except ValueError as error:
             raise WorkflowError(f"not up to date, though Snakemake has no record of it: {error}")
         except OSError:
@@ -280,6 +291,8 @@ def before_the_first_job():
         builds = any(job.rule.name == rules.store.rule.name for job in workflow.dag.needrun_jobs())
         if builds:
             STUDY.require_images()
+            for note in stores_of_other_lists(Path(STORE), config["dataset"], STUDY.store_settings):
+                print(note, file=sys.stderr)
         require_this_study()
         if any(path.endswith(".safetensors") for job in workflow.dag.needrun_jobs() for path in job.output):
             rehearse()

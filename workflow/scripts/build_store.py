@@ -5,21 +5,24 @@ from transferability.image_folders import keep_validation_list
 from transferability.joblog import job_log
 from transferability.needs import needs
 from transferability.store_building import build_store
+from transferability.store_folder import lists_of
 from transferability.study import read_study
+from transferability.words import counted
 
 folder, name = Path(snakemake.output.manifest).parent, snakemake.params.name
 with (
     job_log(Path(snakemake.log[0]), f"store {name}", ["running.store_threads"]) as say,
     image_source(name, snakemake.params.settings, say) as source,
 ):
-    counts = f"{len(source.training):,} training and {len(source.validation):,} validation images"
-    say(f"{counts} of {len(source.classes)} classes")
+    images = f"{len(source.training):,} training and {counted(len(source.validation), 'validation image')}"
+    say(f"{images} of {counted(len(source.classes), 'class')}")
     study = read_study(snakemake.config)
     for line in needs(study, source):
         say(line)
     build_store(
         source,
         folder,
+        lists=lists_of(folder, name, snakemake.params.settings),
         threads=snakemake.threads,
         duplicates=study.duplicates,
         say=say,

@@ -7,7 +7,8 @@ from transferability.data_survey import survey
 from transferability.files import write_text
 from transferability.groups import described
 from transferability.joblog import job_log
-from transferability.store_building import Pace
+from transferability.pace import Pace
+from transferability.words import counted
 
 params = snakemake.params
 page = Path(params.page)
@@ -21,4 +22,4 @@ with (
     pace = Pace(say, count, snakemake.config["running"]["report_seconds"])
     found = survey(source, classes, snakemake.threads, pace)
     write_text(page, data_page(found, classes, Path(folder)))
-    say(f"{count:,} images read, {len(found.refused):,} cannot be used; the page is {page}")
+    say(f"{counted(count, 'image')} read, {len(found.refused):,} cannot be used; the page is {page}")

@@ -6,6 +6,7 @@ from transferability.names import Network
 from transferability.series import use_threads
 from transferability.study import read_study
 from transferability.verification import Outputs, VerificationError, failures, report, verify_study
+from transferability.words import counted
 
 running = snakemake.config["running"]
 params = snakemake.params
@@ -24,7 +25,7 @@ with job_log(Path(snakemake.log[0]), "verification") as say:
     )
     findings = list(verify_study(study, outputs, running["verify_networks"], say))
     write_csv(Path(params.report), ["what", "result"], [(f.what, f.result) for f in findings])
-    say(f"{params.report}: {len(findings)} checks")
+    say(f"{params.report}: {counted(len(findings), 'check')}")
     if failures(findings):
         raise VerificationError(report(findings))
     say(report(findings))

@@ -18,6 +18,7 @@ from typing import IO, Any
 from transferability.forward_file import ForwardFile, decompressed
 from transferability.image_search import is_litter
 from transferability.source import StoreError
+from transferability.words import amount
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _BLOCK = tarfile.BLOCKSIZE
@@ -100,7 +101,7 @@ def _require_room(folder: Path, size: int) -> None:
     free = shutil.disk_usage(folder).free
     if size > free:
         raise _ArchiveError(
-            f"it takes {size / 1e9:.1f} GB, but in {folder.parent} only {free / 1e9:.1f} GB are free; {_MORE_ROOM}"
+            f"it takes {amount(size)}, but in {folder.parent} only {amount(free)} are free; {_MORE_ROOM}"
         )
 
 

@@ -20,7 +20,7 @@ from transferability.source import ImageClass
 from transferability.words import counted
 
 TEMPLATE = "data.html.j2"
-TOLD = 20  # files of a kind that are named; a table has all
+TOLD, NAMED = 20, 6  # sentences about files that are refused, and files that are named otherwise; a table has all
 
 _CLASSES = TableView(
     "Classes",
@@ -65,7 +65,7 @@ def data_page(found: Survey, classes: Sequence[ImageClass], folder: Path) -> str
         name=visible(found.source.name),
         facts=list(_facts(found)),
         problems=list(_problems(found)),
-        refused=[visible(text) for text in found.refused[:TOLD]],
+        refused=[visible(text) for _, text in found.refused[:TOLD]],
         refused_in_all=len(found.refused),
         found=[(what, _some(files)) for what, files in _by_kind(found).items() if files],
         sheets=list(_sheets(found, classes)),
@@ -82,9 +82,9 @@ def _facts(found: Survey) -> Iterator[tuple[str, str]]:
     yield "validation images", f"{validation.sum():,}, {_range(validation)} a class"
     yield "every image becomes", f"{side} (height × width × channels)"
     if len(found.sizes):
+        if smaller := int((found.sizes.min(axis=1) < min(found.source.image_shape[:2])).sum()):
+            yield "smaller than that", f"{counted(smaller, 'image')}, enlarged"
         yield "sizes of the files", _sizes(found.sizes)
-        smaller = int((found.sizes.min(axis=1) < min(found.source.image_shape[:2])).sum())
-        yield "smaller than that", counted(smaller, "image") + ", which are enlarged" * (smaller > 0)
         yield "formats", _shares(found.formats)
         yield "modes", _shares(found.modes)
     yield "the same images", in_words(found.same)
@@ -118,8 +118,8 @@ def _with(passed_over: Mapping[str, Reason], reason: Reason) -> list[str]:
 
 def _some(files: Sequence[str]) -> str:
     """How many, and the first names."""
-    more = f" and {len(files) - TOLD:,} more" if len(files) > TOLD else ""
-    return f"{len(files):,}: {', '.join(map(visible, files[:TOLD]))}{more}"
+    more = f" and {len(files) - NAMED:,} more" if len(files) > NAMED + 1 else ""
+    return f"{len(files):,}: {', '.join(map(visible, files[:NAMED] if more else files))}{more}"
 
 
 def _sheets(found: Survey, classes: Sequence[ImageClass]) -> Iterator[Sheet]:
@@ -127,7 +127,7 @@ def _sheets(found: Survey, classes: Sequence[ImageClass]) -> Iterator[Sheet]:
         (c.name, c.title or None, c.group or None, *map(int, n)) for c, n in zip(classes, found.counts, strict=True)
     ]
     yield sheet_of("classes", _CLASSES, pd.DataFrame(rows, columns=list(_CLASSES.columns)))
-    files = [(text, "refused") for text in found.refused]
+    files = [(file, f"refused: {text}") for file, text in found.refused]
     files += [(file, what) for what, names in _by_kind(found).items() for file in names]
     if files:
         yield sheet_of("files", _FILES, pd.DataFrame(files, columns=list(_FILES.columns)))

@@ -14,10 +14,11 @@ from transferability.contact_sheet import TRAINING_SHOWN, VALIDATION_SHOWN, clas
 from transferability.image_files import ImageFacts
 from transferability.image_folders import ImageFolders
 from transferability.image_search import Reason
+from transferability.pace import Pace
 from transferability.same_images import SameImages, described, same_images, same_rows
 from transferability.source import ImageClass, ImageSource, UnreadableImagesError
 from transferability.store import Store
-from transferability.store_building import Pace, check_source
+from transferability.store_building import check_source
 
 CHUNK = 64  # images that a thread reads at a time
 
@@ -39,8 +40,8 @@ class Survey:
         sizes: width and height of each image file that could be read, N x 2; empty where images have no files.
         formats: how many image files are of each format, such as JPEG.
         modes: likewise of each of Pillow's modes, such as RGB or L.
-        treated: the files that something was done to, by the keys of `TREATED`.
-        refused: a sentence for each image that cannot be used.
+        treated: the files that something was done to, by the keys of `TREATED`; their paths as ``skip`` takes them.
+        refused: the file of each image that cannot be used, and a sentence that says why.
         same: how many images are there more than once.
         same_rows: those images, as the rows of a store's list of them.
         passed_over: files and folders that are not read, with why.
@@ -53,7 +54,7 @@ class Survey:
     formats: Mapping[str, int]
     modes: Mapping[str, int]
     treated: Mapping[str, Sequence[str]]
-    refused: Sequence[str]
+    refused: Sequence[tuple[str, str]]
     same: SameImages
     same_rows: Sequence[Sequence[str]]
     passed_over: Mapping[str, Reason]
@@ -70,12 +71,13 @@ def survey(source: ImageSource, classes: Sequence[ImageClass], threads: int, pac
         pace: told of every image that is read.
     """
     check_source(source)
-    samples = [*source.training, *source.validation]
+    count = len(source.training) + len(source.validation)
     notes = _Notes(source, _previewed(source))
     with ThreadPoolExecutor(threads) as pool:
-        spans = [(start, min(start + CHUNK, len(samples))) for start in range(0, len(samples), CHUNK)]
+        spans = [(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
         for done in pool.map(lambda span: notes.read(*span), spans):
             pace.made(done)
+    name_of = _names(source)
     usable = np.flatnonzero(notes.usable)
     groups = [usable[group] for group in same_images(notes.digests[usable])]
     return Survey(
@@ -85,10 +87,10 @@ def survey(source: ImageSource, classes: Sequence[ImageClass], threads: int, pac
         formats=Counter(facts.format for facts in notes.facts.values()),
         modes=Counter(facts.mode for facts in notes.facts.values()),
         treated={
-            what: [samples[position].file for position, facts in sorted(notes.facts.items()) if done(facts)]
+            what: [name_of(position) for position, facts in sorted(notes.facts.items()) if done(facts)]
             for what, done in TREATED.items()
         },
-        refused=[text for _, text in sorted(notes.refused.items())],
+        refused=[(name_of(position), text) for position, text in sorted(notes.refused.items())],
         same=described(groups, source),
         same_rows=same_rows(groups, source),
         passed_over=source.passed_over if isinstance(source, ImageFolders) else {},
@@ -133,6 +135,14 @@ class _Notes:
         self.digests[start : start + len(images)] = row_digests(images)
         for position in self._previewed.intersection(range(start, start + len(images))):
             self.previews[position] = reduced(images[position - start, None])[0]
+
+
+def _names(source: ImageSource) -> Callable[[int], str]:
+    """What the image at a position is called."""
+    if isinstance(source, ImageFolders):
+        return source.name_of
+    samples = [*source.training, *source.validation]
+    return lambda position: samples[position].file
 
 
 def _counts(source: ImageSource) -> NDArray[np.int64]:

@@ -159,7 +159,8 @@ def _first_free(claims: Mapping[str, tuple[str, ...]], jobs_per_gpu: int, say: C
                         return
         if not waiting:
             room = len(claims) * jobs_per_gpu
-            say(f"all {len(claims)} GPUs are taken; waiting for one (limit the jobs with --resources gpu={room})")
+            taken = f"all {len(claims)} GPUs are" if len(claims) > 1 else "the GPU is"
+            say(f"{taken} taken; waiting for one (limit the jobs with --resources gpu={room})")
             waiting = True
         time.sleep(POLL_SECONDS)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from transferability.delimited_text import nearest, text_key, utf8_text
-from transferability.folder_keys import FolderKeys
+from transferability.folder_keys import FolderKeys, list_path
 from transferability.image_search import ImageSearch, is_litter
 from transferability.skipped_paths import skipped_paths
 from transferability.source import StoreError
@@ -29,9 +29,9 @@ def check_folder(name: str, settings: Mapping[str, Any]) -> None:
         raise StoreError(f"{where}.root: there is no {root}; it is a folder, or an archive (tar, zip) of one")
     if not root.is_dir():
         return
-    for key in ("train_list", "val_list", "val_labels"):
-        if getattr(keys, key) and not list_path(root, getattr(keys, key)).is_file():
-            raise StoreError(f"{where}.{key}: there is no file {list_path(root, getattr(keys, key))}")
+    for key, given in keys.lists.items():
+        if key != "classes" and not list_path(root, given).is_file():
+            raise StoreError(f"{where}.{key}: there is no file {list_path(root, given)}")
     search = ImageSearch(name, root, skipped_paths(settings.get("skip", ()), root, root, name))
     if keys.train_list:
         return
@@ -99,11 +99,6 @@ def kept_classes(known: Sequence[str], keys: FolderKeys, folder: Path, name: str
             f"images{nearest(unknown[0], known)}"
         )
     return [label for label in known[:: keys.every_class] if not wanted or label in wanted]
-
-
-def list_path(folder: Path, given: str) -> Path:
-    """A list's file: in the data set's folder, or else from where Snakemake runs."""
-    return Path(given) if not (folder / given).is_file() and Path(given).is_file() else folder / given
 
 
 def no_folder_in(train: Path) -> str:

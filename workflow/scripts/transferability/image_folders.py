@@ -114,6 +114,10 @@ class ImageFolders:
         )
         return text.getvalue()
 
+    def name_of(self, position: int) -> str:
+        """The path of an image's file below ``folder``, as ``skip`` takes it."""
+        return self._path(position).relative_to(self.folder).as_posix()
+
     def fingerprint(self, position: int) -> str:
         """Size and time of an image's file, or of the archive that it is in; empty for a link to nowhere."""
         path = self._path(position) if Path(self.root).is_dir() else Path(self.root)

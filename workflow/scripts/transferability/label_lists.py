@@ -15,6 +15,7 @@ from transferability.joblog import Say
 from transferability.list_tables import CLASS, INDEX, LabelList, Table, file_columns, tables
 from transferability.listed_files import FileFinder
 from transferability.source import StoreError
+from transferability.words import counted
 
 # What people call the column of classes, by name or by index, beside the words that decide this.
 _LABEL_WORDS = {"label", "category", "target"}
@@ -67,7 +68,7 @@ def read_label_list(asked: LabelList, say: Say = lambda line: None) -> dict[Path
         _require_same(reading, other, asked)
     _require_from_zero(reading, asked)
     labels = _labels(reading, asked)
-    say(f"{asked.path}: {len(labels):,} images, their classes read as {reading}")
+    say(f"{asked.path}: {counted(len(labels), 'image')}, classes read as {reading}")
     return labels
 
 

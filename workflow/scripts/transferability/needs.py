@@ -9,6 +9,7 @@ from transferability.networks import build_network
 from transferability.source import ImageSource
 from transferability.stream import Preprocessing
 from transferability.study import Study
+from transferability.words import amount, counted
 
 WEIGHT_BYTES = 4
 
@@ -26,11 +27,12 @@ def needs(study: Study, source: ImageSource) -> Sequence[str]:
     largest_part = len(source.training) * image_bytes // (1 if "whole" in study.splits else 2)
     held = min(largest_part, study.config["running"]["resident_gb"] * 1e9)
     reading = "" if held == largest_part else ", the others read from the disk"
+    of_networks = f"{amount(networks * weights)} for {counted(networks, 'network')}"
+    in_memory = f"{amount(3 * weights * per_job)} for {counted(per_job, 'network')}"
     return (
-        f"disk: {amount(store)} for the store, up to {amount(networks * weights)} for {networks} networks, and up to "
-        f"{amount(state_bytes(weights))} for the states of each network in training",
-        f"memory of a training job: up to {amount(3 * weights * per_job)} for {per_job} networks, {amount(held)} for "
-        f"images{reading}",
+        f"disk: {amount(store)} for the store, up to {of_networks}, and up to {amount(state_bytes(weights))} for the "
+        "states of each network in training",
+        f"memory of a training job: up to {in_memory}, {amount(held)} for images{reading}",
     )
 
 
@@ -45,12 +47,3 @@ def weight_bytes(study: Study, image_shape: tuple[int, int, int], classes: int) 
 def state_bytes(weights: int) -> int:
     """Of a network in training: weights and momentum, the newest and the one before."""
     return 4 * weights
-
-
-def amount(size: float) -> str:
-    """A number of bytes for people, in GB of 10^9 bytes, or MB or kB where it is small."""
-    if size < 1e5:
-        return f"{size / 1e3:.1f} kB"
-    if size < 1e8:
-        return f"{size / 1e6:.1f} MB"
-    return f"{size / 1e9:.2f} GB" if size < 1e10 else f"{size / 1e9:,.0f} GB"

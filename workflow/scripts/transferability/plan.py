@@ -17,11 +17,11 @@ from transferability.calibration import SECONDS, Cost, Workload, calibrate, star
 from transferability.config import STAGES
 from transferability.data_size import DataSize, HalfSize, half_sizes
 from transferability.names import Network
-from transferability.needs import amount, state_bytes, weight_bytes
+from transferability.needs import state_bytes, weight_bytes
 from transferability.series import Running
 from transferability.stream import Preprocessing
 from transferability.study import Study
-from transferability.words import duration
+from transferability.words import amount, counted, duration
 
 # Of the calibration of all kinds of jobs, the training that is timed, each kind's as often as it is repeated.
 ALL_SECONDS = 2.0
@@ -208,7 +208,7 @@ def report(plan: Plan, device: str, peak: Mapping[str, int]) -> str:
     disk = plan.disk()
     held = f"up to {amount(plan.held_bytes())} for its images" if plan.held_bytes() else "its images are read as needed"
     lines = [
-        f"study {study.config['study']}: {len(size.classes):,} classes, {size.training.sum():,} training and "
+        f"study {study.config['study']}: {counted(len(size.classes), 'class')}, {size.training.sum():,} training and "
         f"{size.validation.sum():,} validation images of {' x '.join(map(str, size.image_shape))} ({size.origin})",
         _ROW.format("training", "jobs", "networks", "iterations", "images", unit),
         *_stage_rows(plan),
@@ -226,7 +226,7 @@ def report(plan: Plan, device: str, peak: Mapping[str, int]) -> str:
 
 def _certainty(plan: Plan, device: str) -> Iterator[str]:
     """What the times have in them, and how far they can be trusted."""
-    yield f"  of these, {plan.start:.1f} s are the start of each of {len(plan.seconds):,} jobs"
+    yield f"  of these, {plan.start:.1f} s are the start of {_each_job(len(plan.seconds))}"
     if plan.spread is None:
         yield "  a single iteration was timed, which is slow here; its spread is not known"
     else:
@@ -235,7 +235,11 @@ def _certainty(plan: Plan, device: str) -> Iterator[str]:
         yield "  Snakemake's work between jobs come on top"
     cores = os.cpu_count() or 1
     if device == "cpu" and len(plan.seconds) > cores:
-        yield f"  this machine has {cores} core{'s' * (cores > 1)}; more jobs at a time than that each take longer"
+        yield f"  this machine has {counted(cores, 'core')}; more jobs at a time than that each take longer"
+
+
+def _each_job(jobs: int) -> str:
+    return f"each of {jobs:,} jobs" if jobs > 1 else "the job"
 
 
 def _stage_rows(plan: Plan) -> Iterator[str]:

@@ -157,7 +157,7 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
     with hold_all(by_name, running.say), StopRequest() as stop:
         open_networks = [network for network in files if not folders[network].restore_finished(files[network].all())]
         if len(open_networks) < len(files):
-            running.say(f"{len(files) - len(open_networks)} of {len(files)} networks were finished before and are kept")
+            running.say(_kept_in_words(len(files) - len(open_networks), len(files)))
         if not open_networks:
             return
         given = _Source(source_weights(recipe, open_networks[0], source), _why_large(open_networks[0], source))
@@ -170,7 +170,14 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
         failures = [pupil.failure for pupil in pupils if pupil.failure is not None]
         if failures:
             kept = len(files) - len(failures)
-            raise TrainingError("; ".join([*failures, f"{kept} of {len(files)} networks are finished and kept"]))
+            others = [f"{kept} of {len(files)} networks are finished and kept"] if len(files) > 1 else []
+            raise TrainingError("; ".join([*failures, *others]))
+
+
+def _kept_in_words(kept: int, networks: int) -> str:
+    if networks == 1:
+        return "the network was finished before and is kept"
+    return f"{kept} of {networks} networks were finished before and are kept"
 
 
 class _Source(NamedTuple):
@@ -601,6 +608,7 @@ def _write(
         "identity": _digest(identity),
         "made_from": dict(identity),
         "sha256": sha256_of(files.checkpoint),
+        "store": recipe.store.folder,
         **made_by,
         "seconds": round(pupil.seconds, 3),
     }

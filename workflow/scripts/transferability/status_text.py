@@ -36,7 +36,8 @@ def _table(status: Status) -> Iterator[str]:
         numbers = [*(counts[state] for state in states), sum(counts.values())]
         yield f"{stage.replace('_', '-'):<12}" + "".join(f"{number:>9}" for number in numbers)
     if status.outdated:
-        yield f"{status.outdated} of those waiting were trained before, with other settings than the config's"
+        were = "was" if status.outdated == 1 else "were"
+        yield f"{status.outdated} of those waiting {were} trained before, with other settings than the config's"
 
 
 _TITLES = {

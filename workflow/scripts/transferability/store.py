@@ -40,6 +40,7 @@ STORE_FILES = (*CONTENT, DIGESTS, SAME_IMAGES, MANIFEST)
 SMALL = (LABELS, CLASSES, SAMPLES, DIGESTS)
 # Raised by hand when a store would be laid out otherwise, or the same settings would give other images.
 STORE_VERSION = 3
+LISTS = "lists"  # the manifest's key for the digests of the lists that it was made of
 GUARD = "digest"  # the manifest's key for the digest of its other keys
 
 
@@ -54,6 +55,7 @@ class Store:
     class_sums: NDArray[np.uint32] | CheckedRows[np.uint32]
     training_count: int
     checksum: str
+    folder: str = ""  # its name
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -105,6 +107,7 @@ def open_store(folder: Path) -> Store:
         CheckedRows(sums, digests[count:], folder / CLASS_SUMS, lambda i: f"the sum of {classes[i].name}", again),
         manifest["training"],
         manifest["checksum"],
+        folder.name,
     )
 
 

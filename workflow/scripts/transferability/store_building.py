@@ -2,10 +2,10 @@
 
 import os
 import shutil
-import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from transferability.checked_rows import row_digests
 from transferability.files import held_file, parse_json, sha256_of, whole_file, write_csv, write_json, write_text
+from transferability.joblog import Say
+from transferability.pace import Pace
 from transferability.same_images import (
     KEY,
     REFUSE,
@@ -32,6 +34,7 @@ from transferability.store import (
     GUARD,
     IMAGES,
     LABELS,
+    LISTS,
     MANIFEST,
     SAME_IMAGES,
     SAMPLES,
@@ -43,11 +46,11 @@ from transferability.store import (
     read_manifest,
 )
 from transferability.stored_pixels import StoredPixels, image_keys, source_digest, stored_pixels
+from transferability.words import amount, counted
 
 LOCK = ".building.lock"
+NO_LISTS: Mapping[str, str] = MappingProxyType({})
 _BLOCK = 256  # images read back at a time
-
-Say = Callable[[str], None]
 
 
 def build_store(
@@ -57,6 +60,7 @@ def build_store(
     threads: int = 1,
     chunk: int = 256,
     duplicates: str = REFUSE,
+    lists: Mapping[str, str] = NO_LISTS,
     say: Say = lambda line: None,
     report_seconds: float = 30.0,
 ) -> None:
@@ -72,6 +76,7 @@ def build_store(
         threads: that read images.
         chunk: how many images are read and noted at a time.
         duplicates: ``allow`` or ``refuse`` validation images that are training images too.
+        lists: the SHA-256 of each list that the source was read by, by its key in the config; for the manifest.
         say: called with every line of progress.
         report_seconds: time between two such lines.
 
@@ -92,11 +97,12 @@ def build_store(
         else:
             pixels = stored_pixels(source, keys, folder, chunk)
             if pixels.written:
-                say(f"going on: {len(pixels.written)} of {len(pixels.written) + len(pixels.spans)} chunks are written")
+                in_all = counted(len(pixels.written) + len(pixels.spans), "chunk")
+                say(f"going on: {len(pixels.written)} of {in_all} written")
             pace = Pace(say, sum(stop - start for start, stop in pixels.spans), report_seconds)
             _read(source, pixels, threads, pace)
             found = _same_images(source, pixels, duplicates)
-            _finish(source, pixels, digest, found)
+            _finish(source, pixels, digest, found, lists)
             _keep_manifest(folder, descriptor)
     say(shared_images({KEY: found.to_json()}))
     require_apart(found, duplicates, source.name, folder / SAME_IMAGES)
@@ -111,14 +117,16 @@ def _same_images(source: ImageSource, pixels: StoredPixels, duplicates: str) -> 
     return found
 
 
-def _finish(source: ImageSource, pixels: StoredPixels, digest: str, found: SameImages) -> None:
+def _finish(
+    source: ImageSource, pixels: StoredPixels, digest: str, found: SameImages, lists: Mapping[str, str]
+) -> None:
     """Make a store of images that are all there."""
     sums = _class_sums(pixels, source)  # reads every image again, and compares it with what was written
     digests = pixels.digests()
     (pixels.folder / MANIFEST).unlink(missing_ok=True)  # of a store that was here before
     pixels.finish()
     _write_tables(source, pixels.folder, sums, digests)
-    _write_manifest(source, pixels.folder, digest, found)
+    _write_manifest(source, pixels.folder, digest, found, lists)
 
 
 def _is_built(folder: Path, digest: str, descriptor: int, say: Say) -> bool:
@@ -187,7 +195,9 @@ def _save(path: Path, array: NDArray[Any]) -> None:
         np.save(temporary, array, allow_pickle=False)
 
 
-def _write_manifest(source: ImageSource, folder: Path, digest: str, found: SameImages) -> None:
+def _write_manifest(
+    source: ImageSource, folder: Path, digest: str, found: SameImages, lists: Mapping[str, str]
+) -> None:
     manifest = {
         "format": STORE_VERSION,
         "name": source.name,
@@ -198,13 +208,14 @@ def _write_manifest(source: ImageSource, folder: Path, digest: str, found: SameI
         "validation": len(source.validation),
         KEY: found.to_json(),
         "source": digest,
+        LISTS: dict(lists),
         "sha256": {name: sha256_of(folder / name) for name in SMALL},
         "checksum": checksum(folder),
     }
     write_json(folder / MANIFEST, manifest | {GUARD: guard(manifest)})
 
 
-def _read(source: ImageSource, pixels: StoredPixels, threads: int, pace: "Pace") -> None:
+def _read(source: ImageSource, pixels: StoredPixels, threads: int, pace: Pace) -> None:
     """Read what is missing; unreadable images are gathered, so that all are known after one pass."""
     unreadable: list[str] = []
 
@@ -228,31 +239,13 @@ def _read(source: ImageSource, pixels: StoredPixels, threads: int, pace: "Pace")
         raise UnreadableImagesError("\n".join([*sorted(unreadable)[:20], *more]))
 
 
-class Pace:
-    """A line every so often: how far, how fast, how long to go."""
-
-    def __init__(self, say: Say, total: int, report_seconds: float) -> None:
-        self._say, self._total, self._report_seconds = say, total, report_seconds
-        self._done = 0
-        self._started = self._last = time.monotonic()
-
-    def made(self, images: int) -> None:
-        self._done += images
-        now = time.monotonic()
-        if now - self._last >= self._report_seconds:
-            self._last = now
-            rate = self._done / (now - self._started)
-            left = (self._total - self._done) / rate
-            self._say(f"{self._done:,} of {self._total:,} images, {rate:,.0f} images/s, {left / 60:.1f} minutes left")
-
-
 def _check_room(folder: Path, size: int, say: Say) -> None:
     there = sum(path.stat().st_blocks * 512 for path in folder.glob(f"*{IMAGES}*"))
     free = shutil.disk_usage(folder).free + there
-    say(f"a store of {size / 1e9:.2f} GB in {folder}, where {free / 1e9:.1f} GB are free")
+    say(f"a store of {amount(size)} in {folder}, where {amount(free)} are free")
     if size > free:
         raise StoreError(
-            f"{folder}: the store takes {size / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free; "
+            f"{folder}: the store takes {amount(size)}, but only {amount(free)} are free; "
             "set stores to a folder with more room"
         )
 

@@ -5,6 +5,7 @@ Light on purpose: Snakemake reads it on every start, so nothing here imports tor
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from transferability.layout import study_folder
 from transferability.names import DEEPEST_CUT, HALVES, RANDOM_SOURCE, WHOLE, Network, Series, source_of
 from transferability.same_images import REFUSE
 from transferability.schema import ConfigError, config_schema
-from transferability.store_folder import DUPLICATES, shaping_settings, store_folder
+from transferability.store_folder import DUPLICATES, settings_folder, shaping_settings, store_folder
 
 MOST_DRAWN_BASES = 12
 
@@ -66,10 +67,21 @@ class Study:
         """What shapes the store: a grouping of the classes is none of it, so that a change costs no images."""
         return shaping_settings(self.data_set, self._data_set_schema)
 
-    @property
+    @cached_property
     def store_folder(self) -> Path:
-        """Where the store is; another for whatever would give other images."""
-        return store_folder(Path(self.config["stores"]), self.config["dataset"], self.store_settings)
+        """Where the store is; another for whatever would give other images, be it a setting or the content of a list.
+
+        ConfigError if it cannot be told, since a list is not at hand.
+        """
+        try:
+            return store_folder(Path(self.config["stores"]), self.config["dataset"], self.store_settings)
+        except ValueError as error:
+            raise ConfigError(f"config: {error}") from error
+
+    @property
+    def settings_folder(self) -> Path:
+        """Where the store would be if the data set had no lists; those of any lists have names that begin so."""
+        return settings_folder(Path(self.config["stores"]), self.config["dataset"], self.store_settings)
 
     @property
     def duplicates(self) -> str:
@@ -144,12 +156,14 @@ class Study:
         """Of finished networks, by what their metrics say, those that the config asks for as they are.
 
         A copy is one only if the base that it was copied from is, and is the one that is there; of a base that is not
-        there nothing is known.
+        there nothing is known. Where the store is not there, its name tells whether it was the one of today's settings
+        and lists.
         """
         current = {
             key
             for key, made in metrics.items()
             if self.is_current(Network.parse(key[2]), made["made_from"], store_checksum)
+            and (store_checksum or self.is_of_todays_store(made))
         }
 
         def of_todays_base(key: Key) -> bool:
@@ -162,6 +176,10 @@ class Study:
             return base in current and there in {copied, None}  # None: made before it was noted
 
         return {key for key in current if of_todays_base(key)}
+
+    def is_of_todays_store(self, metrics: Mapping[str, Any]) -> bool:
+        """Whether a network's metrics name the store that it would be trained on today; True if they name none."""
+        return metrics.get("store") in (None, self.store_folder.name)  # None: made before it was noted
 
     def drawn_bases(self) -> list[tuple[str, int, Network]]:
         """The bases whose first-layer filters are drawn: of the first seed, as many as fit a picture."""

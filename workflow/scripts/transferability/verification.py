@@ -29,6 +29,7 @@ from transferability.store import Store, checksum, open_store
 from transferability.stream import Preprocessing
 from transferability.study import Study
 from transferability.tables import TABLES
+from transferability.words import counted
 
 OK = "ok"
 _BLOCK = 256  # images read at a time
@@ -247,7 +248,7 @@ def verify_study(study: Study, outputs: Outputs, evaluations: int, say: Callable
         splits[plan.name] = make_split(classes, plan.name, plan.seed, plan.groups)
         yield verify_split(outputs.splits[plan.name], replace(store, classes=classes), splits[plan.name])
     evaluated = spread(len(outputs.checkpoints), evaluations)
-    say(f"{len(outputs.checkpoints)} networks, {len(evaluated)} of them evaluated again")
+    say(f"{counted(len(outputs.checkpoints), 'network')}, {len(evaluated)} of them evaluated again")
     for position, ((split, seed, network), checkpoint) in enumerate(outputs.checkpoints.items()):
         recipe = _recipe(study, store, splits[split], seed, network)
         yield from NetworkCheck(recipe, NetworkFiles.beside(checkpoint)).findings(position in evaluated)

@@ -27,6 +27,15 @@ def duration(seconds: float) -> str:
     return f"{hours // 24:,} days {hours % 24} h"
 
 
+def amount(size: float) -> str:
+    """A number of bytes for people, in GB of 10^9 bytes, or MB or kB where it is small."""
+    if size < 1e5:
+        return f"{size / 1e3:.1f} kB"
+    if size < 1e8:
+        return f"{size / 1e6:.1f} MB"
+    return f"{size / 1e9:.2f} GB" if size < 1e10 else f"{size / 1e9:,.0f} GB"
+
+
 def points(value: float) -> str:
     """A difference of accuracies as points, with a sign: 0.012 is +1.2. What rounds to nothing is 0.0."""
     tenths = round(1000 * value)

@@ -63,11 +63,14 @@ class ImageSearch:
         if not _may_be_folder(folder):
             raise StoreError(f"datasets.{self.name}: there is no folder {folder}; it holds a folder for each class")
         found: dict[str, Path] = {}
+        top = Path(os.path.realpath(folder))
         for entry in self._entries(folder):
             path = Path(entry.path)
             if not _is_folder(entry):
                 self._require_target(path)
                 self._pass(path, Reason.LOOSE if self._is_image(path) else Reason.NO_IMAGE)
+            elif entry.is_symlink() and top.is_relative_to(os.path.realpath(path)):
+                self._pass(path, Reason.TWICE)
             elif (other := found.setdefault(nfc(entry.name), path)) != path:
                 raise StoreError(
                     f"datasets.{self.name}: {folder} has two folders whose names look the same, {other.name!a} and "
@@ -176,16 +179,23 @@ class ImageSearch:
             )
 
     def _require_different(self, folders: Sequence[Path]) -> None:
-        """StoreError if a folder stands for two classes, by a link."""
+        """StoreError if a folder, or a folder in it, stands for two classes, by a link."""
         if not any(path.is_symlink() for path in folders):
             return
-        places: dict[str, Path] = {}
+        places: dict[Path, Path] = {}
         for path in folders:
-            if (other := places.setdefault(os.path.realpath(path), path)) != path:
-                raise StoreError(
-                    f"datasets.{self.name}: in {self.folder}, {self._shown(other)} and {self._shown(path)} are one "
-                    "folder by a link, but a class each; remove the link or name it in skip"
-                )
+            if (other := places.setdefault(Path(os.path.realpath(path)), path)) != path:
+                raise self._is_two_classes(f"{self._shown(other)} and {self._shown(path)} are one folder")
+        for place, path in places.items():
+            for around in place.parents:
+                if around in places:
+                    raise self._is_two_classes(f"{self._shown(path)} is a folder in {self._shown(places[around])}")
+
+    def _is_two_classes(self, what: str) -> StoreError:
+        return StoreError(
+            f"datasets.{self.name}: in {self.folder}, {what} by a link, but each is a class; remove the link or name "
+            "it in skip"
+        )
 
     def _pass(self, path: Path, reason: Reason) -> None:
         self.passed_over[self._shown(path)] = reason

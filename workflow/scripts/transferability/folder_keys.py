@@ -12,7 +12,6 @@ from transferability.files import sha256_of
 from transferability.source import StoreError
 from transferability.validation_draw import thing_finder
 
-
 # Those that may name a file, whose content says which images there are, or of which class.
 _LISTS = ("val_labels", "train_list", "val_list", "classes")
 

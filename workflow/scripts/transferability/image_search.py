@@ -1,7 +1,7 @@
 """Which files of a tree are images, which folders are classes, and what is passed over."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -47,12 +47,15 @@ class ImageSearch:
         folder: what all paths in messages, in ``skipped`` and in ``passed_over`` are relative to.
         skipped: files and folders to leave out, in composed form, as `skipped_paths` gives them.
         passed_over: paths with their reasons; of a folder that is passed over, only itself.
+        links: links to images and folders that are found by another name, with where they lead.
     """
 
     name: str
     folder: Path
     skipped: frozenset[str] = frozenset()
     passed_over: dict[str, Reason] = field(default_factory=dict)
+    links: dict[Path, Path] = field(default_factory=dict)
+    _places: dict[Path, Path] = field(default_factory=dict)  # of linked images, and of all folders
 
     def class_folders(self, folder: Path) -> list[Path]:
         """The folders of the classes, in the order of their names in composed form.
@@ -100,10 +103,12 @@ class ImageSearch:
                 is_around = place == top or top.is_relative_to(place) or around.is_relative_to(place)
                 if is_around or place in seen:
                     self._pass(path, Reason.TWICE)
+                    self.links[path] = place
                     continue
                 seen.add(place)
                 waiting.append((path, place))
             parent, real = waiting.pop()
+            self._places[parent] = real
             for entry in self._entries(parent):
                 path = Path(entry.path)
                 if _is_folder(entry) and entry.is_symlink():
@@ -126,15 +131,25 @@ class ImageSearch:
         self._pass(file, Reason.SKIPPED)
         return True
 
+    def place(self, file: Path) -> Path:
+        """Where an image that `image_files` gave really is, with all links followed."""
+        return self._places.get(file) or self._places[file.parent] / file.name
+
+    def note_used(self, files: Collection[Path]) -> None:
+        """Of links that one search has passed over, those that another has found are not passed over."""
+        for link in self.links.keys() & set(files):
+            self.passed_over.pop(self._shown(link), None)
+
     def _once(self, found: Mapping[Path, Path]) -> list[Path]:
         """The files, sorted, without links to others of them; each comes with the place that it really has."""
         links = sorted(path for path in found if path.is_symlink())
         places = {place for path, place in found.items() if not path.is_symlink()} if links else set()
         twice = set()
         for path in links:
-            place = Path(os.path.realpath(path))
+            place = self._places[path] = Path(os.path.realpath(path))
             if place in places:
                 self._pass(path, Reason.TWICE)
+                self.links[path] = place
                 twice.add(path)
             places.add(place)
         return sorted(found.keys() - twice)

@@ -1,7 +1,7 @@
 """Which image file a list means: by its path, the end of its path, or its name with or without the suffix."""
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from transferability.delimited_text import text_key
@@ -12,10 +12,24 @@ class FileFinder:
 
     A path is looked up in each of the ``bases`` in turn, in the first of which it names a file. One that is in none
     means the files whose paths end so.
+
+    Args:
+        files: those that may be meant.
+        bases: folders that paths may be relative to, as absolute paths or from where Snakemake runs.
+        links: other names of these files, or of folders around them, with where they lead.
+        place: where a file really is, with all links followed.
     """
 
-    def __init__(self, files: Sequence[Path], bases: Sequence[Path]) -> None:
+    def __init__(
+        self,
+        files: Sequence[Path],
+        bases: Sequence[Path],
+        links: Mapping[Path, Path] | None = None,
+        place: Callable[[Path], Path] = Path,
+    ) -> None:
         self._bases = [_key(base) for base in bases]
+        self._links = {_key(link): _key(target) for link, target in (links or {}).items()}
+        self._by_place = {_key(place(file)): file for file in files} if links else {}
         self._by_path: dict[str, list[Path]] = {}
         self._by_name: dict[str, list[tuple[str, Path]]] = {}
         for file in files:
@@ -40,10 +54,23 @@ class FileFinder:
         for base in self._bases:
             if exact := self._by_path.get(posixpath.normpath(posixpath.join(base, path))):
                 return tuple(exact)
+        for base in self._bases if self._links else ():
+            if linked := self._linked(posixpath.normpath(posixpath.join(base, path))):
+                return (linked,)
         ending = "/" + path.lstrip("/")
         if path.startswith("/"):  # no end of a path, but one from elsewhere, or without its suffix
             return tuple(file for known, file in self._by_name.get(posixpath.basename(path), ()) if known == path)
         return tuple(file for known, file in self._by_name.get(posixpath.basename(path), ()) if known.endswith(ending))
+
+    def _linked(self, path: str) -> Path | None:
+        """The file that a path leads to by a link."""
+        link, rest = path, ""
+        while link not in self._links:
+            link, _, name = link.rpartition("/")
+            if not link:
+                return None
+            rest = f"/{name}{rest}"
+        return self._by_place.get(self._links[link] + rest)
 
 
 def _key(path: Path) -> str:

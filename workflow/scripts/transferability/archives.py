@@ -53,10 +53,14 @@ class _ArchiveError(ValueError):
 def unpacked(root: Path, train: str, name: str) -> Iterator[Path]:
     """The folder that has ``train``; errors within the block name the archive, which is there when they are read."""
     where = f"datasets.{name}.root: {root}"
-    if root.is_dir():
+    try:
+        is_folder, is_file = root.is_dir(), root.is_file()
+    except OSError as error:
+        raise StoreError(f"{where} cannot be opened ({error.strerror}); make it readable") from error
+    if is_folder:
         yield root
         return
-    if not root.is_file():
+    if not is_file:
         raise StoreError(f"datasets.{name}.root: there is no {root}; it is a folder, or an archive (tar, zip) of one")
     with TemporaryDirectory(prefix="images-", ignore_cleanup_errors=True) as temporary:
         try:

@@ -4,7 +4,8 @@ Folders and lists that are not there, and classes of too few images, are refused
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,22 @@ def check_folder(name: str, settings: Mapping[str, Any]) -> None:
 
     Of an archive and of lists it is only told whether they are there.
     """
+    with unopened_told(name):
+        _check_folder(name, settings)
+
+
+@contextmanager
+def unopened_told(name: str) -> Iterator[None]:
+    """What the system says of a folder that it does not open becomes a StoreError."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"datasets.{name}: {error.filename} cannot be opened ({error.strerror}); make it readable"
+        ) from error
+
+
+def _check_folder(name: str, settings: Mapping[str, Any]) -> None:
     root, keys, where = Path(settings["root"]), FolderKeys.of(settings), f"datasets.{name}"
     if not root.exists():
         raise StoreError(f"{where}.root: there is no {root}; it is a folder, or an archive (tar, zip) of one")
@@ -32,7 +49,8 @@ def check_folder(name: str, settings: Mapping[str, Any]) -> None:
     for key in ("train_list", "val_list", "val_labels"):
         if getattr(keys, key) and not list_path(root, getattr(keys, key)).is_file():
             raise StoreError(f"{where}.{key}: there is no file {list_path(root, getattr(keys, key))}")
-    search = ImageSearch(name, root, skipped_paths(settings.get("skip", ()), root, root, name))
+    skipped = skipped_paths(settings.get("skip", ()), root, root, name, (keys.train, keys.val))
+    search = ImageSearch(name, root, skipped)
     if keys.train_list:
         return
     folders = named_folders(search, root / training_folder(root, keys, name))
@@ -132,6 +150,7 @@ def _folder_of_classes(folder: Path, name: str) -> str:
     names = folder_names(folder)
     others = [label for label in names if label.lower() not in _PARTS]
     if TRAIN not in names:
+        _require_classes(folder, names, name)
         return "."
     if not folder_names(folder / TRAIN):
         if len(names) > len(others) + 1:
@@ -143,6 +162,19 @@ def _folder_of_classes(folder: Path, name: str) -> str:
             "that either may be the classes; give `train: train` or `train: .`"
         )
     return TRAIN
+
+
+def _require_classes(folder: Path, names: Sequence[str], name: str) -> None:
+    """StoreError if the folders in a folder are no classes, but have them: parts of other names, or one around all."""
+    are_parts = all(label.lower() in _PARTS for label in names)
+    around = [label for label in names if folder_names(folder / label)] if are_parts or len(names) == 1 else []
+    if around:
+        likely = min(around, key=lambda label: not label.lower().startswith(TRAIN))
+        what = "has folders in it and would be the only class" if len(names) == 1 else "have folders in them"
+        raise StoreError(
+            f"datasets.{name}: {_there_are(folder)}, which {what}; name the one with a folder for each class in train, "
+            f"as in `train: {likely}`"
+        )
 
 
 def _wanted_classes(keys: FolderKeys, folder: Path, name: str) -> set[str]:
@@ -197,7 +229,11 @@ def folder_names(folder: Path) -> list[str]:
 
 def _there_are(folder: Path) -> str:
     names = folder_names(folder)
-    return f"{folder} has the folders {_listed(names)}" if names else f"{folder} has no folders at all"
+    return (
+        f"{folder} has the folder{'s' * (len(names) > 1)} {_listed(names)}"
+        if names
+        else f"{folder} has no folders at all"
+    )
 
 
 def _listed(names: Sequence[str]) -> str:

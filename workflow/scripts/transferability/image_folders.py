@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from transferability.archives import unpacked
 from transferability.files import write_text
 from transferability.folder_keys import FolderKeys, contradictions
-from transferability.folder_layout import TRAIN, below_single_folder
+from transferability.folder_layout import TRAIN, below_single_folder, unopened_told
 from transferability.image_files import STRETCH, WHITE, ImageFacts, UnusableImageError, read_with_facts
-from transferability.image_search import ImageSearch, Reason, is_there, passed_over_lines
+from transferability.image_search import ImageSearch, Reason, is_there, passed_over_lines, shown_below
 from transferability.joblog import Say
 from transferability.labelled_parts import labelled_parts
 from transferability.list_tables import CLASS, FILE
@@ -97,7 +97,7 @@ class ImageFolders:
 
     def _unusable(self, path: Path, error: Exception) -> str:
         """Why a file cannot be read, and what would help, after its name as the key skip takes it."""
-        name = path.relative_to(self.folder)
+        name = shown_below(self.folder, path)
         if not isinstance(error, OSError):
             return f"{name} is no usable image ({error}); repair it or name it in skip"
         if path.is_symlink() and not is_there(path):
@@ -175,9 +175,10 @@ def image_folders(
     for problem in contradictions(name, keys):
         raise StoreError(problem)
     with unpacked(Path(root), train or TRAIN, name) as outer:
-        folder = below_single_folder(outer, Path(root), keys)
-        search = ImageSearch(name, folder, skipped_paths(skip, Path(root), folder, name))
-        parts = labelled_parts(search, keys, say)
+        with unopened_told(name):
+            folder = below_single_folder(outer, Path(root), keys)
+            search = ImageSearch(name, folder, skipped_paths(skip, Path(root), folder, name, (train, val)))
+            parts = labelled_parts(search, keys, say)
         index = {label: i for i, label in enumerate(parts.classes)}
         yield ImageFolders(
             name=name,

@@ -126,7 +126,7 @@ class ImageSearch:
 
     def is_skipped(self, file: Path) -> bool:
         """Whether the settings leave a file out, which is noted then."""
-        if nfc(self._shown(file)) not in self.skipped:
+        if nfc(self.shown(file)) not in self.skipped:
             return False
         self._pass(file, Reason.SKIPPED)
         return True
@@ -138,7 +138,7 @@ class ImageSearch:
     def note_used(self, files: Collection[Path]) -> None:
         """Of links that one search has passed over, those that another has found are not passed over."""
         for link in self.links.keys() & set(files):
-            self.passed_over.pop(self._shown(link), None)
+            self.passed_over.pop(self.shown(link), None)
 
     def _once(self, found: Mapping[Path, Path]) -> list[Path]:
         """The files, sorted, without links to others of them; each comes with the place that it really has."""
@@ -161,7 +161,7 @@ class ImageSearch:
                 found = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
             raise StoreError(
-                f"datasets.{self.name}: in {self.folder}, the folder {self._shown(folder)} cannot be opened "
+                f"datasets.{self.name}: in {self.folder}, the folder {self.shown(folder)} cannot be opened "
                 f"({error.strerror}); make it readable or name it in skip"
             ) from error
         return [entry for entry in found if self._counts(entry)]
@@ -189,7 +189,7 @@ class ImageSearch:
     def _require_target(self, path: Path) -> None:
         if path.is_symlink() and not is_there(path) and not self.is_skipped(path):
             raise StoreError(
-                f"datasets.{self.name}: in {self.folder}, {self._shown(path)} is a link to {path.readlink()}, which is "
+                f"datasets.{self.name}: in {self.folder}, {self.shown(path)} is a link to {path.readlink()}, which is "
                 "not there; repair it or name it in skip"
             )
 
@@ -200,11 +200,11 @@ class ImageSearch:
         places: dict[Path, Path] = {}
         for path in folders:
             if (other := places.setdefault(Path(os.path.realpath(path)), path)) != path:
-                raise self._is_two_classes(f"{self._shown(other)} and {self._shown(path)} are one folder")
+                raise self._is_two_classes(f"{self.shown(other)} and {self.shown(path)} are one folder")
         for place, path in places.items():
             for around in place.parents:
                 if around in places:
-                    raise self._is_two_classes(f"{self._shown(path)} is a folder in {self._shown(places[around])}")
+                    raise self._is_two_classes(f"{self.shown(path)} is a folder in {self.shown(places[around])}")
 
     def _is_two_classes(self, what: str) -> StoreError:
         return StoreError(
@@ -213,10 +213,11 @@ class ImageSearch:
         )
 
     def _pass(self, path: Path, reason: Reason) -> None:
-        self.passed_over[self._shown(path)] = reason
+        self.passed_over[self.shown(path)] = reason
 
-    def _shown(self, path: Path) -> str:
-        return str(path.relative_to(self.folder)) if path.is_relative_to(self.folder) else str(path)
+    def shown(self, path: Path) -> str:
+        """A path as messages print it and as ``skip`` takes it."""
+        return shown_below(self.folder, path)
 
 
 def passed_over_lines(passed_over: Mapping[str, Reason]) -> list[str]:
@@ -228,6 +229,11 @@ def passed_over_lines(passed_over: Mapping[str, Reason]) -> list[str]:
             more = ", ..." if len(paths) > 3 else ""
             lines.append(f"passed over, {reason}: {len(paths):,} ({', '.join(paths[:3])}{more})")
     return lines
+
+
+def shown_below(folder: Path, path: Path) -> str:
+    """A path, relative to the data set's folder if it is below it; ``train`` and ``val`` may be elsewhere."""
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
 
 
 def is_litter(name: str) -> bool:

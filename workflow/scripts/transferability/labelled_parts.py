@@ -101,7 +101,7 @@ def _untested(asked: _Asked, training: Labels, validation: Labels) -> Labels:
         file, (label, listed) = next(iter(wrong.items()))
         more = f" (and {len(wrong) - 1} more like it)" if len(wrong) > 1 else ""
         raise StoreError(
-            f"{asked.where}.val_list: {asked.keys.val_list} gives {file.relative_to(asked.folder)} the class {listed}, "
+            f"{asked.where}.val_list: {asked.keys.val_list} gives {asked.search.shown(file)} the class {listed}, "
             f"but it lies in the folder of {label}{more}; correct the list, or move the image"
         )
     return {file: label for file, label in training.items() if asked.search.place(file) not in tested}
@@ -206,7 +206,7 @@ def _require_apart(asked: _Asked, training: Labels, validation: Labels) -> None:
     if both:
         more = f" and {len(both) - 1} more" if len(both) > 1 else ""
         raise StoreError(
-            f"{asked.where}: {both[0].relative_to(asked.folder)}{more} is both among the training and the validation "
+            f"{asked.where}: {asked.search.shown(both[0])}{more} is both among the training and the validation "
             "images, so that accuracies would be of images trained on; take it out of one of the two"
         )
 

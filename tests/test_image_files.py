@@ -303,6 +303,16 @@ def test_16_bits_with_transparency(tmp_path):
     assert np.abs(read(tmp_path / "a.png").astype(int) - 127).max() <= 1
 
 
+@pytest.mark.parametrize("kind", [4, 6])
+def test_wide_pixels_that_would_all_be_black_are_refused_with_an_alpha_channel_too(tmp_path, kind):
+    """Which is white all over, and no color."""
+    colors = 1 if kind == 4 else 3
+    rows = [b"".join(bytes([level, 0]) * colors + b"\xff\xff" for level in (1, 9)) for _ in range(2)]
+    (tmp_path / "a.png").write_bytes(png(kind, 16, rows))
+    with pytest.raises(UnusableImageError, match="darkest sixteenth"):
+        read(tmp_path / "a.png")
+
+
 @pytest.mark.parametrize("most", [1, 255, 3000, 4095])
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_wide_pixels_that_would_all_be_black_are_refused(tmp_path, most, kind):

@@ -121,14 +121,14 @@ def _shown(file: ImageFile, size: int, background: str) -> tuple[Image.Image, Im
     file.draft(None, (2 * size, 2 * size))
     file.load()
     image = _of_8_bits(file)
-    if has_16_bits and np.asarray(image).max() <= _DARKEST:
+    if frame is not None and frame != (0, 0, *stored_size):
+        image = _within(image, frame)
+    image, composed = _composed(image, background)
+    if has_16_bits and np.asarray(image).max() <= _DARKEST:  # now that no alpha channel is among these
         raise UnusableImageError(
             "it has 16 bits a channel, but only the darkest sixteenth of their range is used, which would all become "
             "black; scale it to 8 bits"
         )
-    if frame is not None and frame != (0, 0, *stored_size):
-        image = _within(image, frame)
-    image, composed = _composed(image, background)
     if file.format != "TIFF":
         orientation = _orientation(file)
         image = image.transpose(_TURNS[orientation]) if orientation in _TURNS else image

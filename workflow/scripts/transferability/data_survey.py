@@ -39,7 +39,7 @@ class Survey:
         sizes: width and height of each image file that could be read, N x 2; empty where images have no files.
         formats: how many image files are of each format, such as JPEG.
         modes: likewise of each of Pillow's modes, such as RGB or L.
-        treated: the files that something was done to, by the keys of `TREATED`.
+        treated: the files that something was done to, as ``skip`` takes them, by the keys of `TREATED`.
         refused: a sentence for each image that cannot be used.
         same: how many images are there more than once.
         same_rows: those images, as the rows of a store's list of them.
@@ -85,7 +85,7 @@ def survey(source: ImageSource, classes: Sequence[ImageClass], threads: int, pac
         formats=Counter(facts.format for facts in notes.facts.values()),
         modes=Counter(facts.mode for facts in notes.facts.values()),
         treated={
-            what: [samples[position].file for position, facts in sorted(notes.facts.items()) if done(facts)]
+            what: [name for position, name in sorted(notes.treated.items()) if done(notes.facts[position])]
             for what, done in TREATED.items()
         },
         refused=[text for _, text in sorted(notes.refused.items())],
@@ -106,6 +106,7 @@ class _Notes:
         self.digests = np.zeros((count, DIGEST_BYTES), dtype=np.uint8)
         self.sizes = np.zeros((count, 2), dtype=np.int64)
         self.facts: dict[int, ImageFacts] = {}
+        self.treated: dict[int, str] = {}
         self.refused: dict[int, str] = {}
         self.previews: dict[int, NDArray[np.uint8]] = {}
 
@@ -126,6 +127,8 @@ class _Notes:
             return
         self.facts[position] = facts
         self.sizes[position] = facts.size
+        if any(done(facts) for done in TREATED.values()):
+            self.treated[position] = source.shown(position)
         self._note(position, pixels[None])
 
     def _note(self, start: int, images: NDArray[np.uint8]) -> None:

@@ -22,6 +22,7 @@ from transferability.image_files import STRETCH, WHITE, ImageFacts, UnusableImag
 from transferability.image_search import ImageSearch, Reason, is_there, passed_over_lines, shown_below
 from transferability.joblog import Say
 from transferability.labelled_parts import labelled_parts
+from transferability.labels import visible
 from transferability.list_tables import CLASS, FILE
 from transferability.skipped_paths import skipped_paths
 from transferability.source import ImageClass, ImageSource, Sample, StoreError, UnreadableImagesError
@@ -95,9 +96,13 @@ class ImageFolders:
                 f"datasets.{self.name}: in {self.root}, {self._unusable(path, error)}"
             ) from error
 
+    def shown(self, position: int) -> str:
+        """The name of an image of training + validation, as messages print it and as the key skip takes it."""
+        return visible(shown_below(self.folder, self._path(position)))
+
     def _unusable(self, path: Path, error: Exception) -> str:
         """Why a file cannot be read, and what would help, after its name as the key skip takes it."""
-        name = shown_below(self.folder, path)
+        name = visible(shown_below(self.folder, path))
         if not isinstance(error, OSError):
             return f"{name} is no usable image ({error}); repair it or name it in skip"
         if path.is_symlink() and not is_there(path):

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from transferability.image_formats import IMAGE_SUFFIXES, is_image_by_content
+from transferability.labels import visible
 from transferability.source import StoreError
 from transferability.unicode_names import nfc
 
@@ -227,7 +228,7 @@ def passed_over_lines(passed_over: Mapping[str, Reason]) -> list[str]:
         paths = sorted(path for path, why in passed_over.items() if why is reason)
         if paths:
             more = ", ..." if len(paths) > 3 else ""
-            lines.append(f"passed over, {reason}: {len(paths):,} ({', '.join(paths[:3])}{more})")
+            lines.append(f"passed over, {reason}: {len(paths):,} ({', '.join(map(visible, paths[:3]))}{more})")
     return lines
 
 

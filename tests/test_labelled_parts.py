@@ -98,6 +98,10 @@ def test_of_an_archive_too(tmp_path, top):
         for path in root.rglob("*.png"):
             archive.write(path, top / path.relative_to(root))
     assert parts(tmp_path / "r.zip", validation=0.2) == parts(root, validation=0.2)
+    with opened(tmp_path / "r.zip", validation=0.2) as source:
+        keep_validation_list(source, tmp_path / "store")
+    listed = parts(tmp_path / "r.zip", val_list=str(tmp_path / "store" / VALIDATION_LIST))
+    assert listed == parts(root, validation=0.2)
 
 
 def test_images_per_class_limits_those_of_training_only(tmp_path):

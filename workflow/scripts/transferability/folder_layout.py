@@ -139,7 +139,8 @@ def below_single_folder(folder: Path, root: Path, keys: FolderKeys) -> Path:
     if folder == root or keys.train or not (keys.has_no_val_folder or keys.train_list):
         return folder
     while len(tops := folder_names(folder)) == 1 and tops[0] != TRAIN and folder_names(folder / tops[0]):
-        if any(given and (folder / given).is_file() for given in (keys.train_list, keys.val_list)):
+        lists = [given for given in (keys.train_list, keys.val_list) if given and not Path(given).is_absolute()]
+        if any((folder / given).is_file() for given in lists):
             break
         folder /= tops[0]
     return folder

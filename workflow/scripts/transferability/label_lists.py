@@ -14,6 +14,7 @@ from transferability.joblog import Say
 from transferability.list_tables import CLASS, INDEX, LabelList, Table, file_columns, tables
 from transferability.listed_files import FileFinder
 from transferability.source import StoreError
+from transferability.words import counted
 
 # What people call the column of classes, by name or by index, beside the words that decide this.
 _LABEL_WORDS = {"label", "category", "target"}
@@ -67,7 +68,7 @@ def read_label_list(asked: LabelList, say: Say = lambda line: None) -> dict[Path
     _require_from_zero(reading, asked)
     labels = _labels(reading, asked)
     below = f", below the header {' '.join(reading.table.header)}" if reading.table.header else ""
-    say(f"{asked.path}: {len(labels):,} images, their classes read as {reading}{below}")
+    say(f"{asked.path}: {counted(len(labels), 'image')}, their classes read as {reading}{below}")
     return labels
 
 

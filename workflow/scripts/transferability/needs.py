@@ -9,6 +9,7 @@ from transferability.networks import build_network
 from transferability.source import ImageSource
 from transferability.stream import Preprocessing
 from transferability.study import Study
+from transferability.words import counted
 
 WEIGHT_BYTES = 4
 
@@ -27,10 +28,10 @@ def needs(study: Study, source: ImageSource) -> Sequence[str]:
     held = min(largest_part, study.config["running"]["resident_gb"] * 1e9)
     reading = "" if held == largest_part else ", the others read from the disk"
     return (
-        f"disk: {amount(store)} for the store, up to {amount(networks * weights)} for {networks} networks, and up to "
-        f"{amount(state_bytes(weights))} for the states of each network in training",
-        f"memory of a training job: up to {amount(3 * weights * per_job)} for {per_job} networks, {amount(held)} for "
-        f"images{reading}",
+        f"disk: {amount(store)} for the store, up to {amount(networks * weights)} for {counted(networks, 'network')}, "
+        f"and up to {amount(state_bytes(weights))} for the states of each network in training",
+        f"memory of a training job: up to {amount(3 * weights * per_job)} for {counted(per_job, 'network')}, "
+        f"{amount(held)} for images{reading}",
     )
 
 

@@ -236,6 +236,15 @@ def test_a_file_with_two_names_is_one_image(tmp_path, linked, in_list):
         assert not any(path.endswith("_1.png") for path in source.passed_over)
 
 
+@pytest.mark.parametrize(("root", "listed"), [("real", "link"), ("link", "real"), ("real", "real"), ("link", "link")])
+def test_an_absolute_path_may_lead_through_another_link_than_the_root(tmp_path, root, listed):
+    photos(tmp_path / "real" / "train")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    rows = [(tmp_path / listed / "train" / name / f"{name}_0.png", name) for name in COLORS]
+    write(tmp_path / "val.csv", [("file", "class"), *rows])
+    assert len(parts(tmp_path / root, val_list=str(tmp_path / "val.csv"))[1]) == 3
+
+
 def test_a_list_that_contradicts_the_folders_is_refused(tmp_path):
     """Such as indices that count the classes in another order."""
     photos(tmp_path / "train")

@@ -1,7 +1,9 @@
 """Which image file a list means: by its path, the end of its path, or its name with or without the suffix."""
 
+import os
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
@@ -32,7 +34,7 @@ class FileFinder:
     ) -> None:
         self._bases = [_key(base) for base in bases]
         self._links = {_key(link): _key(target) for link, target in (links or {}).items()}
-        self._by_place = {_key(place(file)): file for file in files} if links else {}
+        self._files, self._place = files, place
         self._by_path: dict[str, list[Path]] = {}
         for file in files:
             self._by_path.setdefault(_key(file), []).append(file)
@@ -40,6 +42,10 @@ class FileFinder:
         for path in self._by_path:
             self._by_stem.setdefault(posixpath.basename(posixpath.splitext(path)[0]), []).append(path)
         self._found: dict[str, tuple[Path, ...]] = {}
+
+    @cached_property
+    def _by_place(self) -> dict[str, Path]:
+        return {_key(self._place(file)): file for file in self._files}
 
     def find(self, text: str) -> tuple[Path, ...]:
         """The file that a text means; none, or several, if it is not clear."""
@@ -71,7 +77,11 @@ class FileFinder:
         is_meant = path.__eq__ if path.startswith("/") else lambda known: known.endswith(f"/{path}")
         likely = chain.from_iterable(self._by_stem[stem] for stem in stems)
         meant = (known for known in likely if is_meant(known) or is_meant(posixpath.splitext(known)[0]))
-        return tuple(file for known in meant for file in self._by_path[known])
+        found = tuple(file for known in meant for file in self._by_path[known])
+        if found or not path.startswith("/"):
+            return found
+        linked = self._by_place.get(_key(Path(os.path.realpath(path))))
+        return (linked,) if linked else ()
 
     def _linked(self, path: str) -> Path | None:
         """The file that a path leads to by a link."""

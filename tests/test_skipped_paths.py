@@ -124,3 +124,13 @@ def test_train_may_lie_elsewhere_and_what_is_named_there_can_be_skipped(root, tm
     assert images(named) == 6
     with pytest.raises(StoreError, match="there is no file"):
         images(str(tmp_path / "elsewhere" / "val" / "ant" / "0.png"))  # which is no part of the data set
+
+
+@pytest.mark.parametrize("name", ["two\nlines.png", "a\rb.png", "right\u202eleft.png", "tab\there.png"])
+def test_a_name_that_is_printed_with_escapes_can_be_skipped_so(root, name):
+    (root / "train" / "ant" / "bad.png").rename(root / "train" / "ant" / name)
+    with pytest.raises(UnreadableImagesError) as refusal:
+        training_images(root)
+    named = re.fullmatch(r"datasets\.mine: in \S+, (.+) is no usable image .*", str(refusal.value))[1]
+    assert "\\" in named
+    assert training_images(root, named) == training_images(root, f"train/ant/{name}") == 6

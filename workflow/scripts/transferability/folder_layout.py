@@ -109,7 +109,7 @@ def named_folders(search: ImageSearch, folder: Path) -> dict[str, Path]:
 def kept_classes(known: Sequence[str], keys: FolderKeys, folder: Path, name: str) -> list[str]:
     """The classes that the settings keep, of the sorted names of all; StoreError for one that is not there."""
     wanted = _wanted_classes(keys, folder, name)
-    unknown = [label for label in wanted if label not in known]
+    unknown = sorted(wanted.difference(known))
     if unknown:
         more = f" (nor {len(unknown) - 1} more of these)" if len(unknown) > 1 else ""
         raise StoreError(
@@ -212,7 +212,8 @@ def _require_images(folder: Path, least: int, where: str) -> None:
 
 
 def _require_every_class(validation: Sequence[str], kept: Sequence[str], val: Path, where: str) -> None:
-    missing = [label for label in kept if label not in validation]
+    there = set(validation)
+    missing = [label for label in kept if label not in there]
     if missing:
         raise StoreError(
             f"{where}: {val} has no folder of {_listed(missing)}, but every class takes a validation image; leave "

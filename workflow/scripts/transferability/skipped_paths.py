@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path, PurePath
 
+from transferability.labels import visible
 from transferability.source import StoreError
 from transferability.unicode_names import nfc
 
@@ -38,19 +39,26 @@ def _meant(entry: str, root: Path, folder: Path, outside: Sequence[PurePath], na
     plain = PurePath(os.path.normpath(entry))
     elsewhere = [plain] if any(plain.is_relative_to(part) for part in outside) else []
     for path in (*elsewhere, *_readings(entry, root, folder)):
-        if path.parts and _is_there(folder, path.parts):
-            return str(path)
+        if path.parts and (parts := _there(folder, path.parts)):
+            return str(PurePath(*parts))
     raise StoreError(f"datasets.{name}.skip: there is no file {entry} in {folder}{_nearest(entry, root, folder)}")
 
 
-def _is_there(folder: Path, parts: Sequence[str]) -> bool:
-    """Whether a path leads to something, or one that looks the same does."""
+def _there(folder: Path, parts: Sequence[str]) -> list[str]:
+    """The names that a path has on the disk, where it or one that looks the same leads to something; none else."""
+    names = []
     for part in parts:
-        same = [part] if os.path.lexists(folder / part) else [name for name in _names(folder) if nfc(name) == nfc(part)]
+        same = [part] if os.path.lexists(folder / part) else [name for name in _names(folder) if _look(name, part)]
         if not same:
-            return False
+            return []
+        names.append(same[0])
         folder /= same[0]
-    return True
+    return names
+
+
+def _look(name: str, given: str) -> bool:
+    """Whether a name is printed as the given one."""
+    return nfc(name) == nfc(given) or nfc(visible(name)) == nfc(given)
 
 
 def _names(folder: Path) -> list[str]:

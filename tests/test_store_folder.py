@@ -59,31 +59,6 @@ def test_a_relative_root_is_another_in_another_folder(tmp_path, monkeypatch):
     assert folder_of(FOLDER) != here
 
 
-@pytest.mark.parametrize("key", ["val_labels", "train_list", "val_list", "classes"])
-@pytest.mark.parametrize("place", ["root", "here"])
-def test_a_list_of_other_content_has_another_store(tmp_path, monkeypatch, key, place):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "photos").mkdir()
-    settings = FOLDER | {"root": str(tmp_path / "photos"), key: "list.csv"}
-    path = tmp_path / "photos" / "list.csv" if place == "root" else tmp_path / "list.csv"
-    path.write_text("a.jpg,cat\n")
-    before = folder_of(settings)
-    path.write_text("a.jpg,dog\n")
-    assert folder_of(settings) != before
-    path.write_text("a.jpg,cat\n")
-    assert folder_of(settings) == before
-
-
-def test_lists_of_one_name_in_two_folders_are_two(tmp_path, monkeypatch):
-    folders = []
-    for label in ("cat", "dog"):
-        (tmp_path / label).mkdir()
-        monkeypatch.chdir(tmp_path / label)
-        Path("list.csv").write_text(f"a.jpg,{label}\n")
-        folders.append(folder_of(FOLDER | {"root": "/photos", "val_list": "list.csv"}, stores="/stores"))
-    assert folders[0] != folders[1]
-
-
 def test_equal_numbers_are_the_same():
     glyphs = DEFAULT["datasets"]["glyphs"]
     one, other = (folder_of(glyphs | {"distortion": value}) for value in (1, 1.0))

@@ -5,15 +5,10 @@ Light, since Snakemake reads it at every start: nothing here imports Pillow.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
-from transferability.files import sha256_of
 from transferability.source import StoreError
 from transferability.validation_draw import thing_finder
-
-# Those that may name a file, whose content says which images there are, or of which class.
-_LISTS = ("val_labels", "train_list", "val_list", "classes")
 
 
 @dataclass(frozen=True)
@@ -62,20 +57,3 @@ def contradictions(name: str, keys: FolderKeys) -> Iterator[str]:
             thing_finder(keys.validation_groups, where)
         except StoreError as error:
             yield str(error)
-
-
-def list_path(folder: Path, given: str) -> Path:
-    """A list's file: in the data set's folder, or else from where Snakemake runs."""
-    return Path(given) if not (folder / given).is_file() and Path(given).is_file() else folder / given
-
-
-def list_digests(settings: Mapping[str, Any]) -> dict[str, str]:
-    """SHA-256 of each list that the settings name, by their key; not of one in an archive, or that cannot be read."""
-    given = {key: settings[key] for key in _LISTS if isinstance(settings.get(key), str) and settings[key]}
-    digests = {}
-    for key, name in given.items():
-        try:
-            digests[key] = sha256_of(list_path(Path(settings["root"]), name))
-        except OSError:  # who reads it says why
-            continue
-    return digests

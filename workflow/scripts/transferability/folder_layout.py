@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from transferability.delimited_text import nearest, text_key, utf8_text
-from transferability.folder_keys import FolderKeys, list_path
+from transferability.folder_keys import FolderKeys
 from transferability.image_search import ImageSearch, is_litter
 from transferability.skipped_paths import skipped_paths
 from transferability.source import StoreError
@@ -117,6 +117,11 @@ def kept_classes(known: Sequence[str], keys: FolderKeys, folder: Path, name: str
             f"images{nearest(unknown[0], known)}"
         )
     return [label for label in known[:: keys.every_class] if not wanted or label in wanted]
+
+
+def list_path(folder: Path, given: str) -> Path:
+    """A list's file: in the data set's folder, or else from where Snakemake runs."""
+    return Path(given) if not (folder / given).is_file() and Path(given).is_file() else folder / given
 
 
 def no_folder_in(train: Path) -> str:

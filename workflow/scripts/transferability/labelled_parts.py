@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from transferability.folder_keys import FolderKeys, list_path
+from transferability.folder_keys import FolderKeys
 from transferability.folder_layout import (
     kept_classes,
+    list_path,
     named_folders,
     no_folder_in,
     require_known,

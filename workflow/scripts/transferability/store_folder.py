@@ -25,18 +25,10 @@ def shaping_settings(settings: Mapping[str, Any], schema: Mapping[str, Any]) -> 
     return {key: value for key, value in given.items() if key not in SHAPES_NOTHING}
 
 
-def store_folder(stores: Path, name: str, shaping: Mapping[str, Any], lists: Mapping[str, str]) -> Path:
-    """The folder of the store of a data set, below the folder of all stores.
-
-    Args:
-        stores: the folder of all stores.
-        name: of the data set.
-        shaping: its `shaping_settings`.
-        lists: digests of the lists that these name, by their keys: a list that has been edited, or another of the same
-            name in another folder, gives other images.
-    """
+def store_folder(stores: Path, name: str, shaping: Mapping[str, Any]) -> Path:
+    """The folder of the store of a data set with these `shaping_settings`, below the folder of all stores."""
     settings = {key: _absolute(value) if key in PATHS else _plain(value) for key, value in shaping.items()}
-    about = json.dumps([STORE_VERSION, settings, *([lists] if lists else [])], sort_keys=True)
+    about = json.dumps([STORE_VERSION, settings], sort_keys=True)
     return stores / f"{name}-{hashlib.sha256(about.encode()).hexdigest()[:12]}"
 
 

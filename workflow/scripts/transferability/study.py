@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from transferability.config import STAGES, data_set_of, groups_file_of, hyperparameters_of, read_config
-from transferability.folder_keys import list_digests
 from transferability.hyperparameters import ENGINE_VERSION, Hyperparameters
 from transferability.layout import study_folder
 from transferability.names import DEEPEST_CUT, HALVES, RANDOM_SOURCE, WHOLE, Network, Series, source_of
@@ -70,8 +69,7 @@ class Study:
     @property
     def store_folder(self) -> Path:
         """Where the store is; another for whatever would give other images."""
-        lists = list_digests(self.data_set) if self.data_set["kind"] == "folder" else {}
-        return store_folder(Path(self.config["stores"]), self.config["dataset"], self.store_settings, lists)
+        return store_folder(Path(self.config["stores"]), self.config["dataset"], self.store_settings)
 
     @property
     def duplicates(self) -> str:

@@ -7,9 +7,11 @@ import io
 import lzma
 import os
 import shutil
+import struct
 import tarfile
 import unicodedata
 import zipfile
+import zlib
 from collections import namedtuple
 from pathlib import Path
 
@@ -17,6 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from transferability import archives
 from transferability.archives import unpacked
 from transferability.forward_file import ForwardFile, decompressed
 from transferability.source import StoreError
@@ -325,6 +328,29 @@ def test_two_zips_in_one_file_are_refused(archive, tmp_path):
     other = zip_of(tmp_path / "other.zip", {"train/cat/0.png": b"x"})
     archive.write_bytes(zip_of(archive).read_bytes() + other.read_bytes())
     assert refusal(archive).startswith("it begins with files that its list does not have")
+
+
+def test_a_zip_that_counts_its_files_as_a_mac_does_is_read(archive, monkeypatch):
+    """With more files than its end can count, and nothing else that would say how many; here of three."""
+    monkeypatch.setattr(archives, "_MOST_COUNTED", len(FILES) - 3)
+    data = bytearray(zip_of(archive).read_bytes())
+    end = data.rfind(b"PK\5\6")
+    data[end + 8 : end + 12] = 2 * (3).to_bytes(2, "little")
+    archive.write_bytes(data)
+    assert contents(archive) == FILES
+
+
+def test_names_that_a_zips_character_set_lacks_are_in_a_field_of_their_own(archive):
+    """As Info-ZIP and WinRAR write them on Windows: all of these would be ?? by their short names."""
+    files = {name.replace("ant", "\u732b").replace("bee", "\u72ac"): content for name, content in FILES.items()}
+    with zipfile.ZipFile(archive, "w") as packed:
+        for i, (name, content) in enumerate(files.items()):
+            short = f"{name.partition('/')[0]}/{i}.png"
+            member = zipfile.ZipInfo(short)
+            field = struct.pack("<BL", 1, zlib.crc32(short.encode())) + name.encode()
+            member.extra = struct.pack("<HH", 0x9999, 2) + b"xx" + struct.pack("<HH", 0x7075, len(field)) + field
+            packed.writestr(member, content)
+    assert contents(archive) == files
 
 
 def test_a_zip_whose_list_is_not_whole_is_refused(archive):

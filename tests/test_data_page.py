@@ -1,17 +1,21 @@
 """The page of a data set tells what was found in it, and no more than can be read."""
 
 import html
+import os
 import re
 import shutil
 
 import pytest
+from PIL import Image
 
 from support import Patterns
 from test_data_survey import photos, save, surveyed
+from transferability import data_page as pages
 from transferability.data_page import NAMED, TOLD, data_page
 from transferability.data_survey import survey
 from transferability.groups import described
 from transferability.pace import Pace
+from transferability.same_images import ALLOW, REFUSE
 
 
 @pytest.fixture
@@ -19,9 +23,9 @@ def root(tmp_path):
     return photos(tmp_path / "photos")
 
 
-def page_of(root, groups=None, **settings):
+def page_of(root, groups=None, duplicates=REFUSE, **settings):
     found, _ = surveyed(root, **settings)
-    return data_page(found, described(found.source.classes, groups), root.parent)
+    return data_page(found, described(found.source.classes, groups), duplicates, root.parent)
 
 
 def text_of(page):
@@ -131,7 +135,7 @@ def test_a_class_of_which_nothing_can_be_used_is_there_still(root):
 def test_images_that_are_no_files_have_no_facts_of_files(tmp_path):
     source = Patterns()
     found = survey(source, source.classes, 1, Pace(lambda _line: None, 0, report_seconds=60))
-    facts = facts_of(data_page(found, source.classes, tmp_path))
+    facts = facts_of(data_page(found, source.classes, REFUSE, tmp_path))
     assert facts.keys() == {"classes", "training images", "validation images", "every image becomes", "the same images"}
 
 
@@ -141,3 +145,38 @@ def test_it_needs_nothing_but_itself(root):
     ids = re.findall(r'id="([^"]*)"', page)
     assert len(ids) == len({*ids})
     assert {*re.findall(r'href="#([^"]*)"', page)} <= {*ids}
+
+
+@pytest.mark.parametrize(("duplicates", "is_built"), [(REFUSE, False), (ALLOW, True)])
+def test_duplicates_stop_a_study_only_if_they_are_not_allowed(root, duplicates, is_built):
+    shutil.copy(root / "train" / "cat" / "cat0.png", root / "val" / "cat" / "again.png")
+    text = text_of(page_of(root, duplicates=duplicates))
+    assert "1 validation image is in training too" in text
+    assert ("no store is built" in text) != is_built
+
+
+def test_a_name_that_is_no_text_loses_no_page(root):
+    (root / "train" / "cat" / os.fsdecode(b"caf\xe9.txt")).write_text("")
+    (root / "train" / "cat" / "two\nlines.txt").write_text("")
+    text = text_of(page_of(root))
+    assert r"caf\udce9.txt" in text
+    assert r"two\nlines.txt" in text
+
+
+def test_files_are_named_as_skip_takes_them(root):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for part in ("train", "val"):
+        save(root / part / "dog" / "turned.jpg", seed=len(part), exif=exif)
+    turned = ["train/dog/turned.jpg", "val/dog/turned.jpg"]
+    assert f"2: {', '.join(turned)}" in facts_of(page_of(root)).values()
+    assert "turned upright" not in page_of(root, skip=turned)
+
+
+def test_of_many_files_of_a_kind_the_first_are_listed(root, monkeypatch):
+    monkeypatch.setattr(pages, "LISTED", 3)
+    for i in range(9):
+        (root / "train" / "cat" / f"{i}.txt").write_text("")
+    page = page_of(root)
+    assert "the first 3 of each kind" in page
+    assert page.count('data-key="passed over: no images"') == 3

@@ -1,6 +1,9 @@
 """What is told of a data set's folders before any image is opened: when Snakemake starts, and again by the job."""
 
+import errno
+import os
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -77,6 +80,23 @@ def test_folders_that_are_a_data_set_pass(tmp_path, files, settings):
             {"validation": 0.2},
             "a folder train with folders in it, and beside it ant and bee",
         ),
+        *(
+            (
+                [file.replace("train", one, 1) for file in TRAIN] + [file.replace("train", other, 1) for file in TRAIN],
+                {"validation": 0.2},
+                f"has the folders .* which have folders in them; name the one .* as in `train: {likely}`",
+            )
+            for one, other, likely in [
+                ("Train", "Val", "Train"),
+                ("test", "training", "training"),
+                ("dev", "test", "dev"),
+            ]
+        ),
+        (
+            [f"photos/{file}" for file in PLAIN],
+            {"validation": 0.2},
+            "has the folder photos, which has folders in it and would be the only class; .* `train: photos`",
+        ),
         ((*PLAIN, "cat/1.png"), {"validation": 0.2}, r"\.validation: .*(cat has one image|: cat \(1\))"),
         (
             (*TRAIN, *VAL, "val/beee/1.png"),
@@ -99,6 +119,36 @@ def test_others_are_refused_when_snakemake_starts_and_by_the_job(tmp_path, files
     for tell in (check, opened):
         with pytest.raises(StoreError, match=message):
             tell(**settings)
+
+
+@pytest.mark.parametrize("settings", [{}, {"validation": 0.5}, {"validation": 0.5, "train": "train"}])
+@pytest.mark.parametrize("closed", ["", "train", "train/ant"])
+def test_a_folder_that_the_system_does_not_open_is_named(tmp_path, monkeypatch, closed, settings):
+    made(tmp_path, *TRAIN, *VAL)
+    scandir = os.scandir
+
+    def flaky(path="."):
+        if Path(path) == tmp_path / closed:
+            raise OSError(errno.ESTALE, "Stale file handle", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", flaky)
+    if not closed and "train" in (settings or {"train": ""}):
+        check(tmp_path, **settings)  # which has no need to look into the root
+        return
+    for tell in (check, opened):
+        with pytest.raises(StoreError, match=rf"datasets\.mine.*{closed} cannot be opened \(Stale file handle\)"):
+            tell(tmp_path, **settings)
+
+
+def test_a_root_that_may_not_be_looked_at_is_named(tmp_path, monkeypatch):
+    def denied(self, **how):
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "stat", denied)
+    for tell in (check, opened):
+        with pytest.raises(StoreError, match=r"datasets\.mine.*cannot be opened \(Permission denied\)"):
+            tell(tmp_path)
 
 
 def test_a_class_without_validation_images_is_named_with_what_can_be_done(tmp_path):

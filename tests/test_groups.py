@@ -56,7 +56,8 @@ def test_a_class_is_known_in_either_unicode_form_and_with_a_space_at_its_end(tmp
         ("class,group,class\ncat,wild,dog\n", "the column class is there twice"),
         ("class,group,name,name\ncat,wild,Cat,Dog\n", "the column name is there twice"),
         ('class,group\n"cat,wild\ndog,tame\n', r"groups\.csv: not a CSV file in UTF-8 \(line 3: "),
-        ("", "no column class; it takes class and group"),
+        ("", "no column class; it takes class and group, but it is empty"),
+        ("animal,group\ncat,tame\n", "no column class; it takes class and group, but it has animal, group"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(tmp_path, content, message):
@@ -84,3 +85,12 @@ def test_trailing_delimiters_mean_nothing(tmp_path):
 def test_a_missing_file_is_a_groups_error(tmp_path):
     with pytest.raises(GroupsError, match="there is no such file; it takes a CSV with the columns class and group"):
         read_groups(tmp_path / "gone.csv")
+
+
+@pytest.mark.parametrize(
+    "start", ["class;group;name\n", "Class;GROUP;Name\n", "sep=;\nclass;group;name\n", "SEP=;\nClass;Group;Name\n"]
+)
+def test_a_header_as_excel_and_people_write_it(tmp_path, start):
+    (tmp_path / "g.csv").write_text(f"{start}ant;tame;Ant\nsep=;wild;\n")
+    assert read_groups(tmp_path / "g.csv") == {"ant": "tame", "sep=": "wild"}
+    assert read_titles(tmp_path / "g.csv") == {"ant": "Ant"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from transferability import image_files
 from transferability.image_files import UnusableImageError, read_image, read_with_facts
@@ -301,6 +301,33 @@ def test_16_bits_with_transparency(tmp_path):
     """Black, half transparent, is gray on white."""
     (tmp_path / "a.png").write_bytes(png(4, 16, [b"\0\0\x80\x80" * 2] * 2))
     assert np.abs(read(tmp_path / "a.png").astype(int) - 127).max() <= 1
+
+
+@pytest.mark.parametrize("where", ["pages", "within"])
+def test_a_tiff_is_not_read_as_its_thumbnail(tmp_path, where):
+    """As a camera's raw file that is called .tif; in these the photo is a later page, or below the first one."""
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[254] = 1
+    small, photo = Image.new("RGB", (9, 9), "red"), Image.new("RGB", (40, 40), "blue")
+    small.save(tmp_path / "alone.tif", tiffinfo=tags)
+    assert read(tmp_path / "alone.tif")[0, 0].tolist() == [255, 0, 0]
+    if where == "pages":
+        small.save(tmp_path / "a.tif", save_all=True, append_images=[photo], tiffinfo=tags)
+    else:
+        tags[330] = 8
+        small.save(tmp_path / "a.tif", tiffinfo=tags)
+    with pytest.raises(UnusableImageError, match="thumbnail of another"):
+        read(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("kind", [4, 6])
+def test_wide_pixels_that_would_all_be_black_are_refused_with_an_alpha_channel_too(tmp_path, kind):
+    """Which is white all over, and no color."""
+    colors = 1 if kind == 4 else 3
+    rows = [b"".join(bytes([level, 0]) * colors + b"\xff\xff" for level in (1, 9)) for _ in range(2)]
+    (tmp_path / "a.png").write_bytes(png(kind, 16, rows))
+    with pytest.raises(UnusableImageError, match="darkest sixteenth"):
+        read(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("most", [1, 255, 3000, 4095])

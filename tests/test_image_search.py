@@ -202,9 +202,26 @@ def test_overlapping_links_lose_nothing(root, tmp_path):
 
 def test_a_class_that_is_a_link_to_another_is_refused(root):
     (root / "train" / "cat").symlink_to("ant")
-    with pytest.raises(StoreError, match="train/ant and train/cat are one folder by a link, but a class each"):
+    with pytest.raises(StoreError, match="train/ant and train/cat are one folder by a link, but each is a class"):
         found(root)
     assert found(root, skip=["train/cat"])[1] == {"train/cat": Reason.SKIPPED}
+
+
+@pytest.mark.parametrize("target", [".", "..", "../.."])
+def test_a_link_to_a_folder_around_the_classes_is_no_class(root, target):
+    for part in ("train", "val"):
+        (root / part / "all").symlink_to(target)
+    files, passed_over = found(root)
+    assert set(files) == set(COLORS)
+    assert passed_over == {"train/all": Reason.TWICE, "val/all": Reason.TWICE}
+
+
+def test_a_class_that_is_a_link_into_another_is_refused(root):
+    save(root / "train" / "ant" / "winged" / "w.png")
+    (root / "train" / "fly").symlink_to(root / "train" / "ant" / "winged")
+    with pytest.raises(StoreError, match="train/fly is a folder in train/ant by a link, but each is a class"):
+        found(root)
+    assert set(found(root, skip=["train/fly"])[0]) == set(COLORS)
 
 
 @pytest.mark.parametrize("name", ["train/ant/gone.png", "train/ant/gone", "val/bee/gone.jpg"])

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from transferability import label_lists
 from transferability.ilsvrc_numbers import read_numbers
 from transferability.label_lists import read_label_list
 from transferability.list_tables import LabelList
@@ -153,6 +154,40 @@ def test_two_columns_of_indices_are_refused_unless_named(tmp_path):
         read(tmp_path, lines(rows))
     for word in ("index", "label", "target"):
         assert list(read(tmp_path, lines([("id", "fold", word), *rows])).values()) == ["bee", "ant"]
+
+
+@pytest.mark.parametrize("count", [lambda i: 3 - i, lambda i: (i + 1) % 4])
+@pytest.mark.parametrize("word", ["label", "category", "target"])
+def test_somebodys_numbers_do_not_outvote_the_names_beside_them(tmp_path, word, count):
+    """A column called label has the numbers of a program that sorted the classes in its own way."""
+    rows = [(file, count(i), label) for i, (file, label) in enumerate(BY_NAME.items())]
+    with pytest.raises(
+        StoreError, match=f"line 2: a.png can be of the class {CLASSES[count(0)]} .* or of the class ant"
+    ):
+        read(tmp_path, lines([("image", word, "breed"), *rows]))
+    assert read(tmp_path, lines([("file", "number", "class"), *rows])) == BY_NAME
+    by_index = {file: CLASSES[count(i)] for i, file in enumerate(FILES)}
+    assert read(tmp_path, lines([("file", "index", "breed"), *rows])) == by_index
+    agreeing = [(file, i, label) for i, (file, label) in enumerate(BY_NAME.items())]
+    assert read(tmp_path, lines([("image", word, "breed"), *agreeing])) == BY_NAME
+
+
+def test_a_list_of_many_unknown_classes_is_refused_at_once(tmp_path, monkeypatch):
+    """To look for the nearest class of every line took a quarter of an hour."""
+    asked = []
+    monkeypatch.setattr(label_lists, "nearest", lambda name, known: asked.append(name) or "")
+    files = [f"{i}.png" for i in range(50)]
+    with pytest.raises(StoreError, match="and 49 more such lines"):
+        read(tmp_path, lines([(file, "lion") for file in files]), files)
+    assert len(asked) == 1
+
+
+def test_a_header_is_told(tmp_path):
+    said = []
+    (tmp_path / "list.csv").write_text("picture,species\na.png,ant\n")
+    finder = FileFinder([tmp_path / "a.png"], [tmp_path])
+    read_label_list(LabelList(tmp_path / "list.csv", "key", finder, tmp_path, CLASSES), said.append)
+    assert said[0].endswith("below the header picture species")
 
 
 def test_a_class_with_a_space_is_no_shorter_class(tmp_path):

@@ -4,6 +4,7 @@ import csv
 import shutil
 import unicodedata
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -97,6 +98,10 @@ def test_of_an_archive_too(tmp_path, top):
         for path in root.rglob("*.png"):
             archive.write(path, top / path.relative_to(root))
     assert parts(tmp_path / "r.zip", validation=0.2) == parts(root, validation=0.2)
+    with opened(tmp_path / "r.zip", validation=0.2) as source:
+        keep_validation_list(source, tmp_path / "store")
+    listed = parts(tmp_path / "r.zip", val_list=str(tmp_path / "store" / VALIDATION_LIST))
+    assert listed == parts(root, validation=0.2)
 
 
 def test_images_per_class_limits_those_of_training_only(tmp_path):
@@ -207,6 +212,47 @@ def test_a_list_of_training_images_in_val_is_refused(tmp_path):
     write(root / "list.csv", [(f"{d}/{name}/{name}_0.png", name) for d, name in (("more", "ant"), ("val", "bee"))])
     with pytest.raises(StoreError, match=r"val/bee/bee_0\.png is both among"):
         parts(root, train_list="list.csv")
+
+
+@pytest.mark.parametrize("in_list", ["train/{}/{}_0.png", "pool/{}/{}_0.png"])
+@pytest.mark.parametrize("linked", ["files", "folders"])
+def test_a_file_with_two_names_is_one_image(tmp_path, linked, in_list):
+    """Classes that are links to images in the data set: whichever name a list uses, the image is not trained on too."""
+    pool = photos(tmp_path / "pool")
+    for folder in sorted(pool.iterdir()):
+        if linked == "folders":
+            (tmp_path / "train").mkdir(exist_ok=True)
+            (tmp_path / "train" / folder.name).symlink_to(folder)
+        else:
+            (tmp_path / "train" / folder.name).mkdir(parents=True)
+            for file in folder.iterdir():
+                (tmp_path / "train" / folder.name / file.name).symlink_to(file)
+    write(tmp_path / "val.csv", [("file", "class"), *((in_list.format(name, name), name) for name in COLORS)])
+    with opened(tmp_path, train="train", val_list="val.csv") as source:
+        tested = {Path(s.file).name for s in source.validation}
+        assert tested == {f"{name}_0.png" for name in COLORS}
+        assert len(source.training) == 27
+        assert tested.isdisjoint(Path(s.file).name for s in source.training)
+        assert not any(path.endswith("_1.png") for path in source.passed_over)
+
+
+@pytest.mark.parametrize(("root", "listed"), [("real", "link"), ("link", "real"), ("real", "real"), ("link", "link")])
+def test_an_absolute_path_may_lead_through_another_link_than_the_root(tmp_path, root, listed):
+    photos(tmp_path / "real" / "train")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    rows = [(tmp_path / listed / "train" / name / f"{name}_0.png", name) for name in COLORS]
+    write(tmp_path / "val.csv", [("file", "class"), *rows])
+    assert len(parts(tmp_path / root, val_list=str(tmp_path / "val.csv"))[1]) == 3
+
+
+def test_a_list_that_contradicts_the_folders_is_refused(tmp_path):
+    """Such as indices that count the classes in another order."""
+    photos(tmp_path / "train")
+    write(tmp_path / "val.csv", [(f"train/{name}/{name}_0.png", 2 - i) for i, name in enumerate(COLORS)])
+    with pytest.raises(
+        StoreError, match=r"val_list: .*ant_0.png the class cat, but it lies in the folder of ant \(and 1 more"
+    ):
+        parts(tmp_path, val_list="val.csv")
 
 
 def test_a_val_list_that_takes_all_images_of_a_class_is_refused(tmp_path):

@@ -1,6 +1,7 @@
 """The key skip takes what messages print, and names nothing in vain."""
 
 import re
+import shutil
 import unicodedata
 
 import pytest
@@ -102,3 +103,34 @@ def test_an_entry_that_means_nothing_is_refused(root, entry, hint):
     with pytest.raises(StoreError) as caught:
         training_images(root, entry)
     assert str(caught.value) == f"datasets.mine.skip: there is no file {entry} in {root}{hint}"
+
+
+@pytest.mark.parametrize("train", ["{elsewhere}/train", "../elsewhere/train"])
+def test_train_may_lie_elsewhere_and_what_is_named_there_can_be_skipped(root, tmp_path, train):
+    (root / "train" / "ant" / "bad.png").unlink()
+    shutil.copytree(root, tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "train" / "ant" / "bad.png").write_bytes(b"")
+    train = train.format(elsewhere=tmp_path / "elsewhere")
+
+    def images(*skip):
+        with image_folders("mine", root=str(root), size=8, train=train, skip=skip) as source:
+            source.read(0, len(source.training) + len(source.validation))
+            return len(source.training)
+
+    with pytest.raises(UnreadableImagesError) as refusal:
+        images()
+    named = re.search(r"in \S+, (\S+) is no usable image", str(refusal.value))[1]
+    assert named == f"{train}/ant/bad.png"
+    assert images(named) == 6
+    with pytest.raises(StoreError, match="there is no file"):
+        images(str(tmp_path / "elsewhere" / "val" / "ant" / "0.png"))  # which is no part of the data set
+
+
+@pytest.mark.parametrize("name", ["two\nlines.png", "a\rb.png", "right\u202eleft.png", "tab\there.png"])
+def test_a_name_that_is_printed_with_escapes_can_be_skipped_so(root, name):
+    (root / "train" / "ant" / "bad.png").rename(root / "train" / "ant" / name)
+    with pytest.raises(UnreadableImagesError) as refusal:
+        training_images(root)
+    named = re.fullmatch(r"datasets\.mine: in \S+, (.+) is no usable image .*", str(refusal.value))[1]
+    assert "\\" in named
+    assert training_images(root, named) == training_images(root, f"train/ant/{name}") == 6

@@ -460,6 +460,13 @@ class TestDamageAfterBuilding:
         with pytest.raises(StoreError, match=r"class_sums\.npy: damaged \(the sum of class 003 is not"):
             store.mean_image([2, 3])
 
+    @pytest.mark.parametrize("name", [*CONTENT, DIGESTS])
+    def test_a_file_that_is_gone_is_named_with_what_to_do(self, tmp_path, name):
+        build_store(Patterns(), tmp_path)
+        (tmp_path / name).unlink()
+        with pytest.raises(StoreError, match=rf"{name}: damaged \(it is not there\); delete {tmp_path}"):
+            open_store(tmp_path)
+
     @pytest.mark.parametrize("name", SMALL)
     @pytest.mark.parametrize("at", [-1, -9])
     def test_damaged_small_files_are_refused(self, tmp_path, name, at):

@@ -64,6 +64,7 @@ rule data:
         name=config["dataset"],
         settings=STUDY.store_settings,
         groups=lambda wildcards: str(STUDY.groups_file or ""),
+        duplicates=STUDY.duplicates,
         page=f"{RESULTS}/data.html",
     script:
         "../scripts/data.py"

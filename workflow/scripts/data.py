@@ -21,5 +21,5 @@ with (
     count = len(source.training) + len(source.validation)
     pace = Pace(say, count, snakemake.config["running"]["report_seconds"])
     found = survey(source, classes, snakemake.threads, pace)
-    write_text(page, data_page(found, classes, Path(folder)))
+    write_text(page, data_page(found, classes, params.duplicates, Path(folder)))
     say(f"{counted(count, 'image')} read, {len(found.refused):,} cannot be used; the page is {page}")

@@ -6,6 +6,7 @@ import lzma
 import os
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -25,6 +26,8 @@ _BLOCK = tarfile.BLOCKSIZE
 _DISK_BLOCK = 4096
 _ZIP_END = 22 + 65535  # its last record, with the longest comment
 _IN_ZIP64 = 0xFFFF  # for a count of files that is elsewhere
+_MOST_COUNTED = 1 << 16  # a Mac writes the rest of the division by this
+_UNICODE_PATH = 0x7075  # field of a zip with a name that its own character set lacks
 _MOST_FOLDERS_AROUND = 5
 
 _DECOMPRESSORS: dict[bytes, Callable[[], Any]] = {
@@ -54,10 +57,14 @@ class _ArchiveError(ValueError):
 def unpacked(root: Path, train: str, name: str) -> Iterator[Path]:
     """The folder that has ``train``; errors within the block name the archive, which is there when they are read."""
     where = f"datasets.{name}.root: {root}"
-    if root.is_dir():
+    try:
+        is_folder, is_file = root.is_dir(), root.is_file()
+    except OSError as error:
+        raise StoreError(f"{where} cannot be opened ({error.strerror}); make it readable") from error
+    if is_folder:
         yield root
         return
-    if not root.is_file():
+    if not is_file:
         raise StoreError(f"datasets.{name}.root: there is no {root}; it is a folder, or an archive (tar, zip) of one")
     with TemporaryDirectory(prefix="images-", ignore_cleanup_errors=True) as temporary:
         try:
@@ -189,14 +196,15 @@ def _require_whole(archive: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo])
     file.seek(max(0, file.seek(0, os.SEEK_END) - _ZIP_END))
     _, _, end = file.read().rpartition(b"PK\x05\x06")
     count = int.from_bytes(end[6:8], "little")
-    if count not in (len(members), _IN_ZIP64):
+    if count not in (len(members) % _MOST_COUNTED, _IN_ZIP64):
         raise _ArchiveError(f"its list has {len(members)} files, but should have {count}")
 
 
 def _zip_names(members: Sequence[zipfile.ZipInfo]) -> list[str]:
     """The names as they were meant: a Mac writes UTF-8 without saying so, and Windows may write backslashes."""
-    names = [member.orig_filename for member in members]
-    unmarked = [i for i, member in enumerate(members) if not member.flag_bits & 0x800]
+    unicode = [_unicode_path(member) for member in members]
+    names = [name or member.orig_filename for member, name in zip(members, unicode, strict=True)]
+    unmarked = [i for i, member in enumerate(members) if not (member.flag_bits & 0x800 or unicode[i])]
     try:
         meant = {i: names[i].encode("cp437").decode() for i in unmarked}
     except UnicodeError:  # of DOS, as zipfile takes them
@@ -207,6 +215,19 @@ def _zip_names(members: Sequence[zipfile.ZipInfo]) -> list[str]:
         name.replace("\\", "/") if member.create_system == 0 or not has_slashes else name
         for member, name in zip(members, names, strict=True)
     ]
+
+
+def _unicode_path(member: zipfile.ZipInfo) -> str | None:
+    """The name in a field of its own, if there is one and it belongs to the name beside it."""
+    extra = member.extra
+    while len(extra) >= 4:
+        kind, size = struct.unpack("<HH", extra[:4])
+        field, extra = extra[4 : 4 + size], extra[4 + size :]
+        if kind == _UNICODE_PATH and len(field) > 5 and not member.flag_bits & 0x800:
+            version, checksum = struct.unpack("<BL", field[:5])
+            if version == 1 and checksum == zlib.crc32(member.orig_filename.encode("cp437")):
+                return field[5:].decode()
+    return None
 
 
 def _inside(name: str) -> PurePosixPath:

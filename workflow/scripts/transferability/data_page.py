@@ -1,7 +1,7 @@
 """The page of a data set: what is in it, class by class and file by file, to be looked at before a study."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +15,13 @@ from transferability.image_search import Reason
 from transferability.labels import visible
 from transferability.pages import Picture, caption, picture_source, render
 from transferability.report_tables import Column, Sheet, TableView, sheet_of
-from transferability.same_images import HEADER, in_words
+from transferability.same_images import ALLOW, HEADER, REFUSE, in_words
 from transferability.source import ImageClass
 from transferability.words import counted
 
 TEMPLATE = "data.html.j2"
-TOLD, NAMED = 20, 6  # sentences about files that are refused, and files that are named otherwise; a table has all
+TOLD, NAMED = 20, 6  # sentences about files that are refused, and files that are named otherwise
+LISTED = 1000  # files of a kind that the table has, since a kind may be all images there are
 
 _CLASSES = TableView(
     "Classes",
@@ -38,6 +39,11 @@ _SAME = TableView(
 )
 _FILES = TableView("Files that are refused, passed over or treated", {"file": Column("file"), "what": Column("what")})
 
+_IF_SHARED = {
+    ALLOW: "duplicates: allow lets a study go on, whose accuracies are also of images trained on",
+    REFUSE: "no store is built before one of the two is removed, or duplicates: allow says that it is as it should be",
+}
+
 
 @dataclass(frozen=True)
 class DataPage:
@@ -53,18 +59,19 @@ class DataPage:
     picture: Picture | None
 
 
-def data_page(found: Survey, classes: Sequence[ImageClass], folder: Path) -> str:
+def data_page(found: Survey, classes: Sequence[ImageClass], duplicates: str, folder: Path) -> str:
     """The page, as HTML.
 
     Args:
         found: what is in the data set.
         classes: its classes, with groups and readable names.
+        duplicates: ``allow`` or ``refuse`` validation images that are training images too.
         folder: where the picture may lie while it is made.
     """
     page = DataPage(
         name=visible(found.source.name),
         facts=list(_facts(found)),
-        problems=list(_problems(found)),
+        problems=list(_problems(found, duplicates)),
         refused=[visible(text) for _, text in found.refused[:TOLD]],
         refused_in_all=len(found.refused),
         found=[(what, _some(files)) for what, files in _by_kind(found).items() if files],
@@ -90,7 +97,7 @@ def _facts(found: Survey) -> Iterator[tuple[str, str]]:
     yield "the same images", in_words(found.same)
 
 
-def _problems(found: Survey) -> Iterator[str]:
+def _problems(found: Survey, duplicates: str) -> Iterator[str]:
     """What would stop a study, or bias it."""
     if found.refused:
         yield (
@@ -98,10 +105,8 @@ def _problems(found: Survey) -> Iterator[str]:
             f"{'it is' if len(found.refused) == 1 else 'they are'} repaired or named in skip"
         )
     if count := found.same.validation_in_training:
-        yield (
-            f"{counted(count, 'validation image')} {'is' if count == 1 else 'are'} in training too, pixel by pixel; no "
-            "store is built before one of the two is removed, or duplicates: allow says that it is as it should be"
-        )
+        are = "is" if count == 1 else "are"
+        yield f"{counted(count, 'validation image')} {are} in training too, pixel by pixel; {_IF_SHARED[duplicates]}"
     if count := found.same.of_several_classes:
         yield f"{counted(count, 'image')} {'has' if count == 1 else 'have'} the pixels of one of another class"
 
@@ -127,10 +132,14 @@ def _sheets(found: Survey, classes: Sequence[ImageClass]) -> Iterator[Sheet]:
         (c.name, c.title or None, c.group or None, *map(int, n)) for c, n in zip(classes, found.counts, strict=True)
     ]
     yield sheet_of("classes", _CLASSES, pd.DataFrame(rows, columns=list(_CLASSES.columns)))
-    files = [(file, f"refused: {text}") for file, text in found.refused]
-    files += [(file, what) for what, names in _by_kind(found).items() for file in names]
+    kinds = _by_kind(found)
+    files = [(visible(file), f"refused: {visible(text)}") for file, text in found.refused]
+    files += [(visible(file), what) for what, names in kinds.items() for file in names[:LISTED]]
     if files:
-        yield sheet_of("files", _FILES, pd.DataFrame(files, columns=list(_FILES.columns)))
+        is_cut = any(len(names) > LISTED for names in kinds.values())
+        rest = f"; of those passed over or treated, the first {LISTED:,} of each kind" if is_cut else ""
+        view = replace(_FILES, title=_FILES.title + rest)
+        yield sheet_of("files", view, pd.DataFrame(files, columns=list(_FILES.columns)))
     if found.same_rows:
         yield sheet_of("same_images", _SAME, pd.DataFrame(found.same_rows, columns=list(HEADER)))
 

@@ -19,7 +19,7 @@ Row = tuple[int, list[str]]  # the number of its (last) line, and its cells
 
 def text_key(text: str) -> str:
     """What two spellings of one name have in common: Unicode's form NFC, no white space at the ends."""
-    return nfc(text).strip()
+    return (text if text.isascii() else nfc(text)).strip()
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
@@ -58,7 +58,7 @@ def rows_of(text: str, delimiter: str) -> list[Row]:
     try:
         for cells in reader:
             kept = [text_key(cell) for cell in cells]
-            if any(kept):
+            if any(kept) and not (reader.line_num == 1 and kept[0].lower() in ("sep=", f"sep={delimiter}")):  # of Excel
                 # White space at the end of a line begins no cell.
                 rows.append((reader.line_num, kept if delimiter != SPACE or kept[-1] else kept[:-1]))
     except csv.Error as error:
@@ -67,7 +67,7 @@ def rows_of(text: str, delimiter: str) -> list[Row]:
 
 
 def table_of(path: Path, columns: Sequence[str]) -> tuple[list[str], list[Row]]:
-    """Header and rows of a table with some columns, by that delimiter that gives its header these columns.
+    """Header, in lower case, and rows of a table with some columns, by that delimiter that gives its header these.
 
     Raises:
         ValueError: it is no such table, or a row has more cells than the header; the message names file and line.
@@ -76,7 +76,8 @@ def table_of(path: Path, columns: Sequence[str]) -> tuple[list[str], list[Row]]:
     header, rows = _best_read(path, text, columns)
     missing = [column for column in columns if column not in header]
     if missing:
-        raise ValueError(f"{path}: no column {missing[0]}; it takes {' and '.join(columns)}")
+        there = f"it has {', '.join(title or 'one without a title' for title in header)}" if header else "it is empty"
+        raise ValueError(f"{path}: no column {missing[0]}; it takes {' and '.join(columns)}, but {there}")
     twice = [column for column in columns if header.count(column) > 1]
     if twice:
         raise ValueError(f"{path}: the column {twice[0]} is there twice")
@@ -100,7 +101,7 @@ def _best_read(path: Path, text: str, columns: Sequence[str]) -> tuple[list[str]
         except csv.Error as error:
             problem = problem or error
             continue
-        header = rows[0][1] if rows else []
+        header = [title.lower() for title in rows[0][1]] if rows else []
         if best is None or len(set(header) & set(columns)) > len(set(best[0]) & set(columns)):
             best = header, rows[1:]
     if best is None:

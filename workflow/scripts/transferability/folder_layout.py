@@ -4,7 +4,8 @@ Folders and lists that are not there, and classes of too few images, are refused
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,22 @@ def check_folder(name: str, settings: Mapping[str, Any]) -> None:
 
     Of an archive and of lists it is only told whether they are there.
     """
+    with unopened_told(name):
+        _check_folder(name, settings)
+
+
+@contextmanager
+def unopened_told(name: str) -> Iterator[None]:
+    """What the system says of a folder that it does not open becomes a StoreError."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"datasets.{name}: {error.filename} cannot be opened ({error.strerror}); make it readable"
+        ) from error
+
+
+def _check_folder(name: str, settings: Mapping[str, Any]) -> None:
     root, keys, where = Path(settings["root"]), FolderKeys.of(settings), f"datasets.{name}"
     if not root.exists():
         raise StoreError(f"{where}.root: there is no {root}; it is a folder, or an archive (tar, zip) of one")
@@ -32,7 +49,8 @@ def check_folder(name: str, settings: Mapping[str, Any]) -> None:
     for key, given in keys.lists.items():
         if key != "classes" and not list_path(root, given).is_file():
             raise StoreError(f"{where}.{key}: there is no file {list_path(root, given)}")
-    search = ImageSearch(name, root, skipped_paths(settings.get("skip", ()), root, root, name))
+    skipped = skipped_paths(settings.get("skip", ()), root, root, name, (keys.train, keys.val))
+    search = ImageSearch(name, root, skipped)
     if keys.train_list:
         return
     folders = named_folders(search, root / training_folder(root, keys, name))
@@ -91,7 +109,7 @@ def named_folders(search: ImageSearch, folder: Path) -> dict[str, Path]:
 def kept_classes(known: Sequence[str], keys: FolderKeys, folder: Path, name: str) -> list[str]:
     """The classes that the settings keep, of the sorted names of all; StoreError for one that is not there."""
     wanted = _wanted_classes(keys, folder, name)
-    unknown = [label for label in wanted if label not in known]
+    unknown = sorted(wanted.difference(known))
     if unknown:
         more = f" (nor {len(unknown) - 1} more of these)" if len(unknown) > 1 else ""
         raise StoreError(
@@ -121,7 +139,8 @@ def below_single_folder(folder: Path, root: Path, keys: FolderKeys) -> Path:
     if folder == root or keys.train or not (keys.has_no_val_folder or keys.train_list):
         return folder
     while len(tops := folder_names(folder)) == 1 and tops[0] != TRAIN and folder_names(folder / tops[0]):
-        if any(given and (folder / given).is_file() for given in (keys.train_list, keys.val_list)):
+        lists = [given for given in (keys.train_list, keys.val_list) if given and not Path(given).is_absolute()]
+        if any((folder / given).is_file() for given in lists):
             break
         folder /= tops[0]
     return folder
@@ -132,6 +151,7 @@ def _folder_of_classes(folder: Path, name: str) -> str:
     names = folder_names(folder)
     others = [label for label in names if label.lower() not in _PARTS]
     if TRAIN not in names:
+        _require_classes(folder, names, name)
         return "."
     if not folder_names(folder / TRAIN):
         if len(names) > len(others) + 1:
@@ -143,6 +163,19 @@ def _folder_of_classes(folder: Path, name: str) -> str:
             "that either may be the classes; give `train: train` or `train: .`"
         )
     return TRAIN
+
+
+def _require_classes(folder: Path, names: Sequence[str], name: str) -> None:
+    """StoreError if the folders in a folder are no classes, but have them: parts of other names, or one around all."""
+    are_parts = all(label.lower() in _PARTS for label in names)
+    around = [label for label in names if folder_names(folder / label)] if are_parts or len(names) == 1 else []
+    if around:
+        likely = min(around, key=lambda label: not label.lower().startswith(TRAIN))
+        what = "has folders in it and would be the only class" if len(names) == 1 else "have folders in them"
+        raise StoreError(
+            f"datasets.{name}: {_there_are(folder)}, which {what}; name the one with a folder for each class in train, "
+            f"as in `train: {likely}`"
+        )
 
 
 def _wanted_classes(keys: FolderKeys, folder: Path, name: str) -> set[str]:
@@ -179,7 +212,8 @@ def _require_images(folder: Path, least: int, where: str) -> None:
 
 
 def _require_every_class(validation: Sequence[str], kept: Sequence[str], val: Path, where: str) -> None:
-    missing = [label for label in kept if label not in validation]
+    there = set(validation)
+    missing = [label for label in kept if label not in there]
     if missing:
         raise StoreError(
             f"{where}: {val} has no folder of {_listed(missing)}, but every class takes a validation image; leave "
@@ -197,7 +231,11 @@ def folder_names(folder: Path) -> list[str]:
 
 def _there_are(folder: Path) -> str:
     names = folder_names(folder)
-    return f"{folder} has the folders {_listed(names)}" if names else f"{folder} has no folders at all"
+    return (
+        f"{folder} has the folder{'s' * (len(names) > 1)} {_listed(names)}"
+        if names
+        else f"{folder} has no folders at all"
+    )
 
 
 def _listed(names: Sequence[str]) -> str:

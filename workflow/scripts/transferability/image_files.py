@@ -31,6 +31,7 @@ _TURNS = {
 _SIDEWAYS = (5, 6, 7, 8)
 _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # tags of TIFF
 _WHITE_IS_ZERO = 0
+_SUBFILE_TYPE, _SUB_IFDS, _REDUCED = 254, 330, 1
 # Of a PNG with fewer bits Pillow scales the pixels to 8, but not the value that is transparent.
 _KEY_SCALES = {"L;2": 85, "L;4": 17}
 _DARKEST = 16  # a sixteenth of 8 bits
@@ -112,6 +113,10 @@ def _failures_told(path: Path) -> Iterator[None]:
 def _shown(file: ImageFile, size: int, background: str) -> tuple[Image.Image, ImageFacts]:
     """The picture as a viewer shows it, decoded for a square of that size."""
     mode, stored_size = file.mode, file.size
+    if _is_thumbnail(file):
+        raise UnusableImageError(
+            "the first of its pictures is a thumbnail of another, as in a camera's raw file; save that one by itself"
+        )
     # A TIFF is turned by Pillow as it is loaded, and is then said to be upright.
     orientation = _orientation(file) if file.format == "TIFF" else 1
     frame = file.tile[0].extents if file.format == "GIF" and file.tile else None
@@ -121,14 +126,14 @@ def _shown(file: ImageFile, size: int, background: str) -> tuple[Image.Image, Im
     file.draft(None, (2 * size, 2 * size))
     file.load()
     image = _of_8_bits(file)
-    if has_16_bits and np.asarray(image).max() <= _DARKEST:
+    if frame is not None and frame != (0, 0, *stored_size):
+        image = _within(image, frame)
+    image, composed = _composed(image, background)
+    if has_16_bits and np.asarray(image).max() <= _DARKEST:  # now that no alpha channel is among these
         raise UnusableImageError(
             "it has 16 bits a channel, but only the darkest sixteenth of their range is used, which would all become "
             "black; scale it to 8 bits"
         )
-    if frame is not None and frame != (0, 0, *stored_size):
-        image = _within(image, frame)
-    image, composed = _composed(image, background)
     if file.format != "TIFF":
         orientation = _orientation(file)
         image = image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
@@ -137,6 +142,18 @@ def _shown(file: ImageFile, size: int, background: str) -> tuple[Image.Image, Im
         str(file.format), mode, stored_size, orientation in _TURNS, composed, more_frames=_has_more_frames(file)
     )
     return image, facts
+
+
+def _is_thumbnail(file: ImageFile) -> bool:
+    """Whether a TIFF says that what is read of it is a smaller version of something else in it."""
+    tags = getattr(file, "tag_v2", {})
+    kind = tags.get(_SUBFILE_TYPE)
+    return (
+        file.format == "TIFF"
+        and isinstance(kind, int)
+        and bool(kind & _REDUCED)
+        and (_SUB_IFDS in tags or _has_more_frames(file))
+    )
 
 
 def _orientation(file: ImageFile) -> Any:

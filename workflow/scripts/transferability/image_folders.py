@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from transferability.archives import unpacked
 from transferability.files import write_text
 from transferability.folder_keys import FolderKeys, contradictions
-from transferability.folder_layout import TRAIN, below_single_folder
+from transferability.folder_layout import TRAIN, below_single_folder, unopened_told
 from transferability.image_files import STRETCH, WHITE, ImageFacts, UnusableImageError, read_with_facts
-from transferability.image_search import ImageSearch, Reason, is_there, passed_over_lines
+from transferability.image_search import ImageSearch, Reason, is_there, passed_over_lines, shown_below
 from transferability.joblog import Say
 from transferability.labelled_parts import labelled_parts
+from transferability.labels import visible
 from transferability.list_tables import CLASS, FILE
 from transferability.skipped_paths import skipped_paths
 from transferability.source import ImageClass, ImageSource, Sample, StoreError, UnreadableImagesError
@@ -97,7 +98,7 @@ class ImageFolders:
 
     def _unusable(self, path: Path, error: Exception) -> str:
         """Why a file cannot be read, and what would help, after its name as the key skip takes it."""
-        name = path.relative_to(self.folder)
+        name = visible(shown_below(self.folder, path))
         if not isinstance(error, OSError):
             return f"{name} is no usable image ({error}); repair it or name it in skip"
         if path.is_symlink() and not is_there(path):
@@ -115,8 +116,8 @@ class ImageFolders:
         return text.getvalue()
 
     def name_of(self, position: int) -> str:
-        """The path of an image's file below ``folder``, as ``skip`` takes it."""
-        return self._path(position).relative_to(self.folder).as_posix()
+        """The path of the file of an image of training + validation, as ``skip`` takes it."""
+        return shown_below(self.folder, self._path(position))
 
     def fingerprint(self, position: int) -> str:
         """Size and time of an image's file, or of the archive that it is in; empty for a link to nowhere."""
@@ -179,9 +180,10 @@ def image_folders(
     for problem in contradictions(name, keys):
         raise StoreError(problem)
     with unpacked(Path(root), train or TRAIN, name) as outer:
-        folder = below_single_folder(outer, Path(root), keys)
-        search = ImageSearch(name, folder, skipped_paths(skip, Path(root), folder, name))
-        parts = labelled_parts(search, keys, say)
+        with unopened_told(name):
+            folder = below_single_folder(outer, Path(root), keys)
+            search = ImageSearch(name, folder, skipped_paths(skip, Path(root), folder, name, (train, val)))
+            parts = labelled_parts(search, keys, say)
         index = {label: i for i, label in enumerate(parts.classes)}
         yield ImageFolders(
             name=name,

@@ -1,12 +1,13 @@
 """Which files of a tree are images, which folders are classes, and what is passed over."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from transferability.image_formats import IMAGE_SUFFIXES, is_image_by_content
+from transferability.labels import visible
 from transferability.source import StoreError
 from transferability.unicode_names import nfc
 
@@ -47,12 +48,15 @@ class ImageSearch:
         folder: what all paths in messages, in ``skipped`` and in ``passed_over`` are relative to.
         skipped: files and folders to leave out, in composed form, as `skipped_paths` gives them.
         passed_over: paths with their reasons; of a folder that is passed over, only itself.
+        links: links to images and folders that are found by another name, with where they lead.
     """
 
     name: str
     folder: Path
     skipped: frozenset[str] = frozenset()
     passed_over: dict[str, Reason] = field(default_factory=dict)
+    links: dict[Path, Path] = field(default_factory=dict)
+    _places: dict[Path, Path] = field(default_factory=dict)  # of linked images, and of all folders
 
     def class_folders(self, folder: Path) -> list[Path]:
         """The folders of the classes, in the order of their names in composed form.
@@ -63,11 +67,14 @@ class ImageSearch:
         if not _may_be_folder(folder):
             raise StoreError(f"datasets.{self.name}: there is no folder {folder}; it holds a folder for each class")
         found: dict[str, Path] = {}
+        top = Path(os.path.realpath(folder))
         for entry in self._entries(folder):
             path = Path(entry.path)
             if not _is_folder(entry):
                 self._require_target(path)
                 self._pass(path, Reason.LOOSE if self._is_image(path) else Reason.NO_IMAGE)
+            elif entry.is_symlink() and top.is_relative_to(os.path.realpath(path)):
+                self._pass(path, Reason.TWICE)
             elif (other := found.setdefault(nfc(entry.name), path)) != path:
                 raise StoreError(
                     f"datasets.{self.name}: {folder} has two folders whose names look the same, {other.name!a} and "
@@ -97,10 +104,12 @@ class ImageSearch:
                 is_around = place == top or top.is_relative_to(place) or around.is_relative_to(place)
                 if is_around or place in seen:
                     self._pass(path, Reason.TWICE)
+                    self.links[path] = place
                     continue
                 seen.add(place)
                 waiting.append((path, place))
             parent, real = waiting.pop()
+            self._places[parent] = real
             for entry in self._entries(parent):
                 path = Path(entry.path)
                 if _is_folder(entry) and entry.is_symlink():
@@ -118,10 +127,19 @@ class ImageSearch:
 
     def is_skipped(self, file: Path) -> bool:
         """Whether the settings leave a file out, which is noted then."""
-        if nfc(self._shown(file)) not in self.skipped:
+        if nfc(self.shown(file)) not in self.skipped:
             return False
         self._pass(file, Reason.SKIPPED)
         return True
+
+    def place(self, file: Path) -> Path:
+        """Where an image that `image_files` gave really is, with all links followed."""
+        return self._places.get(file) or self._places[file.parent] / file.name
+
+    def note_used(self, files: Collection[Path]) -> None:
+        """Of links that one search has passed over, those that another has found are not passed over."""
+        for link in self.links.keys() & set(files):
+            self.passed_over.pop(self.shown(link), None)
 
     def _once(self, found: Mapping[Path, Path]) -> list[Path]:
         """The files, sorted, without links to others of them; each comes with the place that it really has."""
@@ -129,9 +147,10 @@ class ImageSearch:
         places = {place for path, place in found.items() if not path.is_symlink()} if links else set()
         twice = set()
         for path in links:
-            place = Path(os.path.realpath(path))
+            place = self._places[path] = Path(os.path.realpath(path))
             if place in places:
                 self._pass(path, Reason.TWICE)
+                self.links[path] = place
                 twice.add(path)
             places.add(place)
         return sorted(found.keys() - twice)
@@ -143,7 +162,7 @@ class ImageSearch:
                 found = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
             raise StoreError(
-                f"datasets.{self.name}: in {self.folder}, the folder {self._shown(folder)} cannot be opened "
+                f"datasets.{self.name}: in {self.folder}, the folder {self.shown(folder)} cannot be opened "
                 f"({error.strerror}); make it readable or name it in skip"
             ) from error
         return [entry for entry in found if self._counts(entry)]
@@ -171,27 +190,35 @@ class ImageSearch:
     def _require_target(self, path: Path) -> None:
         if path.is_symlink() and not is_there(path) and not self.is_skipped(path):
             raise StoreError(
-                f"datasets.{self.name}: in {self.folder}, {self._shown(path)} is a link to {path.readlink()}, which is "
+                f"datasets.{self.name}: in {self.folder}, {self.shown(path)} is a link to {path.readlink()}, which is "
                 "not there; repair it or name it in skip"
             )
 
     def _require_different(self, folders: Sequence[Path]) -> None:
-        """StoreError if a folder stands for two classes, by a link."""
+        """StoreError if a folder, or a folder in it, stands for two classes, by a link."""
         if not any(path.is_symlink() for path in folders):
             return
-        places: dict[str, Path] = {}
+        places: dict[Path, Path] = {}
         for path in folders:
-            if (other := places.setdefault(os.path.realpath(path), path)) != path:
-                raise StoreError(
-                    f"datasets.{self.name}: in {self.folder}, {self._shown(other)} and {self._shown(path)} are one "
-                    "folder by a link, but a class each; remove the link or name it in skip"
-                )
+            if (other := places.setdefault(Path(os.path.realpath(path)), path)) != path:
+                raise self._is_two_classes(f"{self.shown(other)} and {self.shown(path)} are one folder")
+        for place, path in places.items():
+            for around in place.parents:
+                if around in places:
+                    raise self._is_two_classes(f"{self.shown(path)} is a folder in {self.shown(places[around])}")
+
+    def _is_two_classes(self, what: str) -> StoreError:
+        return StoreError(
+            f"datasets.{self.name}: in {self.folder}, {what} by a link, but each is a class; remove the link or name "
+            "it in skip"
+        )
 
     def _pass(self, path: Path, reason: Reason) -> None:
-        self.passed_over[self._shown(path)] = reason
+        self.passed_over[self.shown(path)] = reason
 
-    def _shown(self, path: Path) -> str:
-        return str(path.relative_to(self.folder)) if path.is_relative_to(self.folder) else str(path)
+    def shown(self, path: Path) -> str:
+        """A path as messages print it and as ``skip`` takes it."""
+        return shown_below(self.folder, path)
 
 
 def passed_over_lines(passed_over: Mapping[str, Reason]) -> list[str]:
@@ -201,8 +228,13 @@ def passed_over_lines(passed_over: Mapping[str, Reason]) -> list[str]:
         paths = sorted(path for path, why in passed_over.items() if why is reason)
         if paths:
             more = ", ..." if len(paths) > 3 else ""
-            lines.append(f"passed over, {reason}: {len(paths):,} ({', '.join(paths[:3])}{more})")
+            lines.append(f"passed over, {reason}: {len(paths):,} ({', '.join(map(visible, paths[:3]))}{more})")
     return lines
+
+
+def shown_below(folder: Path, path: Path) -> str:
+    """A path, relative to the data set's folder if it is below it; ``train`` and ``val`` may be elsewhere."""
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
 
 
 def is_litter(name: str) -> bool:

@@ -5,9 +5,8 @@ in another, all classes by name or all by index. The reading that fits every lin
 differ, or none does, the list is refused with the line that shows it.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from transferability.delimited_text import nearest, text_key
@@ -64,11 +63,12 @@ def read_label_list(asked: LabelList, say: Say = lambda line: None) -> dict[Path
     if not fitting:
         raise StoreError(_misfit(readings, asked))
     reading, *others = _strongest(fitting)
-    for other in others:
+    for other in (*others, *_names_beside(reading, asked)):
         _require_same(reading, other, asked)
     _require_from_zero(reading, asked)
     labels = _labels(reading, asked)
-    say(f"{asked.path}: {counted(len(labels), 'image')}, classes read as {reading}")
+    below = f", below the header {' '.join(reading.table.header)}" if reading.table.header else ""
+    say(f"{asked.path}: {counted(len(labels), 'image')}, classes read as {reading}{below}")
     return labels
 
 
@@ -77,6 +77,18 @@ def _readings(table: Table, asked: LabelList) -> Iterator[_Reading]:
         for class_column in _class_columns(table, file_column):
             for kind, meaning in _meanings(table.title(class_column), asked):
                 yield _Reading(table, file_column, class_column, kind, meaning)
+
+
+def _names_beside(reading: _Reading, asked: LabelList) -> Iterator[_Reading]:
+    """Other columns with the names of classes throughout, where those that are read are indices by somebody's count."""
+    table = reading.table
+    if reading.kind != INDEX or table.title(reading.class_column) == INDEX or asked.classes is None:
+        return
+    names = {text_key(name): name for name in asked.classes}
+    for column in set(range(table.width)) - {reading.file_column, reading.class_column}:
+        named = replace(reading, class_column=column, kind=CLASS, meaning=names.get)
+        if all(label in names for _, _, label in named.lines):
+            yield named
 
 
 def _class_columns(table: Table, file_column: int) -> list[int]:
@@ -154,30 +166,37 @@ def _misfit(readings: Sequence[_Reading], asked: LabelList) -> str:
         return sum(bool(asked.finder.find(f)) + (reading.meaning(c) is not None) for _, f, c in reading.lines)
 
     reading = max(readings, key=score)
-    misfits = [
-        (line, *_problem(reading, file, label, asked))
-        for line, file, label in reading.lines
-        if not reading.fits(asked.finder, file, label)
-    ]
-    line, kind, message = misfits[0]
-    more = Counter(other for _, other, _ in misfits)[kind] - 1
+    misfits = [line for line in reading.lines if not reading.fits(asked.finder, *line[1:])]
+    line, file, label = misfits[0]
+    kinds = [_kind(found, name, asked) for _, found, name in misfits]
+    more = kinds.count(kinds[0]) - 1
+    message = _problem(reading, kinds[0], file, label, asked)
     return f"{asked.place}, line {line}: {message}{f' (and {more} more such lines)' if more else ''}"
 
 
-def _problem(reading: _Reading, file: str, label: str, asked: LabelList) -> tuple[str, str]:
-    """What is wrong with a line, as a word for its kind and as a sentence."""
+def _kind(file: str, label: str, asked: LabelList) -> str:
+    """What is wrong with a line, in a word."""
+    found = len(asked.finder.find(file))
+    if found != 1:
+        return "several files" if found else "no file"
+    return "no class" if not label or asked.classes is None else "unknown class"
+
+
+def _problem(reading: _Reading, kind: str, file: str, label: str, asked: LabelList) -> str:
+    """What is wrong with a line of that kind, as a sentence; to look for the nearest class takes time."""
     found, title = asked.finder.find(file), reading.table.title(reading.class_column)
-    if not found:
-        return "file", f"no image {file} in {asked.folder}"
-    if len(found) > 1:
+    if kind == "no file":
+        return f"no image {file} in {asked.folder}"
+    if kind == "several files":
         places = " and ".join(str(path) for path in found[:2])
         more = f" and {len(found) - 2} more" if len(found) > 2 else ""
-        return "files", f"{file} can be {places}{more}; list it by its path in {asked.folder}"
-    if not label or asked.classes is None:
-        return "no class", f"no class for {file}"
+        return f"{file} can be {places}{more}; list it by its path in {asked.folder}"
+    if kind == "no class" or asked.classes is None:
+        return f"no class for {file}"
     last = f"from 0 to {len(asked.classes) - 1} in their sorted names"
     if title == INDEX:
-        return "class", f"{label} is no index {last}"
+        return f"{label} is no index {last}"
+    hint = nearest(label, asked.classes)
     if title in (CLASS, _PREDICTION):
-        return "class", f"{label} is no class of the training set{nearest(label, asked.classes)}"
-    return "class", f"{label} is neither a class of the training set nor an index {last}{nearest(label, asked.classes)}"
+        return f"{label} is no class of the training set{hint}"
+    return f"{label} is neither a class of the training set nor an index {last}{hint}"

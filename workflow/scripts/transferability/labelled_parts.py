@@ -55,6 +55,9 @@ class _Asked:
         """All images of the data set, for lists that may name any."""
         return self.search.image_files(self.folder)
 
+    def finder(self, files: Sequence[Path], bases: Sequence[Path]) -> FileFinder:
+        return FileFinder(files, bases, self.search.links, self.search.place)
+
     @property
     def folder(self) -> Path:
         return self.search.folder
@@ -79,11 +82,29 @@ def labelled_parts(search: ImageSearch, keys: FolderKeys, say: Say) -> LabelledP
         val, validation = _validation(asked, train, known)
         validation = _of_kept(asked, validation, kept)
     if keys.has_no_val_folder and not keys.train_list:
-        training = {file: label for file, label in training.items() if file not in validation}
+        training = _untested(asked, training, validation)
     _require_apart(asked, training, validation)
     _require_images(asked, every, training, kept, folder / train)
+    search.note_used(training.keys() | validation.keys() if search.links else ())
     by_class = dict(sorted(training.items(), key=lambda item: (item[1], item[0])))
     return LabelledParts(tuple(kept), by_class, dict(sorted(validation.items())), train, val)
+
+
+def _untested(asked: _Asked, training: Labels, validation: Labels) -> Labels:
+    """Images of folders that are not for validation, by whatever link; StoreError if a list contradicts a folder."""
+    tested = {asked.search.place(file): label for file, label in validation.items()}
+    wrong = {}
+    for file, label in training.items():
+        if tested.get(asked.search.place(file), label) != label:
+            wrong[file] = label, tested[asked.search.place(file)]
+    if wrong:
+        file, (label, listed) = next(iter(wrong.items()))
+        more = f" (and {len(wrong) - 1} more like it)" if len(wrong) > 1 else ""
+        raise StoreError(
+            f"{asked.where}.val_list: {asked.keys.val_list} gives {asked.search.shown(file)} the class {listed}, "
+            f"but it lies in the folder of {label}{more}; correct the list, or move the image"
+        )
+    return {file: label for file, label in training.items() if asked.search.place(file) not in tested}
 
 
 def _of_kept(asked: _Asked, labels: Labels, kept: Sequence[str]) -> Labels:
@@ -122,7 +143,7 @@ def _by_folder(search: ImageSearch, folders: Mapping[str, Path]) -> Labels:
 def _listed(asked: _Asked, key: str, known: Sequence[str] | None) -> Labels:
     """The images that a list names, wherever they are in the data set's folder."""
     path = list_path(asked.folder, getattr(asked.keys, key))
-    finder = FileFinder(asked.files, [asked.folder, path.parent])
+    finder = asked.finder(asked.files, [asked.folder, path.parent])
     numerals = _has_numerals(asked, known or ())
     return read_label_list(LabelList(path, f"{asked.where}.{key}", finder, asked.folder, known, numerals), asked.say)
 
@@ -135,7 +156,7 @@ def _all_listed(asked: _Asked, folder: Path, known: Sequence[str]) -> Labels:
         raise StoreError(f"{asked.where}: there are no images in {folder}")
     labels = read_numbers(path, files, where, known)
     if labels is None:
-        finder = FileFinder(files, [folder, asked.folder, path.parent])
+        finder = asked.finder(files, [folder, asked.folder, path.parent])
         numerals = _has_numerals(asked, known)
         labels = read_label_list(LabelList(path, where, finder, folder, known, numerals), asked.say)
     missing = [file for file in files if file not in labels and not asked.search.is_skipped(file)]
@@ -185,7 +206,7 @@ def _require_apart(asked: _Asked, training: Labels, validation: Labels) -> None:
     if both:
         more = f" and {len(both) - 1} more" if len(both) > 1 else ""
         raise StoreError(
-            f"{asked.where}: {both[0].relative_to(asked.folder)}{more} is both among the training and the validation "
+            f"{asked.where}: {asked.search.shown(both[0])}{more} is both among the training and the validation "
             "images, so that accuracies would be of images trained on; take it out of one of the two"
         )
 

@@ -1,10 +1,15 @@
 """Which image file a list means: by its path, the end of its path, or its name with or without the suffix."""
 
+import os
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 from transferability.delimited_text import text_key
+
+_MOST_REMEMBERED = 100_000  # texts that mean no file: a list may have many cells of other kinds
 
 
 class FileFinder:
@@ -12,38 +17,81 @@ class FileFinder:
 
     A path is looked up in each of the ``bases`` in turn, in the first of which it names a file. One that is in none
     means the files whose paths end so.
+
+    Args:
+        files: those that may be meant.
+        bases: folders that paths may be relative to, as absolute paths or from where Snakemake runs.
+        links: other names of these files, or of folders around them, with where they lead.
+        place: where a file really is, with all links followed.
     """
 
-    def __init__(self, files: Sequence[Path], bases: Sequence[Path]) -> None:
+    def __init__(
+        self,
+        files: Sequence[Path],
+        bases: Sequence[Path],
+        links: Mapping[Path, Path] | None = None,
+        place: Callable[[Path], Path] = Path,
+    ) -> None:
         self._bases = [_key(base) for base in bases]
+        self._links = {_key(link): _key(target) for link, target in (links or {}).items()}
+        self._files, self._place = files, place
         self._by_path: dict[str, list[Path]] = {}
-        self._by_name: dict[str, list[tuple[str, Path]]] = {}
         for file in files:
-            path = _key(file)
-            self._by_path.setdefault(path, []).append(file)
-            for ending in {path, posixpath.splitext(path)[0]}:
-                self._by_name.setdefault(posixpath.basename(ending), []).append((ending, file))
+            self._by_path.setdefault(_key(file), []).append(file)
+        self._by_stem: dict[str, list[str]] = {}  # the paths, by names without suffix: little beside a million files
+        for path in self._by_path:
+            self._by_stem.setdefault(posixpath.basename(posixpath.splitext(path)[0]), []).append(path)
         self._found: dict[str, tuple[Path, ...]] = {}
+
+    @cached_property
+    def _by_place(self) -> dict[str, Path]:
+        return {_key(self._place(file)): file for file in self._files}
 
     def find(self, text: str) -> tuple[Path, ...]:
         """The file that a text means; none, or several, if it is not clear."""
-        if text not in self._found:
-            self._found[text] = self._find(text)
-            if not self._found[text] and "\\" in text:  # as Windows writes paths
-                self._found[text] = self._find(text.replace("\\", "/"))
-        return self._found[text]
+        known = self._found.get(text)
+        if known is not None:
+            return known
+        found = self._find(text)
+        if not found and "\\" in text:  # as Windows writes paths
+            found = self._find(text.replace("\\", "/"))
+        if found or len(self._found) < _MOST_REMEMBERED:
+            self._found[text] = found
+        return found
 
     def _find(self, text: str) -> tuple[Path, ...]:
         if not text:
             return ()
         path = posixpath.normpath(text_key(text))
+        name = posixpath.basename(path)
+        stems = [stem for stem in dict.fromkeys((name, posixpath.splitext(name)[0])) if stem in self._by_stem]
+        if not stems and not self._links:
+            return ()
         for base in self._bases:
             if exact := self._by_path.get(posixpath.normpath(posixpath.join(base, path))):
                 return tuple(exact)
-        ending = "/" + path.lstrip("/")
-        if path.startswith("/"):  # no end of a path, but one from elsewhere, or without its suffix
-            return tuple(file for known, file in self._by_name.get(posixpath.basename(path), ()) if known == path)
-        return tuple(file for known, file in self._by_name.get(posixpath.basename(path), ()) if known.endswith(ending))
+        for base in self._bases if self._links else ():
+            if linked := self._linked(posixpath.normpath(posixpath.join(base, path))):
+                return (linked,)
+        # One that begins with / is no end of a path, but one from elsewhere, or without its suffix.
+        is_meant = path.__eq__ if path.startswith("/") else lambda known: known.endswith(f"/{path}")
+        likely = chain.from_iterable(self._by_stem[stem] for stem in stems)
+        meant = (known for known in likely if is_meant(known) or is_meant(posixpath.splitext(known)[0]))
+        found = tuple(file for known in meant for file in self._by_path[known])
+        if found or not path.startswith("/"):
+            return found
+        linked = self._by_place.get(_key(Path(os.path.realpath(path))))
+        return (linked,) if linked else ()
+
+    def _linked(self, path: str) -> Path | None:
+        """The file that a path leads to by a link."""
+        link, rest = path, ""
+        while link not in self._links:
+            link, _, name = link.rpartition("/")
+            if not link:
+                return None
+            rest = f"/{name}{rest}"
+        return self._by_place.get(self._links[link] + rest)
 
 
 def _key(path: Path) -> str:

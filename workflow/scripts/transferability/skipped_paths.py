@@ -6,11 +6,14 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path, PurePath
 
+from transferability.labels import visible
 from transferability.source import StoreError
 from transferability.unicode_names import nfc
 
 
-def skipped_paths(skip: Sequence[str], root: Path, folder: Path, name: str) -> frozenset[str]:
+def skipped_paths(
+    skip: Sequence[str], root: Path, folder: Path, name: str, parts: Sequence[str] = ()
+) -> frozenset[str]:
     """The paths, relative to the folder and in composed form, that the entries of ``skip`` mean.
 
     An entry may be relative or absolute, have ./ and ../ in it, and begin with the folder's own name, as that of the
@@ -19,28 +22,43 @@ def skipped_paths(skip: Sequence[str], root: Path, folder: Path, name: str) -> f
     Args:
         root: the folder or archive of the settings.
         folder: that folder, or where the archive is unpacked.
+        parts: ``train`` and ``val`` of the settings, which may lead outside of it.
 
     Raises:
         StoreError: an entry means nothing that is there.
     """
-    return frozenset(nfc(_meant(entry, root, folder, name)) for entry in skip)
+    outside = [path for path in map(PurePath, map(os.path.normpath, filter(None, parts))) if _leads_out(path, folder)]
+    return frozenset(nfc(_meant(entry, root, folder, outside, name)) for entry in skip)
 
 
-def _meant(entry: str, root: Path, folder: Path, name: str) -> str:
-    for path in _readings(entry, root, folder):
-        if path.parts and _is_there(folder, path.parts):
-            return str(path)
+def _leads_out(path: PurePath, folder: Path) -> bool:
+    return path.parts[:1] == ("..",) or (path.is_absolute() and not path.is_relative_to(folder))
+
+
+def _meant(entry: str, root: Path, folder: Path, outside: Sequence[PurePath], name: str) -> str:
+    plain = PurePath(os.path.normpath(entry))
+    elsewhere = [plain] if any(plain.is_relative_to(part) for part in outside) else []
+    for path in (*elsewhere, *_readings(entry, root, folder)):
+        if path.parts and (parts := _there(folder, path.parts)):
+            return str(PurePath(*parts))
     raise StoreError(f"datasets.{name}.skip: there is no file {entry} in {folder}{_nearest(entry, root, folder)}")
 
 
-def _is_there(folder: Path, parts: Sequence[str]) -> bool:
-    """Whether a path leads to something, or one that looks the same does."""
+def _there(folder: Path, parts: Sequence[str]) -> list[str]:
+    """The names that a path has on the disk, where it or one that looks the same leads to something; none else."""
+    names = []
     for part in parts:
-        same = [part] if os.path.lexists(folder / part) else [name for name in _names(folder) if nfc(name) == nfc(part)]
+        same = [part] if os.path.lexists(folder / part) else [name for name in _names(folder) if _look(name, part)]
         if not same:
-            return False
+            return []
+        names.append(same[0])
         folder /= same[0]
-    return True
+    return names
+
+
+def _look(name: str, given: str) -> bool:
+    """Whether a name is printed as the given one."""
+    return nfc(name) == nfc(given) or nfc(visible(name)) == nfc(given)
 
 
 def _names(folder: Path) -> list[str]:

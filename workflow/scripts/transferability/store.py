@@ -86,6 +86,9 @@ def open_store(folder: Path) -> Store:
     Images and class sums are checked when they are read, each for the first time.
     """
     manifest = read_manifest(folder)
+    for name in (*CONTENT, DIGESTS):
+        if not (folder / name).is_file():
+            raise damaged(folder / name, "it is not there")
     for name in SMALL:
         if sha256_of(folder / name) != manifest["sha256"].get(name):
             raise damaged(folder / name, "its content is not what was written")

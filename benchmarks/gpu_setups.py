@@ -1,0 +1,58 @@
+"""What is trained when a GPU is checked: two shipped studies' networks on made-up images, or tiny ones to rehearse."""
+
+import os
+import time
+from pathlib import Path
+
+from gpu_rows import rehearsing, scratch
+from lock_step import recipe_of
+from setups import SETUPS, Setup, write_images
+
+from transferability.series import Recipe
+
+READY = "ready"  # an empty file that says that a folder is complete
+REAL = {"small": SETUPS["tiny-imagenet"], "large": SETUPS["imagenet"]}
+TINY = {
+    "small": Setup("mini_caffenet", 32, 3, 28, 4, 8, 8, 4, 12_000, ".jpg"),
+    "large": Setup("caffenet", 72, 3, 67, 4, 2, 2, 2, 450_000, ".jpg"),
+}
+CORES = len(os.sched_getaffinity(0))
+
+
+def setups() -> dict[str, Setup]:
+    return TINY if rehearsing() else REAL
+
+
+def seconds_of_a_measurement() -> float:
+    return 0.05 if rehearsing() else 1.5
+
+
+def make_images(name: str) -> Path:
+    """A setup's images and their store, in the folder that is returned."""
+    folder = scratch() / f"images_{name}"
+    write_images(setups()[name], folder)
+    recipe_of(setups()[name], folder, "cpu", "float32")
+    (folder / READY).touch()
+    return folder
+
+
+def wait_for(folder: Path, seconds: float) -> bool:
+    """Whether what another process makes there is complete."""
+    end = time.monotonic() + seconds
+    while not (folder / READY).exists():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def images_of(name: str) -> Path:
+    """A setup's folder of images, made before the steps that measure."""
+    folder = scratch() / f"images_{name}"
+    if not wait_for(folder, 10):
+        raise FileNotFoundError(f"{folder} is not complete: see the step prepare")
+    return folder
+
+
+def recipe_for(name: str, device: str, precision: str) -> Recipe:
+    return recipe_of(setups()[name], images_of(name), device, precision)

@@ -1,0 +1,163 @@
+"""How fast a GPU trains.   python benchmarks/gpu_speed.py ceilings|small|large|loader|plain   (by gpu_check.py)
+
+``small`` and ``large`` are the networks of gpu_setups.py, each as a base, a frozen and a fine-tuned series of seven, in
+the settings that should suit them best; ``plain`` is the PyTorch loop that one would write (plain_pytorch.py).
+"""
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+
+import ceilings
+import plain_pytorch
+import torch
+from ceilings import DEVICE
+from gpu_rows import earlier, emit, run_cases, seconds_left
+from gpu_setups import CORES, images_of, recipe_for, seconds_of_a_measurement, setups
+from lock_step import LOADERS, loader_rate, training_rate
+from memory import peak_memory
+from setups import STORED, networks_of
+from throughput import JOBS, operations
+
+from transferability import stream
+from transferability.precision import PRECISIONS, use_precision
+from transferability.series import Running, use_threads
+
+Case = Callable[[], None]
+# Precision and whether updates are recorded (small), or whether images are read from the store (large). What matters
+# most comes first; the last of the small ones is what a config without any word on it gets.
+SMALL = (("bf16", True), ("tf32", True), ("float32", False))
+LARGE = (("bf16", False), ("bf16", True))
+READERS = 16  # beside the engine's own number
+
+
+def name_of(size: str, job: str, precision: str, graphs: bool) -> str:
+    return f"{size} {job}, {precision}{', recorded' * graphs}"
+
+
+def ceiling_cases() -> dict[str, Case]:
+    ceilings.SECONDS = seconds_of_a_measurement() / 2
+    return {
+        **{f"matrix product, {precision}": partial(matrix_product, precision) for precision in PRECISIONS},
+        "memory copied": lambda: emit("memory copied", round(ceilings.copied_gb_per_second(), 1), "GB/s"),
+    }
+
+
+def matrix_product(precision: str) -> None:
+    emit(f"matrix product, {precision}", round(ceilings.matrix_product_flops(precision) / 1e12, 2), "TFLOP/s")
+
+
+def small_cases() -> dict[str, Case]:
+    ways = [(job, precision, graphs) for precision, graphs in SMALL for job in JOBS]
+    return {name_of("small", *way): partial(train_small, *way) for way in ways}
+
+
+def train_small(job: str, precision: str, graphs: bool) -> None:
+    measure("small", name_of("small", job, precision, graphs), job, precision, graphs=graphs)
+
+
+def large_cases() -> dict[str, Case]:
+    ways = [(f"{STORED if stored else ''}{job}", precision) for precision, stored in LARGE for job in JOBS]
+    return {name_of("large", *way, False): partial(train_large, *way) for way in ways}
+
+
+def train_large(job: str, precision: str) -> None:
+    measure("large", name_of("large", job, precision, False), job, precision, graphs=False)
+
+
+def measure(size: str, name: str, job: str, precision: str, *, graphs: bool) -> None:
+    recipe = recipe_for(size, DEVICE, precision)
+    held_bytes = 0.0 if job.startswith(STORED) else float("inf")
+    running = Running(Path(), DEVICE, 1e9, 1e9, lambda _line: None, held_bytes, graphs)
+    rate = training_rate(recipe, job.removeprefix(STORED), running, seconds_of_a_measurement())
+    emit(name, round(rate), "images/s", note=f"batch {recipe.hyperparameters.batch_size}, {memory()}")
+    if peak := earlier(f"matrix product, {precision}"):
+        share = operations(setups()[size], job, rate, 1e3 * peak)["share_of_peak"]
+        emit(f"{name}: of the matrix product", round(100 * share, 1), "%")
+
+
+def memory() -> str:
+    return ", ".join(f"{value} MB {key.removesuffix('_mb')}" for key, value in peak_memory().items())
+
+
+def loader_cases() -> dict[str, Case]:
+    ways = [
+        ("pixels", True, stream.READERS),
+        ("loader", True, stream.READERS),
+        ("pixels", True, READERS),
+        ("loader", False, 0),
+    ]
+    return {loader_name(*way): partial(load, *way) for way in ways}
+
+
+def loader_name(job: str, stored: bool, readers: int) -> str:
+    place = f"read by {readers} threads" if stored else "held"
+    return f"large {job}, {place}, on {CORES} cores"
+
+
+def load(job: str, stored: bool, readers: int) -> None:
+    usual = stream.READERS
+    stream.READERS = readers or usual
+    try:
+        held_bytes = 0.0 if stored else float("inf")
+        recipe = recipe_for("large", DEVICE, "float32")
+        rate = loader_rate(recipe, DEVICE, LOADERS[job], held_bytes, seconds_of_a_measurement())
+    finally:
+        stream.READERS = usual
+    emit(loader_name(job, stored, readers), round(rate), "images/s")
+
+
+def plain_cases() -> dict[str, Case]:
+    ways = [("small", 0), ("large", 0), ("small", 7), ("large", 7)]
+    return {plain_name(*way): partial(plain, *way) for way in ways}
+
+
+def plain_name(size: str, frozen: int) -> str:
+    return f"{size} plain PyTorch loop, {f'{frozen} layers frozen' if frozen else 'base'}"
+
+
+def plain(size: str, frozen: int) -> None:
+    """With both layouts, if there is time; the better counts."""
+    workers = min(CORES, 16)
+    rates: dict[str, float] = {}
+    for layout in reversed(plain_pytorch.LAYOUTS):
+        if rates and seconds_left() < 15:
+            break
+        about = (setups()[size], images_of(size), frozen, workers, layout)
+        rates[layout] = plain_pytorch.training_rate(*about, seconds=seconds_of_a_measurement())
+    best = max(rates, key=lambda layout: rates[layout])
+    note = f"{best}, {workers} workers; tried {', '.join(rates)}"
+    emit(plain_name(size, frozen), round(rates[best]), "images/s", note=note)
+    compare(size, frozen, rates[best])
+
+
+def compare(size: str, frozen: int, plain_rate: float) -> None:
+    """A series with as many runs of the plain loop, one after the other; of a frozen one the shortest, all 7 layers."""
+    for job in ("frozen",) if frozen else ("base", "fine_tuned"):
+        ways = (
+            [(job, *way) for way in SMALL] if size == "small" else [(job, "bf16", False), (STORED + job, "bf16", False)]
+        )
+        rates = {name: rate for way in ways if (rate := earlier(name := name_of(size, *way)))}
+        if rates:
+            best = max(rates, key=lambda name: rates[name])
+            note = f"{best}, {len(networks_of(job))} networks" + ("; at least" if frozen else "")
+            emit(f"{size} {job}: times the plain loop", round(rates[best] / plain_rate, 2), "times", note=note)
+
+
+CASES = {
+    "ceilings": ceiling_cases,
+    "small": small_cases,
+    "large": large_cases,
+    "loader": loader_cases,
+    "plain": plain_cases,
+}
+
+if __name__ == "__main__":
+    use_threads(1)
+    use_precision("float32")
+    torch.backends.cudnn.benchmark = True
+    run_cases(CASES[sys.argv[1]]())

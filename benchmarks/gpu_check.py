@@ -52,7 +52,10 @@ GROUPS: Sequence[Sequence[Step]] = (
     (Step("default_study", ["gpu_studies.py", "default_study"], least=25, most=100),),
     (Step("tiny_imagenet", ["gpu_studies.py", "tiny_imagenet"], least=30, most=600),),
 )
-VARIANTS = (Step("variants", ["gpu_variants.py"], least=60, most=600, case=90),)
+VARIANTS = (
+    (Step("prepare", ["gpu_prepare.py", "images"], least=20, most=90),),
+    (Step("variants", ["gpu_variants.py"], least=60, most=600, case=90),),
+)
 
 
 class Results:
@@ -160,14 +163,14 @@ def is_wrong(row: Row) -> bool:
 
 
 def chosen(options: argparse.Namespace) -> list[Sequence[Step]]:
-    groups = [*([VARIANTS] if options.variants else GROUPS)]
+    groups = VARIANTS if options.variants else GROUPS
     if not options.only:
-        return groups
+        return list(groups)
     wanted = set(options.only.split(","))
-    known = {step.name for group in (*GROUPS, VARIANTS) for step in group}
+    known = {step.name for group in (*GROUPS, *VARIANTS) for step in group}
     if unknown := wanted - known:
         sys.exit(f"--only: {', '.join(sorted(unknown))}: no such step; there are {', '.join(sorted(known))}")
-    picked = [[step for step in group if step.name in wanted] for group in (*GROUPS, VARIANTS)]
+    picked = [[step for step in group if step.name in wanted] for group in (*groups, *VARIANTS[1:])]
     return [group for group in picked if group]
 
 

@@ -101,7 +101,8 @@ def tell(name: str, of: profile, count: int) -> None:
 
 def events_of(of: profile) -> Iterable[Any]:
     """Without the spans that only mark what the host was doing."""
-    return [event for event in of.events() or [] if not getattr(event, "is_user_annotation", False)]
+    events = of.events() or []  # type: ignore[no-untyped-call]
+    return [event for event in events if not getattr(event, "is_user_annotation", False)]
 
 
 def covered(spans: Iterable[tuple[float, float]]) -> float:

@@ -6,12 +6,17 @@ again for the cases after it.
 
 import json
 import os
+import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
+
+from transferability.interruption import Interrupted
 
 ROW, CASE, CASES = "@row ", "@case ", "@cases "
 # Environment of a step: when it must have ended (seconds since 1970), cases that need not be run again, where steps
@@ -71,6 +76,8 @@ def run_cases(cases: Mapping[str, Callable[[], None]], least_seconds: float = 5.
         print(CASE + name, flush=True)
         try:
             case()
+        except Interrupted:  # by the check, which says so
+            sys.exit(128 + signal.SIGTERM)
         except Exception as error:
             traceback.print_exc()
             emit(name, "", how=FAILED, note=f"{type(error).__name__}: {error}".splitlines()[0][:300])

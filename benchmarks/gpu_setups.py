@@ -55,4 +55,7 @@ def images_of(name: str) -> Path:
 
 
 def recipe_for(name: str, device: str, precision: str) -> Recipe:
+    """How to train a setup. A rehearsal on a CPU computes in float32, since many CPUs only emulate bfloat16."""
+    if rehearsing() and device == "cpu":
+        precision = "float32"
     return recipe_of(setups()[name], images_of(name), device, precision)

@@ -118,12 +118,10 @@ def copy_of_tree(folder):
     """What travels to a machine with a GPU: no git, no environment."""
     names = ("Snakefile", "config.yaml", "pyproject.toml", "workflow", "profiles", "envs", "resources", "config")
     for name in (*names, "benchmarks", "tests"):
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(
-            ROOT / name,
-            folder / name,
-            **({"ignore": shutil.ignore_patterns("__pycache__")} if copy is shutil.copytree else {}),
-        )
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, folder / name)
     return folder
 
 

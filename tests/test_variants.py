@@ -40,6 +40,10 @@ def weights_with(way, recipe, running, folder, names=("R1B+", "R3B+"), **about):
     return {network.name: load_file(one.checkpoint) for network, one in files.items()}
 
 
+def ways_of(way):
+    return enumerate((usual, variants.VARIANTS[way]))
+
+
 def usual():
     return nullcontext()
 
@@ -70,9 +74,7 @@ def test_fused_updates_are_caffes_with_a_rate_that_changes(layout):
 def test_weights_are_the_same_but_for_rounding(way, cropped, running, tmp_path):
     settings = replace(cropped.hyperparameters, iterations=8, evaluate_every=8)
     recipe = replace(cropped, hyperparameters=settings)
-    one, other = (
-        weights_with(w, recipe, running, tmp_path / str(i)) for i, w in enumerate((usual, variants.VARIANTS[way]))
-    )
+    one, other = (weights_with(w, recipe, running, tmp_path / str(i)) for i, w in ways_of(way))
     assert largest_difference(one, other) < 1e-5
 
 
@@ -84,10 +86,7 @@ def test_images_are_the_same_to_the_bit(way, resident_bytes, cropped, running, t
     if resident_bytes:
         monkeypatch.setattr(stream, "HostImages", stream.GPUImages)
     about = {"resident_bytes": resident_bytes}
-    one, other = (
-        weights_with(w, cropped, running, tmp_path / str(i), **about)
-        for i, w in enumerate((usual, variants.VARIANTS[way]))
-    )
+    one, other = (weights_with(w, cropped, running, tmp_path / str(i), **about) for i, w in ways_of(way))
     assert largest_difference(one, other) == 0
 
 

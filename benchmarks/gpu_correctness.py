@@ -163,8 +163,10 @@ def compare_resumed(plain: Project, killed: Project) -> None:
     )
 
 
-def different(one: dict[str, Config], other: dict[str, Config]) -> int:
-    """How many networks are not the same to the bit, or not in both."""
+def different(one: dict[str, Config], other: dict[str, Config]) -> int | str:
+    """How many networks are not the same to the bit, or not in both; no number without networks."""
+    if not one and not other:
+        return "none trained"
     return sum(one.get(name, {}).get("sha256") != other.get(name, {}).get("sha256", "") for name in {*one, *other})
 
 

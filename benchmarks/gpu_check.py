@@ -124,7 +124,7 @@ class Check:
 
 
 def scaled(step: Step, by: float) -> Step:
-    return Step(step.name, step.script, step.least * min(by, 1), step.most * by, step.case * max(by, 1))
+    return Step(step.name, step.script, step.least * min(by, 1), step.most * max(by, 1), step.case * max(by, 1))
 
 
 def out_folder(options: argparse.Namespace) -> Path:

@@ -167,7 +167,9 @@ def different(one: dict[str, Config], other: dict[str, Config]) -> int | str:
     """How many networks are not the same to the bit, or not in both; no number without networks."""
     if not one and not other:
         return "none trained"
-    return sum(one.get(name, {}).get("sha256") != other.get(name, {}).get("sha256", "") for name in {*one, *other})
+    return sum(
+        str(one.get(name, {}).get("sha256")) != str(other.get(name, {}).get("sha256", "")) for name in {*one, *other}
+    )
 
 
 def largest_difference(one: dict[str, Config], other: dict[str, Config]) -> float:

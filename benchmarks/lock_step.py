@@ -29,7 +29,8 @@ from transferability.image_folders import image_folders
 from transferability.names import WHOLE
 from transferability.series import NetworkFiles, Recipe, Running, train, use_threads
 from transferability.splits import samples_of, whole_split
-from transferability.store import build_store, open_store
+from transferability.store import open_store
+from transferability.store_building import build_store
 from transferability.stream import Crops, ImageLoader, Preprocessing, TrainingStream, mean_image
 
 FEW = CALLS_BEFORE_RECORDING + 2  # iterations after which nothing happens for the first time

@@ -26,13 +26,16 @@ from default_study import copy_of_project
 from report import report
 
 from transferability.files import write_csv, write_json
-from transferability.series import HISTORY_COLUMNS, NetworkFiles, accuracies_of
-from transferability.store import MANIFEST, STORE_FILES
+from transferability.same_images import KEY
+from transferability.scores import accuracies_of
+from transferability.series import HISTORY_COLUMNS, NetworkFiles
+from transferability.store import GUARD, MANIFEST, STORE_VERSION, guard
 from transferability.study import Study, read_study
 
 EVALUATIONS = 13
 # Numbers of splits, of seeds, and of networks a job; a split and seed has 72 networks.
 STUDIES = ((1, 1, 7), (2, 7, 7), (10, 14, 7), (10, 14, 1))
+CHECKSUM = "made up"
 CURVES = "learning_curves/random0_seed0.png"
 
 
@@ -99,19 +102,21 @@ def measured(project: Path, step: str, *arguments: str) -> dict[str, Any]:
 def make_up(project: Path, study: Study) -> None:
     """The files of every network, with random accuracies; of the store and the splits as much as is looked at."""
     random = np.random.default_rng(0)
-    store = project / "results" / "stores" / study.config["dataset"]
-    store.mkdir(parents=True)
-    for name in STORE_FILES:
-        (store / name).touch()
-    write_json(store / MANIFEST, {"training": 9600, "validation": 3200, "image_shape": [24, 24, 1]})
-    for split in study.splits:
-        write_json(project / study.folder / "splits" / f"{split}.json", {})
+    same = {"validation_in_training": 0, "repeated_in_training": 0, "repeated_in_validation": 0}
+    manifest = {
+        **{"format": STORE_VERSION, "training": 9600, "validation": 3200, "image_shape": [24, 24, 1]},
+        **{"checksum": CHECKSUM, KEY: {**same, "of_several_classes": 0, "examples": []}},
+    }
+    write_json(project / study.store_folder / MANIFEST, manifest | {GUARD: guard(manifest)})
+    for plan in study.splits.values():
+        content: dict[str, Any] = {"split": plan.name, "seed": plan.seed, "halves": {}}
+        write_json(project / study.folder / "splits" / f"{plan.name}.json", content)
     for split, seed, network in study.networks():
         folder = project / study.folder / "networks" / split / f"seed{seed}"
         files = NetworkFiles.beside(folder / f"{network.name}.safetensors")
         top1 = random.uniform(0.2, 0.8, EVALUATIONS)
         history = [
-            dict(zip(HISTORY_COLUMNS, (40 * i, 0.01, 1.0, 1.0, value, (1 + value) / 2), strict=True))
+            dict(zip(HISTORY_COLUMNS, (40 * i, 0.01, 1.0, 1.0, value, (1 + value) / 2, value), strict=True))
             for i, value in enumerate(top1, start=1)
         ]
         folder.mkdir(parents=True, exist_ok=True)
@@ -119,7 +124,8 @@ def make_up(project: Path, study: Study) -> None:
         write_csv(files.history, HISTORY_COLUMNS, [tuple(row.values()) for row in history])
         about = {"split": split, "kind": "random", **network.facts, "seed": seed}
         evaluations = {"iterations": 500, "evaluations": EVALUATIONS, **accuracies_of(history)}
-        write_json(files.metrics, about | evaluations)
+        made_from = {"network": network.name, "split": split, "seed": seed, **study.asked_of(network, CHECKSUM)}
+        write_json(files.metrics, {**about, **evaluations, "made_from": made_from})
 
 
 if __name__ == "__main__":

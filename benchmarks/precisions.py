@@ -35,7 +35,8 @@ from transferability.files import read_json
 from transferability.provenance import device_name
 from transferability.series import NetworkFiles, Recipe, Running, train, use_threads
 from transferability.splits import random_split
-from transferability.store import build_store, open_store
+from transferability.store import open_store
+from transferability.store_building import build_store
 from transferability.stream import Preprocessing
 
 # Trained twice in float32: how much chance alone makes of it.

@@ -21,7 +21,7 @@ from PIL import Image
 from report import report
 
 from transferability.image_folders import image_folders
-from transferability.store import build_store
+from transferability.store_building import build_store
 
 CLASSES, IMAGES = 4, 250
 SIZE = 256

@@ -9,7 +9,8 @@ from support import Patterns
 from transferability.hyperparameters import Hyperparameters
 from transferability.series import Recipe, Running, use_threads
 from transferability.splits import random_split
-from transferability.store import build_store, open_store
+from transferability.store import open_store
+from transferability.store_building import build_store
 from transferability.stream import Preprocessing
 
 # A slow machine is no reason to fail, and neither is chance: the examples are the same in every run.

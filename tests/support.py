@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from transferability import series
 from transferability.names import Network
 from transferability.series import NetworkFiles, train
+from transferability.source import ImageClass, Sample
 from transferability.state import StateFolder, TrainingState
-from transferability.store import ImageClass, Sample
 
 
 @dataclass(frozen=True)

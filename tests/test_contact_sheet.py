@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from transferability.contact_sheet import contact_sheet, halves_sheet
+from transferability.source import ImageClass
 from transferability.splits import Split
-from transferability.store import ImageClass, Store
+from transferability.store import Store
 
 
 def store_of(classes, channels, side=12, group=""):

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
-from test_workflow import ROOT, SMALL, Project, merged
+from test_workflow import ROOT, SMALL, Project, merged, store_of
 from transferability.names import LAYER_NAMES
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
@@ -70,7 +70,7 @@ class Extended(Project):
         default = yaml.safe_load((ROOT / "config.yaml").read_text())
         (folder / "config.yaml").write_text(yaml.safe_dump(merged(merged(default, SHORT), changes or {})))
         calibration = folder / "workflow" / "scripts" / "transferability" / "calibration.py"
-        calibration.write_text(calibration.read_text().replace("\nSECONDS = 1.5\n", "\nSECONDS = 0.01\n"))
+        calibration.write_text(calibration.read_text().replace("\nSECONDS = 0.6\n", "\nSECONDS = 0.01\n"))
         for diff in section.diffs:
             # Outside of any repository, in which git would take the paths for those of its root.
             done = subprocess.run(
@@ -150,7 +150,7 @@ def permuted(tmp_path_factory):
 @pytest.mark.slow
 class TestADataSetOfAnotherKind:
     def test_the_store_has_the_files_images(self, blood):
-        store = blood.folder / "results" / "stores" / "blood"
+        store = store_of(blood, "blood")
         assert json.loads((store / "manifest.json").read_text())["image_shape"] == [28, 28, 3]
         for kind in ("images", "labels"):
             expected = np.concatenate([blood.arrays[f"{part}_{kind}"] for part in ("train", "val")])

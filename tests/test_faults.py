@@ -33,9 +33,11 @@ from transferability.files import lock_file, read_json, require_writable, write_
 from transferability.interruption import SIGNALS, Interrupted, StopRequest
 from transferability.joblog import job_log
 from transferability.series import Running, TrainingError, train
+from transferability.source import StoreError
 from transferability.splits import SplitError, split_from_json, split_to_json
 from transferability.state import StateFolder, TrainingState
-from transferability.store import STORE_FILES, StoreError, build_store, open_store
+from transferability.store import open_store
+from transferability.store_building import build_store
 
 ROOT = Path(__file__).parents[1]
 NAMES = ("A1B", "A3B+", "A7B")
@@ -127,7 +129,7 @@ class TestKilledInTheMiddleOfWriting:
         assert folder.load().updates == 3
         assert not leftovers(tmp_path)
 
-    @pytest.mark.parametrize("at", range(1, len(STORE_FILES) + 2))  # the first is the note of what is written
+    @pytest.mark.parametrize("at", range(1, 12))  # keys, notes, pixels, their digests, then the files of a store
     def test_half_a_store_is_none(self, at, tmp_path, store_folder):
         self.killed(lambda: build_store(Patterns(), tmp_path), at)
         with pytest.raises(FileNotFoundError, match=r"manifest\.json"):
@@ -450,33 +452,33 @@ with job_log(Path(sys.argv[2]), "job"):
         )
         assert done.returncode == -signal.SIGBUS
         assert "Fatal Python error: Bus error" in log.read_text()
-        with pytest.raises(StoreError, match=r"images\.npy: damaged \(.*\); build the store again"):
+        with pytest.raises(StoreError, match=r"images\.npy: damaged \(.*\); delete .* to have the store built again"):
             open_store(tmp_path / "store")
 
     @pytest.mark.parametrize(
         ("change", "message"),
         [
             ({"format": 1}, "format 1, this version reads"),
-            ({"training": None}, "training is None"),
-            ({"image_shape": 3}, "image_shape is 3"),
-            ({"checksum": 7}, "checksum is 7"),
+            ({"training": None}, "its content is not what was written"),
+            ({"image_shape": 3}, "its content is not what was written"),
+            ({"checksum": 7}, "its content is not what was written"),
         ],
     )
     def test_a_manifest_that_is_none_is_named(self, change, message, tmp_path):
         build_store(Patterns(), tmp_path)
         write_json(tmp_path / "manifest.json", read_json(tmp_path / "manifest.json") | change)
-        with pytest.raises(StoreError, match=rf"manifest\.json: .*{message}.*; build the store again"):
+        with pytest.raises(StoreError, match=rf"manifest\.json: .*{message}.*; delete .* built again"):
             open_store(tmp_path)
         write_json(tmp_path / "manifest.json", [])
         with pytest.raises(StoreError, match=r"manifest\.json: format None"):
             open_store(tmp_path)
 
-    def test_labels_of_no_class_are_named(self, tmp_path):
+    def test_other_labels_are_named(self, tmp_path):
         build_store(Patterns(), tmp_path)
         labels = np.load(tmp_path / "labels.npy", allow_pickle=False)
         labels[3] = 6
         np.save(tmp_path / "labels.npy", labels)
-        with pytest.raises(StoreError, match=r"labels\.npy: damaged \(a label is not the index of a class\)"):
+        with pytest.raises(StoreError, match=r"labels\.npy: damaged \(its content is not what was written\)"):
             open_store(tmp_path)
 
     def test_half_a_split_is_named(self, recipe, tmp_path):

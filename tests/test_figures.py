@@ -15,8 +15,8 @@ from transferability.contact_sheet import contact_sheet
 from transferability.figure_style import LOOKS, figure_style, save
 from transferability.names import TREATMENTS
 from transferability.reuse_figure import reuse_figure
+from transferability.schema import SCHEMA
 from transferability.store import open_store
-from transferability.study import SCHEMA
 
 COLOURS = yaml.safe_load((SCHEMA.parents[2] / "config.yaml").read_text())["figures"]["colours"]
 STATISTIC = "top1_final"
@@ -76,22 +76,94 @@ def crosses(axes):
     return [tuple(line.get_xdata().round()) for line in axes.get_lines() if line.get_marker() == "x"]
 
 
+def flagged(accuracies, which, text="baseB at chance"):
+    return accuracies.assign(flag=accuracies["flag"].mask(which & (accuracies["split"] == "random0"), text))
+
+
 def test_networks_of_a_base_at_chance_are_crossed_out_and_the_base_is_named(accuracies):
-    flagged = (accuracies["network"] == "baseB") | accuracies["network"].isin(["A3B", "B3B"])
-    accuracies = accuracies.assign(flag=accuracies["flag"].mask(flagged & (accuracies["split"] == "random0"), "yes"))
+    which = (accuracies["network"] == "baseB") | accuracies["network"].isin(["A3B", "B3B"])
+    accuracies = flagged(accuracies, which)
     with figure_style():
         figure2, figure3, effects, reused = (draw(accuracies, STATISTIC, COLOURS) for draw in DRAWN)
     points, _, means, _ = figure2.axes
     assert sorted(crosses(points)) == [(0,), (3,), (3,)]
-    assert crosses(means) == [(3,), (3,)]
-    assert crosses(effects.axes[0]) == [(3,)] * 3
-    assert not crosses(effects.axes[1])
-    cells, _, bars, grouped = reused.axes
-    assert crosses(cells) == [(3,)]
-    assert crosses(bars) == [(3,)] * 2  # co-adaptation and specificity
-    assert not crosses(grouped)
+    for axes in (means, *effects.axes, *reused.axes):  # of the other half, at every depth
+        assert not crosses(axes)
     for text in (figure2.get_supxlabel(), *(figure.get_suptitle() for figure in (figure3, effects, reused))):
         assert "baseB of random0, seed 0" in text.replace("\n", " ")
+
+
+def test_where_a_base_at_chance_leaves_nothing_a_cross_stands_in_every_figure(accuracies):
+    """As where one of two bases of the only split is at chance: of transfer, all that there is."""
+    which = (accuracies["network"] == "baseB") | accuracies["treatment"].isin(("transfer", "transfer+"))
+    accuracies = flagged(accuracies, which)
+    depths = tuple(range(1, 8))
+    with figure_style():
+        figure2, figure3, effects, reused = (draw(accuracies, STATISTIC, COLOURS) for draw in DRAWN)
+    _, _, means, dissimilar = figure2.axes
+    assert crosses(means) == [depths, depths]
+    assert not has_line(means, range(8), [0.8, *(0.8 - 0.02 * n for n in range(1, 8))])
+    assert not crosses(dissimilar)
+    assert crosses(figure3.axes[-1]) == [depths]
+    losses, _, gains, _ = effects.axes
+    assert crosses(losses) == [depths, depths]  # of specificity and of the total
+    assert crosses(gains) == [depths]
+    cells, _, bars, _ = reused.axes
+    assert len(crosses(cells)) == 2 * 7
+    assert not [text for text in texts(cells) if text.strip("−+0123456789.±") == ""]  # no digits below the crosses
+    assert len(crosses(bars)) == 2 * 7
+
+
+def test_dead_networks_are_in_no_mean_that_is_drawn(accuracies):
+    """Every accuracy of half B of the random halves is nonsense, since baseB is at chance."""
+    of_b = (accuracies["split"] == "random0") & (accuracies["target"] == "B")
+    clean = accuracies[~of_b]
+    with figure_style():
+        drawn = []
+        for data in (flagged(accuracies.assign(**{STATISTIC: accuracies[STATISTIC].mask(of_b, 0.01)}), of_b), clean):
+            figure2, figure3, effects, reused = (draw(data, STATISTIC, COLOURS) for draw in DRAWN)
+            panels = (figure2.axes[2], figure3.axes[2], effects.axes[0], reused.axes[2])
+            lines_drawn = [line.get_ydata() for axes in panels for line in axes.get_lines()]
+            drawn.append([*lines_drawn, list(bars_of(reused.axes[2]).values())])
+    for one, other in zip(*drawn, strict=True):
+        assert np.allclose(one, other)
+
+
+def test_a_base_of_which_too_few_images_tell_is_questioned_and_not_crossed_out(accuracies):
+    accuracies = flagged(accuracies, accuracies["target"] == "B", "baseB: too few images to tell from chance")
+    with figure_style():
+        figure = figures.figure2(accuracies, STATISTIC, COLOURS)
+    marks = [line.get_marker() for line in figure.axes[0].get_lines()]
+    assert marks.count("$?$") == 4  # base, and three treatments
+    assert not crosses(figure.axes[0])
+    assert "too few images to tell from chance: baseB of random0, seed 0" in figure.get_supxlabel().replace("\n", " ")
+
+
+@pytest.mark.parametrize("only", ["selffer", "transfer", "transfer+", "random"])
+@pytest.mark.parametrize("draw", DRAWN)
+def test_of_one_treatment_alone_no_axes_are_empty_and_no_other_is_named(draw, only, accuracies):
+    with figure_style():
+        figure = draw(accuracies[accuracies["treatment"].isin(("base", only))], STATISTIC, COLOURS)
+    for axes in figure.axes:
+        assert axes.get_lines() or axes.patches or texts(axes)
+    words = (
+        " ".join(
+            [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+            + [text for axes in figure.axes for text in [axes.get_title(), axes.get_xlabel(), *texts(axes)]]
+        )
+        .replace("BnA, base", "")
+        .replace("AnB, base", "")
+    )
+    foreign = {"selffer": ("AnB", "BnB⁺"), "transfer": ("BnB", "⁺"), "transfer+": ("BnB", "frozen"), "random": ("nB",)}
+    assert not [word for word in foreign[only] if word in words]
+
+
+def test_bars_and_points_stand_together_at_their_ticks(accuracies):
+    with figure_style():
+        alone = reuse(accuracies[accuracies["treatment"].isin(("base", "transfer+"))], STATISTIC, COLOURS)
+        effects = figures.effects(accuracies[accuracies["treatment"].isin(("base", "selffer"))], STATISTIC, COLOURS)
+    assert list(bars_of(alone.axes[-1])) == list(range(1, 8))
+    assert has_line(effects.axes[0], range(1, 8), [5] * 7)
 
 
 @pytest.mark.parametrize("draw", DRAWN)
@@ -122,11 +194,13 @@ def test_figure_2_of_the_published_accuracies_names_the_papers_two_reasons(publi
     with figure_style():
         figure = figures.figure2(published, "top1_mean_best10", COLOURS)
     random_halves, grouped = figure.axes[2:4]
-    assert [text for text in texts(random_halves) if "−" in text] == [
-        "1  fragile co-adaptation, base − BnB\n2  specificity of the features, BnB − AnB"
+    assert random_halves.get_xlabel().splitlines()[1:] == [
+        "1  fragile co-adaptation, base − BnB",
+        "2  specificity of the features, BnB − AnB",
     ]
-    assert "no networks: BnB, BnB⁺, AnB⁺" in texts(figure.axes[1])
+    assert figure.axes[1].get_title() == "dissimilar halves\n(no networks BnB, BnB⁺, AnB⁺)"
     assert not texts(grouped)
+    assert len(grouped.get_xlabel().splitlines()) == 1
 
 
 def test_figure_2_leaves_out_networks_that_preserve_layers(accuracies):
@@ -172,8 +246,8 @@ def test_a_loss_that_cannot_be_divided_is_one_bar(published):
     with figure_style():
         figure = reuse(published, "top1_mean_best10", COLOURS)
     grouped = bars_of(figure.axes[3])
-    assert list(grouped) == [round(n - 0.135, 3) for n in range(1, 8)]
-    assert grouped[6.865] == pytest.approx((0, -25.012), abs=1e-3)
+    assert list(grouped) == list(range(1, 8))
+    assert grouped[7] == pytest.approx((0, -25.012), abs=1e-3)
     assert "no fine-tuned networks" in texts(figure.axes[1])
 
 
@@ -229,7 +303,8 @@ def test_the_comparison_shows_both_studies_where_both_have_networks(accuracies, 
 def test_a_comparison_of_nothing_in_common_says_so(accuracies, published):
     with figure_style():
         figure = figures.compare(accuracies.iloc[:0], published, "top1_final", COLOURS)
-    assert texts(figure.axes[0]) == ["no treatment that both have"]
+    assert not figure.axes
+    assert texts(figure) == ["no treatment that both have"]
 
 
 @pytest.mark.parametrize("draw", [*DRAWN, figures.reduced])
@@ -238,7 +313,9 @@ def test_published_accuracies_are_drawn_whatever_they_cover(draw, kind, publishe
     with figure_style():
         figure = draw(published[published["kind"] == kind], "top1_final", COLOURS)
         figure.draw_without_rendering()
-    assert any(axes.get_lines() or axes.texts for axes in figure.axes)
+    assert figure.texts or all(
+        axes.get_lines() or axes.texts or axes.patches for axes in figure.axes if axes.get_visible()
+    )
 
 
 @pytest.mark.parametrize("draw", DRAWN)

@@ -18,7 +18,8 @@ from transferability.layers import Architecture, he_normal
 from transferability.names import Network
 from transferability.series import train
 from transferability.splits import random_split
-from transferability.store import build_store, open_store
+from transferability.store import open_store
+from transferability.store_building import build_store
 
 JOBS = ("baseA", "A3B+", "R7B", "R1B+ R4B+ R7B+", "R1B R4B R7B", "R2B_keep3 R4B_keep3")
 

@@ -9,7 +9,8 @@ import yaml
 
 from transferability import glyphs
 from transferability.glyphs import LETTER, STYLES, SYMBOL, Glyphs, choose_characters
-from transferability.study import ConfigError, read_study
+from transferability.schema import ConfigError
+from transferability.study import read_study
 
 SMALL = {"letters": 4, "symbols": 4, "training_per_class": 6, "validation_per_class": 3}
 

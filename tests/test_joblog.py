@@ -1,8 +1,12 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 from contextlib import contextmanager
+from pathlib import Path
 
+import psutil
 import pytest
 
 from transferability.interruption import SIGNALS, Interrupted, StopRequest
@@ -68,3 +72,71 @@ def test_signals_that_others_handle_or_ignore_are_theirs(tmp_path):
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+SCRIPTS = Path(__file__).parents[1] / "workflow" / "scripts"
+JOB = """
+import os, signal, sys, time
+from pathlib import Path
+from transferability.joblog import job_log
+with job_log(Path(sys.argv[1]), "job", ["running.resident_gb", "training.batch_size"]) as say:
+    held = bytearray(200_000_000)
+    held[::4096] = b"x" * len(held[::4096])
+    say("working")
+    {end}
+"""
+
+
+def ended_by(tmp_path, end):
+    """A job of its own process, once it and whatever watches it have ended: its log, and what the terminal shows."""
+    log = tmp_path / "job.log"
+    command = [sys.executable, "-c", JOB.replace("{end}", end), str(log)]
+    # Its output is whole only when the watcher, which has it too, has ended.
+    done = subprocess.run(command, cwd=SCRIPTS, capture_output=True, text=True, check=False, timeout=60)
+    return log.read_text(), done
+
+
+class TestLastWords:
+    LOWER = "lower running.resident_gb or training.batch_size, or give it more memory"
+
+    @pytest.mark.parametrize("kill", ["os.kill(os.getpid(), 9)", "os.setpgid(0, 0); os.killpg(0, 9)"])
+    def test_a_killed_job_is_told_in_its_log_and_on_the_terminal(self, tmp_path, kill):
+        log, done = ended_by(tmp_path, f"time.sleep(2.5); {kill}")
+        assert done.returncode == -signal.SIGKILL
+        told = re.search(r"killed \(SIGKILL\); it had (\d+) MB: (.*)\n$", log)
+        assert 200 < int(told[1]) < 400
+        assert told[2].endswith(self.LOWER)
+        assert done.stderr.endswith(f"job: {told[0]}")
+
+    def test_killed_at_once_it_is_told_without_its_memory(self, tmp_path):
+        log, _ = ended_by(tmp_path, "os.kill(os.getpid(), 9)")
+        assert re.search(rf"killed \(SIGKILL\)(; it had \d+ MB)?: .*; {self.LOWER}\n$", log)
+
+    @pytest.mark.parametrize(
+        "end",
+        ["pass", "sys.exit(3)", "raise KeyError(1)", "os.kill(os.getpid(), signal.SIGTERM)", "raise ValueError('x')"],
+    )
+    def test_a_job_that_has_its_own_words_has_the_last(self, tmp_path, end):
+        log, _ = ended_by(tmp_path, end)
+        assert "killed" not in log
+
+    def test_what_python_says_of_a_fault_is_enough(self, tmp_path):
+        log, _ = ended_by(tmp_path, "import ctypes; ctypes.string_at(0)")
+        assert "Segmentation fault" in log
+        assert "killed" not in log
+
+    @pytest.mark.parametrize(
+        "error", ["MemoryError()", "RuntimeError('CUDA out of memory. Tried to allocate 2 GiB')", "bytearray(1 << 60)"]
+    )
+    def test_memory_that_python_lacks_is_told_with_what_to_lower(self, tmp_path, error):
+        log, done = ended_by(tmp_path, f"raise {error}")
+        assert done.returncode == 1
+        assert log.endswith(f"memory has run out: {self.LOWER}\n")
+
+    def test_the_watcher_ends_with_the_job(self, tmp_path):
+        with job_log(tmp_path / "job.log", "job"):
+            watchers = [
+                child for child in psutil.Process().children() if any("last_words" in w for w in child.cmdline())
+            ]
+            assert len(watchers) == 1
+        assert not watchers[0].is_running()

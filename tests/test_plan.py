@@ -15,15 +15,16 @@ from hypothesis import strategies as st
 from snakemake.utils import update_config
 
 from test_workflow import SMALL as SMALL_STUDY
-from test_workflow import Project, merged
+from test_workflow import Project, merged, store_of
 from transferability import calibration
 from transferability.calibration import Cost, Workload, calibrate, start_seconds
 from transferability.data_size import data_size, half_sizes
 from transferability.glyphs import Glyphs
 from transferability.names import Network
-from transferability.plan import Job, Plan, duration, report
+from transferability.plan import Job, Plan, _spread_of_all, duration, report
 from transferability.series import VALIDATION_BATCH
-from transferability.store import StoreError, build_store
+from transferability.source import StoreError
+from transferability.store_building import build_store
 from transferability.study import read_study
 
 ROOT = Path(__file__).parents[1]
@@ -61,7 +62,7 @@ class TestDataSize:
     def test_a_store_and_its_images_have_the_same_size(self, small, size, tmp_path):
         build_store(Glyphs(**{key: value for key, value in small.store_settings.items() if key != "kind"}), tmp_path)
         stored = data_size(small, tmp_path)
-        assert stored.classes == size.classes
+        assert sorted(c.group for c in stored.classes) == sorted(c.group for c in size.classes)
         assert stored.training.tolist() == size.training.tolist() == [7] * 9
         assert stored.validation.tolist() == size.validation.tolist() == [3] * 9
         assert stored.image_shape == size.image_shape == (24, 24, 1)
@@ -98,9 +99,13 @@ class TestDataSize:
             data_size(study, Path("no store"))
 
     def test_any_kind_of_data_set_that_is_not_at_hand_is_refused(self, small, monkeypatch):
+        kinds = {"dataset": "m", "datasets": {"m": {"kind": "folder", "root": "/no/such", "size": 32}}}
+        study = study_of(kinds, {"splits": ["random0"]})
+        monkeypatch.setitem(study.data_set, "kind", "of another kind")
+        monkeypatch.delitem(study.data_set, "root")
         monkeypatch.setattr("transferability.data_size.at_hand", lambda settings: False)
-        with pytest.raises(StoreError, match=r"datasets\.glyphs: its images are not at hand, and no file of groups"):
-            data_size(small, Path("no store"))
+        with pytest.raises(StoreError, match=r"datasets\.m: its images are not at hand, and no file of groups"):
+            data_size(study, Path("no store"))
 
 
 class TestWallTime:
@@ -174,7 +179,26 @@ class TestCalibration:
         found = calibrated_on(device)
         assert found.seconds(1000, 5000) == pytest.approx(cost.seconds(1000, 5000))
         assert found.update == pytest.approx(cost.update)
+        assert found.spread == pytest.approx(0, abs=1e-6)
         assert list(running.states.iterdir()) == []
+
+    def test_a_device_whose_speed_varies_says_how_much(self, calibrated_on):
+        """A fifth up and down, in turn: the spread has it, and is not told for what is steady."""
+
+        class Unsteady(Clockwork):
+            def train(self, recipe, files, source, running):
+                long = recipe.hyperparameters.iterations > 1
+                self.update = 0.01 * (1.2 if long and len(self.trained) % 2 else 0.8 if long else 1.0)
+                super().train(recipe, files, source, running)
+
+        found = calibrated_on(Unsteady(0.1, 0.01, 0.0))
+        assert 0.15 < found.spread < 0.25
+
+    def test_no_time_is_lost_on_evaluations(self, calibrated_on):
+        device = Clockwork(0.1, 0.001, 0.01)
+        calibrated_on(device)
+        evaluations = [-(-iterations // every) for iterations, every in device.trained]
+        assert max(evaluations) <= calibration.EVALUATIONS + 1
 
     def test_a_slow_device_is_asked_once(self, calibrated_on):
         device = Clockwork(17.0, 20.0, 0.01)
@@ -222,6 +246,22 @@ def test_the_report_adds_up(small, size):
     assert "1: 24 h, 2: 12.0 h, 4: 6.0 h" in text
     assert "all: 2.0 h" in text
     assert "memory of a job: 0.60 GB of main memory" in text
+
+
+def test_the_report_says_what_its_times_have_in_them(small, size):
+    plan = replace(plan_with(small, size, [10.0] * 24), start=4.0, spread=0.071)
+    text = report(plan, "cpu", {"main": 600_000_000})
+    assert "of these, 4.0 s are the start of each of 24 jobs" in text
+    assert "± 8 %, the spread of repeated timings just now; other load" in text
+    assert max(map(len, text.splitlines())) <= 120
+    assert "its spread is not known" in report(replace(plan, spread=None), "cpu", {"main": 600_000_000})
+
+
+def test_errors_of_one_kind_of_job_do_not_cancel_each_other(small):
+    jobs = [Job(*job) for job in small.jobs()]
+    bases, others = jobs[0], jobs[-1]
+    assert _spread_of_all({bases: 1.0, others: 3.0}, {bases: 0.1, others: 0.2}) == pytest.approx(0.175)
+    assert _spread_of_all({bases: 1.0, others: 3.0}, {bases: 0.1, others: None}) is None
 
 
 def test_durations_for_people():
@@ -273,7 +313,7 @@ class TestAgainstSnakemake:
         assert not (tmp_path / "results" / "stores").exists()  # a plan makes nothing
         project.run()
         study = study_of(SMALL_STUDY)
-        size = data_size(study, tmp_path / "results" / "stores" / "glyphs")
+        size = data_size(study, store_of(project, "glyphs"))
         planned = plan_with(study, size, [1.0] * 24).disk()
         folders = {"store": "stores", "networks": "small/networks", "figures": "small/figures"}
         for what, folder in folders.items():

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import asdict, replace
 
 import pytest
@@ -46,7 +47,10 @@ def test_it_is_there_while_the_job_runs_and_says_what_the_job_said_last(path):
         began = read_job_record(path)
         watch(HALF_WAY)
         record = read_job_record(path)
-    assert replace(began, time=0.0) == JOB
+    assert replace(began, time=0.0, peak_mb=None) == JOB
+    assert began.peak_mb > 50
+    assert began.start_seconds is None
+    assert 0 < record.start_seconds < time.clock_gettime(time.CLOCK_BOOTTIME)
     assert (record.outcome, record.iteration, record.seconds_left) == (RUNNING, 9, 2.0)
     assert record.top1 == {"A1B": 0.5, "A3B": None}
     assert record.time >= began.time > 0
@@ -158,3 +162,24 @@ class TestTraining:
             train(recipe, files_in(tmp_path / "watched", "R1B"), None, watched)
         for name in ("R1B.safetensors", "R1B.history.csv"):
             assert (tmp_path / "watched" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
+
+
+class TestDeath:
+    """What a job's next attempt knows of the one before."""
+
+    def test_a_process_that_is_gone_did_not_say_so(self):
+        ended = subprocess.Popen(["true"])
+        ended.wait()
+        record = replace(JOB, process=replace(Process.this(), pid=ended.pid), peak_mb=5321)
+        lower = "running.resident_gb, running.networks_per_job or training.batch_size"
+        assert record.death == (
+            f"the attempt before, process {ended.pid} on {record.process.host}, was killed (SIGKILL); it had 5,321 MB: "
+            f"most often memory had run out; lower {lower}, or give it more memory"
+        )
+
+    def test_on_another_node_it_did_not_either(self):
+        assert replace(JOB, process=replace(Process.this(), host="node7")).death
+
+    def test_one_that_lives_or_gave_its_reason_is_no_death(self):
+        assert replace(JOB, process=Process.this()).death is None
+        assert replace(JOB, process=replace(Process.this(), host="node7"), outcome=FAILED).death is None

@@ -8,11 +8,10 @@ import torch
 
 from support import files_in
 from transferability import provenance as provenance_module
-from transferability.files import read_json
+from transferability.files import PROJECT, read_json
 from transferability.hyperparameters import ENGINE_VERSION
 from transferability.provenance import commit_of, provenance
 from transferability.series import train
-from transferability.study import PROJECT
 
 
 def git(folder, *arguments):

@@ -15,25 +15,26 @@ import yaml
 from PIL import Image
 
 from test_accuracies import metrics
+from transferability.accuracies import BALANCED, read_accuracies
 from transferability.answers import headline
 from transferability.figure_style import figure_style
-from transferability.files import read_json, write_csv, write_json
+from transferability.files import PROJECT, read_json, write_csv, write_json
 from transferability.hyperparameters import ENGINE_VERSION
+from transferability.metrics import read_metrics
+from transferability.pages import TEXTS, caption, picture_source
 from transferability.pictures import PICTURES
 from transferability.report import (
     FIGURE_TITLES,
-    TEXTS,
     ReportFiles,
-    caption,
     page_of,
-    picture_source,
     report,
 )
 from transferability.report_tables import sheet_of, table_views
-from transferability.runs import hours_by_device, jobs, makers, read_metrics
+from transferability.runs import hours_by_device, jobs, makers
 from transferability.series import HISTORY_COLUMNS, NetworkFiles
 from transferability.so_far import current_networks, drawn_so_far
-from transferability.study import PROJECT, read_study
+from transferability.study import read_study
+from transferability.words import duration
 
 DEFAULT = yaml.safe_load((PROJECT / "config.yaml").read_text())
 TOP1 = {"base": 0.8, "selffer": 0.79, "transfer": 0.7, "random": 0.4, "selffer+": 0.82, "transfer+": 0.83}
@@ -141,7 +142,7 @@ def unfolded(text):
 
 def test_it_says_what_the_headline_says(complete):
     page, html = complete.page(), unescape(unfolded(complete.html()))
-    accuracies = pd.read_csv(complete.folder / "so_far" / "accuracies.csv")
+    accuracies = read_accuracies(complete.folder / "so_far" / "accuracies.csv")
     lines = headline(accuracies, "top1_final", 0.02).splitlines()
     for answer in page.answers:
         assert f"<h3>{answer['halves']}</h3>" in html
@@ -155,8 +156,76 @@ def test_it_says_what_the_headline_says(complete):
 def test_the_layers_that_can_be_reused_are_marked(complete):
     """Frozen transfer loses 11 points at n = 1, fine-tuned transfer gains 2 there and loses 4 at n = 7."""
     for answer in complete.page().answers:
-        marked = {reuse["way"]: sum(yes for _, yes in reuse["layers"]) for reuse in answer["reuse"]}
-        assert marked == {"frozen": 0, "fine-tuned": 1}
+        marked = {reuse["way"]: [verdict for _, verdict in reuse["layers"]] for reuse in answer["reuse"]}
+        untried = ["untried"] * 5  # the study has n = 1 and 7
+        assert marked == {"frozen": ["no", *untried, "no"], "fine-tuned": ["yes", *untried, "no"]}
+
+
+def test_depths_that_were_not_tried_are_told_and_not_drawn_as_failed(tmp_path):
+    study = MadeUp(tmp_path, networks=DEFAULT["networks"] | {"depths": [7]})
+    html = unfolded(study.html())
+    assert html.count('<li class="untried">conv1</li>') == 2 * len(study.study.splits)
+    assert "Layers in dashes: not tried." in html
+    assert "no layer of n = 7 tried" in html
+    assert "<dt>depths n tried</dt><dd>7</dd>" in html
+
+
+def without_captions(html):
+    return re.sub(
+        r"<figcaption>.*?</figcaption>|<div class=.about.>.*?</div>|<pre>.*?</pre>", "", html, flags=re.DOTALL
+    )
+
+
+def test_nothing_is_said_of_treatments_that_were_not_asked_for(tmp_path):
+    """Of one split and of selffer networks alone, frozen."""
+    networks = {"depths": [3], "treatments": ["selffer"]}
+    study = MadeUp(tmp_path, networks=DEFAULT["networks"] | networks)
+    page, html = study.page(), without_captions(study.html())
+    assert {sheet.name for sheet in page.tables} == {"effects", "summary", "accuracies"}
+    assert [picture.title for picture in page.figures] == [FIGURE_TITLES["figure2"], FIGURE_TITLES["effects"]]
+    words = re.sub(r'"data:[^"]*"', "", html)
+    for word in ("AnB", "BnB⁺", "transfer+", "RnB", "other half's", "fine-tuned", "points lost", "specific"):
+        assert word not in words, word
+
+
+def test_counts_of_one_are_singular_and_short_times_have_seconds(tmp_path):
+    networks = {"depths": [3], "treatments": ["selffer"]}
+    study = MadeUp(tmp_path, networks=DEFAULT["networks"] | networks)
+    html = unfolded(study.html())
+    count = len(study.metrics)
+    assert "<dt>seeds</dt><dd>1 (seed 0)</dd>" in html
+    assert f"<dd>{duration(36 * count)} on cpu (made up)</dd>" in html
+    next(path for (_, _, name), path in study.metrics.items() if name == "A3A").unlink()
+    assert f"1 of {count} networks is <a" in unfolded(study.html())
+
+
+@pytest.mark.parametrize(("chance", "told"), [(0.24, True), (0.05, False)])
+def test_classes_of_very_unequal_size_are_told(made_up, chance, told):
+    key = ("random0", 0, "baseB")
+    write_json(made_up.metrics[key], read_json(made_up.metrics[key]) | {"chance": chance})
+    words = (
+        "the commonest of the 32 classes of half B of random0 has 24 % of its validation images: top-1 rewards naming "
+        "it; balanced accuracy, of which naming it alone gives 3.1 %, does not"
+    )
+    assert (words in unfolded(made_up.html())) == told
+    assert ("classes of unequal size" in made_up.html()) == told
+
+
+def test_balanced_accuracy_stands_beside_top_1(made_up):
+    for path in made_up.metrics.values():
+        write_json(path, read_json(path) | dict.fromkeys(BALANCED, 0.123))
+    sheet = next(sheet for sheet in made_up.page().tables if sheet.name == "accuracies")
+    assert {row[sheet.headings.index("balanced, %")].text for row in sheet.rows} == {"12.3"}
+
+
+def test_a_statistic_that_some_networks_lack_is_refused_by_name(tmp_path):
+    study = MadeUp(tmp_path, figures=DEFAULT["figures"] | {"statistic": "balanced_final"})
+    for (_, _, name), path in study.metrics.items():
+        if name != "A7B":
+            write_json(path, read_json(path) | dict.fromkeys(BALANCED, 0.123))
+    message = "figures.statistic: is balanced_final, which A7B of letters_symbols, seed 0; A7B of random0, seed 0 lack"
+    with pytest.raises(ValueError, match=message):
+        study.page()
 
 
 class Addresses(HTMLParser):
@@ -207,7 +276,7 @@ def test_the_same_study_gives_the_same_page(complete):
 def test_all_networks_there_and_none_flagged(complete):
     page, html = complete.page(), unfolded(complete.html())
     assert page.missing == []
-    assert page.warning == ""
+    assert page.warnings == []
     assert "<b>glyphs</b>" in html
     assert f"All {len(complete.metrics)} networks of the study are there." in html
     assert "No base network that is there is at chance." in html
@@ -309,9 +378,9 @@ def test_bases_at_chance_are_told_at_the_top(made_up):
         if network.name == "baseA":
             made_up.write("random0", 0, network, 1 / 32)
     page, html = made_up.page(), unfolded(made_up.html())
-    assert page.warning.startswith("at chance: baseA of random0, seed 0")
+    assert page.warnings[0].startswith("at chance: baseA of random0, seed 0")
     assert html.index('class="problem"') < html.index('id="answer"')
-    assert page.flagged > 10
+    assert re.match(r"[1-9]\d networks are flagged", page.flags)
 
 
 def test_names_of_classes_are_text_and_nothing_else(complete):

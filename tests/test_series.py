@@ -1,5 +1,6 @@
 """The series engine: what is copied and frozen, independence of siblings, and going on after an interruption."""
 
+import csv
 import json
 import os
 import random
@@ -10,6 +11,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -17,12 +19,14 @@ from torch import nn
 
 from support import dying_after, files_in, train_until_it_dies
 from transferability import networks, series
+from transferability.accuracies import BALANCED
 from transferability.architectures.mini_caffenet import mini_caffenet
-from transferability.checkpoints import CheckpointError
+from transferability.checkpoints import CheckpointError, read_about, save_checkpoint
 from transferability.interruption import Interrupted
 from transferability.layers import Architecture, he_normal
 from transferability.names import LAYER_NAMES, Network
-from transferability.series import NetworkFiles, Recipe, Running, TrainingError, accuracies_of, train
+from transferability.scores import accuracies_of, balanced_accuracy
+from transferability.series import NetworkFiles, Recipe, Running, TrainingError, evaluate, train
 from transferability.splits import whole_split
 
 DEPTHS = (1, 3, 7)
@@ -420,12 +424,117 @@ class TestProtocol:
         assert not list(tmp_path.glob("*.safetensors"))
 
     def test_statistics_of_a_history(self):
-        history = [{"validation_top1": i / 100, "validation_top5": 0.5} for i in (*range(20), 3)]
+        history = [
+            {"validation_top1": i / 100, "validation_top5": 0.5, "validation_balanced": i / 200}
+            for i in (*range(20), 3)
+        ]
         result = accuracies_of(history)
         assert result["top1_final"] == 0.03
         assert result["top1_best"] == 0.19
         assert result["top1_mean_best10"] == pytest.approx(sum(range(10, 20)) / 1000)
         assert result["top5_mean_best10"] == 0.5
+        assert result["balanced_mean_best10"] == pytest.approx(sum(range(10, 20)) / 2000)
+
+    def test_a_history_that_lacks_an_accuracy_somewhere_has_no_best_of_it(self):
+        history = [{"validation_top1": 0.5, "validation_top5": 0.5}] * 2
+        assert [accuracies_of(history)[name] for name in BALANCED] == [None] * 3
+        history = [*history, {"validation_top1": 0.5, "validation_top5": 0.5, "validation_balanced": 0.4}]
+        assert [accuracies_of(history)[name] for name in BALANCED] == [0.4, None, None]
+
+    def test_a_state_from_before_balanced_accuracy_goes_on_with_a_gap(self, recipe, running, tmp_path):
+        class Earlier(dying_after(13)):
+            def save(self, state):
+                history = [dict(list(row.items())[:6]) for row in state.progress["history"]]
+                super().save(replace(state, progress=state.progress | {"history": history}))
+
+        undisturbed, files = files_in(tmp_path / "undisturbed", "baseA"), files_in(tmp_path, "baseA")
+        train(recipe, undisturbed, None, replace(running, states=tmp_path / "other states"))
+        train_dying_and_again(Earlier, recipe, files, None, running)
+        (there,), (whole,) = files.values(), undisturbed.values()
+        assert there.checkpoint.read_bytes() == whole.checkpoint.read_bytes()
+        rows, complete = (list(csv.DictReader(one.history.open())) for one in (there, whole))
+        assert [row["validation_balanced"] == "" for row in rows] == [True, True, False, False]
+        for row, expected in zip(rows, complete, strict=True):
+            assert row | {"validation_balanced": ""} == expected | {"validation_balanced": ""}
+        metrics, expected = (json.loads(one.metrics.read_text()) for one in (there, whole))
+        assert metrics["balanced_best"] is None
+        assert {k: metrics[k] for k in ("balanced_final", "identity")} == {
+            k: expected[k] for k in ("balanced_final", "identity")
+        }
+
+    @pytest.mark.parametrize("counts", [(5, 5, 5), (1, 30, 4), (7, 0, 2)])
+    def test_balanced_accuracy_is_the_mean_of_the_classes_own(self, counts):
+        targets = np.repeat(np.arange(3), counts)
+        right = np.random.default_rng(0).random(len(targets)) < 0.4
+        of_classes = [right[targets == i].mean() for i in range(3) if counts[i]]
+        assert balanced_accuracy(right, targets) == pytest.approx(sum(of_classes) / len(of_classes))
+        if len(set(counts)) == 1:
+            assert balanced_accuracy(right, targets) == pytest.approx(right.mean())
+
+    def test_recorded_balanced_accuracy_is_that_of_the_checkpoint(self, recipe, running, tmp_path):
+        """On classes of 5, 5 and 1 validation images, the others of the last having become another half's."""
+        store, classes = recipe.store, recipe.split.halves["B"]
+        positions = np.arange(store.training_count, len(store.labels))
+        labels = store.labels.copy()
+        labels[positions[labels[positions] == classes[0]][1:]] = recipe.split.halves["A"][0]
+        recipe = replace(recipe, store=replace(store, labels=labels))
+        train(recipe, files_in(tmp_path, "baseB"), None, running)
+        weights = load_file(tmp_path / "baseB.safetensors")
+        network = mini_caffenet((16, 16, 1), len(classes))
+        network.load_state_dict(weights)
+        network.eval()
+        of_classes = []
+        for target, of_class in enumerate(classes):
+            images = store.images[positions[labels[positions] == of_class]]
+            batch = torch.from_numpy((images.astype("float32") - store.mean_image(classes)) / 64.0)
+            of_classes.append((network(batch.permute(0, 3, 1, 2)).argmax(1) == target).double().mean().item())
+        metrics = json.loads((tmp_path / "baseB.metrics.json").read_text())
+        assert metrics["balanced_final"] == pytest.approx(np.mean(of_classes))
+        assert metrics["balanced_final"] == evaluate(recipe, Network.parse("baseB"), weights, "cpu").balanced
+        assert metrics["chance"] == pytest.approx(5 / 11)
+
+    @pytest.mark.parametrize("stop_after", [3, None])
+    def test_a_large_loss_that_training_brings_down_is_no_explosion(self, stop_after, recipe, running, bases, tmp_path):
+        """The copied layers' features are so large that the first losses are beyond the limit on average."""
+        large, slow = with_large_features(bases, tmp_path, 1e3), at_rate(recipe, 3e-6)
+        files = files_in(tmp_path, "A7B")
+        if stop_after:
+            train_until_it_dies(dying_after(stop_after), slow, files, large, running)
+        train(slow, files, large, running)
+        rows = list(csv.DictReader((tmp_path / "A7B.history.csv").open()))
+        assert float(rows[0]["training_loss"]) > series.EXPLOSION * np.log(3) > float(rows[-1]["validation_loss"])
+
+    @pytest.mark.parametrize(
+        ("factor", "rate", "where"),
+        [
+            (1e3, 0.005, r"236\.\d+ at iteration 1, before any update"),
+            (1e3, 3e-5, r"[\d.]+ at iteration 11 and was 236\.\d+ before the first update"),
+        ],
+    )
+    def test_of_a_loss_that_was_too_large_at_first_the_base_is_named_with_its_rate(
+        self, factor, rate, where, recipe, running, bases, tmp_path
+    ):
+        large = with_large_features(bases, tmp_path, factor)
+        message = (
+            rf"A7B: the loss is {where}: the features of baseA's layers are too large; "
+            rf"lower the learning rate of base networks \(0\.02\), or its own \({rate:g}\)"
+        )
+        with pytest.raises(TrainingError, match=message):
+            train(at_rate(recipe, rate), files_in(tmp_path, "A7B"), large, running)
+
+
+def with_large_features(bases, folder, factor):
+    """A copy of baseA whose fc7 gives features so many times larger."""
+    path = folder / "large" / "baseA.safetensors"
+    path.parent.mkdir()
+    weights = load_file(bases / "baseA.safetensors")
+    large = {key: tensor * factor if key.startswith("fc7") else tensor for key, tensor in weights.items()}
+    save_checkpoint(path, large, read_about(bases / "baseA.safetensors"))
+    return path
+
+
+def at_rate(recipe, rate):
+    return replace(recipe, hyperparameters=replace(recipe.hyperparameters, learning_rate=rate))
 
 
 @pytest.fixture

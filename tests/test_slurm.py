@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from slurm_cluster import SlurmCluster, job_processes, slurm, why_not
-from test_workflow import Project, kill_started, text_of, wait_for
+from test_workflow import Project, kill_started, merged, text_of, wait_for
+from transferability.slurm import queue_of
 
 ON_CLUSTER = (
     # The cluster counts GPUs that are not there: jobs compute on the CPU, and ask for one all the same.
@@ -28,6 +29,7 @@ STUDY = {
     "training": {"iterations": 1000, "batch_size": 16, "evaluate_every": 250, "learning_rate": 0.005},
     "running": {"device": "cpu", "store_threads": 1, "resident_gb": 0.01, "state_seconds": 0.2},
 }
+LAST_WORDS = "killed (SIGKILL)"
 ACCURACIES = "results/small/accuracies.csv"
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
@@ -143,6 +145,8 @@ def battered(cluster, here, tmp_path_factory):
         training = caught(project, job)
         fault(training)
         wait_for_end(training)
+        if fault is kill:
+            wait_for(lambda job=job: LAST_WORDS in log_of(project, job))
         logs[job].append(log_of(project, job))
     wait_for(lambda: "done in" in log_of(project, "baseA"))
     training = caught(project, SERIES)  # which starts now, whenever the other base was done
@@ -193,6 +197,17 @@ class TestEveryFault:
         assert "stopped" not in logs["baseB"][0]
         assert went_on_from(logs["baseB"][1]) > 0
 
+    def test_killed_its_log_says_so_and_the_next_one_too(self, battered):
+        _, logs = battered
+        for log in logs["baseB"][:2]:
+            assert LAST_WORDS in log
+            assert "lower running.resident_gb, running.networks_per_job or training.batch_size" in log
+        assert "the attempt before, process" in logs["baseB"][1]
+
+    def test_one_that_could_say_why_it_ended_was_not_killed(self, battered):
+        _, logs = battered
+        assert LAST_WORDS not in logs["baseA"][0] + logs["baseA"][1]
+
     def test_on_a_node_set_down_it_goes_on_where_it_was_on_another(self, battered):
         _, logs = battered
         assert went_on_from(logs[SERIES][1]) == stopped_after(logs[SERIES][0]) > 0
@@ -227,3 +242,20 @@ def test_a_study_on_the_cluster_is_the_same_to_the_bit(cluster, here, tmp_path):
     assert len(seen) > 2
     assert all(re.fullmatch(r"\d", gpus) for gpus in seen.values()), "each job sees one GPU"
     same_results(here, there)
+
+
+def test_a_store_asks_for_what_the_nodes_have_and_status_says_why_jobs_wait(cluster, tmp_path):
+    """The nodes have two cores each."""
+    project = project_in(tmp_path)
+    project.configure(merged(STUDY, {"running": {"store_threads": 16}}))
+    process = project.start(*ON_CLUSTER, "results/small/splits/random0.json")
+    submitted = wait_for(lambda: [job for job in queue_of(tmp_path).jobs if job.rule == "store"])
+    assert submitted[0].cores == 2
+    assert process.wait(120) == 0
+
+    slurm("sbatch", "--chdir", str(tmp_path), "--cpus-per-task=16", "--comment=rule_store", "--wrap=true")
+    wait_for(lambda: any(job.reason == "PartitionConfig" for job in queue_of(tmp_path).pending))
+    text = " ".join(project.run("status").split())
+    assert "store (SLURM job" in text
+    assert "PartitionConfig: asks for 16 cores, partition gpu has nodes of 2: set running.store_threads" in text
+    slurm("scancel", "--user", "root")

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transferability.groups import GroupsError, grouped, read_groups
+from transferability.source import ImageClass, Sample
 from transferability.splits import (
     SplitError,
     class_lines,
@@ -20,7 +21,7 @@ from transferability.splits import (
     split_from_json,
     split_to_json,
 )
-from transferability.store import ImageClass, Sample, open_store
+from transferability.store import open_store
 
 IMAGENET = Path(__file__).parents[1] / "resources" / "imagenet" / "classes.csv"
 

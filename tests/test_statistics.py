@@ -1,16 +1,16 @@
-import math
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from test_accuracies import PUBLISHED
 from transferability.accuracies import beside_bases, read_published
 from transferability.answers import headline
 from transferability.names import LAYER_NAMES, Network
 from transferability.statistics import (
-    STUDENT_T,
     _interval,
     compare,
     deepest_within,
@@ -36,8 +36,8 @@ def published():
     return read_published(PUBLISHED)
 
 
-def frame(*rows):
-    """Rows of (split, seed, network, accuracy)."""
+def frame(*rows, **facts):
+    """Rows of (split, seed, network, accuracy), and facts that all have."""
     records = []
     for split, seed, name, accuracy in rows:
         network = Network.parse(name)
@@ -52,6 +52,7 @@ def frame(*rows):
                 "top1_final": accuracy,
                 "top1_best": accuracy,
                 "top1_mean_best10": accuracy,
+                **facts,
             }
         )
     return beside_bases(pd.DataFrame(records))
@@ -93,7 +94,11 @@ def test_pairs_are_of_the_same_split_seed_target_and_depth():
     assert to_selffer["difference"].tolist() == pytest.approx([0.1])
 
 
-def study(splits, seeds, effect):
+def study(splits, seeds, effect, **facts):
+    return frame(*study_rows(splits, seeds, effect), **facts)
+
+
+def study_rows(splits, seeds, effect):
     rows = []
     for split in range(splits):
         for seed in range(seeds):
@@ -103,7 +108,7 @@ def study(splits, seeds, effect):
                 for a, b in ("AB", "BA")
                 for n in (1, 7)
             ]
-    return frame(*rows)
+    return rows
 
 
 def effects_of(data, name="total loss"):
@@ -118,7 +123,7 @@ def test_effects_and_their_intervals():
     assert table["splits"].tolist() == [4, 4]
     for n in (1, 7):
         mean, error = 0.01 * n + noise[:, 0, n].mean(), noise[:, 0, n].std(ddof=1) / 2
-        expected = [mean - 3.182 * error, mean, mean + 3.182 * error]
+        expected = [mean - 3.182446 * error, mean, mean + 3.182446 * error]
         assert table.loc[n, ["low", "mean", "high"]].tolist() == pytest.approx(expected)
 
 
@@ -135,15 +140,12 @@ def test_the_interval_holds_the_true_mean_in_95_of_100_studies(splits):
     assert 0.93 < np.mean(held) < 0.97
 
 
-def test_students_t_is_that_of_its_density():
-    """Integrated from 0 by Simpson's rule, the density holds 47.5 % up to each of them."""
-    for freedom, t in enumerate(STUDENT_T, start=1):
-        x = np.linspace(0, t, 2001)
-        scale = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(freedom * math.pi)
-        density = scale * (1 + x**2 / freedom) ** (-(freedom + 1) / 2)
-        weights = np.where(np.arange(2001) % 2, 4, 2)
-        weights[[0, -1]] = 1
-        assert (density * weights).sum() * t / 6000 == pytest.approx(0.475, abs=1e-4)
+@pytest.mark.parametrize("splits", [2, 4, 40])
+def test_the_interval_of_splits_with_a_pair_each_is_scipys(splits):
+    differences = np.random.default_rng(splits).normal(0.01, 0.02, splits)
+    pairs = pd.DataFrame({"split": range(splits), "seed": 0, "difference": differences})
+    expected = stats.t.interval(0.95, splits - 1, differences.mean(), stats.sem(differences))
+    assert _interval(pairs) == pytest.approx(expected)
 
 
 def test_seeds_alone_give_an_interval_too():
@@ -187,7 +189,7 @@ def test_layers_are_reusable_for_certain_where_the_whole_interval_is_on_one_side
     """Losses at n = 1 and 7 are 0 and 6 points on average; the interval is 3.182 standard errors wide to each side."""
     data = study(4, 1, lambda split, _seed, n: 0.01 * (n - 1) + 0.001 * (split - 1.5))
     assert verdicts(reusable(data, STATISTIC, 0.02)) == [(1, "conv1", "within", True), (7, "fc7", "beyond", True)]
-    half = 3.182 * np.std([0, 0.001, 0.002, 0.003], ddof=1) / 2
+    half = 3.182446 * np.std([0, 0.001, 0.002, 0.003], ddof=1) / 2
     for tolerated, certain in ((0.99 * half, False), (1.01 * half, True)):
         assert verdicts(reusable(data, STATISTIC, tolerated))[0] == (1, "conv1", "within", certain)
     for tolerated, certain in ((0.06 - 0.99 * half, False), (0.06 - 1.01 * half, True)):
@@ -224,6 +226,96 @@ def test_the_headline_says_up_to_where_layers_can_be_copied(published):
         "at most 2 points lost, fine-tuned: up to layer 7 (fc7), by the mean; none by the 95 % interval",
         "at most 2 points lost, frozen: up to layer 2 (conv2), by the mean of one split and seed",
     ]
+
+
+GUESSED = {"classes": 32, "validation_images": 1600, "chance": 1 / 32}
+# A split whose baseA has learned nothing.
+DEAD = [
+    ("random7", 0, name, accuracy)
+    for name, accuracy in {"baseA": 0.03, "baseB": 0.8, "A1B": 0.1, "B1A": 0.6, "A7B": 0.1, "B7A": 0.6}.items()
+]
+
+
+NUMBERS = ("difference", "mean", "low", "high", "loss", "paired", "drop", "standard_deviation")
+
+
+@pytest.mark.parametrize("make", [summarise, drops, paired_effects, partial(reusable, tolerated_loss=0.02)])
+def test_networks_of_a_base_at_chance_are_in_no_mean_and_are_counted(make):
+    rows = study_rows(3, 1, lambda split, _seed, n: 0.01 * n + 0.001 * split)
+    clean, table = (make(frame(*data, **GUESSED), STATISTIC) for data in (rows, [*rows, *DEAD]))
+    numbers = [column for column in clean if column.startswith(NUMBERS)]
+    alike = table[table["treatment"] != "base"] if make is summarise else table
+    clean = clean[clean["treatment"] != "base"] if make is summarise else clean
+    pd.testing.assert_frame_equal(alike[numbers], clean[numbers])
+    assert (alike["left_out"] == 2).all()
+    assert (clean["left_out"] == 0).all()
+
+
+def test_where_all_bases_are_at_chance_rows_stay_and_say_nothing():
+    data = frame(*DEAD, **GUESSED)
+    reuse, effects = reusable(data, STATISTIC, 0.02), paired_effects(data, STATISTIC)
+    assert reuse[["pairs", "left_out"]].to_numpy().tolist() == [[0, 2], [0, 2]]
+    assert reuse[["loss", "verdict"]].isna().all(axis=None)
+    assert effects["mean"].isna().all()
+    assert "random halves: base 80.0 % (1 base at chance left out)" in headline(data, STATISTIC, 0.02)
+
+
+def test_a_network_at_chance_beside_bases_that_are_not_is_in_its_mean_and_told():
+    data = frame(("random0", 0, "baseB", 0.8), ("random0", 0, "A7B+", 0.03), **GUESSED)
+    summary = summarise(data, STATISTIC).set_index("treatment")
+    assert summary.loc["transfer+", ["networks", "left_out", "at_chance"]].tolist() == [1, 0, 1]
+    assert summary.loc["transfer+", "mean"] == pytest.approx(0.03)
+    assert "A7B+ of random0, seed 0. That may be a finding" in headline(data, STATISTIC, 0.02)
+
+
+def test_no_verdict_is_certain_where_a_base_is_judged_on_too_few_images():
+    few = {"classes": 2, "validation_images": 5, "chance": 0.5}
+    data = study(4, 1, lambda split, _seed, n: 0.01 * (n - 1) + 0.001 * (split - 1.5), **few)
+    table = reusable(data, STATISTIC, 0.02)
+    assert table["verdict"].tolist() == ["within", "beyond"]
+    assert not table["certain"].any()
+
+
+def lines_of(text, words):
+    return [" ".join(line.split()) for line in text.splitlines() if words in line]
+
+
+@pytest.mark.parametrize(
+    ("losses", "words"),
+    [
+        ({7: 0.01}, "up to layer 7 (fc7), of n = 7 tried"),
+        ({7: 0.05}, "no layer of n = 7 tried"),
+        ({3: 0.01, 5: 0.05, 7: 0.01}, "up to layer 3 (conv3), of n = 3, 5, 7 tried (but n = 7 too)"),
+        ({1: 0.05, 2: 0.05, 3: 0.05}, "no layer of n = 1-3 tried"),
+        (dict.fromkeys(range(1, 8), 0.05), "no layer"),
+    ],
+)
+def test_the_headline_speaks_of_depths_that_were_tried_and_of_no_others(losses, words):
+    rows = [("random0", 0, "baseB", 0.8)] + [("random0", 0, f"A{n}B", 0.8 - loss) for n, loss in losses.items()]
+    text = headline(frame(*rows), STATISTIC, 0.02)
+    expected = f"at most 2 points lost, frozen: {words}, by the mean of one split and seed"
+    assert lines_of(text, "points lost") == [expected]
+    assert "fine-tuned" not in text
+    assert "without selffer networks" in text
+
+
+def test_of_selffer_networks_alone_the_headline_says_nothing_of_the_other_half():
+    text = headline(frame(("random0", 0, "baseB", 0.8), ("random0", 0, "B7B", 0.75)), STATISTIC, 0.02)
+    assert lines_of(text, "own frozen") == ["own frozen features, B7B: -5.0"]
+    assert not any(word in text for word in ("other", "transfer", "points lost", "without"))
+
+
+def test_an_empty_table_has_its_columns():
+    data = frame(("random0", 0, "baseB", 0.8), ("random0", 0, "B7B", 0.75))
+    assert list(table1(data, STATISTIC).columns) == list(table1(read_published(PUBLISHED), STATISTIC).columns)
+    assert table1(data, STATISTIC).empty
+    assert drops(data, STATISTIC).empty
+
+
+def test_table_1_names_the_depths_that_its_ranges_have():
+    rows = [("random0", 0, "baseB", 0.8), ("random0", 0, "A1B+", 0.8), ("random0", 0, "A4B+", 0.8)]
+    table = table1(frame(*rows), STATISTIC)
+    assert table[["layers", "depths"]].to_numpy().tolist() == [["1-7", "1, 4"], ["3-7", "4"]]
 
 
 def in_points(values):
@@ -333,7 +425,7 @@ def test_a_split_counts_by_its_pairs_and_its_seeds_are_one_observation():
     table = effects_of(frame(*rows))
     assert table.loc[1, ["pairs", "splits"]].tolist() == [3, 2]
     mean, error = 0.4 / 3, (4 * (1 / 6) ** 2) ** 0.5 / 3
-    expected = [mean - 12.706 * error, mean, mean + 12.706 * error]
+    expected = [mean - 12.706205 * error, mean, mean + 12.706205 * error]
     assert table.loc[1, ["low", "mean", "high"]].tolist() == pytest.approx(expected)
 
 

@@ -14,11 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from test_workflow import Project, _nothing_keeps_running, wait_for  # noqa: F401 - a fixture that is used by being here
+from transferability.config import STAGES
+from transferability.data_sets import image_source
 from transferability.files import write_json
 from transferability.hyperparameters import ENGINE_VERSION
+from transferability.layout import benchmark_file, states_folder
 from transferability.progress import FAILED, RUNNING, STOPPED, SUFFIX, JobRecord, Process, read_job_record
+from transferability.slurm import Queue, QueuedJob
 from transferability.status import DONE, SILENT, WAITING, duration, status_of, status_text
-from transferability.study import STAGES, read_study, states_folder
+from transferability.study import read_study
 
 DEFAULT = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
 NOW = 1_800_000_000.0
@@ -58,11 +62,21 @@ class MadeUp:
         write_json(path, asdict(replace(record, **facts)))
         return path
 
-    def status(self):
-        return status_of(self.study, self.metrics, NOW)
+    def benchmark(self, job, seconds):
+        """What Snakemake writes of a finished job."""
+        path = benchmark_file(self.config, "random0", 0, job)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:12\t560.38\n")
 
-    def text(self):
-        return status_text(self.status(), NOW)
+    def status(self, **more):
+        return status_of(self.study, self.metrics, NOW, **more)
+
+    def text(self, **more):
+        return status_text(self.status(**more), NOW)
+
+
+def unwrapped(made_up, **more):
+    return " ".join(made_up.text(**more).split())
 
 
 HALF_WAY = {
@@ -137,7 +151,8 @@ def test_a_killed_job_is_known_where_it_ran(made_up):
     here = replace(Process.this(), pid=ended.pid)
     made_up.job("baseA", "baseA", process=here, **HALF_WAY)
     assert made_up.status().counts["base"] == {FAILED: 1, WAITING: 1}
-    assert f"    killed: process {ended.pid} is gone from {here.host}\n" in made_up.text()
+    assert f"process {ended.pid} is gone from {here.host}, killed (SIGKILL): most often memory" in unwrapped(made_up)
+    assert "lower running.resident_gb, running.networks_per_job or training.batch_size" in unwrapped(made_up)
 
 
 @pytest.mark.parametrize(("age", "state"), [(-30, RUNNING), (299, RUNNING), (301, SILENT)])
@@ -208,6 +223,78 @@ class TestTimeLeft:
         made_up.finish("baseA", "baseB", "R1A", seconds=10.0)
         made_up.job("R1B", "R1B", outcome=STOPPED, **HALF_WAY)
         assert made_up.status().work_left == 5
+
+
+class TestStarts:
+    """The start and end of a job take longer than a short training."""
+
+    @pytest.fixture
+    def made_up(self, tmp_path):
+        return MadeUp(tmp_path, networks=DEFAULT["networks"] | {"treatments": ["random"], "depths": [1, 2]})
+
+    def test_they_are_what_finished_jobs_took_besides_training(self, made_up):
+        made_up.finish("baseA", "baseB", seconds=10.0)
+        made_up.benchmark("baseA", 14.0)
+        made_up.benchmark("baseB", 18.0)
+        made_up.job(
+            "R1-2A", "R1A", "R2A", process=FAR_AWAY, **HALF_WAY | {"seconds_left": 20.0, "images_per_second": 3200.0}
+        )
+        status = made_up.status()
+        assert (status.starts_left, status.start_seconds, status.work_left) == (1, 6.0, 40.0)
+        assert status.time_left == 46.0
+        assert (
+            "left: about 40 s of training, and 6 s for the start and end of 1 job; 46 s with 1 job at a time; then come"
+            in unwrapped(made_up)
+        )
+
+    def test_jobs_of_several_attempts_tell_nothing(self, made_up):
+        made_up.finish("baseA", seconds=10.0)
+        made_up.benchmark("baseA", 7.0)
+        assert made_up.status().start_seconds is None
+        assert "and the start of 3 jobs, of which nothing is known yet" in unwrapped(made_up)
+
+    def test_before_any_has_finished_those_that_train_tell(self, made_up):
+        made_up.job("baseA", "baseA", process=FAR_AWAY, start_seconds=5.0, **HALF_WAY)
+        made_up.job("baseB", "baseB", process=FAR_AWAY)
+        status = made_up.status()
+        assert (status.starts_left, status.start_seconds) == (3, 5.0)
+
+    def test_a_finished_study_starts_nothing(self, made_up):
+        made_up.finish(*(name for *_, name in made_up.metrics))
+        assert made_up.status().starts_left == 0
+
+
+class TestQueue:
+    JOB = QueuedJob("99", "PENDING", "Priority", 2, 4000.0, "gpu", "60:00", "store", "/home/me")
+
+    def test_what_waits_is_told_by_its_reason(self, made_up):
+        jobs = [replace(self.JOB, number=str(number), rule=f"train {number}") for number in range(40)]
+        text = unwrapped(made_up, queue=Queue([*jobs, replace(self.JOB, reason="JobHeldUser")]))
+        assert "waiting in SLURM's queue train 0 (SLURM job 0) and 39 more Priority: others are ahead" in text
+        assert "store (SLURM job 99) JobHeldUser: held" in text
+
+    @pytest.mark.parametrize(
+        ("state", "reason"),
+        [
+            ("OUT_OF_MEMORY", "SLURM ended job 99 for want of memory: lower running.resident_gb"),
+            ("NODE_FAIL", "SLURM job 99 has ended without a word: NODE_FAIL"),
+        ],
+    )
+    def test_what_slurm_has_ended_has_failed(self, made_up, state, reason):
+        made_up.job("baseA", "baseA", process=FAR_AWAY, **HALF_WAY)
+        queue = Queue([replace(self.JOB, state=state)])
+        assert made_up.status(queue=queue).counts["base"] == {FAILED: 1, WAITING: 1}
+        assert reason in unwrapped(made_up, queue=queue)
+        assert made_up.status(queue=Queue([replace(self.JOB, state="RUNNING")])).counts["base"][RUNNING] == 1
+
+
+def test_networks_of_a_glyph_set_of_any_name_are_its_own(tmp_path):
+    """The identity is that of the data set's name in the config, which its store bears."""
+    settings = DEFAULT["datasets"]["glyphs"]
+    made_up = MadeUp(tmp_path, dataset="letters", datasets={"letters": settings})
+    with image_source(made_up.study.config["dataset"], made_up.study.store_settings) as source:
+        made_up.finish("baseA", data_set=source.name)
+    assert made_up.status().counts["base"] == {DONE: 1, WAITING: 1}
 
 
 @pytest.mark.parametrize("begun", [0, 40, 400])
@@ -337,7 +424,7 @@ class TestAsItRuns:
         text = project.run("status")
         assert row(text, "base") == (0, 0, 2, 2, 4)
         for pid in pids:
-            assert f"killed: process {pid} is gone" in text
+            assert f"process {pid} is gone" in text
         assert contents_and_times(project) == before
         output = project.run(*targets(project))
         assert "going on from iteration" in output

@@ -126,7 +126,8 @@ def test_validation_sees_the_centre_unmirrored_in_file_order(store):
 
 
 def test_images_of_colour_keep_their_channels(store):
-    colour = np.concatenate([store.images, 255 - store.images, store.images // 2], axis=-1)
+    images = store.images[:]
+    colour = np.concatenate([images, 255 - images, images // 2], axis=-1)
     labels = store.labels[store.training]
     sums = [colour[store.training][labels == label].sum(axis=0) for label in range(len(store.classes))]
     coloured = replace(store, images=colour, class_sums=np.array(sums, dtype=np.uint32))

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from snakemake.utils import update_config
 
 from transferability.colours import require_colours
+from transferability.config import EMBEDDED_GROUPS
 from transferability.glyphs import LETTER, SYMBOL
 from transferability.names import TREATMENTS
-from transferability.study import EMBEDDED_GROUPS, SCHEMA, ConfigError, read_study
+from transferability.schema import SCHEMA, ConfigError
+from transferability.study import read_study
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -40,8 +42,8 @@ def changed(path, value):
         ("training.base.epochs", 1, "training.base.epochs: unknown key; known here: iterations, batch_size"),
         ("treatments", [], "treatments: unknown key"),
         ("seeds", KeyError, "top level: seeds is missing"),
-        ("training.iterations", "many", "training.iterations: is 'many'; it must be of type integer"),
-        ("training.weight_decay", "5e-4", "of type number; write it as 0.0005 or with a point and a sign"),
+        ("training.iterations", "many", "training.iterations: is 'many'; it must be an integer"),
+        ("training.weight_decay", "5e-4", "it must be a number; write it as 0.0005"),
         ("training.iterations", 0, "training.iterations: is 0; it must be at least 1"),
         ("training.momentum", 1, "training.momentum: is 1; it must be less than 1"),
         ("training.schedule", "cosin", "must be one of step, cosine, constant; did you mean cosine?"),
@@ -71,7 +73,7 @@ def changed(path, value):
         ("datasets.glyphs.sise", 3, "datasets.glyphs.sise: unknown key; did you mean size?"),
         ("datasets.glyphs.size", 3, "datasets.glyphs.size: is 3; it must be at least 12"),
         ("running.device", "gpu", "running.device: is 'gpu'; it must be one of auto, cpu, cuda"),
-        ("running.networks_per_job", 7.0, "running.networks_per_job: is 7.0; it must be of type integer"),
+        ("running.networks_per_job", 7.5, "running.networks_per_job: is 7.5; it must be an integer"),
         ("running.networks_per_job", 0, "running.networks_per_job: is 0; it must be at least 1"),
         ("figures.statistic", "top1", "figures.statistic: is 'top1'; it must be one of top1_final"),
         ("networks.preserve", [7], "networks.preserve[0]: is 7; it must be at most 6"),
@@ -79,21 +81,29 @@ def changed(path, value):
         ("networks.random_for", "all", "networks.random_for: is 'all'; it must be one of halves, whole"),
         ("preprocessing.mean", "half", "preprocessing.mean: is 'half'; it must be one of own, whole"),
         ("splits", [{"name": "whole", "A": "letter", "B": "symbol"}], "whole is the name of the split of all classes"),
-        ("study", "a/b", "study: 'a/b' does not match"),
-        ("results", "a{b}", "results: is 'a{b}'; it must be a folder's path, without braces"),
+        (
+            "study",
+            "a/b",
+            "which begins with a letter or digit; write it as a_b",
+        ),
+        (
+            "results",
+            "a{b}",
+            "results: is 'a{b}'; it must be a folder's path without braces, which Snakemake fills in, and without $",
+        ),
         (
             "stores",
-            "~/stores",
-            "stores: is '~/stores'; it must be a folder's path, without braces and with ~ written out",
+            "~nobody-here/stores",
+            "stores: is '~nobody-here/stores'; there is no user of that name; write the home folder out",
         ),
-        ("study", "a\n", "study: 'a\\n' does not match"),
+        ("study", "a\n", "study: is 'a\\n'; it must be a name of"),
         ("seeds", [], "seeds: is empty; give at least one"),
         ("splits", ["random4294967296"], "splits: random4294967296 has a seed above 4294967295, the highest there is"),
         ("splits", ["random١"], "splits: 'random١' is not random and a seed"),
         ("splits", [{}], "splits[0]: name and A and B is missing"),
-        ("training.learning_rate", float("nan"), "training.learning_rate: is nan; it must be of type number"),
-        ("training.weight_decay", float("inf"), "training.weight_decay: is inf; it must be of type number"),
-        ("datasets", {1: {}}, "dataset: 'glyphs' is not one of datasets: 1"),
+        ("training.learning_rate", float("nan"), "training.learning_rate: is nan; it must be a number"),
+        ("training.weight_decay", float("inf"), "training.weight_decay: is inf; it must be a number"),
+        ("datasets", {1: {}}, "datasets: the name is 1; it must be text; write it as '1', in quotes"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(path, value, message):
@@ -219,7 +229,7 @@ def grouped_config(tmp_path):
 
 
 def test_a_data_set_with_a_file_of_groups(grouped_config):
-    study = read_study(grouped_config("class,group\ncat,tame\nwolf,wild\n"))
+    study = read_study(grouped_config("class,group\ncat,tame\ndog,tame\nwolf,wild\nlion,wild\n"))
     assert "groups" not in study.store_settings
     assert study.groups_file.name == "groups.csv"
 
@@ -227,11 +237,11 @@ def test_a_data_set_with_a_file_of_groups(grouped_config):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("class,group\ncat,tame\n", "the group 'wild' in A, which the data set lacks; its groups are tame"),
+        ("class,group\ncat,tame\ndog,tame\n", "the group 'wild' in A, which the data set lacks; its groups are tame"),
         ("name,group\ncat,tame\n", "datasets.mine.groups: .*groups.csv: no column class; it takes class and group"),
         ("class,group\ncat,\n", "groups.csv, line 2: group is empty"),
         ("class,group\ncat,tame\ncat,wild\n", "line 3: the class cat is there twice"),
-        ("class,group\ncat,t\udce4me\n", "datasets.mine.groups: .*groups.csv: not a CSV file in UTF-8"),
+        ("class,group\ncat,t\udce4me\n", "datasets.mine.groups: .*groups.csv is not in UTF-8"),
     ],
 )
 def test_a_bad_file_of_groups_is_refused(grouped_config, text, message):
@@ -288,7 +298,7 @@ def test_a_config_is_checked_without_loading_torch_or_pandas():
 
 
 def test_the_groups_of_embedded_data_sets_are_theirs():
-    assert EMBEDDED_GROUPS["glyphs"] == (LETTER, SYMBOL)
+    assert tuple(EMBEDDED_GROUPS["glyphs"]) == (LETTER, SYMBOL)
 
 
 class TestWhatShapesATraining:
@@ -328,6 +338,9 @@ def test_a_colour_that_is_none_is_refused_by_name():
 def test_images_that_are_not_there_are_told(tmp_path):
     config = changed("dataset", "mine")
     config["datasets"]["mine"] = {"kind": "folder", "root": str(tmp_path), "size": 24}
+    for image in ("train/cat/a.png", "train/dog/a.png", "val/cat/b.png", "val/dog/b.png"):
+        (tmp_path / image).parent.mkdir(parents=True)
+        (tmp_path / image).touch()
     config["splits"] = ["random0"]
     read_study(config).require_images()
     config["datasets"]["mine"]["root"] = str(tmp_path / "gone")

@@ -20,8 +20,11 @@ from torchvision.datasets import CIFAR10, CIFAR100, FashionMNIST
 from transferability.data_sets import image_source
 from transferability.files import lock_file
 from transferability.groups import read_groups
-from transferability.store import StoreError, build_store, open_store
-from transferability.study import ConfigError, read_study
+from transferability.schema import ConfigError
+from transferability.source import StoreError
+from transferability.store import open_store
+from transferability.store_building import build_store
+from transferability.study import read_study
 from transferability.torchvision_sets import FASHION_MNIST_MD5, torchvision_set
 
 ROOT = Path(__file__).parents[1]
@@ -125,7 +128,7 @@ def cifar(tmp_path, monkeypatch, served):
 
 def assert_true_names(source, official_names, folder):
     """Each image shows its official label; the store must say the name that belongs to it."""
-    build_store(source, folder)
+    build_store(source, folder, duplicates="allow")
     store = open_store(folder)
     names = [store.classes[label].name for label in store.labels]
     assert names == [official_names[image.flat[0] // 10] for image in store.images]

@@ -13,12 +13,13 @@ from support import files_in
 from transferability import statistics, verification
 from transferability.accuracies import collect, read_accuracies
 from transferability.checkpoints import read_about, save_checkpoint
+from transferability.config import STAGES
 from transferability.figure_style import save
 from transferability.files import read_json, write_json, write_table, write_text
 from transferability.precision import PRECISIONS
 from transferability.series import Recipe, Running, train
 from transferability.splits import split_to_json
-from transferability.study import STAGES, SplitPlan, Study
+from transferability.study import SplitPlan, Study
 from transferability.verification import Finding, Outputs, failures, report, spread, verify_study
 
 NAMES = ("baseA", "baseB", "A3B", "A3B+", "R3B")
@@ -111,7 +112,8 @@ def test_a_finished_study_passes(untouched):
 
 def test_a_changed_pixel_is_noticed(study):
     flip(study["store/images.npy"], -1)
-    assert study.wrong()["store"] == "its files are not those of its checksum; build the store again"
+    found = study.wrong()["store"]
+    assert "images.npy: damaged (image 101, validation 29, is not what was written); delete" in found
 
 
 def test_a_store_that_cannot_be_opened_is_noticed(study):

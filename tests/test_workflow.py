@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 
 from transferability.checkpoints import read_about
 from transferability.names import LAYER_NAMES, Network
+from transferability.store import checksum, open_store
 
 ROOT = Path(__file__).parents[1]
 SMALL = {
@@ -116,6 +117,12 @@ class Project:
 
     def contents(self) -> dict[str, bytes]:
         return {name: path.read_bytes() for name, path in self.networks().items()}
+
+
+def store_of(project: Project, data_set: str) -> Path:
+    """The one store of a data set."""
+    (folder,) = (project.folder / "results" / "stores").glob(f"{data_set}-*")
+    return folder
 
 
 def merged(one: dict, other: dict) -> dict:
@@ -219,7 +226,7 @@ class TestAFinishedStudy:
         assert (about["network"], about["split"], about["seed"]) == ("A4B+", "letters_symbols", 0)
         assert len(about["classes"]) == 6
         assert about["hyperparameters"]["iterations"] == 12
-        manifest = json.loads((finished.folder / "results" / "stores" / "glyphs" / "manifest.json").read_text())
+        manifest = json.loads(store_of(finished, "glyphs").joinpath("manifest.json").read_text())
         assert about["store_checksum"] == manifest["checksum"]
 
     def test_halves_share_no_class_and_groups_are_kept_apart(self, finished):
@@ -252,7 +259,8 @@ class TestAFinishedStudy:
 def test_what_others_wait_for_is_trained_first_and_then_what_takes_longest(tmp_path):
     priorities = dict.fromkeys(("train_base", "train_fine_tuned_n1_to_7", "train_frozen_n1_to_7"), 0)
     for rule, details in Project(tmp_path).planned():
-        if priority := re.search(r"^    priority: (\d+)$", details, re.MULTILINE):
+        priority = re.search(r"^    priority: (\d+)$", details, re.MULTILINE)
+        if priority and rule in priorities:
             priorities[rule] = int(priority[1])
     assert sorted(priorities, key=priorities.get, reverse=True) == list(priorities)
     assert len(set(priorities.values())) == 3
@@ -474,7 +482,7 @@ class TestAStudyOfOnesOwnImages:
         assert names == {f"even_odd/{name}" for name in of_halves} | {f"whole/{name}" for name in of_whole}
 
     def test_a_wrong_root_is_refused_before_the_store_is_touched(self, own):
-        store = own.folder / "results" / "stores" / "photos"
+        store = store_of(own, "photos")
         before = {path.name: path.stat().st_mtime_ns for path in store.iterdir()}
         config = (own.folder / "small.yaml").read_text()
         try:
@@ -526,6 +534,15 @@ class TestAStudyOfOnesOwnImages:
         assert "train_base even_odd A" in jobs
         assert not {job for job in jobs if job.startswith("train") and "whole" in job}
 
+    def test_readable_names_redraw_what_shows_them_and_train_nothing_again(self, own):
+        path = own.folder / "groups.csv"
+        text = path.read_text()
+        header, *rows = text.splitlines()
+        path.write_text("\n".join([f"{header},name", *(f"{row},a readable name" for row in rows)]) + "\n")
+        jobs = own.would_run()
+        path.write_text(text)
+        assert jobs == {"contact_sheet", "halves_sheet even_odd", "report", "all"}
+
 
 def test_lint_is_clean(tmp_path):
     assert "good condition" in Project(tmp_path).run("--lint")
@@ -563,3 +580,58 @@ def test_a_study_is_laid_over_the_published_one(finished):
     assert (finished.results / "figures" / "compare.png").exists()
     for path in finished.results.glob("figures/compare.*"):
         path.unlink()
+
+
+class TestOneFolderOfStores:
+    """Studies in folders of their own, with one folder of stores."""
+
+    @pytest.fixture
+    def two(self, tmp_path):
+        projects = []
+        for name in ("one", "other"):
+            (tmp_path / name).mkdir()
+            projects.append(Project(tmp_path / name))
+            projects[-1].configure({"stores": str(tmp_path / "stores")})
+        return projects
+
+    SPLIT = "results/small/splits/random0.json"
+
+    def test_two_that_build_a_store_at_the_same_time_share_it_whole(self, two, tmp_path):
+        running = [project.start(self.SPLIT) for project in two]
+        assert [process.wait(120) for process in running] == [0, 0]
+        (store,) = (tmp_path / "stores").iterdir()
+        before = {path.name: path.read_bytes() for path in store.iterdir()}
+        assert checksum(store) == open_store(store).checksum
+        assert two[0].folder.joinpath(self.SPLIT).read_bytes() == two[1].folder.joinpath(self.SPLIT).read_bytes()
+        two[1].run("--forceall", self.SPLIT)
+        assert {path.name: path.read_bytes() for path in store.iterdir()} == before
+
+    def test_other_settings_have_another_store(self, two, tmp_path):
+        two[1].configure({"stores": str(tmp_path / "stores"), "datasets": {"glyphs": {"seed": 1}}})
+        for project in two:
+            project.run(self.SPLIT)
+        one, other = (json.loads((p.folder / self.SPLIT).read_text())["store_checksum"] for p in two)
+        assert one != other
+        assert len(list((tmp_path / "stores").iterdir())) == 2
+
+    def test_a_run_that_fails_leaves_the_store_of_the_other(self, two, tmp_path):
+        two[0].run(self.SPLIT)
+        (store,) = (tmp_path / "stores").iterdir()
+        before = {path.name: path.read_bytes() for path in store.iterdir()}
+        needs = two[1].folder / "workflow" / "scripts" / "build_store.py"
+        needs.write_text("raise SystemExit(1)\n")
+        two[1].run("--forcerun", "store", "--until", "store", check=False)
+        assert {path.name: path.read_bytes() for path in store.iterdir()} == before
+
+
+def test_networks_of_other_settings_are_refused_when_snakemakes_records_are_lost(finished, tmp_path):
+    project = Project(tmp_path)
+    shutil.copytree(finished.folder / "results", tmp_path / "results")
+    project.configure({"training": {"iterations": 16}})
+    metrics = "results/small/networks/random0/seed0/baseA.metrics.json"
+    refusal = f"{metrics}: its hyperparameters.iterations is 12, by the config it is 16, and so on for 64 networks"
+    assert refusal in project.run("--dry-run")
+    (project.results / "accuracies.csv").unlink()
+    output = project.run(check=False)
+    assert refusal in output
+    assert not (project.results / "accuracies.csv").exists()

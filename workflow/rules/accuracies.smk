@@ -3,6 +3,8 @@
 
 rule accuracies:
     input:
+        store=rules.store.output,
+        splits=[SPLIT.format(split=split) for split in STUDY.splits],
         metrics=lambda wildcards: network_files(".metrics.json"),
     output:
         accuracies=table("accuracies"),

@@ -1,6 +1,9 @@
 # The checked study, where things are, and the few functions that rules share.
+import json
 import os
+import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -18,21 +21,31 @@ sys.path.insert(0, str(Path(workflow.current_basedir).parent / "scripts"))
 from transferability import study as studies
 from transferability.cluster import networks_mb, store_mb, training_mb, training_minutes
 from transferability.colours import require_colours
+from transferability.config_files import require_clear_files
 from transferability.devices import require_gpus, throttled
 from transferability.event_files import require_tensorboard
-from transferability.files import lock_file, read_json, require_writable
+from transferability.files import PROJECT, lock_file, read_json, require_writable
+from transferability.groups import grouping_digest
 from transferability.hyperparameters import ENGINE_VERSION
 from transferability.names import HALVES, SOURCES, WHOLE, Network, Series, depths_label
-from transferability.store import MANIFEST, STORE_FILES, STORE_VERSION
+from transferability.metrics import read_metrics
+from transferability.outdated import read_splits, require_current
+from transferability.same_images import of_manifest, require_apart
+from transferability.schema import ConfigError
+from transferability.slurm import fewest_cores, partition_nodes
+from transferability.store import MANIFEST, SAME_IMAGES, STORE_VERSION, read_manifest
 
 try:
+    if workflow.is_main_process and not workflow.modifier.skip_configfile:  # else they are another workflow's
+        require_clear_files(workflow.configfiles)
     STUDY = studies.read_study(config)
-except studies.ConfigError as error:
+except ConfigError as error:
     raise WorkflowError(str(error))
+config.update(STUDY.config)  # for rules and scripts, in the spelling that all use
 
 HELD = []
 RESULTS = str(STUDY.folder)
-STORE = f"{config['stores']}/{config['dataset']}"
+STORE = str(STUDY.store_folder)
 SPLIT = f"{RESULTS}/splits/{{split}}.json"
 IMAGE_LIST = f"{RESULTS}/splits/{{split}}_{{target}}"
 NETWORKS = f"{RESULTS}/networks/{{split}}/seed{{seed}}"
@@ -122,10 +135,32 @@ def targets_of(split):
     return [WHOLE] if split == WHOLE else HALVES
 
 
-def groups_of_split(wildcards):
-    """A split by group is made again when the file of groups changes; no other is."""
+def groups_file():
+    """Where the groups and the readable names of classes are from, if the data set has such a file.
+
+    As an input; where Snakemake would take a part of its path for a wildcard, `groups_params` says it instead.
+    """
+    return [str(STUDY.groups_file)] if STUDY.groups_file and not braces_in_groups_file() else []
+
+
+def grouping_of_split(wildcards):
+    """A split by group is made again when the file of groups groups the classes otherwise; no other is."""
     by_group = STUDY.splits[wildcards.split].groups is not None
-    return [str(STUDY.groups_file)] if by_group and STUDY.groups_file else []
+    return grouping_digest(STUDY.groups_file) if by_group and STUDY.groups_file else ""
+
+
+def report_texts():
+    return sorted(map(str, PROJECT.glob("workflow/report/*")))
+
+
+def braces_in_groups_file():
+    """Whether Snakemake would take a part of the path for a wildcard."""
+    return STUDY.groups_file is not None and "{" in str(STUDY.groups_file)
+
+
+def groups_params():
+    """In place of an input whose path Snakemake cannot have."""
+    return {"groups_file": lambda wildcards: str(STUDY.groups_file)} if braces_in_groups_file() else {}
 
 
 def source_checkpoint(wildcards):
@@ -148,8 +183,18 @@ def training_resources(stage, networks):
     return {"runtime": runtime, "mem_mb": mem_mb, **A_GPU}
 
 
+def store_threads(wildcards):
+    """As many as the config says; on a cluster, no more than any node of the partition has, or the job waits for ever."""
+    most = config["running"]["store_threads"]
+    if workflow.local_exec or not workflow.is_main_process:
+        return most
+    partition = rules.store.rule.resources.get("slurm_partition")
+    name = None if partition is None or partition.is_evaluable() else partition.value
+    return min(most, fewest_cores(partition_nodes(), name) or most)
+
+
 def manifest_beside(store):
-    return read_json(Path(store[0]).parent / MANIFEST)
+    return read_json(Path(store[0]))
 
 
 def only_watching():
@@ -158,8 +203,53 @@ def only_watching():
     return bool(workflow.dag_settings.targets) and asked.issuperset(workflow.dag_settings.targets)
 
 
+def rehearse():
+    """Try what is made of networks before any is trained, in a process of its own; ValueError if it cannot be made."""
+    if workflow.deployment_settings.deployment_method and not find_spec("matplotlib"):
+        return  # it is in the jobs' own environments
+    command = [sys.executable, "-m", "transferability.rehearsal"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(studies.__file__).parents[1])}
+    settings = json.dumps(config, default=str)
+    done = subprocess.run(command, input=settings, env=environment, text=True, errors="replace", stderr=subprocess.PIPE)
+    if done.returncode:
+        raise ValueError(done.stderr.strip())
+
+
+def require_this_study():
+    """Refuse files that are there, that this run takes as they are, and that are not what the config asks for.
+
+    Snakemake remakes what it knows to be outdated; what it knows is lost with its folder, `.snakemake`.
+    """
+    of_run = {str(path) for job in workflow.dag.jobs for path in job.output}
+    remade = {str(path) for job in workflow.dag.needrun_jobs() for path in job.output}
+    require_files(of_run - remade)
+
+
+def require_files(taken):
+    """Refuse those of the study's files at these paths, if they are there, that are not what the config asks for."""
+    checksum = None
+    if rules.store.output.manifest in taken and Path(rules.store.output.manifest).exists():
+        manifest = read_manifest(Path(STORE))
+        require_apart(of_manifest(manifest), STUDY.duplicates, config["dataset"], Path(STORE, SAME_IMAGES))
+        checksum = manifest["checksum"]
+    splits = {split: path for split in STUDY.splits if (path := SPLIT.format(split=split)) in taken}
+    splits = read_splits({split: Path(path) for split, path in splits.items()}, STUDY)
+    files = {key: Path(path) for key, path in every_metrics_file() if path in taken}
+    require_current(STUDY, read_metrics(files), files, splits, checksum)
+
+
+def tell_of_another_study():
+    """Without records of its own, Snakemake may call an old study up to date, and then asks nothing before a job."""
+    if not workflow.is_main_process or any(Path(".snakemake", "metadata").glob("**/*")):
+        return
+    try:
+        require_files({path for _, path in every_metrics_file()})
+    except (ValueError, OSError) as error:
+        print(f"Not up to date, though Snakemake has no record of it: {error}", file=sys.stderr)
+
+
 def before_the_first_job():
-    """Refuse what could only end badly: a second run in a folder, no way to write, no images, too few GPUs."""
+    """Refuse what could only end badly: a second run in a folder, no way to write, no images, what cannot be drawn."""
     if not workflow.is_main_process or only_watching():
         return
     try:
@@ -168,7 +258,10 @@ def before_the_first_job():
         require_colours(config["figures"]["colours"])
         require_writable(STUDY.folder)
         if any(job.rule.name == rules.store.rule.name for job in workflow.dag.needrun_jobs()):
-            STUDY.require_images()  # before Snakemake deletes the store that was there
+            STUDY.require_images()
+        require_this_study()
+        if any(path.endswith(".safetensors") for job in workflow.dag.needrun_jobs() for path in job.output):
+            rehearse()
         if config["running"]["tensorboard"] and not workflow.deployment_settings.deployment_method:
             require_tensorboard()  # else it is the jobs' own environment that must have it
         wanted = workflow.global_resources.get("gpu")

@@ -3,7 +3,7 @@
 
 rule published_accuracies:
     input:
-        table=f"{studies.PROJECT}/resources/yosinski2014/top1.csv",
+        table=f"{PROJECT}/resources/yosinski2014/top1.csv",
     output:
         accuracies=f"{PUBLISHED}/accuracies.csv",
         missing=f"{PUBLISHED}/missing.csv",

@@ -3,6 +3,7 @@
 
 rule report:
     input:
+        store=rules.store.output,
         accuracies=rules.accuracies.output.accuracies,
         tables=[path for name, path in rules.statistics.output.items() if name != "headline"],
         figures=pictures_of(rules.figures.output),
@@ -12,7 +13,8 @@ rule report:
         halves=halves_sheets(),
         splits=[SPLIT.format(split=split) for split in STUDY.splits],
         metrics=lambda wildcards: network_files(".metrics.json"),
-        texts=sorted(map(str, studies.PROJECT.glob("workflow/report/*"))),
+        groups=groups_file(),
+        texts=report_texts(),
     output:
         page=report(
             f"{RESULTS}/report.html", caption="../report/study.rst", category="Report", labels={"page": "report"}
@@ -39,6 +41,7 @@ rule report_so_far:
     conda:
         "../../envs/analysis.yaml"
     params:
+        store=STORE,
         folder=f"{RESULTS}/so_far",
         metrics=lambda wildcards: every_metrics_file(),
         splits=[SPLIT.format(split=split) for split in STUDY.splits],

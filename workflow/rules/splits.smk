@@ -4,17 +4,20 @@
 rule split:
     input:
         store=rules.store.output,
-        groups=groups_of_split,
+        groups=ancient(groups_file()),  # it has readable names too; what of it shapes the split is a parameter
     output:
         split=SPLIT,
     log:
         f"{LOGS}/splits/{{split}}.log",
+    priority: 3
     localrule: True
     conda:
         "../../envs/analysis.yaml"
     params:
+        **groups_params(),
         seed=lambda wildcards: STUDY.splits[wildcards.split].seed,
         groups=lambda wildcards: STUDY.splits[wildcards.split].groups,
+        grouping=grouping_of_split,
     script:
         "../scripts/make_split.py"
 
@@ -23,6 +26,7 @@ rule halves_sheet:
     input:
         store=rules.store.output,
         split=rules.split.output.split,
+        groups=groups_file(),
     output:
         picture=report(
             f"{FIGURES}/halves/{{split}}.png",
@@ -32,6 +36,7 @@ rule halves_sheet:
         ),
     log:
         f"{LOGS}/halves/{{split}}.log",
+    priority: 3
     localrule: True
     conda:
         "../../envs/analysis.yaml"
@@ -43,12 +48,13 @@ rule image_list:
     input:
         store=rules.store.output,
         split=rules.split.output.split,
+        groups=groups_file(),
     output:
         training=f"{IMAGE_LIST}_training.txt",
         validation=f"{IMAGE_LIST}_validation.txt",
         classes=f"{IMAGE_LIST}_classes.txt",
     log:
-        f"{LOGS}/splits/{{split}}_{{target}}.log",
+        f"{LOGS}/image_lists/{{split}}_{{target}}.log",
     localrule: True
     conda:
         "../../envs/analysis.yaml"

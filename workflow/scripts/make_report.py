@@ -2,8 +2,10 @@ from pathlib import Path
 
 from transferability.files import by_stem, write_text
 from transferability.joblog import job_log
+from transferability.metrics import read_metrics
+from transferability.outdated import read_splits, require_current
 from transferability.report import ReportFiles, report
-from transferability.runs import read_metrics
+from transferability.store import read_manifest
 from transferability.study import read_study
 
 with job_log(Path(snakemake.log[0]), "report"):
@@ -18,9 +20,9 @@ with job_log(Path(snakemake.log[0]), "report"):
         halves=by_stem(snakemake.input.halves),
         splits=by_stem(snakemake.input.splits),
         benchmarks=Path(snakemake.params.benchmarks),
+        manifest=read_manifest(Path(snakemake.input.store[0]).parent),
     )
-    metrics = {
-        (split, seed, network.name): Path(path)
-        for (split, seed, network), path in zip(study.networks(), snakemake.input.metrics, strict=True)
-    }
-    write_text(Path(snakemake.output.page), report(study, files, read_metrics(metrics)))
+    metrics = study.files_of_networks(snakemake.input.metrics)
+    networks = read_metrics(metrics)
+    require_current(study, networks, metrics, read_splits(files.splits, study), files.manifest["checksum"])
+    write_text(Path(snakemake.output.page), report(study, files, networks))

@@ -1,16 +1,21 @@
 from dataclasses import replace
 from pathlib import Path
 
+from transferability.contact_sheet import try_names
 from transferability.files import write_json
-from transferability.groups import grouped, read_groups
+from transferability.groups import described, grouped, read_groups
 from transferability.joblog import job_log
 from transferability.splits import make_split, split_to_json
 from transferability.store import open_store
 
+params = snakemake.params
+
 with job_log(Path(snakemake.log[0]), f"split {snakemake.wildcards.split}"):
     store = open_store(Path(snakemake.input.store[0]).parent)
-    if snakemake.input.groups:
-        path = Path(snakemake.input.groups[0])
+    file = snakemake.input.groups[0] if snakemake.input.groups else params.get("groups_file")
+    path = Path(file) if file else None
+    if path and params.groups:
         store = replace(store, classes=grouped(store.classes, read_groups(path), path))
-    split = make_split(store.classes, snakemake.wildcards.split, snakemake.params.seed, snakemake.params.groups)
+    split = make_split(store.classes, snakemake.wildcards.split, params.seed, params.groups)
+    try_names(replace(store, classes=described(store.classes, path)), split.name)
     write_json(Path(snakemake.output.split), split_to_json(split, store))

@@ -6,6 +6,7 @@ from transferability.joblog import job_log
 from transferability.report import ReportFiles, report
 from transferability.so_far import current_networks, drawn_so_far
 from transferability.status import status_of, status_text
+from transferability.store import manifest_there
 from transferability.study import read_study
 
 params = snakemake.params
@@ -22,6 +23,7 @@ with job_log(Path(snakemake.log[0]), "report so far") as say, figure_style():
         halves=by_stem(params.halves),
         splits=by_stem(params.splits),
         benchmarks=Path(params.benchmarks),
+        manifest=manifest_there(Path(params.store)),
     )
     page = folder / "report.html"
     write_text(page, report(study, files, networks, status_text(status_of(study, metrics))))

@@ -1,7 +1,10 @@
+import sys
 from pathlib import Path
 
+from transferability.slurm import queue_of
 from transferability.status import status_of, status_text
 from transferability.study import read_study
 
 metrics = {(split, seed, name): Path(path) for (split, seed, name), path in snakemake.params.metrics}
-print(status_text(status_of(read_study(snakemake.config), metrics)))
+sys.stdout.reconfigure(errors="backslashreplace")  # a terminal of another encoding is no reason to fail
+print(status_text(status_of(read_study(snakemake.config), metrics, queue=queue_of(Path.cwd()))))

@@ -4,15 +4,17 @@ from pathlib import Path
 from transferability.determinism import deterministic_algorithms
 from transferability.devices import claimed_device, require_cuda
 from transferability.event_files import event_files
-from transferability.files import read_json
 from transferability.hyperparameters import Hyperparameters
 from transferability.joblog import job_log
-from transferability.progress import SUFFIX, JobRecord, Process, progress_file
+from transferability.layout import event_folder, states_folder
+from transferability.outdated import read_splits
+from transferability.progress import LESS_MEMORY, SUFFIX, JobRecord, Process, progress_file, read_job_record
+from transferability.same_images import of_manifest, require_apart
 from transferability.series import NetworkFiles, Recipe, Running, train, use_threads
 from transferability.splits import split_from_json
-from transferability.store import open_store
+from transferability.store import SAME_IMAGES, open_store, read_manifest
 from transferability.stream import Preprocessing
-from transferability.study import event_folder, states_folder
+from transferability.study import read_study
 
 started = time.monotonic()
 running = snakemake.config["running"]
@@ -22,20 +24,26 @@ split, seed = snakemake.wildcards.split, int(snakemake.wildcards.seed)
 states = states_folder(snakemake.config, split, seed)
 names = tuple(network_files.network.name for network_files in files)
 job = JobRecord(split, seed, log.stem, names, str(log), Process.this())
+last = read_job_record(states / f"{log.stem}{SUFFIX}")
 
 with (
-    job_log(log, f"{split} {log.stem}") as say,
+    job_log(log, f"{split} {log.stem}", LESS_MEMORY) as say,
     progress_file(states / f"{log.stem}{SUFFIX}", job) as watch,
     event_files(event_folder(snakemake.config, split, seed), wanted=running["tensorboard"]) as curves,
     claimed_device(running["device"], say, running["jobs_per_gpu"]) as device,
     deterministic_algorithms(device, wanted=running["deterministic"]),
 ):
+    if last is not None and last.death:
+        say(last.death)
     require_cuda(device)
     use_threads(running["threads"])
-    store = open_store(Path(snakemake.input.store[0]).parent)
+    study, folder = read_study(snakemake.config), Path(snakemake.input.store[0]).parent
+    require_apart(of_manifest(read_manifest(folder)), study.duplicates, study.config["dataset"], folder / SAME_IMAGES)
+    store = open_store(folder)
+    splits = read_splits({split: Path(snakemake.input.split)}, study)
     recipe = Recipe(
         store=store,
-        split=split_from_json(read_json(Path(snakemake.input.split)), store),
+        split=split_from_json(splits[split], store),
         seed=seed,
         architecture=snakemake.params.architecture,
         preprocessing=Preprocessing(**snakemake.params.preprocessing),

@@ -5,3 +5,9 @@ Data flows one way, and no module imports one downstream of it::
 
     images -> store -> splits -> networks -> series -> accuracies -> figures
 """
+
+import os
+
+# Before anything imports matplotlib, which does not even start under the name of a backend that is none, as notebooks
+# and shells' settings may leave it; what is drawn here goes to files.
+os.environ["MPLBACKEND"] = "agg"

@@ -9,13 +9,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from scipy.stats import binom
 
 from transferability.files import open_csv, read_json
 from transferability.names import DEEPEST_CUT, HALVES, RANDOM_SOURCE, TREATMENTS, WHOLE, Network, source_of
 from transferability.splits import GROUPED, RANDOM
 
-STATISTICS = ("top1_final", "top5_final", "top1_best", "top5_best", "top1_mean_best10", "top5_mean_best10")
+# Balanced accuracy is the mean over classes of the share of a class's images that are named right.
+BALANCED = ("balanced_final", "balanced_best", "balanced_mean_best10")  # networks of before it was recorded lack them
+STATISTICS = (
+    *("top1_final", "top5_final", "top1_best", "top5_best", "top1_mean_best10", "top5_mean_best10"),
+    *BALANCED,
+)
 KEY = ["split", "seed", "network"]
 COLUMNS = [
     "split",
@@ -39,12 +46,19 @@ COLUMNS = [
 ]
 # What tells an accuracy from guessing; published results, and networks trained before it was recorded, lack it.
 GUESSING = ("classes", "validation_images", "chance")
-SIGMAS = 3  # an accuracy no more than so many standard deviations above chance is that of guessing
+SIGNIFICANCE = 0.001  # how likely guessing may be to do as well as a network that counts as having learned
+AT_CHANCE = "at chance"
+TOO_FEW = "too few images to tell from chance"
 # Compared with the base of the same split, target and seed: columns base_<statistic> and difference_<statistic>.
-COMPARED = ("top1_final", "top1_best", "top1_mean_best10")
+COMPARED = ("top1_final", "top1_best", "top1_mean_best10", *BALANCED)
 _INTEGERS = [
     *("n", "copied", "frozen", "seed", "examples_per_class", "iterations", "evaluations"),
     *("classes", "validation_images"),
+]
+# Of all tables that are made from accuracies.
+_TEXT = [
+    *("split", "kind", "network", "treatment", "source", "target", "flag"),
+    *("effect", "layer", "layers", "verdict", "job", "device"),
 ]
 
 _PUBLISHED_STATISTICS = ("top1_final", "top1_best", "top1_mean_best10")
@@ -93,11 +107,11 @@ def read_published(path: Path) -> pd.DataFrame:
 def beside_bases(frame: pd.DataFrame) -> pd.DataFrame:
     """Add to each network its base, its accuracies and the differences to them, where there is one.
 
-    The column ``flag`` names what makes a comparison meaningless: its own base or the base that its layers come from
-    is at chance.
+    The column ``at_chance`` is `at_chance`. The column ``flag`` names what makes a comparison meaningless, or may: its
+    own base or the base that its layers come from is at chance, or is judged on too few images to tell.
     """
-    frame = frame.assign(**{column: None for column in GUESSING if column not in frame})
-    frame = frame.astype(dict.fromkeys(_INTEGERS, "Int64") | {"chance": "float64"})
+    frame = frame.assign(**{column: None for column in (*GUESSING, *BALANCED) if column not in frame})
+    frame = frame.astype(dict.fromkeys(_INTEGERS, "Int64") | dict.fromkeys(("chance", *BALANCED), "float64"))
     frame["base"] = "base" + frame["target"]
     bases = frame.loc[frame["treatment"] == "base", [*KEY, *COMPARED]]
     bases = bases.rename(columns={"network": "base"} | {name: f"base_{name}" for name in COMPARED})
@@ -105,41 +119,94 @@ def beside_bases(frame: pd.DataFrame) -> pd.DataFrame:
     frame.loc[frame[f"base_{COMPARED[0]}"].isna(), "base"] = None
     for name in COMPARED:
         frame[f"difference_{name}"] = frame[name] - frame[f"base_{name}"]
+    frame["at_chance"] = at_chance(frame)
     frame["flag"] = pd.array(_flags(frame), dtype="string")
     order = ["split", "seed", "treatment", "target", "examples_per_class", "n", "copied"]
     return frame.sort_values(order, key=_paper_order, ignore_index=True)
 
 
 def at_chance(accuracies: pd.DataFrame) -> pd.Series:
-    """Whether each network's last accuracy is not significantly above chance.
+    """Whether each network's last top-1 accuracy is one that guessing reaches too; NA where that cannot be told.
 
-    Chance is the accuracy of always naming the commonest class. Guessing gets it within a standard deviation of
-    sqrt(chance (1 - chance) / images), the binomial one; up to `SIGMAS` of them above it count as guessing. False where
-    chance is not known.
+    Chance is the accuracy of always naming the commonest class. A network has learned something if guessing has a
+    probability of at most `SIGNIFICANCE` of so many right answers, by the exact binomial test. If it has more, the
+    network is at chance, but where there are too few images to tell: where not even right answers alone would pass the
+    test, and where the accuracy, though it does not pass, is nearer to 1 than to chance. NA too where chance is not
+    known. Balanced accuracy has no such test of its own; it is top-1's that is asked.
     """
-    chance, images = accuracies["chance"], accuracies["validation_images"].astype("float64")
-    deviation = (chance * (1 - chance) / images) ** 0.5
-    return accuracies["top1_final"].astype("float64") <= chance + SIGMAS * deviation
+    chance, images = accuracies["chance"].to_numpy(np.float64), accuracies["validation_images"].to_numpy(np.float64)
+    top1 = accuracies["top1_final"].to_numpy(np.float64)
+    learned = binom.sf(np.rint(top1 * images) - 1, images, chance) <= SIGNIFICANCE
+    too_few = ~learned & ((chance**images > SIGNIFICANCE) | (top1 > (1 + chance) / 2))
+    unknown = too_few | np.isnan(chance) | np.isnan(images)
+    return pd.Series(~learned, index=accuracies.index, dtype="boolean").mask(unknown)
+
+
+def meaningless(accuracies: pd.DataFrame) -> pd.Series:
+    """Which networks a base at chance makes meaningless: no mean, interval or verdict counts them."""
+    return _flagged(accuracies, AT_CHANCE)
+
+
+def doubtful(accuracies: pd.DataFrame) -> pd.Series:
+    """Which networks have a base that may be at chance: means count them, and no verdict on them is certain."""
+    return _flagged(accuracies, TOO_FEW) & ~meaningless(accuracies)
+
+
+def _flagged(accuracies: pd.DataFrame, text: str) -> pd.Series:
+    return accuracies["flag"].astype("string").str.contains(text, regex=False).fillna(False).astype(bool)
 
 
 def bases_at_chance(accuracies: pd.DataFrame) -> str:
-    """A line that names the bases at chance, empty if there are none."""
-    rows = accuracies[(accuracies["treatment"] == "base") & accuracies["flag"].notna()]
-    names = list(rows["network"] + " of " + rows["split"] + ", seed " + rows["seed"].astype(str))
-    if not names:
+    """What is to be known of bases before any number is read: a line for those at chance, one for those untold."""
+    bases = accuracies["treatment"] == "base"
+    lines = (
+        (meaningless, AT_CHANCE, "means nothing and is left out of means."),
+        (doubtful, TOO_FEW, "may mean nothing; no verdict on it is certain."),
+    )
+    return "\n".join(
+        f"{what}: {_named(accuracies[bases & which(accuracies)])}. What is compared with them or copied from them {so}"
+        for which, what, so in lines
+        if (bases & which(accuracies)).any()
+    )
+
+
+def others_at_chance(accuracies: pd.DataFrame) -> str:
+    """A line that names the networks that are at chance beside bases that are not, empty if there are none."""
+    guessing = accuracies["at_chance"].fillna(False).astype(bool)
+    rows = accuracies[guessing & (accuracies["treatment"] != "base") & ~meaningless(accuracies)]
+    if rows.empty:
         return ""
+    return f"at chance, though their bases are not: {_named(rows)}. That may be a finding; means have them."
+
+
+def _named(rows: pd.DataFrame) -> str:
+    names = list(rows["network"] + " of " + rows["split"] + ", seed " + rows["seed"].astype(str))
     more = f"; and {len(names) - 4} more" if len(names) > 4 else ""
-    return f"at chance: {'; '.join(names[:4])}{more}. What is compared with them or copied from them means nothing."
+    return "; ".join(names[:4]) + more
+
+
+def require_statistic(accuracies: pd.DataFrame, statistic: str) -> None:
+    """ValueError that names the networks which lack the statistic, if there are any."""
+    lacking = accuracies[accuracies[statistic].isna()]
+    if len(lacking):
+        raise ValueError(
+            f"figures.statistic: is {statistic}, which {_named(lacking)} lack, since they were published without it or "
+            "trained before it was recorded; take a statistic of top1, such as top1_final, which all networks have"
+        )
 
 
 def _flags(frame: pd.DataFrame) -> list[str | None]:
-    bases = frame[(frame["treatment"] == "base") & at_chance(frame)]
-    guessing = set(bases[["split", "seed", "target"]].itertuples(index=False, name=None))
+    bases = frame[frame["treatment"] == "base"]
+    keys = bases[["split", "seed", "target"]].itertuples(index=False, name=None)
+    learned = dict(zip(keys, bases["at_chance"].mask(bases["chance"].isna(), False), strict=True))
     flags: list[str | None] = []
     for row in frame.itertuples():
-        halves = dict.fromkeys((row.target, row.source))
-        names = [Network(str(half)).name for half in halves if (row.split, row.seed, half) in guessing]
-        flags.append(f"{' and '.join(names)} at chance" if names else None)
+        words = []
+        for half in dict.fromkeys((row.target, row.source)):
+            guessing = learned.get((row.split, row.seed, half), False)
+            if guessing is pd.NA or guessing:
+                words.append(f"{Network(str(half)).name}{f': {TOO_FEW}' if guessing is pd.NA else f' {AT_CHANCE}'}")
+        flags.append("; ".join(words) or None)
     return flags
 
 
@@ -151,8 +218,15 @@ def _paper_order(column: pd.Series) -> pd.Series:
 
 def read_accuracies(path: Path) -> pd.DataFrame:
     """Read what `collect` made, from its CSV file."""
-    text = dict.fromkeys(["split", "kind", "network", "treatment", "source", "target", "base", "flag"], "string")
-    return pd.read_csv(path, dtype=text | dict.fromkeys(_INTEGERS, "Int64"))
+    types = dict.fromkeys(_INTEGERS, "Int64") | {"base": "string", "at_chance": "boolean"}
+    return read_table(path).astype(types)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read any table of ours; text stays text, where pandas would take ``NA`` for nothing and ``1e5`` for a number."""
+    return pd.read_csv(
+        path, dtype=dict.fromkeys(_TEXT, "string"), keep_default_na=False, na_values=[""], encoding="utf-8"
+    )
 
 
 def _frame(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> pd.DataFrame:
@@ -172,11 +246,12 @@ def _frame(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> pd.DataFrame:
 def _measured(path: str, content: Any) -> dict[str, Any]:
     if not isinstance(content, dict):
         content = {}
-    absent = [column for column in COLUMNS[:-1] if column not in content and column not in GUESSING]
+    absent = [column for column in COLUMNS[:-1] if column not in content and column not in (*GUESSING, *BALANCED)]
     if absent:
         raise ValueError(f"{path}: {absent[0]} is missing; delete the file to have it written again")
     for name in STATISTICS:
-        _check_accuracy(content[name], f"{path}: {name}")
+        if name not in BALANCED or content.get(name) is not None:
+            _check_accuracy(content[name], f"{path}: {name}")
     row = {column: content.get(column) for column in COLUMNS[:-1]}
     wrong = [column for column, right in _right(row).items() if not right]
     if wrong:

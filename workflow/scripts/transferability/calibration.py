@@ -1,5 +1,6 @@
 """What training costs on the device in hand: short trainings of the real networks on random images."""
 
+import math
 import os
 import resource
 import subprocess
@@ -8,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -18,14 +20,17 @@ from transferability.graphs import CALLS_BEFORE_RECORDING
 from transferability.hyperparameters import Hyperparameters
 from transferability.names import RANDOM_SOURCE, Network, Series
 from transferability.series import VALIDATION_BATCH, NetworkFiles, Recipe, Running, train
+from transferability.source import ImageClass
 from transferability.splits import Split
-from transferability.store import ImageClass, Store
+from transferability.store import Store
 from transferability.stream import Preprocessing
 
-# A calibration trains at least for so long, once it is warm; on a device so slow that one iteration takes longer than
-# the second, for no more than that one.
-SECONDS = 1.5
+# A calibration trains for about so long at a time, once it is warm, and so often; on a device so slow that one
+# iteration takes longer than the last of these, for no more than that one.
+SECONDS = 0.6
+REPEATS = 3
 SLOW_SECONDS = 8.0
+EVALUATIONS = 4  # in the training that shows what they cost
 GREY = 128  # of a calibration's images
 # Loads what a training job loads before it trains: Snakemake's side of a script, torch, and CUDA.
 START = "import sys; import snakemake.script, transferability.series, torch; torch.zeros(1, device=sys.argv[1])"
@@ -70,22 +75,25 @@ class Cost:
         fixed: before and after the training, within the process: networks are drawn, files are written.
         update: one iteration of all networks.
         evaluated_image: one validation image, seen by all networks.
+        spread: of ``update``, as a part of it: half the range of repeated timings; None if it was timed once.
     """
 
     fixed: float
     update: float
     evaluated_image: float
+    spread: float | None = None
 
     def seconds(self, iterations: int, evaluated_images: int) -> float:
         return self.fixed + iterations * self.update + evaluated_images * self.evaluated_image
 
 
-def calibrate(workload: Workload, running: Running) -> Cost:
+def calibrate(workload: Workload, running: Running, about: float = SECONDS) -> Cost:
     """Train the workload for some seconds.
 
     Args:
         workload: what to train.
         running: as for `train`; its folder of states takes all that is written, and is left as it was.
+        about: seconds of training at a time, of `REPEATS` and one more.
     """
     resident_bytes = float("inf") if workload.resident else 0
     quiet = replace(running, say=lambda _line: None, resident_bytes=resident_bytes)
@@ -98,11 +106,11 @@ def calibrate(workload: Workload, running: Running) -> Cost:
         """Outside and inside the loop of iterations, which ends with an evaluation and so with the device's work."""
         marks: list[float] = []
         timed = replace(quiet, report_seconds=float("inf"), watchers=[lambda _progress: marks.append(clock())])
-        about = replace(settings, iterations=iterations, evaluate_every=evaluate_every)
+        settings_of_this = replace(settings, iterations=iterations, evaluate_every=evaluate_every)
         with TemporaryDirectory(dir=running.states) as folder:
             files = {n: NetworkFiles.beside(Path(folder, f"{n.name}.safetensors")) for n in workload.networks}
             started = clock()
-            train(replace(recipe, hyperparameters=about), files, None, replace(timed, states=Path(folder)))
+            train(replace(recipe, hyperparameters=settings_of_this), files, None, replace(timed, states=Path(folder)))
             training = marks[-1] - marks[0]
             return clock() - started - training, training
 
@@ -114,13 +122,19 @@ def calibrate(workload: Workload, running: Running) -> Cost:
     few = CALLS_BEFORE_RECORDING + 1 if running.cuda_graphs else 1  # so that a recording is in both
     fixed, first = seconds(few, few)  # warm
     iterations, many = few, first
-    while many - first < SECONDS:
-        iterations *= 3
+    while many - first < about / 2:
+        wanted = math.ceil(iterations * about / max(many - first, about / 27)) if iterations > few else 0
+        iterations = max(3 * iterations, wanted)
         _, many = seconds(iterations, iterations)
-    update = (many - first) / (iterations - few)
-    _, often = seconds(iterations, 1)
-    evaluated = max(often - many, 0) / ((iterations - 1) * validation)
-    return Cost(fixed + max(first - few * update - validation * evaluated, 0), update, evaluated)
+    trainings = [many, *(seconds(iterations, iterations)[1] for _ in range(REPEATS - 1))]
+    updates = [max(training - first, 0) / (iterations - few) for training in trainings]
+    update = fmean(updates)
+    evaluate_every = max(iterations // EVALUATIONS, 1)
+    _, often = seconds(iterations, evaluate_every)
+    evaluations = math.ceil(iterations / evaluate_every) - 1  # more than in the others
+    evaluated = max(often - fmean(trainings), 0) / (evaluations * validation)
+    spread = (max(updates) - min(updates)) / (2 * update) if update else None
+    return Cost(fixed + max(first - few * update - validation * evaluated, 0), update, evaluated, spread)
 
 
 def _shared_out(fixed: float, seconds: float, workload: Workload, validation: int) -> Cost:

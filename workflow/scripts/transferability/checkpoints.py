@@ -16,7 +16,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from transferability.files import whole_file
+from transferability.files import parse_json, whole_file
 
 _METADATA = "transferability"  # one key, since safetensors does not keep the order of several
 _WEIGHTS_DIGEST = "weights_sha256"
@@ -51,7 +51,7 @@ def _read_metadata(path: Path) -> dict[str, Any]:
             f"{path}: not a readable checkpoint ({error}); delete it to train the network again"
         ) from error
     try:
-        about = json.loads(metadata[_METADATA])
+        about = parse_json(metadata[_METADATA], path)
     except (KeyError, ValueError):
         about = None
     if not isinstance(about, dict) or _WEIGHTS_DIGEST not in about:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from transferability.study import ConfigError
+from transferability.schema import ConfigError
 
 
 def require_colours(colours: Mapping[str, str]) -> None:

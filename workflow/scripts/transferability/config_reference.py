@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from transferability.study import PROJECT, config_schema
+from transferability.files import PROJECT
+from transferability.schema import config_schema, in_yaml
 
 CONFIG = PROJECT / "config.yaml"
 PAGE = PROJECT / "docs" / "configuration.md"
@@ -23,8 +24,12 @@ Another study is a file with only what differs, given as `--configfile`: mapping
 key, and lists take the place of its lists. Of several files, the later go on top. All keys are checked before anything
 runs; one that is unknown is refused.
 
-Paths are relative to the folder that Snakemake runs in. A file of groups that is not there is looked for in the
-project's folder.
+Paths are relative to the folder that Snakemake runs in, and may be spelled in any way: `st/`, `./st`, `~/x`; the same
+folder spelled otherwise makes nothing run again. A file of groups that is not there is looked for in the project's
+folder.
+
+What YAML reads otherwise than the eye is refused: a key that is there twice, `010` (8 to YAML), `1:30` (90). Names of
+studies, data sets, splits and groups are text: write `"no"`, `"null"` and `"2024"` in quotes.
 """
 _DATA_SETS = """\
 ## Data sets
@@ -138,8 +143,7 @@ def _listed(names: Sequence[Any] | Mapping[str, Any]) -> str:
 
 def _code(value: object) -> str:
     """As it would be written in the config, on one line."""
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=float("inf"))
-    return "`" + text.removesuffix("...\n").strip().replace("|", r"\|") + "`"
+    return "`" + in_yaml(value).replace("|", r"\|") + "`"
 
 
 def _prose(text: str) -> str:

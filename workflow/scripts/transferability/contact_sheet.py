@@ -1,6 +1,5 @@
 """A picture of a data set, class by class: look at your data first."""
 
-import textwrap
 from collections.abc import Sequence
 from itertools import zip_longest
 
@@ -9,30 +8,59 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from transferability.figure_style import figure_style, warn
+from transferability.fonts import text_style, undrawable
+from transferability.labels import reason_of, visible, wrapped
+from transferability.source import ImageClass
 from transferability.splits import Split
 from transferability.store import Store
 
-_TRAINING, _VALIDATION = 9, 3
+TRAINING_SHOWN, VALIDATION_SHOWN = 9, 3  # images of a class
 _LARGEST_SIDE = 48  # pixels an image is reduced to
 _CLASSES = 200  # shown at most, evenly spread
 _CLASSES_OF_A_HALF = 40
+_LABEL, _TITLE, _BOLD_TITLE = 26, 75, 58  # letters on a line: beside a class's images, above a column of classes
 
 
-def contact_sheet(store: Store) -> Figure:
-    """The first training and validation images of every class (of `_CLASSES` of them, if there are more)."""
+def contact_sheet(store: Store, title: str = "") -> Figure:
+    """The first training and validation images of every class (of `_CLASSES` of them, if there are more).
+
+    Args:
+        store: what it is of.
+        title: in place of one that counts what is in the store.
+    """
     count = len(store.classes)
-    shown = _spread(range(count), _CLASSES)
+    shown = classes_shown(count)
     order = sorted(shown, key=lambda index: (store.classes[index].group, index))
     columns = 2 if len(order) <= 80 else 4
     rows = -(-len(order) // columns)
     figure = _sheet(store, [order[start : start + rows] for start in range(0, len(order), rows)], columns)
-    figure.suptitle(
+    title = wrapped(title or _title(store, len(order)), width=_TITLE * columns, lines=9)
+    figure.suptitle(title, **text_style(title))
+    return _with_note(figure)
+
+
+def _title(store: Store, shown: int) -> str:
+    count = len(store.classes)
+    return (
         f"{store.name}: {count} classes, {store.training_count:,} training and "
         f"{len(store.labels) - store.training_count:,} validation images of {' × '.join(map(str, store.image_shape))}; "
-        f"{_TRAINING} training images a class, then {_VALIDATION} of validation"
-        + (f" ({len(order)} of the classes)" if len(order) < count else "")
+        f"{_shown_of(store, store.training, TRAINING_SHOWN)} training images a class, then "
+        f"{_shown_of(store, store.validation, VALIDATION_SHOWN)} of validation"
+        + (f" ({shown} of the classes)" if shown < count else "")
     )
-    return figure
+
+
+def classes_shown(count: int) -> list[int]:
+    """The indices of the classes that a contact sheet of so many classes shows."""
+    return _spread(range(count), _CLASSES)
+
+
+def _shown_of(store: Store, part: slice, most: int) -> str:
+    """How many images of a class are shown: from the fewest to the most, where classes have different numbers."""
+    counts = np.bincount(store.labels[part], minlength=len(store.classes)).clip(max=most)
+    low, high = counts.min(), counts.max()
+    return f"{low}" if low == high else f"{low}-{high}"
 
 
 def halves_sheet(store: Store, split: Split) -> Figure:
@@ -41,7 +69,29 @@ def halves_sheet(store: Store, split: Split) -> Figure:
     figure = _sheet(store, list(shown.values()), len(shown))
     for axes, (half, classes) in zip(figure.axes[: len(shown)], split.halves.items(), strict=True):
         part = f", {len(shown[half])} of them shown" if len(shown[half]) < len(classes) else ""
-        axes.set_title(f"half {half} of {split.name}: {len(classes)} classes{part}", fontweight="bold")
+        title = wrapped(f"half {half} of {split.name}: {len(classes)} classes{part}", _BOLD_TITLE, lines=9)
+        axes.set_title(title, fontweight="bold", **text_style(title))
+    return _with_note(figure)
+
+
+def try_names(store: Store, name: str) -> None:
+    """Lay out every name that sheets have, where nobody sees it; ValueError for one that cannot be drawn.
+
+    For before networks are trained: sheets are drawn when they may be trained already.
+    """
+    with figure_style():
+        figure = Figure()
+        for text in (name, store.name, *map(_label, store.classes)):
+            try:
+                figure.text(0, 0, text, **text_style(text)).get_window_extent()
+            except Exception as error:
+                what = f"{visible(store.name)}: the name {visible(text)}"
+                raise ValueError(f"{what} cannot be drawn ({reason_of(error)}); rename it") from error
+
+
+def _with_note(figure: Figure) -> Figure:
+    """The figure, which says which characters of its names it could not draw."""
+    warn(figure, undrawable(figure), below=True)
     return figure
 
 
@@ -68,30 +118,42 @@ def _sheet(store: Store, columns: Sequence[Sequence[int]], count: int) -> Figure
 def _draw_class(axes: Axes, store: Store, index: int) -> None:
     parts = [
         np.flatnonzero(store.labels[part] == index)[:number] + part.start
-        for part, number in ((store.training, _TRAINING), (store.validation, _VALIDATION))
+        for part, number in ((store.training, TRAINING_SHOWN), (store.validation, VALIDATION_SHOWN))
     ]
     strips = [
-        _strip(store.images[positions], room) for positions, room in zip(parts, (_TRAINING, _VALIDATION), strict=True)
+        _strip(store.images[positions], room)
+        for positions, room in zip(parts, (TRAINING_SHOWN, VALIDATION_SHOWN), strict=True)
     ]
     gap = np.full((strips[0].shape[0], strips[0].shape[0] // 3, 3), 255, dtype=np.uint8)
     axes.imshow(np.concatenate([strips[0], gap, strips[1]], axis=1), interpolation="nearest")
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
-    image_class = store.classes[index]
-    name = textwrap.shorten(image_class.name, 46, placeholder=" …")
-    label = f"{textwrap.fill(name, 26)}\n{image_class.group}" if image_class.group else textwrap.fill(name, 26)
-    axes.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=7)
+    label = _label(store.classes[index])
+    axes.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=7, **text_style(label))
+
+
+def _label(image_class: ImageClass) -> str:
+    lines = [wrapped(image_class.shown, _LABEL)]
+    if image_class.group:
+        lines.append(wrapped(image_class.group, _LABEL, lines=1))
+    return "\n".join(lines)
 
 
 def _strip(images: NDArray[np.uint8], room: int) -> NDArray[np.uint8]:
-    """Images side by side as RGB, reduced to `_LARGEST_SIDE`, with white for those that are not there."""
-    step = -(-max(images.shape[1:3]) // _LARGEST_SIDE)
-    count, height, width, channels = images.shape
-    height, width = height // step, width // step
-    blocks = images[:, : height * step, : width * step].reshape(count, height, step, width, step, channels)
-    small = blocks.mean(axis=(2, 4)).astype(np.uint8)
+    """Images side by side as RGB, reduced, with white for those that are not there."""
+    small = reduced(images)
     if small.shape[-1] != 3:
         small = np.repeat(small[..., :1], 3, axis=-1)
     blank = np.full((room - len(small), *small.shape[1:]), 255, dtype=np.uint8)
     return np.concatenate([*small, *blank], axis=1)
+
+
+def reduced(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Images, N x H x W x C, as a sheet shows them: no side longer than `_LARGEST_SIDE`."""
+    step = -(-max(images.shape[1:3]) // _LARGEST_SIDE)
+    count, height, width, channels = images.shape
+    height, width = height // step, width // step
+    blocks = images[:, : height * step, : width * step].reshape(count, height, step, width, step, channels)
+    small: NDArray[np.uint8] = blocks.mean(axis=(2, 4)).astype(np.uint8)
+    return small

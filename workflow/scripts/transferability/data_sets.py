@@ -8,7 +8,7 @@ from typing import Any
 from transferability.glyphs import Glyphs
 from transferability.image_folders import image_folders
 from transferability.joblog import Say
-from transferability.store import ImageSource
+from transferability.source import ImageSource
 
 
 def at_hand(settings: Mapping[str, Any]) -> bool:
@@ -27,9 +27,11 @@ def image_source(name: str, settings: Mapping[str, Any], say: Say = lambda line:
     arguments = {key: value for key, value in settings.items() if key != "kind"}
     match settings["kind"]:
         case "glyphs":
-            yield Glyphs(**arguments)
+            yield Glyphs(**arguments, name=name)
         case "folder":
-            with image_folders(name, **arguments) as source:
+            with image_folders(name, **arguments, say=say) as source:
+                for line in source.notes:
+                    say(line)
                 yield source
         case "torchvision":
             # Imports torchvision, which takes seconds and which no other kind needs.

@@ -1,17 +1,23 @@
 """How many classes and images a data set has, as far as that can be known before its store is made."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from transferability.config import EMBEDDED_GROUPS
 from transferability.data_sets import at_hand, image_source
+from transferability.folder_keys import FolderKeys
+from transferability.folder_layout import kept_classes
 from transferability.groups import grouped, read_groups
+from transferability.source import ImageClass, ImageSource, StoreError
 from transferability.splits import make_split
-from transferability.store import MANIFEST, ImageClass, ImageSource, StoreError, open_store
+from transferability.store import MANIFEST, open_store
 from transferability.study import Study
+from transferability.validation_draw import wanted
 
 # Of the official sets: classes, images a class for training and for validation, shape.
 TORCHVISION_SETS = {
@@ -63,6 +69,8 @@ def data_size(study: Study, store: Path) -> DataSize:
         opened = open_store(store)
         parts = opened.labels[opened.training], opened.labels[opened.validation]
         return _counted(study, opened.classes, parts, opened.image_shape, f"counted in {store}")
+    if study.data_set["kind"] == "glyphs":
+        return _of_glyphs(study.data_set)
     if at_hand(study.data_set):
         with image_source(study.config["dataset"], study.store_settings) as source:
             return _of_source(study, source)
@@ -78,6 +86,16 @@ def half_sizes(study: Study, size: DataSize) -> dict[tuple[str, str], HalfSize]:
         for name, plan in study.splits.items()
         for target, classes in make_split(size.classes, name, plan.seed, plan.groups).halves.items()
     }
+
+
+def _of_glyphs(settings: Mapping[str, Any]) -> DataSize:
+    """By its settings; to choose the glyphs themselves, which have other names, takes many seconds."""
+    groups = [(group, settings[count]) for group, count in EMBEDDED_GROUPS["glyphs"].items()]
+    classes = [ImageClass(f"{group} {number:04}", group) for group, count in groups for number in range(count)]
+    per_class = np.ones(len(classes), dtype=np.int64)
+    training, validation = settings["training_per_class"] * per_class, settings["validation_per_class"] * per_class
+    shape = (settings["size"], settings["size"], 1)
+    return DataSize(tuple(classes), training, validation, shape, "by its settings")
 
 
 def _of_source(study: Study, source: ImageSource) -> DataSize:
@@ -106,8 +124,13 @@ def _assumed(study: Study) -> DataSize:
         classes = classes or [ImageClass(f"{i:03}") for i in range(count)]
         origin = "those of the official set"
     elif settings["kind"] == "folder" and classes:
-        classes = classes[:: settings.get("every_class", 1)]
+        keys = FolderKeys.of(settings)
+        kept = kept_classes([c.name for c in classes], keys, Path(settings["root"]), study.config["dataset"])
+        classes = [c for c in classes if c.name in kept]
         training, validation = ASSUMED_IMAGES
+        if keys.validation:
+            validation = wanted(training, keys.validation)
+            training -= validation
         training = min(training, settings.get("images_per_class") or training)
         shape = (settings["size"], settings["size"], settings.get("channels", 3))
         origin = f"assumed: {settings['root']} is no folder; the classes are those of {groups}"

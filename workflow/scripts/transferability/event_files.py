@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 TAGS = {
     "validation_top1": "accuracy/top1",
     "validation_top5": "accuracy/top5",
+    "validation_balanced": "accuracy/balanced",
     "training_loss": "loss/training",
     "validation_loss": "loss/validation",
     "learning_rate": "learning_rate",
@@ -60,8 +61,8 @@ def event_files(folder: Path, wanted: bool) -> Iterator[Sequence[Callable[[Progr
                         writers[name] = _new_event_file(folder / name)
                         stack.callback(_close, writers[name])
                     for row in history[written[name] :]:
-                        for column, tag in TAGS.items():
-                            writers[name].add_scalar(tag, row[column], int(row["iteration"]))
+                        for column in TAGS.keys() & row.keys():  # those of an earlier version have fewer
+                            writers[name].add_scalar(TAGS[column], row[column], int(row["iteration"]))
                     written[name] = len(history)
                     writers[name].flush()
 

@@ -1,20 +1,24 @@
 """How all figures look, and how they are written: one place."""
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
+import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike
 
 from transferability.files import whole_file
+from transferability.fonts import FAMILY
 
 
 class Look(NamedTuple):
@@ -47,18 +51,31 @@ _SETTINGS: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "figure.dpi": 150,
+    "font.family": FAMILY,  # seaborn would take Arial where there is one
     "savefig.dpi": 150,
     "legend.frameon": False,
     "pdf.fonttype": 42,  # text stays text
     "svg.hashsalt": "transferability",
+    "text.parse_math": False,  # a $ is one; formulas are written in Unicode
 }
 
 
 @contextmanager
 def figure_style() -> Iterator[None]:
-    """Everything drawn in this block looks alike; nothing outside of it changes."""
-    with sns.axes_style("whitegrid"), sns.plotting_context("notebook", font_scale=0.85), mpl.rc_context(_SETTINGS):
-        yield
+    """Everything drawn in this block looks alike; nothing outside of it changes.
+
+    It does so under any settings of matplotlib that a user has, which are not those of this block, and no warning is an
+    error in it, whatever Python was told. Characters without a font have a sentence of their own,
+    `transferability.fonts.undrawable`.
+    """
+    with warnings.catch_warnings(), mpl.rc_context():
+        warnings.simplefilter("default")
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        mpl.rcdefaults()
+        with sns.axes_style("whitegrid"), sns.plotting_context("notebook", font_scale=0.85), mpl.rc_context(_SETTINGS):
+            yield
 
 
 def marker_style(treatment: str, colours: Mapping[str, str]) -> dict[str, Any]:
@@ -81,6 +98,21 @@ def depth_axis(axes: Axes, depths: list[int]) -> None:
     axes.set_xlim(-0.6, max(depths, default=1) + 0.6)
     axes.set_xlabel("layer n at which the network is cut and retrained")
     axes.grid(axis="x", visible=False)
+
+
+def depth_limits(depths: Sequence[int]) -> tuple[float, float]:
+    """Where an axis of depths begins and ends: of few, with room beside them, so that nothing is drawn too wide."""
+    low, high = min(depths, default=1), max(depths, default=1)
+    spare = max(0.0, (_LEAST_DEPTHS - 1 - (high - low)) / 2)
+    return low - 0.55 - spare, high + 0.55 + spare
+
+
+_LEAST_DEPTHS = 4  # that an axis has room for
+
+
+def beside(count: int, step: float) -> list[float]:
+    """Offsets of things that stand beside each other, together in the middle of their tick."""
+    return [step * (i - (count - 1) / 2) for i in range(count)]
 
 
 def shared_legend(figure: Figure, panels: Iterable[Axes], place: Any, columns: int) -> None:
@@ -115,26 +147,32 @@ def _legend_handles(panels: Iterable[Axes]) -> dict[str, Any]:
 
 def legend_below(axes: Axes) -> None:
     """A legend that hides nothing, wherever the lines of a study go."""
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17))
+    handles = _legend_handles([axes])
+    if handles:
+        axes.legend(list(handles.values()), list(handles), loc="upper center", bbox_to_anchor=(0.5, -0.17))
 
 
 def number_difference(axes: Axes, number: int, x: float, upper: float, lower: float) -> None:
-    """A double arrow between two heights with a number on it."""
+    """A double arrow between two heights with a number beside it, off the whole n at which points are."""
     arrow = {"arrowstyle": "<->", "color": QUIET, "shrinkA": 4, "shrinkB": 4}
     axes.annotate("", (x, lower), (x, upper), arrowprops=arrow)
     box = {"boxstyle": "circle,pad=0.2", "facecolor": "white", "edgecolor": QUIET}
-    axes.text(x, (upper + lower) / 2, str(number), color=QUIET, ha="center", va="center", size="small", bbox=box)
+    axes.text(x + 0.3, (upper + lower) / 2, str(number), color=QUIET, ha="center", va="center", size="small", bbox=box)
 
 
-def note(axes: Axes, text: str) -> None:
-    """Small print in the lower left corner, where falling curves leave room."""
-    if text:
-        box = {"facecolor": "white", "edgecolor": "none", "pad": 2}
-        axes.text(0.02, 0.04, text, transform=axes.transAxes, color=QUIET, linespacing=1.5, bbox=box)
+def question(axes: Axes, x: ArrayLike, y: ArrayLike) -> None:
+    """Mark points, above them, that may mean nothing: a base is judged on too few images to tell it from chance."""
+    if not np.size(x):
+        return
+    above = axes.transData + ScaledTranslation(0, 9 / 72, axes.figure.dpi_scale_trans)
+    style: dict[str, Any] = {"linestyle": "none", "marker": "$?$", "color": QUIET, "markersize": 6, "zorder": 4}
+    axes.plot(x, y, label="a base may be at chance: too few images to tell", transform=above, **style)
 
 
 def cross_out(axes: Axes, x: ArrayLike, y: ArrayLike) -> None:
     """Mark points that mean nothing, since a base that they are compared with or copied from is at chance."""
+    if not np.size(x):
+        return
     style: dict[str, Any] = {
         "linestyle": "none",
         "marker": "x",
@@ -150,7 +188,8 @@ def warn(figure: Figure, text: str, below: bool = False) -> None:
     """A line above everything else, or below it where the legend is above."""
     if text:
         write = figure.supxlabel if below else figure.suptitle
-        write(textwrap.fill(text, width=int(11 * figure.get_figwidth())), color="firebrick", size="medium")
+        width = int(11 * figure.get_figwidth())
+        write("\n".join(textwrap.fill(line, width) for line in text.splitlines()), color="firebrick", size="medium")
 
 
 def from_zero(axes: Axes) -> None:
@@ -159,9 +198,11 @@ def from_zero(axes: Axes) -> None:
     axes.set_ylim(-0.03 * top, 1.03 * top)
 
 
-def say_empty(axes: Axes, what: str) -> None:
-    """A panel without data says so."""
-    axes.text(0.5, 0.5, what, transform=axes.transAxes, ha="center", va="center", color=QUIET)
+def nothing_but(text: str) -> Figure:
+    """A figure without data says so and has no axes."""
+    figure = Figure(figsize=(6.6, 1.2))
+    figure.text(0.5, 0.5, text, ha="center", va="center", color=QUIET)
+    return figure
 
 
 def save(figure: Figure, *paths: Path) -> None:

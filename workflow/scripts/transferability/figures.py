@@ -1,6 +1,6 @@
 """The paper's figures, from the accuracies of any study, and what one wants to look at besides."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,21 +11,23 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 
-from transferability.accuracies import bases_at_chance
+from transferability.accuracies import bases_at_chance, doubtful, meaningless
 from transferability.figure_style import (
     LABELS,
     LINES,
     QUIET,
     SYMBOLS,
+    beside,
     cross_out,
     depth_axis,
+    depth_limits,
     from_zero,
     legend_below,
     legend_by_row,
     marker_style,
-    note,
+    nothing_but,
     number_difference,
-    say_empty,
+    question,
     shared_legend,
     warn,
 )
@@ -34,6 +36,7 @@ from transferability.splits import GROUPED, KINDS_IN_WORDS, RANDOM
 from transferability.statistics import (
     ANY,
     EFFECTS,
+    dead_depths,
     differences_to_base,
     of_the_paper,
     paired_differences,
@@ -45,6 +48,9 @@ STATISTIC_LABELS = {
     "top1_final": "top-1 accuracy\n(last evaluation)",
     "top1_best": "top-1 accuracy\n(best evaluation)",
     "top1_mean_best10": "top-1 accuracy\n(mean of ten best evaluations)",
+    "balanced_final": "balanced accuracy\n(last evaluation)",
+    "balanced_best": "balanced accuracy\n(best evaluation)",
+    "balanced_mean_best10": "balanced accuracy\n(mean of ten best evaluations)",
 }
 # The effects that a figure can show on one scale, with the treatment whose looks they take; the random filters' loss is
 # many times larger and is in figure 3.
@@ -66,34 +72,53 @@ def figure2(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]
     The paper's is the column of the random splits. Kinds of splits have scales of their own; figure 3 has one for both.
     """
     accuracies = of_the_paper(accuracies)
+    accuracies = accuracies[accuracies["treatment"].isin(_FIGURE2)]
     kinds = [kind for kind in (RANDOM, GROUPED) if (accuracies["kind"] == kind).any()]
-    figure = Figure(figsize=(6.6 * max(len(kinds), 1), 8.4), layout="constrained")
-    panels = figure.subplots(2, max(len(kinds), 1), squeeze=False, sharey="col", sharex=True)
+    if not kinds:
+        return nothing_but("no networks of halves that this figure shows")
+    figure = Figure(figsize=(6.6 * len(kinds), 8.4), layout="constrained")
+    panels = figure.subplots(2, len(kinds), squeeze=False, sharey="col", sharex=True)
+    there = set(accuracies["treatment"])
     for column, kind in enumerate(kinds):
-        of_kind = accuracies[(accuracies["kind"] == kind) & accuracies["treatment"].isin(_FIGURE2)]
+        of_kind = accuracies[accuracies["kind"] == kind]
         points, lines = panels[:, column]
+        # Of all kinds, since panels share their depths.
+        for axes in (points, lines):
+            depth_axis(axes, _depths(accuracies))
         _points(points, of_kind, statistic, colours)
-        _mean_lines(lines, of_kind, statistic, colours)
-        points.set_title(KINDS_IN_WORDS[kind])
-        lines.set_xlabel("layer n at which the network is cut and retrained")
+        key = _mean_lines(lines, of_kind, statistic, colours)
+        absent = [SYMBOLS[t] for t in _FIGURE2 if t in there and not (of_kind["treatment"] == t).any()]
+        points.set_title("\n".join([KINDS_IN_WORDS[kind], *[f"(no networks {', '.join(absent)})"] * bool(absent)]))
+        lines.set_xlabel("\n".join(["layer n at which the network is cut and retrained", *key]))
     for row, what in zip(panels, ("every network", "means"), strict=True):
         row[0].set_ylabel(f"{what}: {STATISTIC_LABELS[statistic]}")
     warn(figure, bases_at_chance(accuracies), below=True)
-    if not kinds:
-        say_empty(panels[0, 0], "no split into halves")
-    else:
-        shared_legend(figure, panels[0], "outside upper center", columns=5)
+    shared_legend(figure, panels[0], "outside upper center", columns=5)
     return figure
 
 
 def figure3(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> Figure:
-    """The paper's Figure 3: dissimilar halves, random filters, and all of them less the base of their target."""
-    figure = Figure(figsize=(14, 4.9), layout=ConstrainedLayoutEngine(wspace=0.05))
+    """After the paper's Figure 3: dissimilar halves, random filters, and all of them less the base of their target.
+
+    Panels for which a study has no networks are not drawn.
+    """
     accuracies = of_the_paper(accuracies)
-    grouped, filters, together = figure.subplots(1, 3)
-    _by_direction(grouped, accuracies[accuracies["kind"] == GROUPED], statistic, colours)
-    _random_filters(filters, accuracies, statistic, colours)
-    _normalised(together, accuracies, statistic, colours)
+    frozen = accuracies["treatment"].isin(("transfer", "random"))
+    grouped, filters = accuracies["kind"] == GROUPED, accuracies["treatment"] == "random"
+    draw = [
+        one
+        for one, shown in (
+            (_by_direction, (grouped & (accuracies["treatment"] == "transfer")).any()),
+            (_random_filters, filters.any()),
+            (_normalised, frozen.any()),
+        )
+        if shown
+    ]
+    if not draw:
+        return nothing_but("no frozen networks with layers of the other half or of random filters")
+    figure = Figure(figsize=(4.7 * len(draw), 4.9), layout=ConstrainedLayoutEngine(wspace=0.05))
+    for axes, panel in zip(figure.subplots(1, len(draw), squeeze=False)[0], draw, strict=True):
+        panel(axes, accuracies, statistic, colours)
     warn(figure, bases_at_chance(accuracies))
     return figure
 
@@ -104,38 +129,61 @@ def effects(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]
     An effect looks like the treatment that it is about. Effects of a single split and seed have no interval.
     """
     table = paired_effects(accuracies, statistic)
+    shown = [
+        (effects, what)
+        for effects, what in ((_LOSSES, "loss"), (_GAINS, "gain"))
+        if table["effect"].isin(effects).any()
+    ]
+    table = table[table["effect"].isin({effect for effects, _ in shown for effect in effects})]
     kinds = [kind for kind in (RANDOM, GROUPED) if (table["kind"] == kind).any()]
-    figure = Figure(figsize=(5.6 * max(len(kinds), 1), 7.6), layout="constrained")
-    panels = figure.subplots(2, max(len(kinds), 1), squeeze=False, sharey="row", sharex=True)
-    depths = sorted({int(n) for n in table["n"]})
-    for axes, kind in zip(panels[0], kinds, strict=False):
+    if not kinds:
+        return nothing_but("no pairs of networks for any loss or gain")
+    figure = Figure(figsize=(5.6 * len(kinds), 0.6 + 3.5 * len(shown)), layout="constrained")
+    panels = figure.subplots(len(shown), len(kinds), squeeze=False, sharey="row", sharex=True)
+    for axes, kind in zip(panels[0], kinds, strict=True):
         axes.set_title(KINDS_IN_WORDS[kind])
-    for row, shown, what in zip(panels, (_LOSSES, _GAINS), ("loss", "gain"), strict=True):
+    for row, (effects, what) in zip(panels, shown, strict=True):
         row[0].set_ylabel(f"{what}, points of accuracy (paired)")
-        for axes, kind in zip(row, kinds, strict=False):
-            of_kind = table[(table["kind"] == kind) & table["effect"].isin(shown)]
-            axes.axhline(0, color="black", linewidth=0.8)
+        for axes, kind in zip(row, kinds, strict=True):
+            of_kind = accuracies[accuracies["kind"] == kind]
+            depths = sorted({int(n) for n in table["n"]})
+            _effects_of(axes, effects, of_kind, statistic, colours)
             axes.set_xticks(depths)
-            axes.set_xlim(min(depths) - 0.5, max(depths) + 0.5)
+            axes.set_xlim(*depth_limits(depths))
             axes.grid(axis="x", visible=False)
-            for offset, (effect, (treatment, formula)) in zip((-0.1, 0.1, 0.0), shown.items(), strict=False):
-                rows = of_kind[of_kind["effect"] == effect].sort_values("n")
-                if len(rows):
-                    style = marker_style(treatment, colours) if treatment else _TOTAL_STYLE
-                    _with_interval(axes, rows, offset, style, f"{effect} ({formula})")
-                    of_effect = accuracies[(accuracies["kind"] == kind) & accuracies["treatment"].isin(EFFECTS[effect])]
-                    meaningless = rows[rows["n"].isin(flagged_depths(of_effect))]
-                    if len(meaningless):
-                        cross_out(axes, meaningless["n"].to_numpy(float) + offset, 100 * meaningless["mean"])
-            if of_kind.empty:
-                say_empty(axes, f"no networks for any {what}")
-    for axes in panels[1]:
-        axes.set_xlabel("layer n at which the network is cut and retrained")
+            axes.set_visible(bool(axes.get_legend_handles_labels()[0]))
+    for row in panels:
+        if not any(axes.containers or len(axes.collections) for axes in row):  # nothing but crosses
+            row[0].set_ylim(-1, 1)
+    for column in panels.T:
+        lowest = [axes for axes in column if axes.get_visible()][-1]
+        lowest.tick_params(labelbottom=True)
+        lowest.set_xlabel("layer n at which the network is cut and retrained")
     warn(figure, bases_at_chance(accuracies))
     legend_by_row(figure, panels, "outside lower center")
-    if not kinds:
-        say_empty(panels[0, 0], "no paired networks")
     return figure
+
+
+def _effects_of(
+    axes: Axes,
+    effects: Mapping[str, tuple[str | None, str]],
+    accuracies: pd.DataFrame,
+    statistic: str,
+    colours: Mapping[str, str],
+) -> None:
+    """Those effects that there are, of one kind of halves, beside each other at their n."""
+    table = paired_effects(accuracies, statistic)
+    axes.axhline(0, color="black", linewidth=0.8)
+    there = [effect for effect in effects if (table["effect"] == effect).any()]
+    for offset, effect in zip(beside(len(there), 0.12), there, strict=True):
+        treatment, formula = effects[effect]
+        rows = table[(table["effect"] == effect) & (table["pairs"] > 0)].sort_values("n")
+        if len(rows):
+            style = marker_style(treatment, colours) if treatment else _TOTAL_STYLE
+            _with_interval(axes, rows, offset, style, f"{effect} ({formula})")
+        # At no height, which would be that of a number: on the line.
+        dead = np.array(dead_depths(accuracies, *EFFECTS[effect], statistic), float)
+        cross_out(axes, dead + offset, np.zeros_like(dead))
 
 
 def reduced(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> Figure:
@@ -144,27 +192,29 @@ def reduced(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]
     With all images they need not reach the base: the paper trained them by another schedule.
     """
     figure = Figure(figsize=(6.6, 4.6), layout="constrained")
-    axes = figure.subplots()
     rows = accuracies[accuracies["treatment"] == "reduced"]
     if rows.empty:
-        say_empty(axes, "no networks of reduced data")
-        return figure
-    examples = rows["examples_per_class"].to_numpy(float)
-    means = rows.groupby("examples_per_class")[statistic].mean()
+        return nothing_but("no networks of reduced data")
+    axes = figure.subplots()
+    means = _means(rows, statistic, by="examples_per_class")
     style = marker_style("reduced", colours)
     if len(means) < len(rows):
+        examples = rows["examples_per_class"].to_numpy(float)
         axes.plot(examples, rows[statistic], linestyle="none", marker=".", color=style["color"])
     axes.plot(means.index.to_numpy(float), means, label="reduced, on the first images of each class", **style)
+    _mark(axes, rows["examples_per_class"].to_numpy(float), rows, statistic)
+    counts = sorted(int(count) for count in rows["examples_per_class"].unique())
     bases = accuracies[(accuracies["treatment"] == "base") & (accuracies["target"] == WHOLE)]
     if len(bases):
         _base_line(axes, bases, statistic, colours, label="base, on all images")
     axes.set_xscale("log")
-    axes.set_xticks(means.index.to_numpy(float), [str(count) for count in means.index], rotation=60)
+    axes.set_xticks(counts, list(map(str, counts)), rotation=60)
     axes.minorticks_off()
     from_zero(axes)
     axes.set_xlabel("training images a class")
     axes.set_ylabel(STATISTIC_LABELS[statistic])
     axes.grid(axis="x", visible=False)
+    warn(figure, bases_at_chance(accuracies), below=True)
     shared_legend(figure, [axes], "outside upper center", columns=2)
     return figure
 
@@ -180,10 +230,12 @@ def compare(ours: pd.DataFrame, published: pd.DataFrame, statistic: str, colours
     }
     of_each = [set(zip(table["treatment"], table["kind"], strict=True)) for table in tables.values()]
     common = sorted(of_each[0] & of_each[1], key=lambda pair: (pair[1] == GROUPED, list(LABELS).index(pair[0])))
+    if not common:
+        return nothing_but("no treatment that both have")
     figure = Figure(figsize=(2.6 * max(2, len(common)), 6.4), layout="constrained")
-    panels = figure.subplots(2, max(1, len(common)), squeeze=False, sharex=True)
+    panels = figure.subplots(2, len(common), squeeze=False, sharex=True)
     for row, column in zip(panels, ("difference", "relative"), strict=True):
-        for axes, (treatment, kind) in zip(row, common, strict=False):
+        for axes, (treatment, kind) in zip(row, common, strict=True):
             axes.axhline(0, color=colours["base"], linestyle=LINES["base"], linewidth=1)
             for study, table in tables.items():
                 rows = table[(table["treatment"] == treatment) & (table["kind"] == kind)].sort_values("n")
@@ -193,14 +245,13 @@ def compare(ours: pd.DataFrame, published: pd.DataFrame, statistic: str, colours
                     label=study,
                     **_study_style(study, treatment, colours),
                 )
+                dead = rows.loc[rows["networks"] == 0, "n"]
+                cross_out(axes, dead.to_numpy(float), np.zeros(len(dead)))
             axes.set_xticks(sorted({int(n) for table in tables.values() for n in table["n"]}))
             axes.grid(axis="x", visible=False)
-    for axes, (treatment, kind) in zip(panels[0], common, strict=False):
+    for axes, (treatment, kind) in zip(panels[0], common, strict=True):
         halves = "halves or all classes" if kind == ANY else KINDS_IN_WORDS[kind]
         axes.set_title(f"{SYMBOLS[treatment]}\n{halves}")
-    if not common:
-        say_empty(panels[0, 0], "no treatment that both have")
-        return figure
     warn(figure, bases_at_chance(ours))
     panels[0, 0].set_ylabel("points above or below base")
     panels[1, 0].set_ylabel("% of base above or below it")
@@ -221,8 +272,10 @@ def learning_curves(histories: Mapping[str, pd.DataFrame], colours: Mapping[str,
     """
     networks = {name: Network.parse(name) for name in histories}
     series = sorted({n.series for n in networks.values() if n.source}, key=_by_target)
-    columns = min(5, max(1, len(series)))
-    rows = -(-max(1, len(series)) // columns)
+    if not series:
+        return nothing_but("no series of networks yet")
+    columns = min(5, len(series))
+    rows = -(-len(series) // columns)
     figure = Figure(figsize=(3.1 * columns, 2.6 * rows + 0.5), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     depths = sorted({n.n for n in networks.values() if n.source})
@@ -245,10 +298,7 @@ def learning_curves(histories: Mapping[str, pd.DataFrame], colours: Mapping[str,
         axes.set_ylabel("validation top-1")
     for axes in panels[max(0, len(series) - columns) : len(series)]:
         axes.set_xlabel("iteration")
-    if series:
-        shared_legend(figure, panels, "outside lower center", columns=8)
-    else:
-        say_empty(panels[0], "no series")
+    shared_legend(figure, panels, "outside lower center", columns=8)
     return figure
 
 
@@ -258,18 +308,36 @@ def first_layer_filters(weights: Mapping[str, NDArray[np.float32]]) -> Figure:
     Args:
         weights: by title; filters x channels x height x width, of 1 or 3 channels (others: their mean).
     """
-    figure = Figure(figsize=(3.2 * max(1, len(weights)), 3.5), layout="constrained")
-    panels = figure.subplots(1, max(1, len(weights)), squeeze=False)[0]
+    if not weights:
+        return nothing_but("no filters")
+    columns = min(4, len(weights))
+    rows = -(-len(weights) // columns)
+    figure = Figure(figsize=(3.2 * columns, 3.5 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in panels:
+        axes.axis("off")
     for axes, (title, filters) in zip(panels, weights.items(), strict=False):
         axes.imshow(_mosaic(filters), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         axes.set_title(title)
-        axes.axis("off")
     return figure
 
 
-def flagged_depths(accuracies: pd.DataFrame) -> list[int]:
-    """The depths at which some network's base or source is at chance."""
-    return sorted({int(n) for n in accuracies.loc[accuracies["flag"].notna(), "n"]})
+def _means(rows: pd.DataFrame, statistic: str, by: str = "n") -> pd.Series:
+    """The means of the networks that mean something."""
+    return rows[~meaningless(rows)].groupby(by)[statistic].mean()
+
+
+def _dead_means(rows: pd.DataFrame, statistic: str) -> pd.Series:
+    """The means by n where no network means anything: to be crossed out, and no part of a line."""
+    means = rows.groupby("n")[statistic].mean()
+    return means.drop(_means(rows, statistic).index)
+
+
+def _mark(axes: Axes, x: NDArray[np.float64], rows: pd.DataFrame, statistic: str) -> None:
+    """Cross out single networks that mean nothing, and question those of which that cannot be told."""
+    dead, untold = meaningless(rows).to_numpy(), doubtful(rows).to_numpy()
+    cross_out(axes, x[dead], rows.loc[dead, statistic])
+    question(axes, x[untold], rows.loc[untold, statistic])
 
 
 def _by_target(series: Series) -> tuple[str, int, int]:
@@ -301,43 +369,32 @@ def _points(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mappi
             style = marker_style(treatment, colours) | {"linestyle": "none", "alpha": 0.85}
             x = rows["n"].to_numpy(float) + offsets[treatment]
             axes.plot(x, rows[statistic], label=LABELS[treatment], **style)
-            flagged = rows["flag"].notna().to_numpy()
-            if flagged.any():
-                cross_out(axes, x[flagged], rows.loc[flagged, statistic])
+            _mark(axes, x, rows, statistic)
     _base_line(axes, accuracies, statistic, colours)
-    depth_axis(axes, _depths(accuracies))
     axes.set_xlabel("")
-    absent = [SYMBOLS[t] for t in _FIGURE2 if not (accuracies["treatment"] == t).any()]
-    if absent:
-        note(axes, f"no networks: {', '.join(absent)}")
 
 
-def _mean_lines(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> None:
-    base = accuracies.loc[accuracies["treatment"] == "base", statistic].mean()
+def _mean_lines(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> list[str]:
+    """Means by n, from the base's; the lines are a key to the numbers that are drawn."""
+    base = _base_mean(accuracies, statistic)
     for treatment in _FIGURE2[1:]:
         rows = accuracies[accuracies["treatment"] == treatment]
-        means = rows.groupby("n")[statistic].mean()
-        if means.empty:
-            continue
-        flagged = means[means.index.isin(flagged_depths(rows))]
-        if len(flagged):
-            cross_out(axes, flagged.index.to_numpy(float), flagged)
-        x, y = [0.0, *means.index.to_numpy(float)], [base, *means]
-        axes.plot(x, y, **marker_style(treatment, colours))
+        means, dead = _means(rows, statistic), _dead_means(rows, statistic)
+        cross_out(axes, dead.index.to_numpy(float), dead)
+        if len(means):
+            x, y = [0.0, *means.index.to_numpy(float)], [base, *means]
+            axes.plot(x, y, **marker_style(treatment, colours))
     axes.plot([0.0], [base], **marker_style("base", colours))
     _base_line(axes, accuracies, statistic, colours)
-    depth_axis(axes, _depths(accuracies))
-    _name_losses(axes, accuracies, statistic, base)
+    return list(_name_losses(axes, accuracies, statistic, base))
 
 
-def _name_losses(axes: Axes, accuracies: pd.DataFrame, statistic: str, base: float) -> None:
+def _name_losses(axes: Axes, accuracies: pd.DataFrame, statistic: str, base: float) -> Iterator[str]:
     """The paper's two reasons for a drop, each where it is largest, if there it is large enough to see."""
     selffer, transfer = (
-        accuracies[accuracies["treatment"] == treatment].groupby("n")[statistic].mean()
-        for treatment in ("selffer", "transfer")
+        _means(accuracies[accuracies["treatment"] == treatment], statistic) for treatment in ("selffer", "transfer")
     )
     visible = 0.06 * (axes.get_ylim()[1] - axes.get_ylim()[0])
-    key = []
     for number, what, upper, lower in (
         (1, "fragile co-adaptation, base − BnB", pd.Series(base, index=selffer.index), selffer),
         (2, "specificity of the features, BnB − AnB", selffer, transfer),
@@ -345,15 +402,20 @@ def _name_losses(axes: Axes, accuracies: pd.DataFrame, statistic: str, base: flo
         loss = (upper - lower).dropna()
         if len(loss) and loss.max() > visible:
             n = loss.index[int(np.argmax(loss))]
-            key.append(f"{number}  {what}")
             number_difference(axes, number, float(n), float(upper.loc[n]), float(lower.loc[n]))
-    note(axes, "\n".join(key))
+            yield f"{number}  {what}"
+
+
+def _base_mean(accuracies: pd.DataFrame, statistic: str) -> float:
+    """Of the bases that are not at chance; not a number if all are."""
+    bases = accuracies[accuracies["treatment"] == "base"]
+    return float(bases.loc[~meaningless(bases), statistic].mean())
 
 
 def _base_line(
     axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str], label: str | None = None
 ) -> None:
-    base = accuracies.loc[accuracies["treatment"] == "base", statistic].mean()
+    base = _base_mean(accuracies, statistic)
     axes.axhline(base, linestyle=LINES["base"], color=colours["base"], linewidth=1, label=label)
 
 
@@ -377,19 +439,19 @@ def _by_direction(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours:
     """Dissimilar halves: each direction's points, and the mean of both."""
     axes.set_title("frozen transfer, dissimilar halves")
     axes.set_ylabel(STATISTIC_LABELS[statistic])
-    rows = accuracies[accuracies["treatment"].isin(("base", "transfer"))]
-    if not (rows["treatment"] == "transfer").any():
-        say_empty(axes, "no frozen transfer between dissimilar halves")
-        return
+    rows = accuracies[(accuracies["kind"] == GROUPED) & accuracies["treatment"].isin(("base", "transfer"))]
     for target, marker in (("A", "^"), ("B", "o")):
         of_target = rows[rows["target"] == target]
+        if of_target.empty:
+            continue
         style = marker_style("transfer", colours) | {"marker": marker, "linestyle": "none"}
         source = "B" if target == "A" else "A"
-        axes.plot(
-            of_target["n"].to_numpy(float), of_target[statistic], label=f"{source}n{target}, base{target}", **style
-        )
-    means = rows.groupby("n")[statistic].mean()
-    axes.plot(means.index.to_numpy(float), means, color=colours["transfer"], label="mean of both directions")
+        x = of_target["n"].to_numpy(float)
+        axes.plot(x, of_target[statistic], label=f"{source}n{target}, base{target}", **style)
+        _mark(axes, x, of_target, statistic)
+    means = _means(rows, statistic)
+    if len(means) > 1:
+        axes.plot(means.index.to_numpy(float), means, color=colours["transfer"], label="mean over directions")
     _base_line(axes, rows, statistic, colours)
     depth_axis(axes, _depths(rows))
     legend_below(axes)
@@ -400,19 +462,18 @@ def _random_filters(axes: Axes, accuracies: pd.DataFrame, statistic: str, colour
     axes.set_ylabel(STATISTIC_LABELS[statistic].partition("\n")[0])
     with_random = accuracies.loc[accuracies["treatment"] == "random", "split"].unique()
     rows = accuracies[accuracies["split"].isin(with_random) & accuracies["treatment"].isin(("base", "random"))]
-    if rows.empty:
-        say_empty(axes, "no networks with random filters")
-        return
     for kind in (RANDOM, GROUPED, WHOLE):
         of_kind = rows[rows["kind"] == kind]
         if of_kind.empty:
             continue
-        means = of_kind.groupby("n")[statistic].mean()
+        means = _means(of_kind, statistic)
         style = marker_style("random", colours) | {"linestyle": {RANDOM: "-", GROUPED: "--", WHOLE: "-."}[kind]}
+        x = of_kind["n"].to_numpy(float)
         if len(means) < len(of_kind):
-            points = {"linestyle": "none", "marker": ".", "color": style["color"]}
-            axes.plot(of_kind["n"].to_numpy(float), of_kind[statistic], **points)
-        axes.plot(means.index.to_numpy(float), means, label=KINDS_IN_WORDS[kind], **style)
+            axes.plot(x, of_kind[statistic], linestyle="none", marker=".", color=style["color"])
+        if len(means):
+            axes.plot(means.index.to_numpy(float), means, label=KINDS_IN_WORDS[kind], **style)
+        _mark(axes, x, of_kind, statistic)
     depth_axis(axes, _depths(rows))
     from_zero(axes)
     legend_below(axes)
@@ -421,8 +482,7 @@ def _random_filters(axes: Axes, accuracies: pd.DataFrame, statistic: str, colour
 def _normalised(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> None:
     """Frozen networks less the base of their own target, so that halves of different difficulty compare."""
     axes.set_title("all, less the base of their target")
-    axes.set_ylabel("difference in top-1 accuracy")
-    drawn = False
+    axes.set_ylabel(f"difference in {STATISTIC_LABELS[statistic].partition(chr(10))[0]}")
     for treatment, kind, line, what in (
         ("transfer", RANDOM, "-", "AnB, random halves"),
         ("transfer", GROUPED, "--", "AnB, dissimilar halves"),
@@ -433,13 +493,11 @@ def _normalised(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: M
         if len(means):
             style = marker_style(treatment, colours) | {"linestyle": line}
             axes.plot([0.0, *means.index.to_numpy(float)], [0.0, *means], label=what, **style)
-            drawn = True
+        dead = dead_depths(of_kind, treatment, "base", statistic)
+        cross_out(axes, dead, np.zeros(len(dead)))
     axes.axhline(0, color=colours["base"], linestyle=LINES["base"], linewidth=1)
-    depth_axis(axes, _depths(accuracies))
-    if drawn:
-        legend_below(axes)
-    else:
-        say_empty(axes, "no frozen networks")
+    depth_axis(axes, _depths(accuracies[accuracies["treatment"].isin(("transfer", "random"))]))
+    legend_below(axes)
 
 
 def _depths(accuracies: pd.DataFrame) -> list[int]:

@@ -8,14 +8,18 @@ import hashlib
 import io
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
+
+PROJECT = Path(__file__).parents[3]
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -56,16 +60,46 @@ def require_writable(folder: Path) -> None:
         raise OSError(f"{folder}: cannot be written to ({error.strerror}); results go there") from error
 
 
-def lock_file(path: Path, refusal: str) -> int:
-    """Lock a file for as long as this process lives; BlockingIOError with ``refusal`` if another holds it."""
+# Where a file system, such as NFS without a lock server, knows no locks.
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+_told_of_locks: list[Path] = []
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def lock_file(path: Path, refusal: str, say: Callable[[str], None] = _tell, required: bool = False) -> int:
+    """Lock a file for as long as this process lives; BlockingIOError with ``refusal`` if another holds it.
+
+    A lock guards only against a second process. So where the file system knows none, this goes on without, and says
+    once what that means; OSError if a lock is ``required``.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)  # less the umask: others of a group may share results
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, path, None if required else say)
     except BlockingIOError:
         os.close(descriptor)
         raise BlockingIOError(refusal) from None
+    except OSError:
+        os.close(descriptor)
+        raise
     return descriptor
+
+
+def _flock(descriptor: int, operation: int, path: Path, say: Callable[[str], None] | None) -> None:
+    try:
+        fcntl.flock(descriptor, operation)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS or say is None:
+            raise
+        if not _told_of_locks:
+            say(
+                f"{path.parent}: its file system has no locks ({error.strerror}), so that nothing would stop a second "
+                "snakemake; make sure that only one runs at a time with these results and stores"
+            )
+        _told_of_locks.append(path)
 
 
 @contextmanager
@@ -76,12 +110,13 @@ def held_file(path: Path, say: Callable[[str], None], waiting: str) -> Iterator[
     """
     waited = False
     try:
-        descriptor = lock_file(path, waiting)
+        descriptor = lock_file(path, waiting, say)
     except BlockingIOError:
         say(waiting)
         descriptor, waited = os.open(path, os.O_RDWR), True
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if waited:
+            _flock(descriptor, fcntl.LOCK_EX, path, say)
         yield descriptor, waited
     finally:
         os.close(descriptor)
@@ -94,15 +129,18 @@ def by_stem(paths: Iterable[str]) -> dict[str, Path]:
 
 def write_text(path: Path, text: str) -> None:
     with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline="")  # as it is, on every system
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
+    write_text(path, "".join(map(_csv_line, chain([header], rows))))
+
+
+def _csv_line(row: Sequence[object]) -> str:
+    """A line that gives the same text back; Python quotes a carriage return only where it is part of a line's end."""
+    line = io.StringIO(newline="")
+    csv.writer(line, lineterminator="\r\n").writerow(row)
+    return line.getvalue().removesuffix("\r\n") + "\n"
 
 
 @contextmanager
@@ -115,9 +153,14 @@ def open_csv(path: Path) -> "Iterator[csv.DictReader[str]]":
             raise ValueError(f"{path}: not a CSV file in UTF-8 ({error})") from error
 
 
+def csv_of(table: "pd.DataFrame") -> str:
+    """A table as `write_csv` writes it."""
+    text = io.StringIO(table.to_csv(index=False, lineterminator="\r\n"), newline="")
+    return "".join(map(_csv_line, csv.reader(text)))
+
+
 def write_table(path: Path, table: "pd.DataFrame") -> None:
-    with whole_file(path) as temporary:
-        table.to_csv(temporary, index=False)
+    write_text(path, csv_of(table))
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -127,9 +170,38 @@ def write_json(path: Path, content: Any) -> None:
 def read_json(path: Path) -> Any:
     """The content of a JSON file; ValueError that names the file if it is none."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: damaged ({error}); delete it to have it made again") from error
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise _damaged(path, error) from error
+    return parse_json(text, path)
+
+
+def parse_json(text: str, path: Path) -> Any:
+    """The content of a JSON file whose text is this; ValueError that names the file if it is none of ours."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, error) from error
+    if not _is_shallow(content):
+        raise _damaged(path, f"nested more than {_DEEPEST} deep")
+    return content
+
+
+def _damaged(path: Path, why: object) -> ValueError:
+    return ValueError(f"{path}: damaged ({why}); delete it to have it made again")
+
+
+_DEEPEST = 50  # no file of ours is nested ten deep, and code that goes through what is nested has an end
+
+
+def _is_shallow(content: Any) -> bool:
+    level = [content]
+    for _ in range(_DEEPEST):
+        inner = (part.values() if isinstance(part, dict) else part for part in level if isinstance(part, dict | list))
+        level = [child for part in inner for child in part]
+        if not level:
+            return True
+    return False
 
 
 def sha256_of(path: Path) -> str:

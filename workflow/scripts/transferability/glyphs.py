@@ -21,7 +21,7 @@ from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
 
 from transferability.seeding import generator_for
-from transferability.store import ImageClass, Sample
+from transferability.source import ImageClass, Sample
 
 STYLES = tuple(
     f"DejaVu{family}{style}"

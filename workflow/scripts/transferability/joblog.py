@@ -7,25 +7,36 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
 from transferability.interruption import SIGNALS, Interrupted
+from transferability.labels import visible
+from transferability.last_words import memory_sentence, watched
 
 Say = Callable[[str], None]
 
+# How the libraries that allocate memory themselves say that there is none; their errors are RuntimeErrors.
+_NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
+
 
 @contextmanager
-def job_log(path: Path, job: str) -> Iterator[Say]:
+def job_log(path: Path, job: str, lower: Sequence[str] = ()) -> Iterator[Say]:
     """Yields a function that notes a line in the job's log and, with the job's name, on the terminal.
 
     A job does not die because nobody can read what it says: a full disk under the log and a terminal that is gone are
     passed over. An expected problem (ValueError, RuntimeError of ours, OSError) ends the process with its message
     alone; any other is a defect, whose traceback goes to the log too. Of a fault that ends Python at once, such as the
     bus error of reading a file that has been cut short meanwhile, the log says where it was. A signal that would end
-    it at once is an expected problem, so that what the job holds, such as temporary folders, is cleared away.
+    it at once is an expected problem, so that what the job holds, such as temporary folders, is cleared away. Of a job
+    that is killed, most often for want of memory, its log says so, and what to lower.
+
+    Args:
+        path: the log.
+        job: its name on the terminal.
+        lower: keys of the config that make it need less memory.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab", buffering=0) as file:  # unbuffered: nothing is left to be written when it is closed
@@ -35,6 +46,7 @@ def job_log(path: Path, job: str) -> Iterator[Say]:
                 file.write(text.encode(errors="backslashreplace"))
 
         def say(line: str) -> None:
+            line = visible(line, keep="\n\t")  # names in it may have anything
             write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
             try:
                 print(f"{job}: {line}", file=sys.stderr, flush=True)
@@ -44,17 +56,25 @@ def job_log(path: Path, job: str) -> Iterator[Say]:
 
         faulthandler.enable(file)
         try:
-            with _signals_raised():
+            with watched(path, job, lower), _signals_raised():
                 yield say
-        except (ValueError, RuntimeError, OSError, Interrupted) as error:
+        except (ValueError, RuntimeError, OSError, MemoryError, Interrupted) as error:
             write(traceback.format_exc())
-            say(str(error))
+            say(f"{error}{_remedy(error, lower)}")
             sys.exit(1)
         except BaseException:
             write(traceback.format_exc())
             raise
         finally:
             faulthandler.disable()
+
+
+def _remedy(error: BaseException, lower: Sequence[str]) -> str:
+    """What to do about an error, if memory is what was missing."""
+    text = str(error).lower()
+    if not isinstance(error, MemoryError) and not any(words in text for words in _NO_MEMORY):
+        return ""
+    return f"{'; ' * bool(text)}memory has run out: {memory_sentence(lower)}"
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 
 from transferability.networks import build_network
-from transferability.store import ImageSource
+from transferability.source import ImageSource
 from transferability.stream import Preprocessing
 from transferability.study import Study
 

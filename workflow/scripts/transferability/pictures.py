@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from transferability import figures
+from transferability.accuracies import require_statistic
 from transferability.figure_style import save
 from transferability.reuse_figure import reuse_figure
 
@@ -27,6 +28,7 @@ def draw_pictures(
     colours: Mapping[str, str],
     tolerated_loss: float,
 ) -> None:
-    """Draw some of `PICTURES` and save each to its paths."""
+    """Draw some of `PICTURES` and save each to its paths; ValueError if some networks lack the statistic."""
+    require_statistic(accuracies, statistic)
     for name, files in paths.items():
         save(PICTURES[name](accuracies, statistic, colours, tolerated_loss), *files)

@@ -6,20 +6,24 @@ on the device in hand (`calibration`), for each kind of job that the study has.
 
 import heapq
 import math
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
-from transferability.calibration import Cost, Workload, calibrate, start_seconds
+from transferability.calibration import SECONDS, Cost, Workload, calibrate, start_seconds
+from transferability.config import STAGES
 from transferability.data_size import DataSize, HalfSize, half_sizes
 from transferability.names import Network
 from transferability.needs import amount, state_bytes, weight_bytes
 from transferability.series import Running
 from transferability.stream import Preprocessing
-from transferability.study import STAGES, Study
+from transferability.study import Study
 
+# Of the calibration of all kinds of jobs, the training that is timed, each kind's as often as it is repeated.
+ALL_SECONDS = 2.0
 # Jobs at a time.
 DEVICES = (1, 2, 4, 8, 16, 32, 64)
 # Bytes on the disk besides weights and images: of a network, each class in its files and each evaluation in its
@@ -63,6 +67,8 @@ class Plan:
         halves: sizes of the halves, by split and target.
         seconds: of a device, by job.
         images_per_second: at which a base network is trained alone.
+        start: seconds of these that a job takes before it trains.
+        spread: of repeated timings, as a part of the time of all jobs; None if it is not known.
     """
 
     study: Study
@@ -70,6 +76,8 @@ class Plan:
     halves: Mapping[tuple[str, str], HalfSize]
     seconds: Mapping[Job, float]
     images_per_second: float
+    start: float = 0.0
+    spread: float | None = None
 
     def wall_seconds(self, devices: float) -> float:
         """Time until the last job is done, with so many at a time: those that others wait for first, then the longest.
@@ -140,16 +148,31 @@ def plan_study(study: Study, size: DataSize, running: Running) -> Plan:
     workloads = {job: _workload(study, job, size, halves) for job in jobs}
     start = start_seconds(running.device)
     costs: dict[Workload, Cost] = {}
-    for workload in dict.fromkeys(workloads.values()):
+    kinds = list(dict.fromkeys(workloads.values()))
+    for workload in kinds:
         running.say(f"calibrating a job of {workload}")
-        costs[workload] = calibrate(workload, running)
-    seconds = {}
+        costs[workload] = calibrate(workload, running, min(SECONDS, ALL_SECONDS / len(kinds)))
+    training = {}
     for job in jobs:
         settings = study.hyperparameters[job.stage]
         evaluated = settings.evaluations * halves[job.half].validation
-        seconds[job] = start + costs[workloads[job]].seconds(settings.iterations, evaluated)
+        training[job] = costs[workloads[job]].seconds(settings.iterations, evaluated)
     base = workloads[jobs[0]]
-    return Plan(study, size, halves, seconds, base.hyperparameters.batch_size / costs[base].update)
+    return Plan(
+        study,
+        size,
+        halves,
+        {job: start + seconds for job, seconds in training.items()},
+        base.hyperparameters.batch_size / costs[base].update,
+        start,
+        _spread_of_all(training, {job: costs[workloads[job]].spread for job in jobs}),
+    )
+
+
+def _spread_of_all(training: Mapping[Job, float], spreads: Mapping[Job, float | None]) -> float | None:
+    """Of the time of all jobs; jobs of one kind are off by as much, so that errors do not cancel each other."""
+    known = [seconds * spread for job, seconds in training.items() if (spread := spreads[job]) is not None]
+    return sum(known) / sum(training.values()) if len(known) == len(training) else None
 
 
 def _workload(study: Study, job: Job, size: DataSize, halves: Mapping[tuple[str, str], HalfSize]) -> Workload:
@@ -190,6 +213,7 @@ def report(plan: Plan, device: str, peak: Mapping[str, int]) -> str:
         *_stage_rows(plan),
         "training with so many jobs at a time: " + ", ".join(f"{n}: {duration(t)}" for n, t in wall.items()),
         "  (no less than a base and then its longest series; the store comes before, tables and figures after)",
+        *_certainty(plan, device),
         f"disk: {amount(sum(disk.values()))}, of these {', '.join(f'{k} {amount(b)}' for k, b in disk.items())}",
         f"  and up to {amount(plan.state_bytes())} for the states of each job while it runs",
         f"memory of a job: {' and '.join(f'{amount(b)} of {kind} memory' for kind, b in peak.items())}; {held}",
@@ -197,6 +221,20 @@ def report(plan: Plan, device: str, peak: Mapping[str, int]) -> str:
         f"{study.config['running']['images_per_second']:,}, from which come the time limits on a cluster",
     ]
     return "\n".join(lines)
+
+
+def _certainty(plan: Plan, device: str) -> Iterator[str]:
+    """What the times have in them, and how far they can be trusted."""
+    yield f"  of these, {plan.start:.1f} s are the start of each of {len(plan.seconds):,} jobs"
+    if plan.spread is None:
+        yield "  a single iteration was timed, which is slow here; its spread is not known"
+    else:
+        percent = max(1, math.ceil(100 * plan.spread))
+        yield f"  ± {percent} %, the spread of repeated timings just now; other load, a warmer machine, a queue and"
+        yield "  Snakemake's work between jobs come on top"
+    cores = os.cpu_count() or 1
+    if device == "cpu" and len(plan.seconds) > cores:
+        yield f"  this machine has {cores} core{'s' * (cores > 1)}; more jobs at a time than that each take longer"
 
 
 def _stage_rows(plan: Plan) -> Iterator[str]:

@@ -7,6 +7,7 @@ on another node: nothing but the file is needed.
 
 import json
 import os
+import resource
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,9 +18,12 @@ from typing import Any, Self
 
 from transferability.files import read_json, whole_file
 from transferability.interruption import Interrupted
+from transferability.last_words import death_in_words
 
 SUFFIX = ".progress.json"
 RUNNING, STOPPED, FAILED = "running", "stopped", "failed"
+# What makes a training job need less memory.
+LESS_MEMORY = ("running.resident_gb", "running.networks_per_job", "training.batch_size")
 
 
 @dataclass(frozen=True)
@@ -67,10 +71,15 @@ class Process:
         return cls(socket.gethostname(), os.getpid(), namespace, os.environ.get("SLURM_JOB_ID"))
 
     @property
+    def is_here(self) -> bool:
+        """Whether it is or was a process of this machine, or of this container."""
+        here = Process.this()
+        return (self.host, self.pid_namespace) == (here.host, here.pid_namespace)
+
+    @property
     def is_gone(self) -> bool:
         """Whether it has certainly ended, which can be told only where it ran."""
-        here = Process.this()
-        if (self.host, self.pid_namespace) != (here.host, here.pid_namespace):
+        if not self.is_here:
             return False
         try:
             os.kill(self.pid, 0)  # asks, and sends nothing
@@ -90,6 +99,8 @@ class JobRecord:
         time: of this record, in seconds since 1970, by the clock of the job's machine.
         outcome: `RUNNING`, or how the job ended: `STOPPED` on request, `FAILED`.
         reason: one line on why it ended.
+        peak_mb: the most memory that its process has had, in MB.
+        start_seconds: from the start of its process until it trained.
         iteration, ..., device, top1: as in `Progress`; None or empty until the training has begun.
     """
 
@@ -102,6 +113,8 @@ class JobRecord:
     time: float = 0.0
     outcome: str = RUNNING
     reason: str | None = None
+    peak_mb: int | None = None
+    start_seconds: float | None = None
     iteration: int | None = None
     iterations: int | None = None
     images_per_second: float | None = None
@@ -112,7 +125,25 @@ class JobRecord:
 
     def after(self, progress: Progress) -> Self:
         facts = {key: value for key, value in vars(progress).items() if key != "histories"}
-        return replace(self, **facts, top1=progress.top1)
+        start = self.start_seconds if self.start_seconds is not None else _age_of_this_process()
+        return replace(self, **facts, top1=progress.top1, start_seconds=start)
+
+    @property
+    def death(self) -> str | None:
+        """How its process ended, if it certainly has, without a word of its own; read by the job's next attempt."""
+        if self.outcome != RUNNING or (self.process.is_here and not self.process.is_gone):
+            return None
+        words = death_in_words(self.peak_mb, 0, LESS_MEMORY)
+        return f"the attempt before, process {self.process.pid} on {self.process.host}, was {words}"
+
+
+def _age_of_this_process() -> float | None:
+    """Seconds since it was started."""
+    try:
+        started = int(Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - started / os.sysconf("SC_CLK_TCK")
+    except (OSError, AttributeError):  # not Linux
+        return None
 
 
 @contextmanager
@@ -125,7 +156,7 @@ def progress_file(path: Path, job: JobRecord) -> Iterator[Callable[[Progress], N
 
     def write(record: JobRecord) -> None:
         nonlocal newest
-        newest = replace(record, time=time.time())
+        newest = replace(record, time=time.time(), peak_mb=_peak_mb())
         with suppress(OSError), whole_file(path, durable=False) as temporary:
             temporary.write_text(json.dumps(asdict(newest)), encoding="utf-8")
 
@@ -140,6 +171,11 @@ def progress_file(path: Path, job: JobRecord) -> Iterator[Callable[[Progress], N
         raise
     with suppress(OSError):
         path.unlink(missing_ok=True)
+
+
+def _peak_mb() -> int:
+    """The most main memory that this process has had, in MB of 10^6 bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 // 10**6
 
 
 def _one_line(error: BaseException) -> str:

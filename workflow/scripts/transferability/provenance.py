@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from transferability.study import PROJECT
+from transferability.files import PROJECT
 
 GIT_SECONDS = 10.0
 

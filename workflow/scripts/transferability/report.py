@@ -3,45 +3,77 @@
 The page's frame is ``workflow/report/report.html.j2``; the captions beside it are those of Snakemake's own report too.
 """
 
-import base64
-import io
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 import yaml
-from docutils.core import publish_parts
-from PIL import Image
 
-from transferability.accuracies import bases_at_chance, read_accuracies
+from transferability.accuracies import bases_at_chance, others_at_chance, read_accuracies
 from transferability.answers import Answer, answers
 from transferability.files import read_json
-from transferability.names import LAYER_NAMES
-from transferability.report_tables import JOBS, MAKERS, Sheet, points, sheet_of, sheet_of_file, table_views
+from transferability.groups import read_titles
+from transferability.labels import visible
+from transferability.names import DEEPEST_CUT, LAYER_NAMES
+from transferability.pages import TEXTS, Picture, caption, picture_source, render
+from transferability.report_tables import JOBS, MAKERS, Sheet, sheet_of, sheet_of_file, table_views
 from transferability.runs import hours_by_device, jobs, makers
-from transferability.splits import KINDS_IN_WORDS
+from transferability.same_images import shared_images
+from transferability.source import ImageClass
+from transferability.splits import GROUPED, KINDS_IN_WORDS
 from transferability.statistics import WAYS_OF_REUSE, missing_networks
-from transferability.study import PROJECT, Key, Study, without_running
+from transferability.study import Key, Study, without_running
+from transferability.words import counted, duration, enumerated, plural, points
 
-TEXTS = PROJECT / "workflow" / "report"
 TEMPLATE = "report.html.j2"
 
-# Pictures of photographs are many times larger without loss than anyone sees.
-_LARGEST_PNG = 600_000
-_LARGEST_SIDE = 2400
 # One is of all networks of a split and seed; of large studies, more would make a page that nobody can open.
 _MOST_LEARNING_CURVES = 12
 
 FIGURE_TITLES: Mapping[str, str] = {
     "figure2": "Accuracy by depth",
-    "effects": "What co-adaptation and specificity cost, what fine-tuning gains",
+    "effects": "What copied layers cost and gain",
     "figure3": "Dissimilar halves, random filters, and differences to base",
     "reduced": "Fewer images of each class",
 }
+# Of which treatments a study must have a network for a figure to show anything.
+_TREATMENTS_OF: Mapping[str, frozenset[str]] = {
+    "figure2": frozenset({"selffer", "selffer+", "transfer", "transfer+"}),
+    "effects": frozenset({"selffer", "selffer+", "transfer", "transfer+"}),
+    "figure3": frozenset({"transfer", "random"}),
+    "reduced": frozenset({"reduced"}),
+    "reuse": frozenset({"selffer", "transfer", "transfer+"}),
+}
+# What networks there are, for a target half B: the treatments, their names, their first n layers, and what they tell.
+_NETWORKS: Sequence[tuple[frozenset[str], str, str, str]] = (
+    (frozenset({"base"}), "base", "trained from scratch", "what all others are compared with"),
+    (
+        *(frozenset({"selffer"}), "BnB, selffer", "of its own half's base, frozen"),
+        "base − BnB: what parting co-adapted layers costs",
+    ),
+    (
+        *(frozenset({"transfer"}), "AnB, transfer", "of the other half's base, frozen"),
+        "base − AnB: what copying the other half's layers costs",
+    ),
+    (
+        *(frozenset({"selffer", "transfer"}), "BnB and AnB", "as above"),
+        "BnB − AnB: of that, what features made for other classes cost",
+    ),
+    (frozenset({"random"}), "RnB, random", "untrained, frozen", "what learning the features is worth"),
+    (
+        *(frozenset({"selffer+"}), "BnB⁺", "of its own half's base, fine-tuned with the rest"),
+        "what training twice gains",
+    ),
+    (
+        *(frozenset({"transfer+"}), "AnB⁺", "of the other half's base, fine-tuned with the rest"),
+        "what training twice and transfer gain",
+    ),
+    (frozenset({"random+"}), "RnB⁺", "untrained, trained with the rest", "how far the draw of first weights matters"),
+    (frozenset({"reduced"}), "reduced", "trained from scratch on fewer images", "what less data costs"),
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +90,7 @@ class ReportFiles:
         halves: by split, the picture of its halves.
         splits: by name, the file of classes.
         benchmarks: the folder of Snakemake's benchmark files.
+        manifest: the content of the store's.
     """
 
     accuracies: Path
@@ -69,15 +102,7 @@ class ReportFiles:
     halves: Mapping[str, Path]
     splits: Mapping[str, Path]
     benchmarks: Path
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture on the page: its source is the picture itself."""
-
-    title: str
-    source: str
-    caption: str
+    manifest: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -101,8 +126,9 @@ class Page:
     config: str
     jobs: Sheet
     makers: Sheet
-    warning: str
-    flagged: int
+    networks: Sequence[tuple[str, str, str]]
+    warnings: Sequence[str]
+    flags: str
     expected: int
     missing: Sequence[str]
     status: str
@@ -114,14 +140,10 @@ def report(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str,
     Args:
         study: the study.
         files: what it shows.
-        networks: what the metrics of the networks in these say, as `transferability.runs.read_metrics` gives it.
+        networks: what the metrics of the networks in these say, as `transferability.metrics.read_metrics` gives it.
         status: for a study that is not finished, where it stands.
     """
-    page = page_of(study, files, networks, status)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEXTS), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
-    return environment.get_template(TEMPLATE).render(page=page)
+    return render(TEMPLATE, page_of(study, files, networks, status))
 
 
 def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str, Any]], status: str = "") -> Page:
@@ -132,82 +154,119 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
     expected = [(split, seed, network.name) for split, seed, network in study.networks()]
     missing = missing_networks(accuracies, expected)
     curves = list(files.learning_curves.items())
+    titles = read_titles(study.groups_file) if study.groups_file else {}
     tables = {**files.tables, "accuracies": files.accuracies}
+    there = set(accuracies["treatment"])
+    figures = {name: path for name, path in files.figures.items() if _TREATMENTS_OF[name] & there}
     return Page(
         study=study.config["study"],
         about=caption("study"),
         captions={path.stem: caption(path.stem) for path in TEXTS.glob("*_table.rst")},
-        facts=list(_facts(study, accuracies, jobs_made)),
+        facts=list(_facts(study, accuracies, jobs_made, files.manifest)),
         answers=[_answer(answer, tolerated) for answer in answers(accuracies, statistic, tolerated)],
-        reuse=_picture("Which layers can be reused?", files.figures.get("reuse"), "reuse"),
-        figures=_there(_picture(title, files.figures.get(name), name) for name, title in FIGURE_TITLES.items()),
+        reuse=_picture("Which layers can be reused?", figures.get("reuse"), "reuse"),
+        figures=_there(_picture(title, figures.get(name), name) for name, title in FIGURE_TITLES.items()),
         tables=[
-            sheet_of_file(name, view, tables[name])
+            sheet
             for name, view in table_views(statistic).items()
-            if name in tables and tables[name].exists()
+            if name in tables and tables[name].exists() and (sheet := sheet_of_file(name, view, tables[name])).rows
         ],
         learning_curves=_there(_picture(t, path, "learning_curves") for t, path in curves[:_MOST_LEARNING_CURVES]),
         learning_curves_left_out=len(curves[_MOST_LEARNING_CURVES:]),
         filters=_picture("First-layer filters of the bases", files.filters, "first_layer_filters"),
         contact_sheet=_picture("The data", files.contact_sheet, "contact_sheet"),
         halves=_there(_picture(f"Halves of {split}", path, "halves") for split, path in files.halves.items()),
-        splits=[_split(read_json(path)) for path in files.splits.values() if path.exists()],
-        config=yaml.safe_dump(without_running(study.config), sort_keys=False, allow_unicode=True),
+        splits=[_split(read_json(path), titles) for path in files.splits.values() if path.exists()],
+        config=_printed(without_running(study.config)),
         jobs=sheet_of("jobs", JOBS, jobs_made),
         makers=sheet_of("made_with", MAKERS, makers(networks)),
-        warning=bases_at_chance(accuracies),
-        flagged=int(accuracies["flag"].notna().sum()),
+        networks=[(name, layers, tells) for needed, name, layers, tells in _NETWORKS if needed <= there],
+        warnings=[*bases_at_chance(accuracies).splitlines(), *others_at_chance(accuracies).splitlines()],
+        flags=_flags_in_words(accuracies),
         expected=len(expected),
         missing=[f"{row.split} seed{row.seed} {row.network}" for row in missing.itertuples()],
         status=status,
     )
 
 
-@cache
-def caption(name: str) -> str:
-    """A caption as HTML."""
-    text = (TEXTS / f"{name}.rst").read_text(encoding="utf-8")
-    settings = {"report_level": 2, "halt_level": 2, "file_insertion_enabled": False, "raw_enabled": False}
-    body: str = publish_parts(text, writer="html5", settings_overrides=settings)["body"]
-    return body
-
-
-def _facts(study: Study, accuracies: pd.DataFrame, jobs_made: pd.DataFrame) -> Iterator[tuple[str, str]]:
+def _facts(
+    study: Study, accuracies: pd.DataFrame, jobs_made: pd.DataFrame, manifest: Mapping[str, Any] | None
+) -> Iterator[tuple[str, str]]:
     """What the study is of, in numbers."""
     networks, training = study.config["networks"], study.hyperparameters["base"]
-    yield "data set", str(study.config["dataset"])
+    yield "data set", visible(str(study.config["dataset"]))
+    if manifest is not None:
+        yield "same images", shared_images(manifest)
     yield "network", str(networks["architecture"])
-    yield "splits", ", ".join(study.splits)
-    yield "seeds", ", ".join(map(str, study.seeds))
-    yield "depths n", ", ".join(map(str, sorted(networks["depths"])))
+    yield "splits", f"{len(study.splits)}: {', '.join(study.splits)}"
+    yield "seeds", f"{len(study.seeds)} ({plural(len(study.seeds), 'seed')} {enumerated(study.seeds)})"
+    yield "depths n tried", enumerated(networks["depths"])
     yield "networks", f"{len(accuracies):,}"
-    yield "base networks' training", f"{training.iterations:,} iterations of {training.batch_size:,} images"
+    iterations, images = counted(training.iterations, "iteration"), counted(training.batch_size, "image")
+    yield "base networks' training", f"{iterations} of {images}"
     yield "accuracy compared", STATISTICS_IN_WORDS[study.config["figures"]["statistic"]]
     spent = hours_by_device(jobs_made)
-    yield "time of training", "; ".join(f"{hours:,.2f} h on {device}" for device, hours in spent.items())
+    yield "time of training", "; ".join(f"{duration(3600 * hours)} on {device}" for device, hours in spent.items())
+    yield from _imbalance(accuracies)
+
+
+def _imbalance(accuracies: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    """How much the commonest class weighs, where it has more than twice its share of the validation images."""
+    uneven = accuracies[accuracies["chance"] > 2 / accuracies["classes"].astype("float64")]
+    for most in uneven.sort_values("chance", ascending=False).head(1).to_dict("records"):
+        yield (
+            "classes of unequal size",
+            f"the commonest of the {most['classes']} classes of half {most['target']} of {most['split']} has "
+            f"{100 * most['chance']:.0f} % of its validation images: top-1 rewards naming it; balanced accuracy, of "
+            f"which naming it alone gives {100 / most['classes']:.1f} %, does not",
+        )
+
+
+def _flags_in_words(accuracies: pd.DataFrame) -> str:
+    """How many networks are flagged, and if none is, whether that says anything."""
+    bases = accuracies[accuracies["treatment"] == "base"]
+    if flagged := int(accuracies["flag"].notna().sum()):
+        return (
+            f"{counted(flagged, 'network')} {'is' if flagged == 1 else 'are'} flagged, since a base that they are "
+            "compared with or copied from is, or may be, at chance"
+        )
+    if bases["at_chance"].isna().any():
+        return "Of some bases it is not known whether they are at chance: they were trained before it was recorded"
+    return "No base network that is there is at chance"
 
 
 STATISTICS_IN_WORDS: Mapping[str, str] = {
     "top1_final": "top-1 on the validation images, last evaluation",
     "top1_best": "top-1 on the validation images, best evaluation (selected on them)",
     "top1_mean_best10": "top-1 on the validation images, mean of the ten best evaluations (selected on them)",
+    "balanced_final": "balanced: the mean over classes on the validation images, last evaluation",
+    "balanced_best": "balanced: the mean over classes on the validation images, best evaluation (selected on them)",
+    "balanced_mean_best10": (
+        "balanced: the mean over classes on the validation images, mean of the ten best evaluations (selected on them)"
+    ),
 }
+_CHIPS = {True: "yes", False: "no", None: "untold"}
 
 
 def _answer(answer: Answer, tolerated_loss: float) -> dict[str, Any]:
     return {
         "halves": KINDS_IN_WORDS[answer.kind],
-        "base": f"{100 * answer.base:.1f} %",
+        "base": answer.base_in_words,
         "differences": [(what, points(mean)) for what, mean in answer.differences.items()],
         "reuse": [
             {
                 "way": WAYS_OF_REUSE[treatment],
-                "layers": [(layer, n <= found.deepest) for n, layer in enumerate(LAYER_NAMES[:-1], start=1)],
+                "layers": [
+                    (layer, _CHIPS[found.verdicts[n]] if n in found.verdicts else "untried")
+                    for n, layer in enumerate(LAYER_NAMES[:-1], start=1)
+                ],
+                "untried": len(found.verdicts) < DEEPEST_CUT,
                 "words": str(found),
             }
             for treatment, found in answer.reusable.items()
         ],
         "tolerated": f"{100 * tolerated_loss:g}",
+        "note": answer.note,
     }
 
 
@@ -221,22 +280,20 @@ def _there(pictures: Iterator[Picture | None]) -> list[Picture]:
     return [picture for picture in pictures if picture is not None]
 
 
-def picture_source(path: Path) -> str:
-    """A PNG file as an address that is the picture itself; a large one reduced, and with a loss that is not seen."""
-    content, kind = path.read_bytes(), "png"
-    if len(content) > _LARGEST_PNG:
-        with Image.open(path) as picture, io.BytesIO() as smaller:
-            picture.thumbnail((_LARGEST_SIDE, _WEBP_HEIGHT))
-            picture.convert("RGB").save(smaller, "webp", quality=85)
-            content, kind = smaller.getvalue(), "webp"
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+def _printed(config: Mapping[str, Any]) -> str:
+    """A config as YAML, of whatever types it was read into."""
+    plain = json.loads(json.dumps(config, default=str))
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
 
 
-_WEBP_HEIGHT = 16383  # the format has no higher pictures
+def _split(content: Mapping[str, Any], titles: Mapping[str, str]) -> dict[str, Any]:
+    """A split's halves with their classes, named by their titles and their groups where they have any."""
 
+    def shown(c: Mapping[str, str]) -> str:
+        title, group = titles.get(c["name"], ""), c["group"] if content["kind"] != GROUPED else ""
+        name = ImageClass(c["name"], title=title).shown
+        return visible(f"{name}, {group}" if group and title else f"{name} ({group})" if group else name)
 
-def _split(content: Mapping[str, Any]) -> dict[str, Any]:
-    """A split's halves with their classes, named by their groups where they have any."""
     return {
         "name": content["split"],
         "halves": [
@@ -244,10 +301,7 @@ def _split(content: Mapping[str, Any]) -> dict[str, Any]:
                 "half": half,
                 "training": f"{part['training_images']:,}",
                 "validation": f"{part['validation_images']:,}",
-                "classes": [
-                    c["name"] + (f" ({c['group']})" if c["group"] and content["kind"] != "grouped" else "")
-                    for c in part["classes"]
-                ],
+                "classes": [shown(c) for c in part["classes"]],
             }
             for half, part in content["halves"].items()
         ],

@@ -9,18 +9,25 @@ from typing import Any
 
 import pandas as pd
 
-from transferability.accuracies import read_accuracies
+from transferability.accuracies import read_accuracies, read_table
+from transferability.files import csv_of
+from transferability.labels import visible
 from transferability.runs import MAKER_COLUMNS
 from transferability.splits import KINDS_IN_WORDS
 from transferability.statistics import WAYS_OF_REUSE
+from transferability.words import points
 
 
 @dataclass(frozen=True)
 class Column:
-    """How a column of a table is shown: its heading, and its numbers as points, per cent or as they are."""
+    """How a column of a table is shown: its heading, and its numbers as points, per cent or as they are.
+
+    A column that is mostly of nothing, such as counts of what is wrong, is shown only if it has more than zeros.
+    """
 
     heading: str
     show: Callable[[Any], str] = str
+    mostly_nothing: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,17 +59,19 @@ class Sheet:
 
 
 def sheet_of_file(name: str, view: TableView, path: Path) -> Sheet:
-    table = read_accuracies(path) if name == "accuracies" else pd.read_csv(path)
-    return _made_sheet(name, view, table, path.read_text(encoding="utf-8"))
+    table = read_accuracies(path) if name == "accuracies" else read_table(path)
+    return _made_sheet(name, view, table, path.read_bytes().decode())
 
 
 def sheet_of(name: str, view: TableView, table: pd.DataFrame) -> Sheet:
-    return _made_sheet(name, view, table, table.to_csv(index=False))
+    return _made_sheet(name, view, table, csv_of(table))
 
 
 def _made_sheet(name: str, view: TableView, table: pd.DataFrame, text: str) -> Sheet:
     columns = {
-        column: shown for column, shown in view.columns.items() if column in table and table[column].notna().any()
+        column: shown
+        for column, shown in view.columns.items()
+        if column in table and (table[column].dropna().any() if shown.mostly_nothing else table[column].notna().any())
     }
     rows = [
         [_cell(value, column.show) for value, column in zip(row, columns.values(), strict=True)]
@@ -81,21 +90,12 @@ def _cell(value: Any, show: Callable[[Any], str]) -> Cell:
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return Cell("", "", is_number=False)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return Cell(show(value), repr(value) if is_number else str(value), is_number)
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", "−")
-
-
-def points(value: float) -> str:
-    """Points of accuracy, with a sign."""
-    return _minus(f"{100 * value:+.1f}")
+    return Cell(visible(show(value)), repr(value) if is_number else visible(str(value)), is_number)
 
 
 def _loss(value: float) -> str:
     """Points of accuracy, losses being positive."""
-    return _minus(f"{100 * value:.1f}")
+    return points(value).lstrip("+")
 
 
 def _percent(value: float) -> str:
@@ -120,6 +120,7 @@ def _yes(value: object) -> str:
 
 _KIND, _N = Column("halves", _kind), Column("n", _whole)
 _PAIRS, _SPLITS = Column("pairs", _whole), Column("splits", _whole)
+_LEFT_OUT = Column("left out", _whole, mostly_nothing=True)
 _COMMON: Mapping[str, TableView] = {
     "reuse": TableView(
         "Which layers can be copied",
@@ -135,6 +136,7 @@ _COMMON: Mapping[str, TableView] = {
             "certain": Column("certain", _yes),
             "pairs": _PAIRS,
             "splits": _SPLITS,
+            "left_out": _LEFT_OUT,
         },
     ),
     "effects": TableView(
@@ -148,6 +150,7 @@ _COMMON: Mapping[str, TableView] = {
             "high": Column("to", points),
             "pairs": _PAIRS,
             "splits": _SPLITS,
+            "left_out": _LEFT_OUT,
         },
     ),
     "summary": TableView(
@@ -164,12 +167,15 @@ _COMMON: Mapping[str, TableView] = {
             "minimum": Column("least, %", _percent),
             "maximum": Column("most, %", _percent),
             "mean_difference_to_base": Column("less base, points", points),
+            "left_out": _LEFT_OUT,
+            "at_chance": Column("at chance", _whole, mostly_nothing=True),
         },
     ),
     "table1": TableView(
         "The paper's Table 1",
         {
             "layers": Column("layers"),
+            "depths": Column("n tried"),
             "networks": Column("networks", _whole),
             "over_base": Column("over base, flat", points),
             "over_selffer+": Column("over BnB⁺, flat", points),
@@ -178,6 +184,7 @@ _COMMON: Mapping[str, TableView] = {
             "over_base_paired_high": Column("to", points),
             "over_selffer+_paired": Column("over BnB⁺, paired", points),
             "gain_over_selffer+": Column("gain over BnB⁺'s gain", points),
+            "left_out": _LEFT_OUT,
         },
     ),
     "drops": TableView(
@@ -191,6 +198,7 @@ _COMMON: Mapping[str, TableView] = {
             "drop": Column("drop, points", _loss),
             "relative": Column("drop, % of base", _percent),
             "paired": Column("drop, paired, points", _loss),
+            "left_out": _LEFT_OUT,
         },
     ),
 }
@@ -214,7 +222,9 @@ MAKERS = TableView(
 
 
 def table_views(statistic: str) -> dict[str, TableView]:
-    """The tables that are shown, in order, by name."""
+    """The tables that are shown, in order, by name; beside top-1 stands balanced accuracy, and the other way round."""
+    accuracy, _, which = statistic.partition("_")
+    other, heading = ("balanced", "balanced, %") if accuracy == "top1" else ("top1", "top-1, %")
     compared = {
         "split": Column("split"),
         "seed": Column("seed"),
@@ -222,8 +232,10 @@ def table_views(statistic: str) -> dict[str, TableView]:
         "treatment": Column("treatment"),
         "n": _N,
         statistic: Column("accuracy, %", _percent),
+        f"{other}_{which}": Column(heading, _percent),
         "base": Column("its base"),
         f"difference_{statistic}": Column("less base, points", points),
+        "at_chance": Column("at chance", _yes, mostly_nothing=True),
         "flag": Column("flag"),
     }
     return {**_COMMON, "accuracies": TableView("All networks", compared)}

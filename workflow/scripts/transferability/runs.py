@@ -1,38 +1,17 @@
 """What was run to make a study's networks: jobs with their time, and what the networks were made with."""
 
-import csv
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from transferability.files import read_json
+from transferability.benchmark_files import last_attempt
 from transferability.names import job_name
 from transferability.study import Key, Study
 
 _JOB_COLUMNS = ("split", "seed", "job", "networks", "device", "training_seconds", "last_attempt_seconds", "peak_mb")
 MAKER_COLUMNS = ("commit", "torch", "numpy", "python", "device", "threads", "deterministic", "networks")
-
-
-def read_metrics(metrics: Mapping[Key, Path]) -> dict[Key, dict[str, Any]]:
-    """What the metrics files say of the networks that are finished; those without a file are left out.
-
-    ValueError that names the file if one is no metrics file.
-    """
-    contents = {}
-    for key, path in metrics.items():
-        with suppress(FileNotFoundError):  # a run that is under way may remove it at any moment
-            contents[key] = _metrics_of(path)
-    return contents
-
-
-def _metrics_of(path: Path) -> dict[str, Any]:
-    match read_json(path):
-        case {"made_from": dict(), **_rest} as content:
-            return dict(content)
-    raise ValueError(f"{path}: no metrics of a network; delete it to have it made again")
 
 
 def jobs(study: Study, networks: Mapping[Key, Mapping[str, Any]], benchmarks: Path) -> pd.DataFrame:
@@ -44,7 +23,7 @@ def jobs(study: Study, networks: Mapping[Key, Mapping[str, Any]], benchmarks: Pa
 
     Args:
         study: the study.
-        networks: what `read_metrics` gives.
+        networks: what `transferability.metrics.read_metrics` gives.
         benchmarks: the folder of Snakemake's benchmark files.
     """
     rows = []
@@ -53,7 +32,7 @@ def jobs(study: Study, networks: Mapping[Key, Mapping[str, Any]], benchmarks: Pa
         if finished:
             name = job_name(job)
             seconds = sum(network["seconds"] for network in finished)
-            last = _benchmark(benchmarks / split / f"seed{seed}" / f"{name}.tsv")
+            last = last_attempt(benchmarks / split / f"seed{seed}" / f"{name}.tsv")
             rows.append((split, seed, name, len(finished), finished[-1]["device"], seconds, *last))
     return pd.DataFrame(rows, columns=_JOB_COLUMNS)
 
@@ -68,24 +47,6 @@ def makers(networks: Mapping[Key, Mapping[str, Any]]) -> pd.DataFrame:
 def hours_by_device(jobs: pd.DataFrame) -> dict[str, float]:
     """Hours of training on each device; jobs that share one count each for themselves."""
     return {str(device): seconds / 3600 for device, seconds in jobs.groupby("device")["training_seconds"].sum().items()}
-
-
-def _benchmark(path: Path) -> tuple[float | None, float | None]:
-    """Seconds and peak of memory in MB of a job's last attempt."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            row = next(csv.DictReader(file, delimiter="\t"))
-    except (OSError, StopIteration):
-        return None, None
-    return _number(row.get("s")), _number(row.get("max_rss"))
-
-
-def _number(text: str | None) -> float | None:
-    """Snakemake writes NA or - for what it could not measure."""
-    try:
-        return float(text or "")
-    except ValueError:
-        return None
 
 
 def _maker(network: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -14,14 +14,14 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from transferability.checkpoints import copy_layers, load_weights, save_checkpoint
+from transferability.checkpoints import copy_layers, load_weights, read_about, save_checkpoint
 from transferability.files import sha256_of, write_csv, write_json
 from transferability.graphs import Replayed, side_by_side
 from transferability.hyperparameters import ENGINE_VERSION, Hyperparameters
@@ -33,6 +33,7 @@ from transferability.optimiser import CaffeSGD
 from transferability.precision import computing_in, use_precision
 from transferability.progress import Progress
 from transferability.provenance import device_name, provenance, versions
+from transferability.scores import accuracies_of, balanced_accuracy, loss_and_hits
 from transferability.seeding import seed_for
 from transferability.splits import Split, first_of_each_class, samples_of
 from transferability.state import StateFolder, TrainingState, hold_all
@@ -40,7 +41,7 @@ from transferability.store import Store
 from transferability.stream import ImageLoader, Preprocessing, TrainingStream, ValidationSet, mean_image
 
 VALIDATION_BATCH = 400
-# A mean training loss of so many times that of a uniform guess, log(classes), is an explosion.
+# A mean training loss of so many times that of a uniform guess, log(classes), is an explosion if it does not come down.
 EXPLOSION = 100
 HISTORY_COLUMNS = (
     "iteration",
@@ -49,6 +50,7 @@ HISTORY_COLUMNS = (
     "validation_loss",
     "validation_top1",
     "validation_top5",
+    "validation_balanced",
 )
 
 
@@ -157,8 +159,8 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
             running.say(f"{len(files) - len(open_networks)} of {len(files)} networks were finished before and are kept")
         if not open_networks:
             return
-        layers = source_weights(recipe, open_networks[0], source)
-        pupils = [_Pupil(recipe, network, layers, folders[network], running.device) for network in open_networks]
+        given = _Source(source_weights(recipe, open_networks[0], source), _why_large(open_networks[0], source))
+        pupils = [_Pupil(recipe, network, given, folders[network], running.device) for network in open_networks]
         _train_in_lock_step(recipe, pupils, running, stop)
         for pupil in pupils:
             if pupil.failure is None:
@@ -170,6 +172,13 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
             raise TrainingError("; ".join([*failures, f"{kept} of {len(files)} networks are finished and kept"]))
 
 
+class _Source(NamedTuple):
+    """What the networks of a job copy layers from, and where a large loss before the first update would come from."""
+
+    weights: Mapping[str, torch.Tensor]
+    why_large: str
+
+
 class _Pupil:
     """A network in training."""
 
@@ -177,7 +186,7 @@ class _Pupil:
         self,
         recipe: Recipe,
         network: Network,
-        source_weights: Mapping[str, torch.Tensor],
+        source: "_Source",
         states: StateFolder,
         device: str,
     ) -> None:
@@ -185,7 +194,7 @@ class _Pupil:
         self.network = network
         self.key = (recipe.seed, recipe.split.name, network.name)
         self.model = build_network(recipe.architecture, recipe.seen_shape, classes, *self.key)
-        copy_layers(source_weights, self.model, network.copied)
+        copy_layers(source.weights, self.model, network.copied)
         self._layers = hashlib.sha256(repr(self.model).encode()).hexdigest()
         self.model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         for layer in self.model[: network.frozen]:
@@ -199,11 +208,13 @@ class _Pupil:
         self._states = states
         self.updates = 0
         self.failure: str | None = None  # why it cannot go on
+        self._source = source
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0
         self._losses: list[float] = []  # of the updates since the last evaluation
         self._unread_losses: list[torch.Tensor] = []  # the latest of them, which the device may still be computing
         self._exploded = EXPLOSION * math.log(classes)
+        self._first_loss = 0.0  # before the first update
         self._go_on(states.load())
 
     def update(self, features: torch.Tensor, targets: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:
@@ -224,6 +235,8 @@ class _Pupil:
         if self._unread_losses:
             self._losses += torch.stack(self._unread_losses).tolist()
             self._unread_losses.clear()
+        if self._losses and self.updates == len(self._losses):
+            self._first_loss = self._losses[0]
         return self._losses
 
     def logits(self, features: torch.Tensor) -> torch.Tensor:
@@ -240,33 +253,49 @@ class _Pupil:
     def validation_mode(self) -> None:
         self.model.eval()
 
-    def record(self, loss: float, top1: float, top5: float) -> None:
+    def record(self, loss: float, top1: float, top5: float, balanced: float) -> None:
         """Add an evaluation to the history, or note a failure if the loss has exploded since the last one."""
         training_loss = fmean(self._losses_since_evaluation())
-        if not (training_loss < self._exploded and math.isfinite(loss)):  # NaN too
+        if not math.isfinite(loss) or self._has_exploded(loss, ends=self.updates == self._settings.iterations):
             self.failure = self._explosion(loss)
             return
         rate = self._settings.rate_at(self.updates - 1)
-        self.history.append(
-            dict(zip(HISTORY_COLUMNS, (self.updates, rate, training_loss, loss, top1, top5), strict=True))
-        )
+        row = (self.updates, rate, training_loss, loss, top1, top5, balanced)
+        self.history.append(dict(zip(HISTORY_COLUMNS, row, strict=True)))
         self._losses.clear()
+
+    def _has_exploded(self, now: float, ends: bool = False) -> bool:
+        """Whether the losses since the last evaluation, and the loss now, are such as no training brings down.
+
+        A loss before the first update, as of a base's large features, is none of training's doing: only what is larger
+        still is an explosion, unless training ends without having brought it down.
+        """
+        mean = fmean(self._losses)
+        if not math.isfinite(mean):  # weights that are not numbers never get better
+            return True
+        given = 0.0 if ends else self._first_loss
+        return min(mean, now) >= self._exploded and min(mean, now) > given
 
     def _explosion(self, validation_loss: float) -> str:
         """What went wrong at which iteration."""
-        first = self.updates - len(self._losses) + 1
-        bad = ((i, loss) for i, loss in enumerate(self._losses, start=first) if not loss < self._exploded)
-        iteration, loss = next(bad, (self.updates, validation_loss))
-        return (
-            f"{self.network.name}: the loss is {loss:g} at iteration {iteration}; "
-            f"lower its learning rate ({self._settings.learning_rate:g})"
-        )
+        since = self.updates - len(self._losses)
+        good = [i for i, loss in enumerate(self._losses, start=since + 1) if loss < self._exploded]
+        iteration = min(max(good, default=since) + 1, self.updates)  # since which it has not been good
+        loss = validation_loss if iteration in good else self._losses[iteration - since - 1]
+        where = f"{self.network.name}: the loss is {loss:g} at iteration {iteration}"
+        rate = f"({self._settings.learning_rate:g})"
+        if not self._first_loss < self._exploded:  # of the weights and images as they were given
+            before = ", before any update"
+            if iteration > 1:
+                before = f" and was {self._first_loss:g} before the first update"
+            return f"{where}{before}: {self._source.why_large}, or its own {rate}"
+        return f"{where}; lower its learning rate {rate}"
 
     def save_state(self) -> None:
         """Keep where the network stands, unless it has failed or is about to."""
         trained = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         losses = self._losses_since_evaluation()
-        exploded = bool(losses) and not fmean(losses) < self._exploded
+        exploded = bool(losses) and self._has_exploded(losses[-1])
         if self.failure is not None or exploded or not all(p.isfinite().all() for p in trained.values()):
             return
         tensors = (
@@ -278,6 +307,7 @@ class _Pupil:
             "layers": self._layers,
             "history": self.history,
             "losses": losses,
+            "first_loss": self._first_loss,
             "seconds": self.seconds,
         }
         self._states.save(TrainingState(self._states.identity, self.updates, tensors, progress))
@@ -300,10 +330,20 @@ class _Pupil:
         self.history = list(state.progress["history"])
         self.seconds = state.progress["seconds"]
         self._losses = list(state.progress["losses"])
+        self._first_loss = state.progress.get("first_loss", 0.0)  # an earlier version's states lack it
 
     def _own_buffers(self) -> dict[str, torch.Tensor]:
         """Such as batch norm's running statistics; those of frozen layers never change and are left out."""
         return dict(self.model[self.network.frozen :].named_buffers())
+
+
+def _why_large(network: Network, source: Path | None) -> str:
+    """What a network's large loss before its first update comes from, and what to do about it."""
+    if network.base is None or source is None:
+        return "the images or the weights as drawn are too large; raise preprocessing.scale, or lower a learning rate"
+    rate = read_about(source)["hyperparameters"]["learning_rate"]
+    base = f"base{network.base}"
+    return f"the features of {base}'s layers are too large; lower the learning rate of base networks ({rate:g})"
 
 
 class _SharedLayers:
@@ -411,15 +451,18 @@ def _train_in_lock_step(recipe: Recipe, pupils: Sequence[_Pupil], running: Runni
 def _validate(pupils: Sequence[_Pupil], shared: _SharedLayers, validation: ValidationSet) -> None:
     for pupil in pupils:
         pupil.validation_mode()
-    totals = []
+    totals, hits = [], []
     with torch.no_grad():
         for images, targets in validation.batches():
             features = shared.features(images)
             logits = (pupil.logits(features[pupil.shared_depth]) for pupil in pupils)
-            totals.append(torch.stack([_loss_and_hits(of_one, targets) for of_one in logits]))
+            counted = [loss_and_hits(of_one, targets) for of_one in logits]
+            totals.append(torch.stack([sums for sums, _ in counted]))
+            hits.append(torch.stack([right for _, right in counted]))
     means = torch.stack(totals).sum(0) / len(validation)
-    for pupil, (loss, top1, top5) in zip(pupils, means.tolist(), strict=True):
-        pupil.record(loss, top1, top5)
+    rights = torch.cat(hits, dim=1).cpu().numpy()
+    for pupil, (loss, top1, top5), right in zip(pupils, means.tolist(), rights, strict=True):
+        pupil.record(loss, top1, top5, balanced_accuracy(right, validation.targets))
         pupil.training_mode()
 
 
@@ -435,18 +478,17 @@ def logits_of(layers: Iterable[nn.Module], features: torch.Tensor, precision: st
     return last(features.float())  # type: ignore[no-any-return]
 
 
-def _loss_and_hits(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Summed over a batch, float64: cross-entropy, right answers, and right answers among the five best."""
-    loss = nn.functional.cross_entropy(logits, targets, reduction="sum")
-    best = logits.topk(min(5, logits.shape[1]), dim=1).indices
-    hits = best == targets[:, None]
-    return torch.stack([loss.double(), hits[:, 0].sum().double(), hits.sum().double()])
+class Evaluation(NamedTuple):
+    """Of a network on the validation images of its half: mean loss, and accuracies from 0 to 1."""
+
+    loss: float
+    top1: float
+    top5: float
+    balanced: float
 
 
-def evaluate(
-    recipe: Recipe, network: Network, weights: Mapping[str, torch.Tensor], device: str
-) -> tuple[float, float, float]:
-    """Mean loss, top-1 and top-5 accuracy of a trained network on the validation images of its half."""
+def evaluate(recipe: Recipe, network: Network, weights: Mapping[str, torch.Tensor], device: str) -> Evaluation:
+    """Evaluate a trained network."""
     model = build_network(recipe.architecture, recipe.seen_shape, len(recipe.split.halves[network.target]))
     model.load_state_dict(weights)
     model.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
@@ -454,12 +496,13 @@ def evaluate(
     validation = _validation_set(recipe, network, mean, device, resident_bytes=0)  # every image is read once
     use_precision(recipe.hyperparameters.precision)
     with torch.no_grad():
-        totals = [
-            _loss_and_hits(logits_of(model, images, recipe.hyperparameters.precision), targets)
+        counted = [
+            loss_and_hits(logits_of(model, images, recipe.hyperparameters.precision), targets)
             for images, targets in validation.batches()
         ]
-    loss, top1, top5 = (torch.stack(totals).sum(0) / len(validation)).tolist()
-    return loss, top1, top5
+    loss, top1, top5 = (torch.stack([sums for sums, _ in counted]).sum(0) / len(validation)).tolist()
+    right = torch.cat([of_batch for _, of_batch in counted]).cpu().numpy()
+    return Evaluation(loss, top1, top5, balanced_accuracy(right, validation.targets))
 
 
 def _data(recipe: Recipe, network: Network, running: Running) -> tuple[TrainingStream, ValidationSet]:
@@ -544,7 +587,7 @@ def _write(
 ) -> None:
     network = pupil.network
     save_checkpoint(files.checkpoint, pupil.model.state_dict(), {**identity, "versions": versions()})
-    write_csv(files.history, HISTORY_COLUMNS, [tuple(row.values()) for row in pupil.history])
+    write_csv(files.history, HISTORY_COLUMNS, [_row(evaluation) for evaluation in pupil.history])
     metrics = {
         "split": identity["split"],
         "kind": recipe.split.kind,
@@ -563,6 +606,11 @@ def _write(
     write_json(files.metrics, metrics)
 
 
+def _row(evaluation: Mapping[str, float]) -> tuple[float | None, ...]:
+    """One of an attempt before balanced accuracy was recorded lacks it."""
+    return tuple(evaluation.get(column) for column in HISTORY_COLUMNS)
+
+
 def guessing_facts(recipe: Recipe, network: Network) -> dict[str, int | float]:
     """What it takes to tell an accuracy from guessing.
 
@@ -573,20 +621,6 @@ def guessing_facts(recipe: Recipe, network: Network) -> dict[str, int | float]:
     _, targets = samples_of(recipe.store, classes, recipe.store.validation)
     chance = np.bincount(targets).max() / len(targets)
     return {"classes": len(classes), "validation_images": len(targets), "chance": float(chance)}
-
-
-def accuracies_of(history: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """A network's accuracies by three statistics.
-
-    ``final`` is the last evaluation. ``best`` and ``mean_best10``, the mean of the ten best evaluations (of all, if
-    there are fewer), are the paper's; both select on the validation set and so are a little too good.
-    """
-    summary: dict[str, float] = {}
-    for top in ("top1", "top5"):
-        values = [row[f"validation_{top}"] for row in history]
-        best = sorted(values, reverse=True)[:10]
-        summary |= {f"{top}_final": values[-1], f"{top}_best": best[0], f"{top}_mean_best10": sum(best) / len(best)}
-    return summary
 
 
 class _Reports:

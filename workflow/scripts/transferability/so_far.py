@@ -5,16 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from transferability.accuracies import collect_contents
+from transferability.accuracies import collect_contents, read_table
 from transferability.checkpoints import first_layer_weights
 from transferability.figure_style import save
 from transferability.figures import first_layer_filters, learning_curves
 from transferability.files import write_table
+from transferability.metrics import read_metrics
 from transferability.pictures import PICTURES, draw_pictures
-from transferability.runs import read_metrics
 from transferability.series import NetworkFiles
+from transferability.store import stored_checksum
 from transferability.study import Key, Study
 from transferability.tables import TABLES, write_tables
 
@@ -26,7 +25,7 @@ def current_networks(study: Study, metrics: Mapping[Key, Path]) -> dict[Key, dic
     another study.
     """
     contents = read_metrics(metrics)
-    current = study.current(contents)
+    current = study.current(contents, stored_checksum(study.store_folder))
     return {key: content for key, content in contents.items() if key in current}
 
 
@@ -76,7 +75,7 @@ def _draw_learning_curves(there: Mapping[Key, Path], colours: Mapping[str, str],
     pictures = {}
     for split, seed in sorted({(split, seed) for split, seed, _ in there}):
         histories = {
-            name: pd.read_csv(_files(path).history)
+            name: read_table(_files(path).history)
             for (of_split, of_seed, name), path in there.items()
             if (of_split, of_seed) == (split, seed) and _files(path).history.exists()
         }

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transferability.labels import visible
 from transferability.names import HALVES, WHOLE
-from transferability.store import ImageClass, Sample, Store
+from transferability.source import ImageClass, Sample
+from transferability.store import Store
 
 RANDOM, GROUPED = "random", "grouped"
 KINDS_IN_WORDS = {RANDOM: "random halves", GROUPED: "dissimilar halves", WHOLE: "all classes"}
@@ -109,14 +111,21 @@ def first_of_each_class(targets: NDArray[np.int64], examples: int) -> NDArray[np
 
 
 def image_lines(samples: Sequence[Sample], classes: Sequence[int]) -> str:
-    """The images of some classes as the authors list them: file name, and index of the class within the half."""
+    """The images of some classes as the authors list them: file name, and index of the class within the half.
+
+    SplitError for a file whose name has a line break, which would make two lines of it.
+    """
     target_of = {index: target for target, index in enumerate(classes)}
-    return "".join(f"{sample.file} {target_of[sample.label]}\n" for sample in samples if sample.label in target_of)
+    listed = [sample for sample in samples if sample.label in target_of]
+    broken = [sample.file for sample in listed if len(sample.file.splitlines()) > 1]
+    if broken:
+        raise SplitError(f"the file {broken[0]!r} has a line break in its name, and a list has a line a file")
+    return "".join(f"{sample.file} {target_of[sample.label]}\n" for sample in listed)
 
 
 def class_lines(store: Store, classes: Sequence[int]) -> str:
-    """The authors' map of classes: index in the data set, index within the half; here with the class's name."""
-    lines = [f"{index} {target} {store.classes[index].name}\n" for target, index in enumerate(classes)]
+    """The authors' map of classes: index in the data set, index within the half; and here its name."""
+    lines = [f"{index} {target} {visible(store.classes[index].shown)}\n" for target, index in enumerate(classes)]
     return "".join(["# Orig_idx new_idx name\n", *lines])
 
 

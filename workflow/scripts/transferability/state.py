@@ -18,7 +18,7 @@ import safetensors
 import safetensors.torch
 import torch
 
-from transferability.files import held_file, sha256_of, whole_file, write_json
+from transferability.files import held_file, read_json, sha256_of, whole_file, write_json
 
 _METADATA = "transferability"
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -98,7 +98,7 @@ class StateFolder:
         """
         sources = [self._finished / file.name for file in files]
         try:
-            note = json.loads((self._finished / "note.json").read_text())
+            note = read_json(self._finished / "note.json")
             intact = bool(note == self._note(sources))
         except (FileNotFoundError, NotADirectoryError, ValueError):
             return False

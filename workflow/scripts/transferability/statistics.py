@@ -6,6 +6,9 @@ network alike. ``top1_final`` does not select.
 
 Networks that preserve layers above the frozen ones have no part in the paper's treatments: `summarise` gives them rows
 of their own, the other tables leave them out.
+
+Networks that a base at chance makes meaningless (`transferability.accuracies.meaningless`) are in no mean, interval or
+verdict of any table; ``left_out`` counts them. Where they are all that there is, the row stays and is empty.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +18,9 @@ from itertools import product
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import t as students_t
 
+from transferability.accuracies import doubtful, meaningless, require_statistic
 from transferability.names import COPYING, DEEPEST_CUT, HALVES, LAYER_NAMES, TREATMENTS, Network, Series
 from transferability.splits import GROUPED, RANDOM
 
@@ -30,14 +35,16 @@ EFFECTS: Mapping[str, tuple[str, str]] = {
     "retraining gain": ("selffer+", "base"),
     "random filter loss": ("base", "random"),
 }
-# Student's t for a 95 % interval by degrees of freedom, 1 to 30; beyond, the last, which is at most 5 % too wide.
-STUDENT_T = (
-    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
-    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
-    *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
-)
+CONFIDENCE = 0.95  # of all intervals
 
-_MEANS = ["kind", "n", "pairs", "splits", "mean", "low", "high"]
+_MEANS = ["kind", "n", "pairs", "splits", "mean", "low", "high", "left_out"]
+
+_TABLE_1 = [
+    *("layers", "depths", "networks", "over_base", "over_selffer+"),
+    *("over_base_paired", "over_base_paired_low", "over_base_paired_high", "over_selffer+_paired"),
+    *("gain_over_selffer+", "left_out"),
+]
+_DROPS = ["kind", "n", "networks", "base", "transfer", "drop", "relative", "paired", "left_out"]
 
 # How layers of the other half's base can be used: frozen, or fine-tuned with the rest.
 WAYS_OF_REUSE: Mapping[str, str] = {"transfer": "frozen", "transfer+": "fine-tuned"}
@@ -49,26 +56,35 @@ def summarise(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
     """By kind of split, treatment and n: number of networks, spread of their accuracy, difference to base.
 
     Reduced networks have a row for each number of examples, and networks that preserve layers for each number of those.
+    ``at_chance`` counts the networks that are at chance themselves though their bases are not: means have them.
     """
+    dead = meaningless(accuracies)
     differences = accuracies.assign(
-        difference=accuracies[statistic] - _base_of(accuracies, statistic),
+        counted=accuracies[statistic].mask(dead),
+        difference=(accuracies[statistic] - _base_of(accuracies, statistic)).mask(dead),
         preserved=accuracies["copied"] - accuracies["n"],
+        left_out=dead,
+        guesses=accuracies["at_chance"].fillna(False).astype(bool) & ~dead,
     )
     by = ["kind", "treatment", "n", "preserved", "examples_per_class"]
     groups = differences.groupby(by, dropna=False, sort=False)
     table = groups.agg(
-        networks=(statistic, "size"),
-        mean=(statistic, "mean"),
-        standard_deviation=(statistic, "std"),
-        minimum=(statistic, "min"),
-        maximum=(statistic, "max"),
+        networks=("counted", "count"),
+        mean=("counted", "mean"),
+        standard_deviation=("counted", "std"),
+        minimum=("counted", "min"),
+        maximum=("counted", "max"),
         mean_difference_to_base=("difference", "mean"),
+        left_out=("left_out", "sum"),
+        at_chance=("guesses", "sum"),
     )
     return table.reset_index().sort_values(by, ignore_index=True)
 
 
 def table1(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
     """The paper's Table 1: by how much AnB+ beats base and BnB+, over ranges of layers, on random splits.
+
+    ``depths`` are the n of a range that have been tried; a range without any has no row.
 
     The paper's formula, in ``over_base`` and ``over_selffer+``, compares flat means over networks: of all AnB+ in the
     range with all bases, and with all BnB+ in the range. Halves differ in difficulty, so where the networks are not of
@@ -80,14 +96,19 @@ def table1(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
     - ``gain_over_selffer+``: the mean gain of AnB+ over its own base, less that of BnB+ over its own. It needs no
       pairs, so it can be had where the two were trained for different halves.
     """
-    accuracies = of_the_paper(accuracies[accuracies["kind"] == RANDOM])
+    everything = of_the_paper(accuracies[accuracies["kind"] == RANDOM])
+    accuracies = everything[~meaningless(everything)]
     gain = {
         (first, second): paired_differences(accuracies, first, second, statistic)
         for first, second in (("transfer+", "base"), ("transfer+", "selffer+"), ("selffer+", "base"))
     }
     rows = []
     for layers in LAYER_RANGES:
+        of_range = everything[_has(everything, "transfer+", layers)]
+        if of_range.empty:
+            continue
         in_range = accuracies[accuracies["n"].between(*layers)]
+        networks = int(_has(accuracies, "transfer+", layers).sum())
         mean = {name: _mean(in_range, name, statistic) for name in ("transfer+", "selffer+")}
         pairs = {which: table[table["n"].between(*layers)] for which, table in gain.items()}
         over_base = pairs["transfer+", "base"]
@@ -95,7 +116,9 @@ def table1(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
         rows.append(
             {
                 "layers": "{}-{}".format(*layers),
-                "networks": int((in_range["treatment"] == "transfer+").sum()),
+                "depths": ", ".join(map(str, sorted(of_range["n"].unique()))),
+                "networks": networks,
+                "left_out": len(of_range) - networks,
                 "over_base": mean["transfer+"] - _mean(accuracies, "base", statistic),
                 "over_selffer+": mean["transfer+"] - mean["selffer+"],
                 "over_base_paired": over_base["difference"].mean(),
@@ -105,11 +128,16 @@ def table1(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
                 "gain_over_selffer+": over_base["difference"].mean() - pairs["selffer+", "base"]["difference"].mean(),
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=_TABLE_1)
 
 
-def drops(accuracies: pd.DataFrame, statistic: str, n: int = DEEPEST_CUT) -> pd.DataFrame:
-    """By kind of split: how much less frozen transfer AnB reaches than base.
+def _has(accuracies: pd.DataFrame, treatment: str, layers: tuple[int, int]) -> pd.Series:
+    """Which networks are of a treatment and of a depth in a range, both ends of which belong to it."""
+    return (accuracies["treatment"] == treatment) & accuracies["n"].between(*layers)
+
+
+def drops(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
+    """By kind of split: how much less frozen transfer AnB reaches than base, at the deepest n that has been tried.
 
     The paper's 8 % (random halves) and 25 % (man-made/natural) at n = 7 are ``drop``: the mean of all bases of such
     splits less the mean of all AnB, in points of accuracy. ``relative`` is that drop as a share of the bases' mean,
@@ -117,10 +145,13 @@ def drops(accuracies: pd.DataFrame, statistic: str, n: int = DEEPEST_CUT) -> pd.
     """
     rows = []
     for kind in (RANDOM, GROUPED):
-        of_kind = of_the_paper(accuracies[accuracies["kind"] == kind])
-        transfer = of_kind[(of_kind["treatment"] == "transfer") & (of_kind["n"] == n)]
-        if transfer.empty:
+        everything = of_the_paper(accuracies[accuracies["kind"] == kind])
+        depths = everything.loc[everything["treatment"] == "transfer", "n"]
+        if depths.empty:
             continue
+        n = int(depths.max())
+        of_kind = everything[~meaningless(everything)]
+        transfer = of_kind[_has(of_kind, "transfer", (n, n))]
         base, mean = _mean(of_kind, "base", statistic), transfer[statistic].mean()
         pairs = paired_differences(of_kind, "base", "transfer", statistic)
         rows.append(
@@ -133,28 +164,43 @@ def drops(accuracies: pd.DataFrame, statistic: str, n: int = DEEPEST_CUT) -> pd.
                 "drop": base - mean,
                 "relative": (base - mean) / base,
                 "paired": pairs.loc[pairs["n"] == n, "difference"].mean(),
+                "left_out": int((depths == n).sum()) - len(transfer),
             }
         )
-    return pd.DataFrame(rows, columns=["kind", "n", "networks", "base", "transfer", "drop", "relative", "paired"])
+    return pd.DataFrame(rows, columns=_DROPS)
 
 
 def paired_differences(accuracies: pd.DataFrame, first: str, second: str, statistic: str) -> pd.DataFrame:
     """For each pair of networks of the same split, target, seed and n (a base has every n): first minus second.
 
     Columns: split, kind, target, seed, n, the accuracies first and second, difference. Networks without a partner are
-    left out.
+    left out, and pairs that a base at chance makes meaningless.
     """
+    pairs = all_pairs(accuracies, first, second, statistic)
+    return pairs[~pairs["left_out"]].drop(columns="left_out").reset_index(drop=True)
+
+
+def all_pairs(accuracies: pd.DataFrame, first: str, second: str, statistic: str) -> pd.DataFrame:
+    """As `paired_differences`, with the meaningless pairs, which the column ``left_out`` tells."""
     key = ["split", "kind", "target", "seed"]
     accuracies = of_the_paper(accuracies)
+    accuracies = accuracies.assign(left_out=meaningless(accuracies))
     sides = {}
     for treatment in (first, second):
         rows = accuracies[accuracies["treatment"] == treatment]
-        sides[treatment] = rows[[*key, *([] if treatment == "base" else ["n"]), statistic]]
+        sides[treatment] = rows[[*key, *([] if treatment == "base" else ["n"]), statistic, "left_out"]]
     on = key if "base" in (first, second) else [*key, "n"]
     pairs = sides[first].merge(sides[second], on=on, suffixes=("_first", "_second"))
     pairs = pairs.rename(columns={f"{statistic}_first": "first", f"{statistic}_second": "second"})
     pairs["difference"] = pairs["first"] - pairs["second"]
-    return pairs[[*key, "n", "first", "second", "difference"]]
+    pairs["left_out"] = pairs["left_out_first"] | pairs["left_out_second"]
+    return pairs[[*key, "n", "first", "second", "difference", "left_out"]]
+
+
+def dead_depths(accuracies: pd.DataFrame, first: str, second: str, statistic: str) -> list[int]:
+    """The n at which there are pairs, but bases at chance make all of them meaningless."""
+    dead = all_pairs(accuracies, first, second, statistic).groupby("n")["left_out"].all()
+    return [int(n) for n in dead.index[dead]]
 
 
 def paired_effects(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
@@ -168,7 +214,7 @@ def paired_effects(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
     """
     tables = []
     for effect, (first, second) in EFFECTS.items():
-        pairs = paired_differences(accuracies, first, second, statistic)
+        pairs = all_pairs(accuracies, first, second, statistic)
         tables.append(_means_with_intervals(pairs).assign(effect=effect))
     return pd.concat(tables, ignore_index=True)[["effect", *_MEANS]]
 
@@ -186,25 +232,26 @@ def reusable(accuracies: pd.DataFrame, statistic: str, tolerated_loss: float) ->
         tolerated_loss: in accuracy, so 0.02 for 2 points.
 
     Returns:
-        Columns kind, n, layer, treatment, pairs, splits, loss, low, high, verdict, certain. The verdict is ``within``
-        if the mean loss is at most the tolerated one, else ``beyond``; it is certain if the whole interval is on that
-        side, and so never where one split and seed give no interval. Where a base is at chance it is empty.
+        Columns kind, n, layer, treatment, pairs, splits, loss, low, high, verdict, certain, left_out. The verdict is
+        ``within`` if the mean loss is at most the tolerated one, else ``beyond``; it is certain if the whole interval
+        is on that side, and so never where one split and seed give no interval, nor where a base is judged on too few
+        images to tell it from chance. Where bases at chance leave no pair, loss and verdict are empty. Depths that
+        were not tried have no row.
     """
     tables = []
     for treatment in WAYS_OF_REUSE:
-        pairs = paired_differences(accuracies, "base", treatment, statistic)
+        pairs = all_pairs(accuracies, "base", treatment, statistic)
         tables.append(_means_with_intervals(pairs).assign(treatment=treatment))
     table = pd.concat(tables, ignore_index=True).rename(columns={"mean": "loss"})
     table["layer"] = [LAYER_NAMES[n - 1] for n in table["n"]]
     within = table["loss"] <= tolerated_loss
-    table["verdict"] = within.map({True: "within", False: "beyond"})
-    table["certain"] = (table["high"] <= tolerated_loss) | (table["low"] > tolerated_loss)
+    table["verdict"] = within.map({True: "within", False: "beyond"}).where(table["pairs"] > 0, None)
     key = ["kind", "n", "treatment"]
-    flagged = set(accuracies.loc[accuracies["flag"].notna(), key].itertuples(index=False, name=None))
-    meaningless = [row in flagged for row in table[key].itertuples(index=False, name=None)]
-    table.loc[meaningless, ["verdict", "certain"]] = [None, False]
+    of_doubtful_bases = set(accuracies.loc[doubtful(accuracies), key].itertuples(index=False, name=None))
+    clear = np.array([row not in of_doubtful_bases for row in table[key].itertuples(index=False, name=None)], bool)
+    table["certain"] = ((table["high"] <= tolerated_loss) | (table["low"] > tolerated_loss)) & clear
     columns = ["kind", "n", "layer", "treatment", "pairs", "splits", "loss", "low", "high", "verdict", "certain"]
-    return table.sort_values(key, ignore_index=True)[columns]
+    return table.sort_values(key, ignore_index=True)[[*columns, "left_out"]]
 
 
 def deepest_within(reuse: pd.DataFrame, treatment: str) -> int:
@@ -239,11 +286,12 @@ def of_the_paper(accuracies: pd.DataFrame) -> pd.DataFrame:
 
 
 def _means_with_intervals(pairs: pd.DataFrame) -> pd.DataFrame:
-    """The mean of paired differences by kind of split and n, with its interval: columns `_MEANS`."""
+    """The mean of `all_pairs` by kind of split and n, with its interval: columns `_MEANS`."""
     rows = []
-    for (kind, n), group in pairs.groupby(["kind", "n"], sort=True):
+    for (kind, n), everything in pairs.groupby(["kind", "n"], sort=True):
+        group = everything[~everything["left_out"]]
         splits, mean = group["split"].nunique(), group["difference"].mean()
-        rows.append((kind, n, len(group), splits, mean, *_interval(group)))
+        rows.append((kind, n, len(group), splits, mean, *_interval(group), len(everything) - len(group)))
     return pd.DataFrame(rows, columns=_MEANS)
 
 
@@ -259,7 +307,7 @@ def _interval(pairs: pd.DataFrame) -> tuple[float, float]:
     if freedom < 1:
         return float("nan"), float("nan")
     error = np.sqrt((residuals**2).sum() * len(residuals) / freedom) / len(pairs)
-    half = STUDENT_T[min(freedom, len(STUDENT_T)) - 1] * error
+    half = students_t.ppf((1 + CONFIDENCE) / 2, freedom) * error
     return float(mean - half), float(mean + half)
 
 
@@ -294,8 +342,11 @@ def compare(ours: pd.DataFrame, published: pd.DataFrame, statistic: str) -> pd.D
 
     ``relative`` differences are shares of the base's accuracy, for data sets on which bases differ. Columns end in
     ``_ours`` and ``_published``; where one study has no such networks, they are empty. Random filters know no classes,
-    so their networks are compared over all kinds of splits: the paper has them for the whole set only.
+    so their networks are compared over all kinds of splits: the paper has them for the whole set only. ValueError if
+    networks of either lack the statistic.
     """
+    for accuracies in (ours, published):
+        require_statistic(accuracies, statistic)
     key = ["treatment", "kind", "n"]
     tables = [differences_to_base(accuracies, statistic) for accuracies in (ours, published)]
     table = tables[0].merge(tables[1], on=key, how="outer", suffixes=("_ours", "_published"))
@@ -307,19 +358,25 @@ def compare(ours: pd.DataFrame, published: pd.DataFrame, statistic: str) -> pd.D
 def differences_to_base(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
     """By treatment, kind of split (``any`` for random filters) and n: networks, mean difference to the own base.
 
-    Columns: treatment, kind, n, networks, difference, relative (to the own base's accuracy).
+    Columns: treatment, kind, n, networks, difference, relative (to the own base's accuracy), left_out.
     """
     tables = []
     for treatment in COPYING:
-        pairs = paired_differences(accuracies, treatment, "base", statistic)
-        pairs["relative"] = pairs["difference"] / pairs["second"]
+        pairs = all_pairs(accuracies, treatment, "base", statistic)
+        pairs["counted"] = pairs["difference"].mask(pairs["left_out"])
+        pairs["relative"] = pairs["counted"] / pairs["second"]
         if treatment.startswith("random"):
             pairs["kind"] = ANY
         means = pairs.groupby(["kind", "n"]).agg(
-            networks=("difference", "size"), difference=("difference", "mean"), relative=("relative", "mean")
+            networks=("counted", "count"),
+            difference=("counted", "mean"),
+            relative=("relative", "mean"),
+            left_out=("left_out", "sum"),
         )
         tables.append(means.reset_index().assign(treatment=treatment))
-    return pd.concat(tables, ignore_index=True)[["treatment", "kind", "n", "networks", "difference", "relative"]]
+    return pd.concat(tables, ignore_index=True)[
+        ["treatment", "kind", "n", "networks", "difference", "relative", "left_out"]
+    ]
 
 
 def _both_directions(series: Series) -> tuple[Series, Series]:

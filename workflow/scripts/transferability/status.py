@@ -1,7 +1,8 @@
 """Where a study stands, from its files alone: nothing is locked, written or waited for.
 
 What is finished is in the metrics of networks; what is in training, or has ended without finishing, in the files of
-`progress`. Both appear whole or not at all, so that they can be read at any time and from any machine.
+`progress`. Both appear whole or not at all, so that they can be read at any time and from any machine. On a cluster,
+SLURM says besides which jobs wait, and why.
 """
 
 import textwrap
@@ -13,15 +14,22 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from transferability.benchmark_files import last_attempt
+from transferability.config import STAGES
 from transferability.files import read_json
-from transferability.names import Network
-from transferability.progress import FAILED, RUNNING, STOPPED, SUFFIX, JobRecord, read_job_record
-from transferability.study import STAGES, Key, Study, states_folder
+from transferability.last_words import death_in_words, memory_sentence
+from transferability.layout import benchmark_file, states_folder
+from transferability.names import Network, job_name
+from transferability.progress import FAILED, LESS_MEMORY, RUNNING, STOPPED, SUFFIX, JobRecord, read_job_record
+from transferability.slurm import OUT_OF_MEMORY, Queue, QueuedJob, why_it_waits
+from transferability.store import stored_checksum
+from transferability.study import Key, Study
 
 DONE, WAITING, SILENT = "done", "waiting", "silent"
 # A job writes every report_seconds, but not while it validates, saves its states or reads its images.
 LEAST_SILENCE = 300
 WIDTH = 80
+NO_QUEUE = Queue()
 # Of a kind; a list that does not fit the screen helps nobody.
 SHOWN_JOBS = 12
 
@@ -34,17 +42,25 @@ class Job:
         record: the newest that it said of itself.
         state: `RUNNING`; `SILENT`, no sign of life for so long that it may have died; `STOPPED`; `FAILED`.
         age: seconds since the record.
+        slurm_state: how its job has ended, in SLURM's word; None if it has not, or if that is not known.
     """
 
     record: JobRecord
     state: str
     age: float
+    slurm_state: str | None = None
 
     @property
     def reason(self) -> str:
         """Why it ended without finishing."""
+        process = self.record.process
+        if self.slurm_state == OUT_OF_MEMORY:
+            return f"SLURM ended job {process.slurm_job} for want of memory: {memory_sentence(LESS_MEMORY)}"
+        if self.record.outcome == RUNNING and self.slurm_state is not None:
+            return f"SLURM job {process.slurm_job} has ended without a word: {self.slurm_state}"
         if self.record.outcome == RUNNING:
-            return f"killed: process {self.record.process.pid} is gone from {self.record.process.host}"
+            words = death_in_words(self.record.peak_mb, 0, LESS_MEMORY)
+            return f"process {process.pid} is gone from {process.host}, {words}"
         return self.record.reason or self.record.outcome
 
 
@@ -59,7 +75,10 @@ class Status:
         jobs: those that have not finished, the furthest first.
         spent: seconds of training, by device; of all attempts, but without starting and reading images. Jobs that share
             a device count each for themselves.
+        queue: of the cluster, if there is one.
         work_left: seconds of training, one job at a time; None if nothing is known of how long a network takes.
+        starts_left: how many jobs have not begun to train.
+        start_seconds: that a job takes besides training, until and after it trains; None if none has been seen yet.
         time_left: seconds until the last network is trained, with as many jobs at a time as now; None without any.
     """
 
@@ -68,7 +87,10 @@ class Status:
     outdated: int
     jobs: Sequence[Job]
     spent: Mapping[str, float]
+    queue: Queue
     work_left: float | None
+    starts_left: int
+    start_seconds: float | None
     time_left: float | None
 
     def of_state(self, state: str) -> list[Job]:
@@ -84,22 +106,24 @@ class _Finished:
     content: Mapping[str, Any]
 
 
-def status_of(study: Study, metrics: Mapping[Key, Path], now: float | None = None) -> Status:
+def status_of(study: Study, metrics: Mapping[Key, Path], now: float | None = None, queue: Queue = NO_QUEUE) -> Status:
     """Read where a study stands.
 
     Args:
         study: the study.
         metrics: of each of its networks, the file that a finished one has.
         now: seconds since 1970; the present by default.
+        queue: the study's jobs on a cluster.
     """
     now = time.time() if now is None else now
     finished = {key: content for key, path in metrics.items() if (content := _read_metrics(path)) is not None}
     stages = {key: Network.parse(key[2]).stage for key in metrics}
-    current = study.current({key: network.content for key, network in finished.items()})
+    contents = {key: network.content for key, network in finished.items()}
+    current = study.current(contents, stored_checksum(study.store_folder))
     done = {key: network for key, network in finished.items() if key in current}
     silence = max(LEAST_SILENCE, 10 * study.config["running"]["report_seconds"])
     jobs = [
-        Job(record, _state(record, now - record.time, silence), max(now - record.time, 0.0))
+        _job(record, now - record.time, silence, queue.end_of(record.process.slurm_job))
         for record in _records(study)
         if not all(key in done or key not in stages for key in _keys(record))
     ]
@@ -109,6 +133,7 @@ def status_of(study: Study, metrics: Mapping[Key, Path], now: float | None = Non
         state = DONE if key in done else open_jobs[key].state if key in open_jobs else WAITING
         counts[stage][WAITING if state == STOPPED else state] += 1
     work = _work_left(study, stages, done, open_jobs)
+    starts, start = _starts_left(study, done, open_jobs), _start_seconds(study, finished, jobs)
     running = [job.record for job in jobs if job.state == RUNNING]
     longest = max((record.seconds_left or 0.0 for record in running), default=0.0)
     return Status(
@@ -117,8 +142,13 @@ def status_of(study: Study, metrics: Mapping[Key, Path], now: float | None = Non
         outdated=sum(key not in open_jobs for key in finished.keys() - done.keys()),
         jobs=sorted(jobs, key=lambda job: (job.record.seconds_left is None, job.record.seconds_left)),
         spent=_spent(finished, jobs),
+        queue=queue,
         work_left=work,
-        time_left=max(longest, work / len(running)) if running and work is not None else None,
+        starts_left=starts,
+        start_seconds=start,
+        time_left=max(longest, (work + starts * (start or 0.0)) / len(running))
+        if running and work is not None
+        else None,
     )
 
 
@@ -144,10 +174,14 @@ def _keys(record: JobRecord) -> Iterator[Key]:
     return ((record.split, record.seed, name) for name in record.networks)
 
 
-def _state(record: JobRecord, age: float, silence: float) -> str:
+def _job(record: JobRecord, age: float, silence: float, slurm_state: str | None) -> Job:
+    return Job(record, _state(record, age, silence, slurm_state), max(age, 0.0), slurm_state)
+
+
+def _state(record: JobRecord, age: float, silence: float, slurm_state: str | None) -> str:
     if record.outcome != RUNNING:
         return record.outcome
-    if record.process.is_gone:
+    if record.process.is_gone or slurm_state is not None:
         return FAILED
     return SILENT if age > silence else RUNNING
 
@@ -161,6 +195,37 @@ def _spent(finished: Mapping[Key, _Finished], jobs: Iterable[Job]) -> dict[str, 
             if record.device is not None and (record.split, record.seed, name) not in finished:
                 spent[record.device] += seconds
     return dict(spent)
+
+
+def _starts_left(study: Study, done: Mapping[Key, _Finished], open_jobs: Mapping[Key, Job]) -> int:
+    """How many jobs have networks to train and do not train yet."""
+
+    def is_to_start(split: str, seed: int, networks: Sequence[Network]) -> bool:
+        keys = [(split, seed, network.name) for network in networks]
+        under_way = [open_jobs[key] for key in keys if key in open_jobs]
+        trains = any(job.state == RUNNING and job.record.seconds_left is not None for job in under_way)
+        return not trains and not all(key in done for key in keys)
+
+    return sum(is_to_start(*job) for job in study.jobs())
+
+
+def _start_seconds(study: Study, finished: Mapping[Key, _Finished], jobs: Iterable[Job]) -> float | None:
+    """What jobs took besides training: those that are finished, in all, or else those that train, until they did."""
+    took = [seconds for job in study.jobs() if (seconds := _besides_training(study, finished, *job)) is not None]
+    took = took or [job.record.start_seconds for job in jobs if job.record.start_seconds is not None]
+    return fmean(took) if took else None
+
+
+def _besides_training(
+    study: Study, finished: Mapping[Key, _Finished], split: str, seed: int, networks: Sequence[Network]
+) -> float | None:
+    """Seconds of a finished job without those of training; None if it made its networks in several attempts."""
+    keys = [(split, seed, network.name) for network in networks]
+    if not all(key in finished for key in keys):
+        return None
+    seconds, _peak = last_attempt(benchmark_file(study.config, split, seed, job_name(networks)))
+    besides = (seconds or 0.0) - sum(finished[key].seconds for key in keys)
+    return besides if besides > 0 else None
 
 
 def _work_left(
@@ -229,6 +294,7 @@ def status_text(status: Status, now: float | None = None) -> str:
         [f"{status.study}, {moment}"],
         list(_table(status)),
         *(list(_section(status, state)) for state in (RUNNING, SILENT, STOPPED, FAILED)),
+        list(_queue(status.queue)),
         list(_totals(status)),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
@@ -273,6 +339,19 @@ def _section(status: Status, state: str) -> Iterator[str]:
         yield f"  and {len(jobs) - SHOWN_JOBS} more"
 
 
+def _queue(queue: Queue) -> Iterator[str]:
+    """The jobs that SLURM has not started, by what they wait for."""
+    waiting: defaultdict[str, list[QueuedJob]] = defaultdict(list)
+    for job in queue.pending:
+        waiting[why_it_waits(job, queue.nodes)].append(job)
+    if waiting:
+        yield "waiting in SLURM's queue"
+    for why, jobs in waiting.items():
+        others = f" and {len(jobs) - 1} more" if len(jobs) > 1 else ""
+        yield f"  {jobs[0].rule or 'a job'} (SLURM job {jobs[0].number}){others}"
+        yield from _wrapped(why)
+
+
 def _advance(job: Job) -> str:
     record = job.record
     if record.iteration is None:
@@ -310,12 +389,31 @@ def _totals(status: Status) -> Iterator[str]:
         yield "left: no training"
     elif status.work_left is None:
         yield "left: not known before the first network has made some iterations"
-    elif status.time_left is None:
-        yield f"left: about {_hours(status.work_left)} of training; no job is running"
     else:
-        at_work = len(status.of_state(RUNNING))
-        jobs = "1 job" if at_work == 1 else f"{at_work} jobs"
-        yield f"left: about {_hours(status.work_left)} of training, {duration(status.time_left)} with {jobs} at a time"
+        left = f"left: about {_hours(status.work_left)} of training{_starts(status)}; {_at_this_rate(status)}"
+        yield from textwrap.wrap(left, WIDTH, subsequent_indent="  ")
+
+
+def _at_this_rate(status: Status) -> str:
+    if status.time_left is None:
+        return "no job is running"
+    jobs = _counted(len(status.of_state(RUNNING)), "job")
+    return f"{duration(status.time_left)} with {jobs} at a time; then come tables and figures"
+
+
+def _starts(status: Status) -> str:
+    """What starting the jobs that do not train yet will take, and for one more job to end."""
+    if not status.starts_left:
+        return ""
+    jobs = _counted(status.starts_left, "job")
+    if status.start_seconds is None:
+        return f", and the start of {jobs}, of which nothing is known yet"
+    each = f" of {status.start_seconds:.0f} s each" if status.starts_left > 1 else ""
+    return f", and {_hours(status.starts_left * status.start_seconds)} for the start and end of {jobs}{each}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _hours(seconds: float) -> str:

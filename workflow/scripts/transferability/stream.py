@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from transferability.checked_rows import READERS, CheckedRows
 from transferability.seeding import generator_for
 from transferability.store import Store
 
 WHOLE_MEAN = "whole"
-READERS = 8  # threads that wait for the disk and copy; they need no core of their own
 BATCHES_AHEAD = 2  # read while the networks learn from the one before
 
 
@@ -140,7 +140,7 @@ class HostImages:
 
     def __init__(
         self,
-        images: NDArray[np.uint8],
+        images: NDArray[np.uint8] | CheckedRows[np.uint8],
         positions: NDArray[np.int64],
         seen: tuple[int, int, int],
         device: torch.device,
@@ -175,13 +175,15 @@ class HostImages:
     def _cut(self, crops: Crops, part: slice, batch: NDArray[np.uint8]) -> NDArray[np.uint8]:
         height, width, _ = self._seen
         positions = self._positions[crops.chosen[part]]
-        if self._images.shape[1:] == self._seen:
-            batch[part] = self._images[positions]
+        # Of an image that is checked already, the crop alone is read.
+        images = self._images.once_checked(positions) if isinstance(self._images, CheckedRows) else self._images
+        if images.shape[1:] == self._seen:
+            batch[part] = images[positions]
         else:
             for position, top, left, into in zip(
                 positions, crops.top[part], crops.left[part], batch[part], strict=True
             ):
-                into[:] = self._images[position, top : top + height, left : left + width]
+                into[:] = images[position, top : top + height, left : left + width]
         return batch
 
 
@@ -190,7 +192,7 @@ class GPUImages:
 
     def __init__(
         self,
-        images: NDArray[np.uint8],
+        images: NDArray[np.uint8] | CheckedRows[np.uint8],
         positions: NDArray[np.int64],
         seen: tuple[int, int, int],
         device: torch.device,
@@ -284,15 +286,19 @@ class TrainingStream:
 
 
 class ValidationSet:
-    """The validation images of a half, in file order."""
+    """The validation images of a half, in file order.
+
+    Attributes:
+        targets: the class of every image.
+    """
 
     def __init__(self, loader: ImageLoader, targets: NDArray[np.int64], batch_size: int) -> None:
         self._loader = loader
-        self._targets = targets
+        self.targets = targets
         self._batch_size = batch_size
 
     def __len__(self) -> int:
-        return len(self._targets)
+        return len(self.targets)
 
     def batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         started: deque[tuple[NDArray[np.int64], Callable[[], torch.Tensor]]] = deque()
@@ -307,4 +313,4 @@ class ValidationSet:
     def _finished(
         self, chosen: NDArray[np.int64], images: Callable[[], torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        return images(), to_device(self._targets[chosen], self._loader.device)
+        return images(), to_device(self.targets[chosen], self._loader.device)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from transferability import statistics
+from transferability.accuracies import require_statistic
 from transferability.answers import headline
 from transferability.files import write_table, write_text
 
@@ -21,7 +22,8 @@ TABLES: Mapping[str, Callable[[pd.DataFrame, str, float], pd.DataFrame | str]] =
 
 
 def write_tables(accuracies: pd.DataFrame, paths: Mapping[str, Path], statistic: str, tolerated_loss: float) -> None:
-    """Make some of `TABLES` and write each to its path."""
+    """Make some of `TABLES` and write each to its path; ValueError if some networks lack the statistic."""
+    require_statistic(accuracies, statistic)
     for name, path in paths.items():
         made = TABLES[name](accuracies, statistic, tolerated_loss)
         if isinstance(made, str):

@@ -25,7 +25,7 @@ from torchvision.datasets.utils import check_integrity
 
 from transferability.files import lock_file
 from transferability.joblog import Say
-from transferability.store import ImageClass, Sample, StoreError
+from transferability.source import ImageClass, Sample, StoreError
 
 CIFAR = {"cifar10": CIFAR10, "cifar100": CIFAR100}
 FASHION_MNIST = "fashion_mnist"
@@ -193,16 +193,19 @@ def _arriving(folder: Path, wanted: Path, files_from: str, where: str) -> Iterat
 def _remove_left(folder: Path) -> None:
     """Remove what processes that were killed have left of their downloads."""
     for left in folder.glob(f"{_ARRIVING}*"):
-        with suppress(BlockingIOError):
-            with _locked(left):
+        with suppress(OSError):  # in use, or nothing tells whether it is
+            with _locked(left, required=True):
                 pass
             shutil.rmtree(left, ignore_errors=True)
 
 
 @contextmanager
-def _locked(root: Path) -> Iterator[None]:
-    """Mark a download as being under way; BlockingIOError if it is marked by another process."""
-    descriptor = lock_file(root / ".lock", f"{root} is in use")
+def _locked(root: Path, required: bool = False) -> Iterator[None]:
+    """Mark a download as being under way; BlockingIOError if it is marked by another process.
+
+    OSError if the mark is ``required`` and the file system has none.
+    """
+    descriptor = lock_file(root / ".lock", f"{root} is in use", required=required)
     try:
         yield
     finally:

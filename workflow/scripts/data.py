@@ -1,0 +1,24 @@
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from transferability.data_page import data_page
+from transferability.data_sets import image_source
+from transferability.data_survey import survey
+from transferability.files import write_text
+from transferability.groups import described
+from transferability.joblog import job_log
+from transferability.store_building import Pace
+
+params = snakemake.params
+page = Path(params.page)
+with (
+    job_log(Path(snakemake.log[0]), f"data {params.name}", ["running.store_threads"]) as say,
+    image_source(params.name, params.settings, say) as source,
+    TemporaryDirectory(prefix="data-") as folder,
+):
+    classes = described(source.classes, Path(params.groups) if params.groups else None)
+    count = len(source.training) + len(source.validation)
+    pace = Pace(say, count, snakemake.config["running"]["report_seconds"])
+    found = survey(source, classes, snakemake.threads, pace)
+    write_text(page, data_page(found, classes, Path(folder)))
+    say(f"{count:,} images read, {len(found.refused):,} cannot be used; the page is {page}")

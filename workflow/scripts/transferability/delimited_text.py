@@ -1,0 +1,108 @@
+"""Tables that people wrote: CSV and its relatives, read by one dialect a file, every row with its line number."""
+
+import codecs
+import csv
+import difflib
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from transferability.unicode_names import nfc
+
+COMMA, TAB, SEMICOLON, SPACE = ",", "\t", ";", " "
+DELIMITERS_IN_WORDS = {COMMA: "comma", TAB: "tab", SEMICOLON: "semicolon", SPACE: "white space"}
+
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+Row = tuple[int, list[str]]  # the number of its (last) line, and its cells
+
+
+def text_key(text: str) -> str:
+    """What two spellings of one name have in common: Unicode's form NFC, no white space at the ends."""
+    return nfc(text).strip()
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """A hint at the name that was probably meant."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def utf8_text(path: Path) -> str:
+    """A file's text, with or without a byte order mark; ValueError that names the encoding if it is another."""
+    content = path.read_bytes()
+    if content.startswith(_UTF_16) or b"\0" in content[:4096]:
+        other = "UTF-16" if content.startswith(_UTF_16) or b"\0" in content[:2] else "a binary format"
+        raise ValueError(f"{path} is not in UTF-8 (it seems to be in {other}); save it as text in UTF-8")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ValueError(
+            f"{path} is not in UTF-8 (line {line} has the byte 0x{content[error.start]:02x}; it seems to be in Latin-1 "
+            "or Windows-1252); save it in UTF-8"
+        ) from error
+
+
+def rows_of(text: str, delimiter: str) -> list[Row]:
+    """The rows of a text that are not empty, cells without white space at their ends and in NFC.
+
+    Of white space any amount separates. Raises csv.Error with a line number where quotes do not match.
+    """
+    if delimiter == SPACE:
+        text = text.replace(TAB, SPACE)
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=delimiter != TAB, strict=True
+    )
+    rows = []
+    try:
+        for cells in reader:
+            kept = [text_key(cell) for cell in cells]
+            if any(kept):
+                # White space at the end of a line begins no cell.
+                rows.append((reader.line_num, kept if delimiter != SPACE or kept[-1] else kept[:-1]))
+    except csv.Error as error:
+        raise csv.Error(f"line {reader.line_num}: {error}") from error
+    return rows
+
+
+def table_of(path: Path, columns: Sequence[str]) -> tuple[list[str], list[Row]]:
+    """Header and rows of a table with some columns, by that delimiter that gives its header these columns.
+
+    Raises:
+        ValueError: it is no such table, or a row has more cells than the header; the message names file and line.
+    """
+    text = utf8_text(path)
+    header, rows = _best_read(path, text, columns)
+    missing = [column for column in columns if column not in header]
+    if missing:
+        raise ValueError(f"{path}: no column {missing[0]}; it takes {' and '.join(columns)}")
+    twice = [column for column in columns if header.count(column) > 1]
+    if twice:
+        raise ValueError(f"{path}: the column {twice[0]} is there twice")
+    for line, cells in rows:
+        if any(cells[len(header) :]):
+            raise ValueError(
+                f"{path}, line {line}: has {len(cells)} cells, but there are {len(header)} columns; text with the "
+                "delimiter in it is put in double quotes"
+            )
+        cells.extend([""] * (len(header) - len(cells)))
+    return header, rows
+
+
+def _best_read(path: Path, text: str, columns: Sequence[str]) -> tuple[list[str], list[Row]]:
+    """By the first delimiter whose header has the most of the columns."""
+    best: tuple[list[str], list[Row]] | None = None
+    problem = None
+    for delimiter in (COMMA, SEMICOLON, TAB):
+        try:
+            rows = rows_of(text, delimiter)
+        except csv.Error as error:
+            problem = problem or error
+            continue
+        header = rows[0][1] if rows else []
+        if best is None or len(set(header) & set(columns)) > len(set(best[0]) & set(columns)):
+            best = header, rows[1:]
+    if best is None:
+        raise ValueError(f"{path}: not a CSV file in UTF-8 ({problem})")
+    return best

@@ -1,0 +1,57 @@
+"""HTML pages that need nothing but themselves: their templates and captions are in ``workflow/report/``."""
+
+import base64
+import io
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import jinja2
+from docutils.core import publish_parts
+from PIL import Image
+
+from transferability.files import PROJECT
+
+TEXTS = PROJECT / "workflow" / "report"
+
+# Pictures of photographs are many times larger without loss than anyone sees.
+_LARGEST_PNG = 600_000
+_LARGEST_SIDE = 2400
+_WEBP_HEIGHT = 16383  # the format has no higher pictures
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture on the page: its source is the picture itself."""
+
+    title: str
+    source: str
+    caption: str
+
+
+def render(template: str, page: object) -> str:
+    """A page, from a template that shows ``page``."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEXTS), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template(template).render(page=page)
+
+
+@cache
+def caption(name: str) -> str:
+    """A caption as HTML."""
+    text = (TEXTS / f"{name}.rst").read_text(encoding="utf-8")
+    settings = {"report_level": 2, "halt_level": 2, "file_insertion_enabled": False, "raw_enabled": False}
+    body: str = publish_parts(text, writer="html5", settings_overrides=settings)["body"]
+    return body
+
+
+def picture_source(path: Path) -> str:
+    """A PNG file as an address that is the picture itself; a large one reduced, and with a loss that is not seen."""
+    content, kind = path.read_bytes(), "png"
+    if len(content) > _LARGEST_PNG:
+        with Image.open(path) as picture, io.BytesIO() as smaller:
+            picture.thumbnail((_LARGEST_SIDE, _WEBP_HEIGHT))
+            picture.convert("RGB").save(smaller, "webp", quality=85)
+            content, kind = smaller.getvalue(), "webp"
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

@@ -1,0 +1,8 @@
+"""Names that look the same are the same: é is one character on Linux, and e with an accent on a Mac's disk."""
+
+import unicodedata
+
+
+def nfc(name: str) -> str:
+    """The composed form, in which names are compared and shown."""
+    return unicodedata.normalize("NFC", name)

@@ -1,0 +1,45 @@
+"""Numbers as people read them."""
+
+from collections.abc import Sequence
+
+
+def plural(number: int, noun: str) -> str:
+    """The noun for so many: network, networks; class, classes."""
+    return noun if number == 1 else f"{noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Like 1 network, 2 networks, 1,234 classes."""
+    return f"{number:,} {plural(number, noun)}"
+
+
+def duration(seconds: float) -> str:
+    """Like 0.4 s, 45 s, 12 min, 3 h 20 min, 2 days 5 h."""
+    if seconds < 1:
+        return f"{seconds:.1g} s"
+    minutes, hours = round(seconds / 60), round(seconds / 3600)
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if minutes < 100:
+        return f"{minutes} min"
+    if hours < 48:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{hours // 24:,} days {hours % 24} h"
+
+
+def points(value: float) -> str:
+    """A difference of accuracies as points, with a sign: 0.012 is +1.2. What rounds to nothing is 0.0."""
+    tenths = round(1000 * value)
+    return f"{tenths / 10:+.1f}".replace("-", "−") if tenths else "0.0"
+
+
+def enumerated(numbers: Sequence[int]) -> str:
+    """Like 3, 1-7 or 3, 5, 7: three or more that follow each other are a range."""
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    parts = [f"{run[0]}-{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
+    return ", ".join(parts)

@@ -35,6 +35,8 @@ TINY: Config = {
     "training": {"iterations": 120, "batch_size": 16, "evaluate_every": 40, "learning_rate": 0.005},
     "running": {"deterministic": True, "jobs_per_gpu": PROCESSES, "report_seconds": 1},
 }
+# Shares of the step's time that are kept for what follows: the resumed run, its comparison, and `verify`.
+RESUMING, COMPARING, VERIFYING = 0.3, 0.2, 0.1
 MOST_POINTS = 15.0  # that few images may make of fewer bits: 36 images a half, three points each
 
 
@@ -70,19 +72,21 @@ def studies() -> None:
     ways = [(precision, graphs) for precision in ("float32", "tf32", "bf16") for graphs in (False, True)]
     if rehearsing():
         ways = ways[:2]
+    everything = "accuracies" if rehearsing() else "all"
+    budget = seconds_left()
     projects = {way: Project(scratch() / f"tiny_{way[0]}_{way[1]:d}", config_of(*way)) for way in ways}
     killed = Project(scratch() / "tiny_killed", config_of("float32", graphs=False, state_seconds=0.0))
     started = time.monotonic()
-    first_run = killed.start("all", cores=2)
+    first_run = killed.start(everything, cores=2)
     runs = {way: project.start("accuracies", cores=2) for way, project in projects.items()}
-    was_killed = kill_a_training(first_run)
+    was_killed = kill_a_training(first_run, budget * RESUMING)
     emit("a training killed in its middle", was_killed or "none", expected="one")
-    first_run.wait(seconds_left() - 40)
-    second_run = killed.start("all", cores=2)
+    first_run.wait(seconds_left() - budget * RESUMING)
+    second_run = killed.start(everything, cores=2)
     for way, run in runs.items():
-        tell_of(run, name_of(way), seconds_left() - 25)
+        tell_of(run, name_of(way), seconds_left() - budget * COMPARING)
     compare(projects)
-    tell_of(second_run, "float32, killed and resumed", seconds_left() - 15)
+    tell_of(second_run, "float32, killed and resumed", seconds_left() - budget * VERIFYING)
     emit("tiny studies, all at once", round(time.monotonic() - started, 1), "s")
     compare_resumed(projects["float32", False], killed)
     verified = killed.start("verify", cores=1)
@@ -96,7 +100,7 @@ def config_of(precision: str, graphs: bool, state_seconds: float = 30.0) -> Conf
     running = {**TINY["running"], "cuda_graphs": graphs, "state_seconds": state_seconds}
     training = {**TINY["training"], "precision": precision}
     if rehearsing():
-        less = {"networks": {"depths": [4], "treatments": ["transfer+"]}}
+        less = {"networks": {"depths": [1, 4], "treatments": ["random"], "random_for": "whole"}}
         return {**TINY, **less, "training": {**training, "iterations": 40, "evaluate_every": 20}, "running": running}
     return {**TINY, "training": training, "running": running}
 
@@ -105,10 +109,10 @@ def name_of(way: tuple[str, bool]) -> str:
     return f"{way[0]}, {'recorded' if way[1] else 'plain'}"
 
 
-def kill_a_training(run: Run) -> str:
-    """Kill the first training that has written a state, and say which; empty if none was caught."""
+def kill_a_training(run: Run, kept: float) -> str:
+    """Kill the first training that has written a state, and say which; empty if none was before so many seconds."""
     states = run.project.results / "states"
-    while run.process.poll() is None and seconds_left() > 40:
+    while run.process.poll() is None and seconds_left() > kept:
         for path in states.rglob(f"*{SUFFIX}"):
             record = read_job_record(path)
             if record and any(any((path.parent / name).glob("*.state")) for name in record.networks):

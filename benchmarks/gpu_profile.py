@@ -77,10 +77,10 @@ def profiled(size: str, job: str, precision: str, graphs: bool) -> None:
 
 
 def tell(name: str, of: profile, count: int) -> None:
-    kernels = [event for event in events_of(of) if event.device_type.name == "CUDA"]
     if DEVICE != "cuda":
         emit(f"{name}: no kernels on a CPU", "", how="left out", note="the profiler traces kernels of a GPU only")
         return
+    kernels = [event for event in events_of(of) if event.device_type.name == "CUDA"]
     if not kernels:
         emit(f"{name}: no kernels seen", "", how="failed", note="CUPTI could not trace them")
         return

@@ -42,14 +42,20 @@ REHEARSED_CLASSES = (
     "n02669723",
     "n02672831",
 )
+# Few networks, and of every stage: two bases, a frozen series of both halves and two fine-tuned ones.
+REHEARSED: Config = {
+    "splits": ["random0"],
+    "networks": {"depths": [1, 2], "treatments": ["random", "selffer+"], "random_for": "whole"},
+}
+REHEARSED_ITERATIONS, REHEARSED_BATCH = 4, 8
 DEFAULT = ROOT / "benchmarks" / "results" / "default_study_summary.csv"
 
 
 def default_study() -> None:
     config: Config = {"study": "glyphs", "running": {"jobs_per_gpu": SHARES, "cuda_graphs": True}}
     if rehearsing():
-        config |= {"splits": ["random0"], "networks": {"depths": [1, 7], "treatments": ["transfer"]}}
-        config["training"] = {"iterations": 8, "evaluate_every": 4}
+        config |= REHEARSED | {"networks": {**REHEARSED["networks"], "treatments": ["random"]}}
+        config["training"] = {"iterations": 8, "evaluate_every": 4, "batch_size": 16}
         config["datasets"] = {
             "glyphs": {"letters": 4, "symbols": 4, "training_per_class": 16, "validation_per_class": 5}
         }
@@ -93,12 +99,16 @@ def means_of(summary: Path) -> dict[tuple[str, ...], float]:
 
 def tiny_imagenet_config(root: str, iterations: int, precision: str = "float32") -> Config:
     """What is laid over config/tiny-imagenet.yaml."""
-    return {
+    config: Config = {
         "study": "tiny-imagenet",
         "datasets": {"tiny_imagenet": {"root": root}},
         "training": {"iterations": iterations, "evaluate_every": min(400, iterations), "precision": precision},
         "running": {"jobs_per_gpu": SHARES, "cuda_graphs": True},
     }
+    if rehearsing():
+        config |= REHEARSED
+        config["training"]["batch_size"] = REHEARSED_BATCH
+    return config
 
 
 def images_at() -> Path | None:
@@ -168,7 +178,7 @@ def tiny_imagenet() -> None:
     networks = sum(1 for _ in study.networks())
     project = Project.again(folder, tiny_imagenet_config(str(root), iterations, precision))
     started = time.monotonic()
-    run = project.start(gpu=SHARES)
+    run = project.start(*(["accuracies"] if rehearsing() else []), gpu=SHARES)
     code = run.wait(seconds_left() - LAST_SECONDS)
     took = time.monotonic() - started
     if code not in (0, None):
@@ -213,7 +223,7 @@ def fastest_precision() -> str:
 def iterations_for(jobs: Mapping[str, int], seconds: float, batch: int) -> int:
     """As many as should fit, by what was measured before: jobs start side by side and train one after the other."""
     if rehearsing():
-        return 4
+        return REHEARSED_ITERATIONS
     start = max((earlier(f"default study: a {stage} job") or START_SECONDS for stage in STAGES), default=START_SECONDS)
     starts = sum(jobs.values()) * min(start, START_SECONDS) / SHARES
     update = sum(jobs[stage] * seconds_of_update(stage, batch) for stage in STAGES)

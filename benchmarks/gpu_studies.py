@@ -61,7 +61,7 @@ def default_study() -> None:
         }
     project = Project(scratch() / "default_study", config)
     started = time.monotonic()
-    run = project.start(gpu=SHARES)
+    run = project.start(*targets(), gpu=SHARES)
     code = run.wait(seconds_left() - LAST_SECONDS)
     took = round(time.monotonic() - started, 1)
     if code != 0:
@@ -72,6 +72,11 @@ def default_study() -> None:
     tell_jobs("default study", project.finished_jobs())
     if code == 0 and not rehearsing():
         compare_with_cpu(project)
+
+
+def targets() -> Sequence[str]:
+    """The whole study; to rehearse, its networks and their accuracies, since figures know no GPU."""
+    return ["accuracies"] if rehearsing() else []
 
 
 def tell_jobs(study: str, jobs: Sequence[Job]) -> None:
@@ -178,7 +183,7 @@ def tiny_imagenet() -> None:
     networks = sum(1 for _ in study.networks())
     project = Project.again(folder, tiny_imagenet_config(str(root), iterations, precision))
     started = time.monotonic()
-    run = project.start(*(["accuracies"] if rehearsing() else []), gpu=SHARES)
+    run = project.start(*targets(), gpu=SHARES)
     code = run.wait(seconds_left() - LAST_SECONDS)
     took = time.monotonic() - started
     if code not in (0, None):

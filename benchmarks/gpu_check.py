@@ -108,6 +108,14 @@ class Check:
                 for step in group:
                     at_once.submit(self._run, step, later)
 
+    def rehearse(self, groups: Sequence[Sequence[Step]]) -> None:
+        """A rehearsal's times mean nothing, so whole studies are run beside the steps that measure."""
+        first, others = groups[:1], groups[1:]
+        self.run(first)
+        with ThreadPoolExecutor(2) as at_once:
+            for whole_studies in (True, False):
+                at_once.submit(self.run, [group for group in others if of_whole_studies(group) == whole_studies])
+
     def _run(self, step: Step, later: Sequence[Step]) -> None:
         left = self.deadline - time.monotonic()
         if left < step.least * min(self.scale, 1) or STOP.is_set():
@@ -121,6 +129,10 @@ class Check:
             self.results.add(step.name, {"what": step.name, "value": "", "how": FAILED, "note": repr(error)[:300]})
         took = round(time.monotonic() - started, 1)
         self.results.add(step.name, {"what": f"the step {step.name}", "value": took, "unit": "s", "how": MEASURED})
+
+
+def of_whole_studies(group: Sequence[Step]) -> bool:
+    return any(step.script[0] == "gpu_studies.py" for step in group)
 
 
 def scaled(step: Step, by: float) -> Step:
@@ -198,7 +210,10 @@ def main() -> None:
         check.run([[MACHINE]])
         if not options.rehearse and not any(row["what"] == "GPU" and row["value"] for row in check.results.rows):
             sys.exit("torch sees no GPU (see above); --rehearse runs everything in tiny sizes without one")
-        check.run(groups)
+        if options.rehearse:
+            check.rehearse(groups)
+        else:
+            check.run(groups)
     finally:
         print_table(check.results.rows, check.results.path, check.log)
         print(f"== {time.monotonic() - started:.0f} s of {60 * options.minutes:.0f} s")

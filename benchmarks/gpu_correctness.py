@@ -71,18 +71,18 @@ def tests() -> None:
 def studies() -> None:
     ways = [(precision, graphs) for precision in ("float32", "tf32", "bf16") for graphs in (False, True)]
     if rehearsing():
-        ways = ways[:2]
-    everything = "accuracies" if rehearsing() else "all"
+        ways = ways[:1]  # a CPU records nothing
     budget = seconds_left()
     projects = {way: Project(scratch() / f"tiny_{way[0]}_{way[1]:d}", config_of(*way)) for way in ways}
     killed = Project(scratch() / "tiny_killed", config_of("float32", graphs=False, state_seconds=0.0))
     started = time.monotonic()
-    first_run = killed.start(everything, cores=2)
+    # Figures take no part in the killing, but the run that goes on makes them: `verify` looks at all that there is.
+    first_run = killed.start("accuracies", cores=2)
     runs = {way: project.start("accuracies", cores=2) for way, project in projects.items()}
     was_killed = kill_a_training(first_run, budget * RESUMING)
     emit("a training killed in its middle", was_killed or "none", expected="one")
     first_run.wait(seconds_left() - budget * RESUMING)
-    second_run = killed.start(everything, cores=2)
+    second_run = killed.start("all", cores=2)
     for way, run in runs.items():
         tell_of(run, name_of(way), seconds_left() - budget * COMPARING)
     compare(projects)
@@ -100,8 +100,8 @@ def config_of(precision: str, graphs: bool, state_seconds: float = 30.0) -> Conf
     running = {**TINY["running"], "cuda_graphs": graphs, "state_seconds": state_seconds}
     training = {**TINY["training"], "precision": precision}
     if rehearsing():
-        less = {"networks": {"depths": [1, 4], "treatments": ["random"], "random_for": "whole"}}
-        return {**TINY, **less, "training": {**training, "iterations": 40, "evaluate_every": 20}, "running": running}
+        less = {"networks": {"depths": [1, 4], "treatments": ["random"]}}
+        return {**TINY, **less, "training": {**training, "iterations": 80, "evaluate_every": 40}, "running": running}
     return {**TINY, "training": training, "running": running}
 
 
@@ -138,7 +138,7 @@ def compare(projects: dict[tuple[str, bool], Project]) -> None:
         "networks of each tiny study",
         min(map(len, metrics.values())),
         "networks",
-        expected="4" if rehearsing() else "14",
+        expected="6" if rehearsing() else "14",
     )
     for precision, graphs in projects:
         if graphs:

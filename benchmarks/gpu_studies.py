@@ -27,7 +27,8 @@ from snakemake.utils import update_config  # type: ignore[import-untyped]
 from transferability.names import Network
 from transferability.study import read_study
 
-SHARES = min(8, max(CORES // 2, 1))  # jobs that share the GPU: two cores each, for Python and to read ahead
+# Jobs that share the GPU: two cores each, for Python and to read ahead.
+SHARES = CORES if rehearsing() else min(8, max(CORES // 2, 1))
 LAST_SECONDS = 8.0  # in which a study that is ended leaves, and what it did is read
 START_SECONDS = 10.0  # of a job, before one has been measured
 UPDATES_A_SECOND = 300.0  # of a series of small networks, likewise
@@ -42,10 +43,10 @@ REHEARSED_CLASSES = (
     "n02669723",
     "n02672831",
 )
-# Few networks, and of every stage: two bases, a frozen series of both halves and two fine-tuned ones.
+# Few networks, and of every stage.
 REHEARSED: Config = {
     "splits": ["random0"],
-    "networks": {"depths": [1, 2], "treatments": ["random", "selffer+"], "random_for": "whole"},
+    "networks": {"depths": [1, 2], "treatments": ["random", "selffer+"]},
 }
 REHEARSED_ITERATIONS, REHEARSED_BATCH = 4, 8
 DEFAULT = ROOT / "benchmarks" / "results" / "default_study_summary.csv"

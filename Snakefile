@@ -24,9 +24,6 @@ include: "workflow/rules/status.smk"
 include: "workflow/rules/plan.smk"
 
 
-tell_of_another_study()
-
-
 onstart:
     before_the_first_job()
 

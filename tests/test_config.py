@@ -18,8 +18,8 @@ from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
 
 from test_workflow import Project
-from transferability.config import one_spelling
 from transferability.config_files import require_clear_files
+from transferability.config_paths import one_spelling
 from transferability.schema import ConfigError
 from transferability.study import read_study, without_running
 
@@ -413,3 +413,26 @@ class TestInTheWorkflow:
         output = project.run("--dry-run", check=False)
         assert f"{tmp_path}/small.yaml, line 3: study: is there twice, in line 1 before" in output
         assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(("key", "path"), [("results", "file"), ("stores", "file/x/y"), ("results", "link")])
+def test_a_file_where_a_folder_would_be_is_named(key, path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("file")
+    named = path.partition("/")[0]
+    with pytest.raises(ConfigError, match=rf"^config: {key}: is '{path}', but {named} is a file; it must be a folder"):
+        read_study({**DEFAULT, key: path})
+
+
+def test_a_file_in_the_place_of_the_study_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "glyphs").touch()
+    with pytest.raises(ConfigError, match=r"^config: study: its folder results/glyphs is a file; move it away, or"):
+        read_study(DEFAULT)
+
+
+def test_a_value_left_empty_is_called_so():
+    with pytest.raises(ConfigError, match=r"^config: training: is empty \(null\); it must be a mapping$"):
+        read_study({**DEFAULT, "training": None})

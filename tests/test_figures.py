@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from matplotlib.path import Path as MatplotlibPath
 
 from test_accuracies import PUBLISHED
 from test_statistics import frame
@@ -129,12 +130,41 @@ def test_dead_networks_are_in_no_mean_that_is_drawn(accuracies):
         assert np.allclose(one, other)
 
 
+def test_dead_networks_far_below_do_not_flatten_the_means_of_others(accuracies):
+    of_b = (accuracies["split"] == "random0") & (accuracies["target"] == "B")
+    accuracies = flagged(accuracies.assign(**{STATISTIC: accuracies[STATISTIC].mask(of_b, 0.01)}), of_b)
+    with figure_style():
+        points, _, means, _ = figures.figure2(accuracies, STATISTIC, COLOURS).axes
+    assert points.get_ylim()[0] < 0.01
+    assert means.get_ylim()[0] > 0.5
+
+
+def test_where_all_bases_are_at_chance_their_mean_is_crossed_out_too(accuracies):
+    with figure_style():
+        means = figures.figure2(flagged(accuracies, True), STATISTIC, COLOURS).axes[2]
+    assert (0,) in crosses(means)
+
+
+@pytest.mark.parametrize("depths", [[1], [7], [6, 7]])
+def test_few_depths_stand_beside_their_base_in_a_narrow_figure(depths, accuracies):
+    few = accuracies[accuracies["n"].isin([0, *depths])]
+    with figure_style():
+        figure = figures.figure2(few, STATISTIC, COLOURS)
+    points = figure.axes[0]
+    left, base, first, right = points.transData.transform([(x, 0) for x in (-0.6, 0, depths[0], depths[-1] + 0.6)])[
+        :, 0
+    ]
+    assert (first - base) / (right - left) == pytest.approx(1 / (1.2 + len(depths)), abs=0.05)
+    assert figure.get_figwidth() < 9
+
+
 def test_a_base_of_which_too_few_images_tell_is_questioned_and_not_crossed_out(accuracies):
     accuracies = flagged(accuracies, accuracies["target"] == "B", "baseB: too few images to tell from chance")
     with figure_style():
         figure = figures.figure2(accuracies, STATISTIC, COLOURS)
     marks = [line.get_marker() for line in figure.axes[0].get_lines()]
-    assert marks.count("$?$") == 4  # base, and three treatments
+    # Paths and no text, which would be a formula that is not parsed: of base, and three treatments.
+    assert len([mark for mark in marks if isinstance(mark, MatplotlibPath)]) == 4
     assert not crosses(figure.axes[0])
     assert "too few images to tell from chance: baseB of random0, seed 0" in figure.get_supxlabel().replace("\n", " ")
 

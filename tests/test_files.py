@@ -8,7 +8,7 @@ import os
 import pytest
 
 from transferability import files
-from transferability.files import held_file, lock_file, read_json
+from transferability.files import held_file, lock_file, read_json, require_writable
 from transferability.state import StateFolder
 
 
@@ -84,3 +84,10 @@ def test_json_of_ours_is_read(tmp_path):
     content = {"a": [1, {"b": [None, "ü"]}]}
     (tmp_path / "some.json").write_text(json.dumps(content))
     assert read_json(tmp_path / "some.json") == content
+
+
+@pytest.mark.parametrize(("what", "said"), [("results", "results go there"), ("image stores", "image stores go there")])
+def test_a_folder_below_a_file_is_refused_by_name_and_purpose(tmp_path, what, said):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=rf"file/x: cannot be written to \(Not a directory\); {said}$"):
+        require_writable(tmp_path / "file" / "x", what)

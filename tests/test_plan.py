@@ -21,7 +21,7 @@ from transferability.calibration import Cost, Workload, calibrate, start_seconds
 from transferability.data_size import data_size, half_sizes
 from transferability.glyphs import Glyphs
 from transferability.names import Network
-from transferability.plan import Job, Plan, _spread_of_all, duration, report
+from transferability.plan import Job, Plan, _spread_of_all, report
 from transferability.series import VALIDATION_BATCH
 from transferability.source import StoreError
 from transferability.store_building import build_store
@@ -239,12 +239,12 @@ def test_the_report_adds_up(small, size):
     jobs = [Job(*job) for job in small.jobs()]
     text = report(plan_with(small, size, [3600.0] * len(jobs)), "cpu", {"main": 600_000_000})
     rows = {line.split()[0]: line.split() for line in text.splitlines()}
-    assert rows["base"][1:] == ["4", "4", "500", f"{4 * 500 * 64:,}", "4.0", "h"]
-    assert rows["frozen"][1:] == ["12", "84", "500", f"{84 * 500 * 64:,}", "12.0", "h"]
-    assert rows["fine-tuned"][1:] == ["8", "56", "500", f"{56 * 500 * 64:,}", "8.0", "h"]
+    assert rows["base"][1:] == ["4", "4", "500", f"{4 * 500 * 64:,}", "4", "h", "0", "min"]
+    assert rows["frozen"][1:] == ["12", "84", "500", f"{84 * 500 * 64:,}", "12", "h", "0", "min"]
+    assert rows["fine-tuned"][1:] == ["8", "56", "500", f"{56 * 500 * 64:,}", "8", "h", "0", "min"]
     assert rows["in"][2:5] == ["24", "144", f"{144 * 500 * 64:,}"]
-    assert "1: 24 h, 2: 12.0 h, 4: 6.0 h" in text
-    assert "all: 2.0 h" in text
+    assert "1: 24 h 0 min, 2: 12 h 0 min, 4: 6 h 0 min" in text
+    assert "all: 2 h 0 min" in text
     assert "memory of a job: 0.60 GB of main memory" in text
 
 
@@ -262,18 +262,6 @@ def test_errors_of_one_kind_of_job_do_not_cancel_each_other(small):
     bases, others = jobs[0], jobs[-1]
     assert _spread_of_all({bases: 1.0, others: 3.0}, {bases: 0.1, others: 0.2}) == pytest.approx(0.175)
     assert _spread_of_all({bases: 1.0, others: 3.0}, {bases: 0.1, others: None}) is None
-
-
-def test_durations_for_people():
-    assert [duration(s) for s in (0.4, 119, 150, 3600, 7200, 100_000, 1e6)] == [
-        "0 s",
-        "119 s",
-        "2.5 min",
-        "60 min",
-        "2.0 h",
-        "28 h",
-        "11.6 days",
-    ]
 
 
 @pytest.mark.slow

@@ -320,9 +320,13 @@ def test_before_the_first_base_nothing_can_be_compared(made_up):
     assert "No base network is finished yet" in made_up.html()
 
 
-@pytest.mark.parametrize("statistic", ["top1_final", "top1_best", "top1_mean_best10"])
+@pytest.mark.parametrize("statistic", ["top1_final", "top1_best", "top1_mean_best10", *BALANCED])
 def test_every_network_is_beside_its_base_by_any_statistic(tmp_path, statistic):
-    page = MadeUp(tmp_path, figures=DEFAULT["figures"] | {"statistic": statistic}).page()
+    study = MadeUp(tmp_path, figures=DEFAULT["figures"] | {"statistic": statistic})
+    for path in study.metrics.values():
+        content = read_json(path)
+        write_json(path, content | dict.fromkeys(BALANCED, content["top1_final"]))
+    page = study.page()
     networks = next(sheet for sheet in page.tables if sheet.name == "accuracies")
     column = networks.headings.index("less base, points")
     assert all(row[column].is_number for row in networks.rows)
@@ -387,6 +391,17 @@ def test_names_of_classes_are_text_and_nothing_else(complete):
     html = complete.html()
     assert "class &lt;0&gt; (letter)" in html
     assert "<0>" not in html
+
+
+def test_a_half_of_one_class_and_image_is_told_in_the_singular(made_up):
+    path = made_up.folder / "splits" / "random0.json"
+    content = read_json(path)
+    half = content["halves"]["A"]
+    content["halves"]["A"] = half | {"training_images": 1, "validation_images": 1, "classes": half["classes"][:1]}
+    write_json(path, content)
+    html = made_up.html()
+    assert "A: 1 class, 1 training image and 1 validation image<" in html
+    assert "B: 2 classes, 1,234 training images and 50 validation images<" in html
 
 
 def test_every_caption_is_well_formed():

@@ -21,7 +21,8 @@ from transferability.hyperparameters import ENGINE_VERSION
 from transferability.layout import benchmark_file, states_folder
 from transferability.progress import FAILED, RUNNING, STOPPED, SUFFIX, JobRecord, Process, read_job_record
 from transferability.slurm import Queue, QueuedJob
-from transferability.status import DONE, SILENT, WAITING, duration, status_of, status_text
+from transferability.status import DONE, SILENT, WAITING, status_of
+from transferability.status_text import status_text
 from transferability.study import read_study
 
 DEFAULT = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
@@ -332,22 +333,6 @@ def test_every_network_is_counted_once(tmp_path_factory, states):
     for state in (DONE, RUNNING, SILENT, FAILED):
         assert sum(of_stage.get(state, 0) for of_stage in counts.values()) == states.count(state)
     assert sum(sum(of_stage.values()) for of_stage in counts.values()) == 72
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0 s"),
-        (99, "99 s"),
-        (100, "2 min"),
-        (5400, "90 min"),
-        (12_000, "3 h 20 min"),
-        (7199, "2 h 0 min"),
-        (190_800, "2 days 5 h"),
-    ],
-)
-def test_durations(seconds, text):
-    assert duration(seconds) == text
 
 
 BASES = ("random0/seed0/baseA", "random0/seed0/baseB")

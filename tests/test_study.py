@@ -1,6 +1,8 @@
 """The config: what is refused, how it is said, and what a good one asks for."""
 
 import copy
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -329,10 +331,25 @@ def test_layers_are_preserved_only_above_frozen_ones():
         read_study(config)
 
 
-def test_a_colour_that_is_none_is_refused_by_name():
+@pytest.mark.parametrize("colour", ["redd", "", "none", "#00000000", "#GGGGGG", "$x$"])
+def test_a_colour_that_is_none_is_refused_by_name(colour):
     require_colours(DEFAULT["figures"]["colours"])
-    with pytest.raises(ConfigError, match=r"^config: figures\.colours\.base: is 'redd'; it must be a colour"):
-        require_colours(changed("figures.colours.base", "redd")["figures"]["colours"])
+    with pytest.raises(
+        ConfigError, match=rf"^config: figures\.colours\.base: is {re.escape(repr(colour))}; it must be a"
+    ):
+        require_colours(changed("figures.colours.base", colour)["figures"]["colours"])
+
+
+def test_settings_that_matplotlib_cannot_read_are_told_in_a_sentence(tmp_path):
+    """Those of a user, in the folder where the study runs; in a fresh process, which has not read them yet."""
+    (tmp_path / "matplotlibrc").write_bytes("# café".encode("latin-1"))
+    code = "from transferability.colours import require_colours; require_colours({})"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow" / "scripts")}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True, check=False)
+    assert re.search(
+        r"ConfigError: matplotlibrc: .* not UTF-8 text; save the file as UTF-8 or take it away", done.stderr
+    )
 
 
 def test_images_that_are_not_there_are_told(tmp_path):

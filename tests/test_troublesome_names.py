@@ -56,7 +56,7 @@ def finished(project):
 def test_a_report_that_cannot_be_made_is_told_before_anything_is_read_or_trained(tmp_path):
     project = Project(tmp_path)
     template = project.folder / "workflow" / "report" / "report.html.j2"
-    template.write_text(template.read_text() + "{{ page.no_such_thing }}")
+    template.write_text(template.read_text().replace("<main>", "<main>{{ page.no_such_thing }}"))
     output = project.run(check=False)
     assert len(re.findall("the report could not be made once the networks are trained", output)) == 1
     assert "no_such_thing" in output

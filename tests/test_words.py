@@ -14,6 +14,8 @@ from transferability.words import counted, duration, enumerated, plural, points
         (99.4, "99 s"),
         (100, "2 min"),
         (99 * 60, "99 min"),
+        (7199, "2 h 0 min"),
+        (12_000, "3 h 20 min"),
         (3600 * 3.5, "3 h 30 min"),
         (3600 * 47.999, "2 days 0 h"),
         (86400 * 1234, "1,234 days 0 h"),

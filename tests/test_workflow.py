@@ -331,6 +331,34 @@ class TestWhatAChangeReruns:
             path.write_text(content)
 
 
+class TestLostRecords:
+    """Snakemake's records, `.snakemake`, are gone, and with them what it knows of changed settings."""
+
+    @pytest.fixture
+    def left(self, finished, tmp_path):
+        project = Project(tmp_path)
+        shutil.copytree(finished.folder / "results", tmp_path / "results")
+        return project
+
+    def test_the_same_study_is_up_to_date(self, left):
+        assert "Nothing to be done" in left.run("--dry-run")
+
+    @pytest.mark.parametrize(
+        "arguments", [(), ("--dry-run",), ("report",), ("results/small/summary.csv",), ("--touch",)]
+    )
+    def test_another_study_is_refused_though_nothing_is_left_to_be_done(self, left, arguments):
+        left.configure({"training": {"iterations": 16}})
+        shutil.copytree(left.folder / "resources", left.folder / ".snakemake" / "metadata")  # records of other things
+        output = left.run(*arguments, check=False)
+        assert re.search(r"iterations is 12, by the config it is 16, .*; set the config back, or delete ", output)
+        assert "Nothing to be done" not in output
+
+    def test_what_watches_and_what_trains_all_again_are_not_held_up(self, left):
+        left.configure({"training": {"iterations": 16}})
+        assert "trained before, with other settings" in left.run("status")
+        assert "This was a dry-run" in left.run("--dry-run", "--forceall")
+
+
 class TestInterruptions:
     def test_a_deleted_checkpoint_comes_back_the_same_without_training(self, finished, tmp_path):
         project = Project(tmp_path)

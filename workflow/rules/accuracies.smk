@@ -5,7 +5,7 @@ rule accuracies:
     input:
         store=rules.store.output,
         splits=[SPLIT.format(split=split) for split in STUDY.splits],
-        metrics=lambda wildcards: network_files(".metrics.json"),
+        metrics=tabulated_metrics,
     output:
         accuracies=table("accuracies"),
     log:

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.io import IOFile
 
 # Where this workflow is a module of another one, the main Snakefile is the other's; so what is looked for lies beside
 # this file. And rules are called otherwise there; so those that take seconds, which are not worth a cluster's queue, say
@@ -238,14 +239,26 @@ def require_files(taken):
     require_current(STUDY, read_metrics(files), files, splits, checksum)
 
 
-def tell_of_another_study():
-    """Without records of its own, Snakemake may call an old study up to date, and then asks nothing before a job."""
-    if not workflow.is_main_process or any(Path(".snakemake", "metadata").glob("**/*")):
-        return
-    try:
-        require_files({path for _, path in every_metrics_file()})
-    except (ValueError, OSError) as error:
-        print(f"Not up to date, though Snakemake has no record of it: {error}", file=sys.stderr)
+def is_on_record(path):
+    """Whether Snakemake knows what a file was made from."""
+    return bool(workflow.persistence.metadata(IOFile(path, rule=rules.accuracies.rule)))
+
+
+def tabulated_metrics(wildcards):
+    """The metrics of all networks, after a look at those that are there and that Snakemake has no record of.
+
+    Snakemake calls such files up to date, whatever the config was; where nothing is left to be done, it would end well
+    and ask nothing more.
+    """
+    settings = workflow.dag_settings
+    if workflow.is_main_process and not (only_watching() or settings.forceall or settings.forcerun):
+        try:
+            require_files({path for _, path in every_metrics_file() if not is_on_record(path)})
+        except ValueError as error:
+            raise WorkflowError(f"not up to date, though Snakemake has no record of it: {error}")
+        except OSError:
+            pass  # what cannot be read is told, in words of its own, before the first job
+    return network_files(".metrics.json")
 
 
 def before_the_first_job():
@@ -258,6 +271,7 @@ def before_the_first_job():
         require_colours(config["figures"]["colours"])
         require_writable(STUDY.folder)
         if any(job.rule.name == rules.store.rule.name for job in workflow.dag.needrun_jobs()):
+            require_writable(Path(config["stores"]), "image stores")
             STUDY.require_images()
         require_this_study()
         if any(path.endswith(".safetensors") for job in workflow.dag.needrun_jobs() for path in job.output):

@@ -5,7 +5,8 @@ from transferability.files import by_stem, write_text
 from transferability.joblog import job_log
 from transferability.report import ReportFiles, report
 from transferability.so_far import current_networks, drawn_so_far
-from transferability.status import status_of, status_text
+from transferability.status import status_of
+from transferability.status_text import status_text
 from transferability.store import manifest_there
 from transferability.study import read_study
 

@@ -2,7 +2,8 @@ import sys
 from pathlib import Path
 
 from transferability.slurm import queue_of
-from transferability.status import status_of, status_text
+from transferability.status import status_of
+from transferability.status_text import status_text
 from transferability.study import read_study
 
 metrics = {(split, seed, name): Path(path) for (split, seed, name), path in snakemake.params.metrics}

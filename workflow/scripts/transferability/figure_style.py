@@ -14,6 +14,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.textpath import TextPath
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike
 
@@ -45,6 +46,7 @@ LINES = {treatment: look.line for treatment, look in LOOKS.items()}
 LABELS = {treatment: look.label for treatment, look in LOOKS.items()}
 SYMBOLS = {treatment: look.symbol for treatment, look in LOOKS.items()}
 
+DEPTH_LABEL = "layer n at which the network is cut and retrained"
 QUIET = "#555555"  # notes, and what has no colour of its own
 
 _SETTINGS: dict[Any, Any] = {
@@ -93,10 +95,16 @@ def marker_style(treatment: str, colours: Mapping[str, str]) -> dict[str, Any]:
 
 
 def depth_axis(axes: Axes, depths: list[int]) -> None:
-    """Layer n along x; 0 stands for the base networks."""
+    """Layer n along x; 0 stands for the base networks, one step before the first layer, whichever that is."""
+    first = min(depths, default=1)
+    if first > 1:
+        # Points stand beside their n by up to half a step, so that what shrinks lies between these.
+        at, place = np.array([-9.0, 0.5, first - 0.5, first + 9.0]), np.array([-9.0, 0.5, 0.6, 10.1])
+        scale = (lambda x: np.interp(x, at, place), lambda x: np.interp(x, place, at))
+        axes.set_xscale("function", functions=scale)
     axes.set_xticks([0, *depths], ["base", *map(str, depths)])
     axes.set_xlim(-0.6, max(depths, default=1) + 0.6)
-    axes.set_xlabel("layer n at which the network is cut and retrained")
+    axes.set_xlabel(DEPTH_LABEL)
     axes.grid(axis="x", visible=False)
 
 
@@ -108,6 +116,17 @@ def depth_limits(depths: Sequence[int]) -> tuple[float, float]:
 
 
 _LEAST_DEPTHS = 4  # that an axis has room for
+
+
+def depth_width(depths: Sequence[int]) -> float:
+    """How wide a panel with a `depth_axis` is, in inches: 6.6 for all depths, and less for few."""
+    steps = 1 + max(depths, default=1) - min(depths, default=1)
+    return max(3.6, 1.0 + 0.8 * steps)
+
+
+def legend_columns(width: float, entry: float, most: int) -> int:
+    """How many entries of a legend, of so many inches each, stand beside each other in a figure of a width."""
+    return max(1, min(most, int(width / entry)))
 
 
 def beside(count: int, step: float) -> list[float]:
@@ -165,8 +184,16 @@ def question(axes: Axes, x: ArrayLike, y: ArrayLike) -> None:
     if not np.size(x):
         return
     above = axes.transData + ScaledTranslation(0, 9 / 72, axes.figure.dpi_scale_trans)
-    style: dict[str, Any] = {"linestyle": "none", "marker": "$?$", "color": QUIET, "markersize": 6, "zorder": 4}
+    style: dict[str, Any] = {"linestyle": "none", "marker": _question_mark(), "color": QUIET, "zorder": 4}
+    style |= {"markersize": 8, "markeredgewidth": 0}
     axes.plot(x, y, label="a base may be at chance: too few images to tell", transform=above, **style)
+
+
+def _question_mark() -> TextPath:
+    """As a path, since matplotlib's marker of text is a formula, which is not parsed in our style."""
+    drawn = TextPath((0, 0), "?", size=1)
+    middle = drawn.get_extents().get_points().mean(axis=0)
+    return TextPath(tuple(-middle), "?", size=1)
 
 
 def cross_out(axes: Axes, x: ArrayLike, y: ArrayLike) -> None:

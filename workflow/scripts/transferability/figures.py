@@ -1,5 +1,6 @@
 """The paper's figures, from the accuracies of any study, and what one wants to look at besides."""
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from transferability.accuracies import bases_at_chance, doubtful, meaningless
 from transferability.figure_style import (
+    DEPTH_LABEL,
     LABELS,
     LINES,
     QUIET,
@@ -21,9 +23,11 @@ from transferability.figure_style import (
     cross_out,
     depth_axis,
     depth_limits,
+    depth_width,
     from_zero,
     legend_below,
     legend_by_row,
+    legend_columns,
     marker_style,
     nothing_but,
     number_difference,
@@ -76,24 +80,28 @@ def figure2(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]
     kinds = [kind for kind in (RANDOM, GROUPED) if (accuracies["kind"] == kind).any()]
     if not kinds:
         return nothing_but("no networks of halves that this figure shows")
-    figure = Figure(figsize=(6.6 * len(kinds), 8.4), layout="constrained")
-    panels = figure.subplots(2, len(kinds), squeeze=False, sharey="col", sharex=True)
+    depths = _depths(accuracies)
+    figure = Figure(figsize=(depth_width(depths) * len(kinds), 8.4), layout="constrained")
+    panels = figure.subplots(2, len(kinds), squeeze=False, sharex=True)
     there = set(accuracies["treatment"])
     for column, kind in enumerate(kinds):
         of_kind = accuracies[accuracies["kind"] == kind]
         points, lines = panels[:, column]
+        if not meaningless(of_kind).any():  # whose points, far below, would flatten the means
+            lines.sharey(points)
         # Of all kinds, since panels share their depths.
         for axes in (points, lines):
-            depth_axis(axes, _depths(accuracies))
+            depth_axis(axes, depths)
         _points(points, of_kind, statistic, colours)
         key = _mean_lines(lines, of_kind, statistic, colours)
         absent = [SYMBOLS[t] for t in _FIGURE2 if t in there and not (of_kind["treatment"] == t).any()]
         points.set_title("\n".join([KINDS_IN_WORDS[kind], *[f"(no networks {', '.join(absent)})"] * bool(absent)]))
-        lines.set_xlabel("\n".join(["layer n at which the network is cut and retrained", *key]))
+        lines.set_xlabel("\n".join([textwrap.fill(DEPTH_LABEL, int(9 * depth_width(depths))), *key]))
     for row, what in zip(panels, ("every network", "means"), strict=True):
         row[0].set_ylabel(f"{what}: {STATISTIC_LABELS[statistic]}")
     warn(figure, bases_at_chance(accuracies), below=True)
-    shared_legend(figure, panels[0], "outside upper center", columns=5)
+    columns = legend_columns(figure.get_figwidth(), 2.2, most=5)
+    shared_legend(figure, panels[0], "outside upper center", columns)
     return figure
 
 
@@ -138,7 +146,7 @@ def effects(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]
     kinds = [kind for kind in (RANDOM, GROUPED) if (table["kind"] == kind).any()]
     if not kinds:
         return nothing_but("no pairs of networks for any loss or gain")
-    figure = Figure(figsize=(5.6 * len(kinds), 0.6 + 3.5 * len(shown)), layout="constrained")
+    figure = Figure(figsize=(max(7.4, 5.6 * len(kinds)), 0.6 + 3.5 * len(shown)), layout="constrained")
     panels = figure.subplots(len(shown), len(kinds), squeeze=False, sharey="row", sharex=True)
     for axes, kind in zip(panels[0], kinds, strict=True):
         axes.set_title(KINDS_IN_WORDS[kind])
@@ -158,7 +166,7 @@ def effects(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]
     for column in panels.T:
         lowest = [axes for axes in column if axes.get_visible()][-1]
         lowest.tick_params(labelbottom=True)
-        lowest.set_xlabel("layer n at which the network is cut and retrained")
+        lowest.set_xlabel(DEPTH_LABEL)
     warn(figure, bases_at_chance(accuracies))
     legend_by_row(figure, panels, "outside lower center")
     return figure
@@ -214,7 +222,7 @@ def reduced(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]
     axes.set_xlabel("training images a class")
     axes.set_ylabel(STATISTIC_LABELS[statistic])
     axes.grid(axis="x", visible=False)
-    warn(figure, bases_at_chance(accuracies), below=True)
+    warn(figure, bases_at_chance(accuracies[accuracies["target"] == WHOLE]), below=True)
     shared_legend(figure, [axes], "outside upper center", columns=2)
     return figure
 
@@ -298,7 +306,7 @@ def learning_curves(histories: Mapping[str, pd.DataFrame], colours: Mapping[str,
         axes.set_ylabel("validation top-1")
     for axes in panels[max(0, len(series) - columns) : len(series)]:
         axes.set_xlabel("iteration")
-    shared_legend(figure, panels, "outside lower center", columns=8)
+    shared_legend(figure, panels, "outside lower center", legend_columns(figure.get_figwidth(), 1.0, most=8))
     return figure
 
 
@@ -377,11 +385,11 @@ def _points(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mappi
 def _mean_lines(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> list[str]:
     """Means by n, from the base's; the lines are a key to the numbers that are drawn."""
     base = _base_mean(accuracies, statistic)
-    for treatment in _FIGURE2[1:]:
+    for treatment in _FIGURE2:
         rows = accuracies[accuracies["treatment"] == treatment]
         means, dead = _means(rows, statistic), _dead_means(rows, statistic)
         cross_out(axes, dead.index.to_numpy(float), dead)
-        if len(means):
+        if len(means) and treatment != "base":
             x, y = [0.0, *means.index.to_numpy(float)], [base, *means]
             axes.plot(x, y, **marker_style(treatment, colours))
     axes.plot([0.0], [base], **marker_style("base", colours))

@@ -50,14 +50,14 @@ def whole_file(path: Path, durable: bool = True) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def require_writable(folder: Path) -> None:
+def require_writable(folder: Path, what: str = "results") -> None:
     """Make a folder and a passing file in it; OSError that names the folder if that cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise OSError(f"{folder}: cannot be written to ({error.strerror}); results go there") from error
+        raise OSError(f"{folder}: cannot be written to ({error.strerror}); {what} go there") from error
 
 
 # Where a file system, such as NFS without a lock server, knows no locks.

@@ -21,6 +21,7 @@ from transferability.needs import amount, state_bytes, weight_bytes
 from transferability.series import Running
 from transferability.stream import Preprocessing
 from transferability.study import Study
+from transferability.words import duration
 
 # Of the calibration of all kinds of jobs, the training that is timed, each kind's as often as it is repeated.
 ALL_SECONDS = 2.0
@@ -32,7 +33,7 @@ NETWORK_BYTES, CLASS_BYTES, EVALUATION_BYTES, JOB_BYTES, SAMPLE_BYTES = 5000, 50
 # And of tables and figures: of a study, a class in its contact sheet, the learning curves of a split and seed.
 FIGURES_BYTES, CONTACT_SHEET_BYTES, LEARNING_CURVES_BYTES = 800_000, 20_000, 360_000
 
-_ROW = "{:<12}{:>8}{:>10}{:>12}{:>18}{:>12}"
+_ROW = "{:<12}{:>8}{:>10}{:>12}{:>18}{:>16}"
 
 
 @dataclass(frozen=True)
@@ -254,11 +255,3 @@ def _stage_rows(plan: Plan) -> Iterator[str]:
 def _row(name: str, iterations: str, numbers: list[float]) -> str:
     jobs, networks, images, seconds = numbers
     return _ROW.format(name, f"{jobs:,}", f"{networks:,}", iterations, f"{images:,}", duration(seconds))
-
-
-def duration(seconds: float) -> str:
-    """A time of any length, for people."""
-    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:,.{1 if seconds < 20 * length else 0}f} {unit}"
-    return f"{seconds:.0f} s"

@@ -299,8 +299,9 @@ def _split(content: Mapping[str, Any], titles: Mapping[str, str]) -> dict[str, A
         "halves": [
             {
                 "half": half,
-                "training": f"{part['training_images']:,}",
-                "validation": f"{part['validation_images']:,}",
+                "count": counted(len(part["classes"]), "class"),
+                "training": counted(part["training_images"], "training image"),
+                "validation": counted(part["validation_images"], "validation image"),
                 "classes": [shown(c) for c in part["classes"]],
             }
             for half, part in content["halves"].items()

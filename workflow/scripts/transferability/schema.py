@@ -135,7 +135,7 @@ def _refusal(error: jsonschema.ValidationError) -> str:
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
+    text = "empty (null)" if value is None else repr(value)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 4]} ..."
 
 

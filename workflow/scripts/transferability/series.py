@@ -39,6 +39,7 @@ from transferability.splits import Split, first_of_each_class, samples_of
 from transferability.state import StateFolder, TrainingState, hold_all
 from transferability.store import Store
 from transferability.stream import ImageLoader, Preprocessing, TrainingStream, ValidationSet, mean_image
+from transferability.words import plural
 
 VALIDATION_BATCH = 400
 # A mean training loss of so many times that of a uniform guess, log(classes), is an explosion if it does not come down.
@@ -415,8 +416,8 @@ def _train_in_lock_step(recipe: Recipe, pupils: Sequence[_Pupil], running: Runni
     shared = _SharedLayers(pupils, recipe.hyperparameters.precision)
     lock_step = _LockStep(shared, recipe.hyperparameters, running)
     running.say(
-        f"training {len(pupils)} networks for half {pupils[0].network.target} of {recipe.split.name} on "
-        f"{device_name(running.device)}: {', '.join(pupil.network.name for pupil in pupils)}"
+        f"training {len(pupils)} {plural(len(pupils), 'network')} for half {pupils[0].network.target} of "
+        f"{recipe.split.name} on {device_name(running.device)}: {', '.join(pupil.network.name for pupil in pupils)}"
     )
     reports = _Reports(recipe.hyperparameters, pupils, first, running)
     last_state = time.monotonic()

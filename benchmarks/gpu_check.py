@@ -21,15 +21,17 @@ import sys
 import tempfile
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from gpu_budget import STOP, Step, limit_of, run_step
-from gpu_rows import EARLIER_ROWS, FAILED, LEFT_OUT, MEASURED, REHEARSAL, SCRATCH, Row
+from gpu_rows import ALL_WAYS, EARLIER_ROWS, FAILED, FEW_WAYS, LEFT_OUT, MEASURED, REHEARSAL, SCRATCH, Row
 
 ROOT = Path(__file__).parents[1]
 COLUMNS = ("step", "what", "value", "unit", "expected", "how", "note", "device", "versions", "command")
@@ -47,7 +49,7 @@ GROUPS: Sequence[Sequence[Step]] = (
     (Step("small", ["gpu_speed.py", "small"], least=20, most=75, case=40),),
     (Step("large", ["gpu_speed.py", "large"], least=20, most=75, case=40),),
     (Step("loader", ["gpu_speed.py", "loader"], least=10, most=30, case=15),),
-    (Step("plain", ["gpu_speed.py", "plain"], least=15, most=60, case=40),),
+    (Step("plain", ["gpu_plain.py"], least=15, most=60, case=40),),
     (Step("profile", ["gpu_profile.py"], least=12, most=45, case=30),),
     (Step("default_study", ["gpu_studies.py", "default_study"], least=25, most=100),),
     (Step("tiny_imagenet", ["gpu_studies.py", "tiny_imagenet"], least=30, most=600),),
@@ -109,12 +111,13 @@ class Check:
                     at_once.submit(self._run, step, later)
 
     def rehearse(self, groups: Sequence[Sequence[Step]]) -> None:
-        """A rehearsal's times mean nothing, so whole studies are run beside the steps that measure."""
-        first, others = groups[:1], groups[1:]
-        self.run(first)
-        with ThreadPoolExecutor(2) as at_once:
-            for whole_studies in (True, False):
-                at_once.submit(self.run, [group for group in others if of_whole_studies(group) == whole_studies])
+        """A rehearsal's times mean nothing, so that what measures runs beside whole studies."""
+        by_lane: dict[int, list[Sequence[Step]]] = defaultdict(list)
+        for step in chain.from_iterable(groups):
+            by_lane[lane_of(step)].append([step])
+        with ThreadPoolExecutor(len(by_lane)) as at_once:
+            for lane in by_lane.values():
+                at_once.submit(self.run, lane)
 
     def _run(self, step: Step, later: Sequence[Step]) -> None:
         left = self.deadline - time.monotonic()
@@ -131,8 +134,9 @@ class Check:
         self.results.add(step.name, {"what": f"the step {step.name}", "value": took, "unit": "s", "how": MEASURED})
 
 
-def of_whole_studies(group: Sequence[Step]) -> bool:
-    return any(step.script[0] == "gpu_studies.py" for step in group)
+def lane_of(step: Step) -> int:
+    """Steps with the same number follow one another in a rehearsal."""
+    return {"gpu_correctness.py": 0, "gpu_studies.py": 1}.get(step.script[0], 2)
 
 
 def scaled(step: Step, by: float) -> Step:
@@ -152,7 +156,7 @@ def environment_of(options: argparse.Namespace, scratch: Path) -> dict[str, str]
     }
     home = {} if os.access(Path.home(), os.W_OK) else {"HOME": str(scratch)}
     path = os.pathsep.join(filter(None, [str(ROOT / "workflow" / "scripts"), os.environ.get("PYTHONPATH", "")]))
-    about = {SCRATCH: str(scratch), REHEARSAL: "1" if options.rehearse else "0", "GPU_CHECK_DATA": options.data or ""}
+    about = {SCRATCH: str(scratch), REHEARSAL: options.rehearse, "GPU_CHECK_DATA": options.data or ""}
     return {**os.environ, **caches, **home, **about, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 
 
@@ -194,7 +198,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", help="Tiny-ImageNet, a folder or an archive; else .gpu/data or data")
     parser.add_argument("--only", help="steps, with commas between")
     parser.add_argument("--variants", action="store_true", help="measure what is to be decided, and nothing else")
-    parser.add_argument("--rehearse", action="store_true", help="tiny sizes")
+    parser.add_argument(
+        "--rehearse",
+        nargs="?",
+        choices=(ALL_WAYS, FEW_WAYS),
+        const=ALL_WAYS,
+        default="",
+        help="tiny sizes; few: the tiny study in float32 only",
+    )
     return parser.parse_args()
 
 

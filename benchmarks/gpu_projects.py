@@ -1,9 +1,8 @@
-"""Studies that a check of a GPU runs: copies of the project, Snakemake in them, and what their jobs have cost."""
+"""Studies that a check of a GPU runs: projects, Snakemake in them, and what their jobs have cost."""
 
 import csv
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections import defaultdict
@@ -14,7 +13,7 @@ from statistics import fmean
 from typing import IO, Any
 
 import yaml
-from default_study import ROOT, copy_of_project, treatment_of
+from default_study import ROOT, treatment_of
 
 from transferability.names import Network
 
@@ -24,25 +23,23 @@ STAGES = ("base", "frozen", "fine_tuned")
 
 
 class Project:
-    """A copy of the project in a folder of its own, with one study in it."""
+    """The project in a folder of its own, with one study in it; its code is the same, so that it is compiled once."""
 
     def __init__(self, folder: Path, config: Config, *, based_on: str | None = None) -> None:
         self.folder = folder
         folder.mkdir(parents=True)
-        copy_of_project(folder)
-        self._config_files = ["study.yaml"]
-        if based_on:
-            shutil.copy(ROOT / "config" / based_on, folder / "based_on.yaml")
-            self._config_files.insert(0, "based_on.yaml")
+        for name in ("Snakefile", "config.yaml", "config", "workflow", "profiles", "envs", "resources"):
+            (folder / name).symlink_to(ROOT / name)
+        self._config_files = [*([f"config/{based_on}"] if based_on else []), "study.yaml"]
         self.study: str = config["study"]
         self.configure(config)
 
     @classmethod
-    def again(cls, folder: Path, config: Config) -> "Project":
+    def again(cls, folder: Path, config: Config, *, based_on: str) -> "Project":
         """The project that another step has made, with another config on top of the same one."""
         project = cls.__new__(cls)
         project.folder, project.study = folder, config["study"]
-        project._config_files = ["based_on.yaml", "study.yaml"]
+        project._config_files = [f"config/{based_on}", "study.yaml"]
         project.configure(config)
         return project
 
@@ -52,6 +49,10 @@ class Project:
     @property
     def results(self) -> Path:
         return self.folder / "results" / self.study
+
+    def checkpoint(self, name: str) -> str:
+        """Of a network, as Snakemake is asked for it."""
+        return f"results/{self.study}/networks/random0/seed0/{name}.safetensors"
 
     def start(self, *arguments: str, cores: int = CORES, gpu: int = 1) -> "Run":
         """Snakemake in the background, with its output in a file."""

@@ -20,9 +20,11 @@ from transferability.interruption import Interrupted
 
 ROW, CASE, CASES = "@row ", "@case ", "@cases "
 # Environment of a step: when it must have ended (seconds since 1970), cases that need not be run again, where steps
-# leave things for one another, and whether sizes are those of a rehearsal.
+# leave things for one another, and whether sizes are those of a rehearsal and how much of it is wanted.
 DEADLINE, DONE, SCRATCH, REHEARSAL = (f"GPU_CHECK_{name}" for name in ("DEADLINE", "DONE", "SCRATCH", "REHEARSAL"))
+FEW_WAYS, ALL_WAYS = "few", "all"  # to rehearse
 EARLIER_ROWS = "rows.jsonl"
+READY = "ready"  # an empty file that says that a folder is complete
 MEASURED, EXTRAPOLATED, LEFT_OUT, FAILED = "measured", "extrapolated", "left out", "failed"
 
 Row = dict[str, Any]
@@ -44,7 +46,17 @@ def scratch() -> Path:
 
 
 def rehearsing() -> bool:
-    return os.environ.get(REHEARSAL) == "1"
+    return bool(os.environ.get(REHEARSAL))
+
+
+def wait_for(folder: Path, seconds: float) -> bool:
+    """Whether what another process makes there is complete."""
+    end = time.monotonic() + seconds
+    while not (folder / READY).exists():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def earlier(what: str) -> float | None:

@@ -1,22 +1,18 @@
 """What is trained when a GPU is checked: two shipped studies' networks on made-up images, or tiny ones to rehearse."""
 
-import os
-import time
 from pathlib import Path
 
-from gpu_rows import rehearsing, scratch
+from gpu_rows import READY, rehearsing, scratch, wait_for
 from lock_step import recipe_of
 from setups import SETUPS, Setup, write_images
 
 from transferability.series import Recipe
 
-READY = "ready"  # an empty file that says that a folder is complete
 REAL = {"small": SETUPS["tiny-imagenet"], "large": SETUPS["imagenet"]}
 TINY = {
     "small": Setup("mini_caffenet", 32, 3, 28, 4, 8, 8, 4, 12_000, ".jpg"),
     "large": Setup("mini_caffenet", 40, 3, 32, 4, 4, 4, 4, 450_000, ".jpg"),  # seven of caffenet are gigabytes
 }
-CORES = len(os.sched_getaffinity(0))
 
 
 def setups() -> dict[str, Setup]:
@@ -34,16 +30,6 @@ def make_images(name: str) -> Path:
     recipe_of(setups()[name], folder, "cpu", "float32")
     (folder / READY).touch()
     return folder
-
-
-def wait_for(folder: Path, seconds: float) -> bool:
-    """Whether what another process makes there is complete."""
-    end = time.monotonic() + seconds
-    while not (folder / READY).exists():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.1)
-    return True
 
 
 def images_of(name: str) -> Path:

@@ -1,7 +1,7 @@
-"""How fast a GPU trains.   python benchmarks/gpu_speed.py ceilings|small|large|loader|plain   (by gpu_check.py)
+"""How fast a GPU trains.   python benchmarks/gpu_speed.py ceilings|small|large|loader   (by gpu_check.py)
 
 ``small`` and ``large`` are the networks of gpu_setups.py, each as a base, a frozen and a fine-tuned series of seven, in
-the settings that should suit them best; ``plain`` is the PyTorch loop that one would write (plain_pytorch.py).
+the settings that should suit them best.
 """
 
 import sys
@@ -14,14 +14,14 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import ceilings
-import plain_pytorch
 import torch
 from ceilings import DEVICE
-from gpu_rows import earlier, emit, rehearsing, run_cases, seconds_left
-from gpu_setups import CORES, images_of, recipe_for, seconds_of_a_measurement, setups
+from gpu_projects import CORES
+from gpu_rows import earlier, emit, rehearsing, run_cases
+from gpu_setups import recipe_for, seconds_of_a_measurement, setups
 from lock_step import LOADERS, loader_rate, training_rate
 from memory import peak_memory
-from setups import STORED, networks_of
+from setups import STORED
 from throughput import JOBS, operations
 
 from transferability import stream
@@ -110,49 +110,11 @@ def load(job: str, stored: bool, readers: int) -> None:
     emit(loader_name(job, stored, readers), round(rate), "images/s")
 
 
-def plain_cases() -> dict[str, Case]:
-    ways = [("small", 0), ("large", 0), ("small", 7), ("large", 7)]
-    return {plain_name(*way): partial(plain, *way) for way in ways}
-
-
-def plain_name(size: str, frozen: int) -> str:
-    return f"{size} plain PyTorch loop, {f'{frozen} layers frozen' if frozen else 'base'}"
-
-
-def plain(size: str, frozen: int) -> None:
-    """With both layouts, if there is time; the better counts."""
-    workers = min(CORES, 16)
-    rates: dict[str, float] = {}
-    for layout in reversed(plain_pytorch.LAYOUTS):
-        if rates and seconds_left() < 15:
-            break
-        about = (setups()[size], images_of(size), frozen, workers, layout)
-        rates[layout] = plain_pytorch.training_rate(*about, seconds=seconds_of_a_measurement())
-    best = max(rates, key=lambda layout: rates[layout])
-    note = f"{best}, {workers} workers; tried {', '.join(rates)}"
-    emit(plain_name(size, frozen), round(rates[best]), "images/s", note=note)
-    compare(size, frozen, rates[best])
-
-
-def compare(size: str, frozen: int, plain_rate: float) -> None:
-    """A series with as many runs of the plain loop, one after the other; of a frozen one the shortest, all 7 layers."""
-    for job in ("frozen",) if frozen else ("base", "fine_tuned"):
-        ways = (
-            [(job, *way) for way in SMALL] if size == "small" else [(job, "bf16", False), (STORED + job, "bf16", False)]
-        )
-        rates = {name: rate for way in ways if (rate := earlier(name := name_of(size, *way)))}
-        if rates:
-            best = max(rates, key=lambda name: rates[name])
-            note = f"{best}, {len(networks_of(job))} networks" + ("; at least" if frozen else "")
-            emit(f"{size} {job}: times the plain loop", round(rates[best] / plain_rate, 2), "times", note=note)
-
-
 CASES = {
     "ceilings": ceiling_cases,
     "small": small_cases,
     "large": large_cases,
     "loader": loader_cases,
-    "plain": plain_cases,
 }
 
 if __name__ == "__main__":

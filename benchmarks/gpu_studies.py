@@ -19,8 +19,18 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 import numpy as np
 import yaml
 from gpu_projects import CORES, STAGES, Config, Job, Project, mean_costs
-from gpu_rows import EXTRAPOLATED, LEFT_OUT, earlier, emit, rehearsing, run_cases, scratch, seconds_left
-from gpu_setups import READY, wait_for
+from gpu_rows import (
+    EXTRAPOLATED,
+    LEFT_OUT,
+    READY,
+    earlier,
+    emit,
+    rehearsing,
+    run_cases,
+    scratch,
+    seconds_left,
+    wait_for,
+)
 from PIL import Image
 from snakemake.utils import update_config  # type: ignore[import-untyped]
 
@@ -43,26 +53,27 @@ REHEARSED_CLASSES = (
     "n02669723",
     "n02672831",
 )
-# Few networks, and of every stage.
 REHEARSED: Config = {
     "splits": ["random0"],
     "networks": {"depths": [1, 2], "treatments": ["random", "selffer+"]},
 }
+REHEARSED_NETWORKS = ("baseB", "R1B", "B1B+")  # and what is trained with them: a job of every stage
 REHEARSED_ITERATIONS, REHEARSED_BATCH = 4, 8
+BASED_ON = "tiny-imagenet.yaml"
 DEFAULT = ROOT / "benchmarks" / "results" / "default_study_summary.csv"
 
 
 def default_study() -> None:
     config: Config = {"study": "glyphs", "running": {"jobs_per_gpu": SHARES, "cuda_graphs": True}}
     if rehearsing():
-        config |= REHEARSED | {"networks": {**REHEARSED["networks"], "treatments": ["random"]}}
+        config |= REHEARSED
         config["training"] = {"iterations": 8, "evaluate_every": 4, "batch_size": 16}
         config["datasets"] = {
             "glyphs": {"letters": 4, "symbols": 4, "training_per_class": 16, "validation_per_class": 5}
         }
     project = Project(scratch() / "default_study", config)
     started = time.monotonic()
-    run = project.start(*targets(), gpu=SHARES)
+    run = project.start(*targets(project, REHEARSED_NETWORKS[:1]), gpu=SHARES)
     code = run.wait(seconds_left() - LAST_SECONDS)
     took = round(time.monotonic() - started, 1)
     if code != 0:
@@ -75,9 +86,9 @@ def default_study() -> None:
         compare_with_cpu(project)
 
 
-def targets() -> Sequence[str]:
-    """The whole study; to rehearse, its networks and their accuracies, since figures know no GPU."""
-    return ["accuracies"] if rehearsing() else []
+def targets(project: Project, rehearsed: Sequence[str]) -> Sequence[str]:
+    """The whole study; to rehearse, some networks, since the tiny studies are made to their figures."""
+    return [project.checkpoint(name) for name in rehearsed] if rehearsing() else []
 
 
 def tell_jobs(study: str, jobs: Sequence[Job]) -> None:
@@ -160,7 +171,7 @@ def make_tiny_imagenet_store() -> None:
         emit("the store of Tiny-ImageNet", "", how=LEFT_OUT, note="no images: give --data")
         return
     folder = scratch() / "tiny-imagenet"
-    project = Project(folder, tiny_imagenet_config(str(root), 12_000), based_on="tiny-imagenet.yaml")
+    project = Project(folder, tiny_imagenet_config(str(root), 12_000), based_on=BASED_ON)
     started = time.monotonic()
     code = project.start("store", gpu=0).wait(seconds_left() - LAST_SECONDS)
     if code != 0:
@@ -182,9 +193,9 @@ def tiny_imagenet() -> None:
     jobs = jobs_of(study)
     iterations = iterations_for(jobs, seconds_left() - LAST_SECONDS - 10, study.hyperparameters["base"].batch_size)
     networks = sum(1 for _ in study.networks())
-    project = Project.again(folder, tiny_imagenet_config(str(root), iterations, precision))
+    project = Project.again(folder, tiny_imagenet_config(str(root), iterations, precision), based_on=BASED_ON)
     started = time.monotonic()
-    run = project.start(*targets(), gpu=SHARES)
+    run = project.start(*targets(project, REHEARSED_NETWORKS), gpu=SHARES)
     code = run.wait(seconds_left() - LAST_SECONDS)
     took = time.monotonic() - started
     if code not in (0, None):
@@ -202,7 +213,7 @@ def tiny_imagenet() -> None:
 
 def whole_config(root: str, iterations: int, precision: str) -> Config:
     config: Config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    update_config(config, yaml.safe_load((ROOT / "config" / "tiny-imagenet.yaml").read_text()))
+    update_config(config, yaml.safe_load((ROOT / "config" / BASED_ON).read_text()))
     update_config(config, tiny_imagenet_config(root, iterations, precision))
     config["datasets"]["tiny_imagenet"]["groups"] = str(ROOT / "resources" / "imagenet" / "classes.csv")
     return config

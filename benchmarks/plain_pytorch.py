@@ -27,7 +27,6 @@ from transferability.layers import CrossChannelNormalisation
 from transferability.networks import build_network
 
 WARM_UP = 5
-LAYOUTS = ("contiguous_format", "channels_last")
 
 
 def training_rate(setup: Setup, folder: Path, frozen: int, workers: int, layout: str, *, seconds: float) -> float:

@@ -170,12 +170,9 @@ def test_without_a_gpu_it_says_so_and_ends(rehearse):
 
 @pytest.mark.slow
 def test_every_step_is_rehearsed_without_a_gpu(rehearse):
-    """With more minutes than it takes, since a machine may be busy.
-
-    Takes some two minutes on two cores.
-    """
+    """With more minutes than it takes, since a machine may be busy."""
     steps = [step.name for group in (*GROUPS, *VARIANTS) for step in group]
-    done, rows = rehearse("--rehearse", "--minutes", "20", "--only", ",".join(steps))
+    done, rows = rehearse("--rehearse", "few", "--minutes", "20", "--only", ",".join(steps))
     assert done.returncode == 0, done.stderr
     assert not [row for row in rows if row["how"] == FAILED], done.stdout
     # The profiler traces kernels of a GPU only.
@@ -185,7 +182,7 @@ def test_every_step_is_rehearsed_without_a_gpu(rehearse):
     found = {row["what"]: row["value"] for row in rows}
     assert found["networks that killing and resuming changes"] == "0"
     assert int(found["resumed from iteration"]) > 0
-    assert found["networks of each tiny study"] == "6"
+    assert found["networks of each tiny study"] == "1"
     assert found["exit code: verify, of the resumed study"] == "0"
     extrapolated = [row for row in rows if row["what"] == "tiny-imagenet in full, wall clock"]
     assert [row["how"] for row in extrapolated] == [EXTRAPOLATED]

@@ -27,6 +27,7 @@ from transferability.progress import SUFFIX, read_job_record
 
 VERDICT = re.compile(r"^tests/test_gpu.py::(?P<test>\S+).* (?P<verdict>PASSED|FAILED|ERROR|SKIPPED)")
 PRECISIONS = ("float32", "tf32", "bf16")
+STATE = "newest.state"  # once it is whole
 PROCESSES = 16  # that may share the GPU: more than run at a time
 TINY: Config = {
     "study": "tiny",
@@ -111,7 +112,7 @@ def config_of(precision: str, graphs: bool, state_seconds: float = 30.0) -> Conf
     training = {**TINY["training"], "precision": precision}
     if rehearsing():
         less = {"networks": {"depths": [1], "treatments": ["random"]}}
-        return {**TINY, **less, "training": {**training, "iterations": 80, "evaluate_every": 40}, "running": running}
+        return {**TINY, **less, "training": {**training, "iterations": 30, "evaluate_every": 15}, "running": running}
     return {**TINY, "training": training, "running": running}
 
 
@@ -125,7 +126,7 @@ def kill_a_training(run: Run, kept: float) -> str:
     while run.process.poll() is None and seconds_left() > kept:
         for path in states.rglob(f"*{SUFFIX}"):
             record = read_job_record(path)
-            if record and any(any((path.parent / name).glob("*.state")) for name in record.networks):
+            if record and any((path.parent / name / STATE).exists() for name in record.networks):
                 os.kill(record.process.pid, signal.SIGKILL)
                 return record.job
         time.sleep(0.02)

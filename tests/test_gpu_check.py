@@ -172,7 +172,7 @@ def test_without_a_gpu_it_says_so_and_ends(rehearse):
 def test_every_step_is_rehearsed_without_a_gpu(rehearse):
     """With more minutes than it takes, since a machine may be busy."""
     steps = [step.name for group in (*GROUPS, *VARIANTS) for step in group]
-    done, rows = rehearse("--rehearse", "few", "--minutes", "20", "--only", ",".join(steps))
+    done, rows = rehearse("--rehearse", "few", "--minutes", "40", "--only", ",".join(steps))
     assert done.returncode == 0, done.stderr
     assert not [row for row in rows if row["how"] == FAILED], done.stdout
     # The profiler traces kernels of a GPU only.

@@ -204,7 +204,7 @@ def arguments() -> argparse.Namespace:
         choices=(ALL_WAYS, FEW_WAYS),
         const=ALL_WAYS,
         default="",
-        help="tiny sizes; few: the tiny study in float32 only",
+        help="tiny sizes; few: the tiny study in float32 only, without figures and verify",
     )
     return parser.parse_args()
 

@@ -83,24 +83,30 @@ def studies() -> None:
     was_killed = kill_a_training(first_run, budget * RESUMING)
     emit("a training killed in its middle", was_killed or "none", expected="one")
     first_run.wait(seconds_left() - budget * RESUMING)
-    second_run = killed.start("all", cores=2)
+    second_run = killed.start(target(killed) if few_ways() else "all", cores=2)
     for way, run in runs.items():
         tell_of(run, name_of(way), seconds_left() - budget * COMPARING)
     compare(projects)
     tell_of(second_run, "float32, killed and resumed", seconds_left() - budget * VERIFYING)
     emit("tiny studies, all at once", round(time.monotonic() - started, 1), "s")
     compare_resumed(projects["float32", False], killed)
-    verified = killed.start("verify", cores=1)
-    tell_of(verified, "verify, of the resumed study", seconds_left() - 3)
+    if not few_ways():
+        verified = killed.start("verify", cores=1)
+        tell_of(verified, "verify, of the resumed study", seconds_left() - 3)
     costs = mean_costs([job for project in projects.values() for job in project.finished_jobs()])
     for stage, (outside, _) in costs.items():
         emit(f"a {stage} job's start and end, beside {len(runs)} others", round(outside, 2), "s")
 
 
 def ways_to_train() -> Sequence[tuple[str, bool]]:
-    """Precisions, and whether updates are recorded; a CPU records nothing, so that one way is a short rehearsal."""
+    """Precisions, and whether updates are recorded."""
     ways = list(product(PRECISIONS, (False, True)))
-    return ways[:1] if os.environ.get(REHEARSAL) == FEW_WAYS else ways
+    return ways[:1] if few_ways() else ways
+
+
+def few_ways() -> bool:
+    """Whether the rehearsal is to be short: in float32 alone, and no study is made to its figures and verified."""
+    return os.environ.get(REHEARSAL) == FEW_WAYS
 
 
 def target(project: Project) -> str:

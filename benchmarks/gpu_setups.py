@@ -10,8 +10,8 @@ from transferability.series import Recipe
 
 REAL = {"small": SETUPS["tiny-imagenet"], "large": SETUPS["imagenet"]}
 TINY = {
-    "small": Setup("mini_caffenet", 32, 3, 28, 4, 8, 8, 4, 12_000, ".jpg"),
-    "large": Setup("mini_caffenet", 40, 3, 32, 4, 4, 4, 4, 450_000, ".jpg"),  # seven of caffenet are gigabytes
+    "small": Setup("mini_caffenet", 32, 3, 28, 4, 2, 2, 4, 12_000, ".jpg"),
+    "large": Setup("mini_caffenet", 40, 3, 32, 4, 2, 2, 4, 450_000, ".jpg"),  # seven of caffenet are gigabytes
 }
 
 

@@ -54,6 +54,7 @@ GROUPS: Sequence[Sequence[Step]] = (
     (Step("default_study", ["gpu_studies.py", "default_study"], least=25, most=100),),
     (Step("tiny_imagenet", ["gpu_studies.py", "tiny_imagenet"], least=30, most=600),),
 )
+UNPREPARED = {"tests", "studies", "prepare", "ceilings", "default_study"}  # the others need what `prepare` makes
 VARIANTS = (
     (Step("prepare", ["gpu_prepare.py", "images"], least=20, most=90),),
     (Step("variants", ["gpu_variants.py"], least=60, most=600, case=90),),
@@ -186,7 +187,10 @@ def chosen(options: argparse.Namespace) -> list[Sequence[Step]]:
     known = {step.name for group in (*GROUPS, *VARIANTS) for step in group}
     if unknown := wanted - known:
         sys.exit(f"--only: {', '.join(sorted(unknown))}: no such step; there are {', '.join(sorted(known))}")
-    picked = [[step for step in group if step.name in wanted] for group in (*groups, *VARIANTS[1:])]
+    if wanted - UNPREPARED:
+        wanted.add("prepare")
+    pool = groups if options.variants else (*groups, *VARIANTS[1:])
+    picked = [[step for step in group if step.name in wanted] for group in pool]
     return [group for group in picked if group]
 
 

@@ -19,6 +19,7 @@ from transferability.names import Network
 
 Config = dict[str, Any]
 CORES = len(os.sched_getaffinity(0))
+ENDING_SECONDS = 2.0
 STAGES = ("base", "frozen", "fine_tuned")
 
 
@@ -102,11 +103,11 @@ class Run:
         try:
             return self.process.wait(max(seconds, 0.1))
         except subprocess.TimeoutExpired:
-            self.process.terminate()  # jobs write their states and leave
+            self.process.terminate()
             try:
-                self.process.wait(10)
+                self.process.wait(ENDING_SECONDS)
             except subprocess.TimeoutExpired:
-                self.process.kill()
+                self.process.kill()  # it waits for its jobs, which end with the step
             return None
         finally:
             self.log.close()

@@ -1,5 +1,6 @@
 """The check of a GPU, rehearsed without one."""
 
+import argparse
 import csv
 import io
 import os
@@ -14,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 from gpu_budget import Step, limit_of, run_step
-from gpu_check import GROUPS, VARIANTS, is_wrong, line_of
+from gpu_check import GROUPS, VARIANTS, chosen, is_wrong, line_of
 from gpu_correctness import different
 from gpu_profile import covered
 from gpu_projects import in_job, stage_of
@@ -77,6 +78,26 @@ def test_limits_leave_later_steps_what_they_need():
     assert limit_of(first, [second], left=60) == 30
     assert limit_of(first, [second], left=25) == 10  # what counts more comes first
     assert limit_of(second, [], left=20) == 20
+
+
+@pytest.mark.parametrize(
+    ("only", "variants", "steps"),
+    [
+        ("studies,ceilings", False, ["studies", "ceilings"]),
+        ("large", False, ["prepare", "large"]),
+        ("variants", False, ["prepare", "variants"]),
+        ("variants", True, ["prepare", "variants"]),
+        (None, True, ["prepare", "variants"]),
+    ],
+)
+def test_steps_bring_what_they_need(only, variants, steps):
+    groups = chosen(argparse.Namespace(only=only, variants=variants))
+    assert [step.name for group in groups for step in group] == steps
+
+
+def test_an_unknown_step_is_refused():
+    with pytest.raises(SystemExit, match="larg: no such step; there are ceilings"):
+        chosen(argparse.Namespace(only="larg,tests", variants=False))
 
 
 def test_rows_that_are_wrong_are_found():

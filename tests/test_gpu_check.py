@@ -169,7 +169,7 @@ def rehearse(tmp_path):
             "CUDA_VISIBLE_DEVICES": "",
         }
         done = subprocess.run(
-            [sys.executable, "benchmarks/gpu_check.py", "rehearsal", *arguments],
+            [sys._base_executable, "benchmarks/gpu_check.py", "rehearsal", *arguments],
             cwd=tree,
             env=environment,
             text=True,

@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
+import gpu_projects
 from gpu_budget import Step, limit_of, run_step
 from gpu_check import GROUPS, VARIANTS, chosen, is_wrong, line_of
 from gpu_correctness import different
@@ -114,6 +115,17 @@ def test_networks_that_differ_are_counted():
     assert different(one, {**one, "B": {"sha256": {"conv1": "3"}}}) == 1
     assert different(one, {"A": one["A"]}) == different({"A": one["A"]}, one) == 1
     assert different({}, {}) != 0
+
+
+def test_a_study_that_does_not_leave_in_time_is_ended(monkeypatch):
+    monkeypatch.setattr(gpu_projects, "ENDING_SECONDS", 0.2)
+    stubborn = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", stubborn], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    assert gpu_projects.Run(None, process, io.StringIO()).wait(0.1) is None
+    assert process.wait(5) < 0
 
 
 def test_overlapping_kernels_count_once():

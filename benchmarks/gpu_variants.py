@@ -1,7 +1,7 @@
 """Each way of variants.py against the engine as it is, and jobs that share a GPU.   (by gpu_check.py --variants)
 
 Both are measured in turns, twice each, so that a drift of the clock shows; the spread of two equal measurements is in
-the row. ``alone`` and ``shared`` are processes that train the same at the same time.
+the row. ``sharing`` are processes that train the same at the same time.
 """
 
 import json
@@ -54,7 +54,8 @@ def compare(variant: str, size: str, job: str, precision: str, graphs: bool) -> 
     gain = 100 * (fmean(rates[True]) / fmean(rates[False]) - 1)
     spread = max(100 * (max(of) / min(of) - 1) for of in rates.values())
     with_and_without = " and ".join("/".join(f"{rate:.0f}" for rate in rates[which]) for which in (True, False))
-    note = f"{with_and_without} images/s with and without; equal ones differ by {spread:.1f} %"
+    repeats = f"equal ones differ by {spread:.1f} %" if len(rates[True]) > 1 else "each once"
+    note = f"{with_and_without} images/s with and without; {repeats}"
     emit(name_of(variant, size, job, precision, graphs), round(gain, 1), "% faster", note=note)
 
 

@@ -78,12 +78,16 @@ def default_study() -> None:
     took = round(time.monotonic() - started, 1)
     if code != 0:
         print(project.log_tail(), flush=True)
-    finished = f"{SHARES} jobs at a time; " + ("whole" if code == 0 else f"not whole: exit code {code}")
+    finished = f"{SHARES} jobs at a time; {ending(code)}"
     how = {} if code == 0 else {"how": LEFT_OUT if code is None else "failed"}
     emit("the default study, wall clock", took, "s", note=finished, **how)
     tell_jobs("default study", project.finished_jobs())
     if code == 0 and not rehearsing():
         compare_with_cpu(project)
+
+
+def ending(code: int | None) -> str:
+    return "whole" if code == 0 else "ended at its limit" if code is None else f"exit code {code}"
 
 
 def targets(project: Project, rehearsed: Sequence[str]) -> Sequence[str]:
@@ -202,8 +206,7 @@ def tiny_imagenet() -> None:
         print(project.log_tail(), flush=True)
     finished = project.finished_jobs()
     done = f"{sum(job.networks for job in finished)} of {networks} networks, {precision}, {SHARES} jobs at a time"
-    whole = "whole" if code == 0 else "ended at its limit" if code is None else f"exit code {code}"
-    emit(f"tiny-imagenet, {iterations} iterations", round(took, 1), "s", note=f"{done}; {whole}")
+    emit(f"tiny-imagenet, {iterations} iterations", round(took, 1), "s", note=f"{done}; {ending(code)}")
     tell_jobs("tiny-imagenet", finished)
     if {job.stage for job in finished} == set(STAGES):
         extrapolate(finished, jobs, took if code == 0 else None, iterations, study.hyperparameters["base"].iterations)

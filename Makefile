@@ -2,12 +2,13 @@
 # make setup: only set up.   make clean: remove what was set up; results stay.
 # make check: formatting, lint and types.   make docs: write docs/configuration.md from the schema and config.yaml.
 # make benchmark NAME=h100: measure this machine, into benchmarks/results/*_h100.csv; an hour or more.
+# make gpu-check NAME=h100 MINUTES=9: whether all is right on a GPU, and how fast; with .venv if it is there.
 # PYTHON=python3.12 make study picks another Python (3.11 or newer).
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup study test check format docs benchmark clean
+.PHONY: setup study test check format docs benchmark gpu-check clean
 .DELETE_ON_ERROR:
 
 setup: .venv/installed
@@ -38,6 +39,11 @@ benchmark: .venv/installed
 	for script in throughput layers precisions growth default_study; do \
 	  $(BIN)/python benchmarks/$$script.py benchmarks/results/$${script}_$(NAME).csv || exit 1; \
 	done
+
+MINUTES ?= 9
+gpu-check:
+	@test -n "$(NAME)" || { echo "give the machine a name: make gpu-check NAME=h100" >&2; exit 1; }
+	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) benchmarks/gpu_check.py $(NAME) --minutes $(MINUTES) $(OPTIONS)
 
 clean:
 	rm -rf .venv

@@ -9,18 +9,18 @@ from transferability.precision import use_precision
 
 SECONDS = 3.0
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+SIDE = 8192 if DEVICE == "cuda" else 1024  # of matrices; a CPU without bfloat16 takes seconds for 1024
 CALLS_A_WAIT = 20 if DEVICE == "cuda" else 1  # or a GPU's short calls would be those to start and to wait
 
 
 def matrix_product_flops(precision: str) -> float:
     """Operations a second of a large matrix product."""
     use_precision(precision)
-    side = 8192 if DEVICE == "cuda" else 1024  # a CPU without bfloat16 takes seconds for that
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    one, other = (torch.randn(side, side, device=DEVICE, dtype=dtype) for _ in range(2))
+    one, other = (torch.randn(SIDE, SIDE, device=DEVICE, dtype=dtype) for _ in range(2))
     seconds = seconds_of(lambda: one @ other)
     use_precision("float32")
-    return 2 * side**3 / seconds
+    return 2 * SIDE**3 / seconds
 
 
 def copied_gb_per_second() -> float:

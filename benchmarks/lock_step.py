@@ -12,6 +12,7 @@ import json
 import sys
 import time
 from dataclasses import replace
+from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -81,7 +82,9 @@ def training_rate(recipe: Recipe, job: str, running: Running, seconds: float) ->
     iterations, few = FEW, training_seconds(recipe, job, running, FEW)
     many = few
     while many - few < seconds:
-        iterations *= 4
+        # By what the last one took, but for a little more, and not too far on the word of a short one.
+        wanted = 1.2 * seconds * (iterations - FEW) / max(many - few, 1e-9)
+        iterations = FEW + ceil(min(max(wanted, 4 * (iterations - FEW), 3 * FEW), 20 * iterations))
         many = training_seconds(recipe, job, running, iterations)
     return (iterations - FEW) * recipe.hyperparameters.batch_size * len(networks_of(job)) / (many - few)
 

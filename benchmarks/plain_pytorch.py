@@ -27,10 +27,10 @@ from transferability.layers import CrossChannelNormalisation
 from transferability.networks import build_network
 
 WARM_UP = 5
-LAYOUTS = ("contiguous_format", "channels_last")
 
 
-def main(setup: Setup, folder: Path, frozen: int, workers: int, layout: str, *, seconds: float) -> None:
+def training_rate(setup: Setup, folder: Path, frozen: int, workers: int, layout: str, *, seconds: float) -> float:
+    """Images a second."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.backends.cudnn.benchmark = True
     images = ImageFolder(str(folder / "train"), transform(setup))
@@ -70,8 +70,7 @@ def main(setup: Setup, folder: Path, frozen: int, workers: int, layout: str, *, 
         update()
         updates += 1
     wait_for(device)
-    rate = updates * setup.batch_on(device) / (time.perf_counter() - started)
-    print(json.dumps({"images_per_second": rate, **peak_memory()}))
+    return updates * setup.batch_on(device) / (time.perf_counter() - started)
 
 
 def transform(setup: Setup) -> transforms.Compose:
@@ -97,4 +96,6 @@ def wait_for(device: str) -> None:
 
 if __name__ == "__main__":
     _, setup, folder, frozen, workers, layout, seconds = sys.argv
-    main(SETUPS[setup], Path(folder), int(frozen), int(workers), layout, seconds=float(seconds))
+    about = (SETUPS[setup], Path(folder), int(frozen), int(workers), layout)
+    rate = training_rate(*about, seconds=float(seconds))
+    print(json.dumps({"images_per_second": rate, **peak_memory()}))

@@ -13,6 +13,7 @@ from transferability.hyperparameters import Hyperparameters
 from transferability.study import read_study
 
 ROOT = Path(__file__).parents[1]
+LAYOUTS = ("contiguous_format", "channels_last")  # of images and weights in memory, for a plain loop
 STORED = "stored_"  # before a job's name: its images are read from the store
 
 

@@ -30,9 +30,8 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import torch
 from ceilings import copied_gb_per_second, matrix_product_flops
-from plain_pytorch import LAYOUTS
 from report import report
-from setups import SETUPS, STORED, Setup, networks_of, wanted_setups, write_images
+from setups import LAYOUTS, SETUPS, STORED, Setup, networks_of, wanted_setups, write_images
 
 from transferability.flops import flops_per_image
 from transferability.names import Network

@@ -219,7 +219,8 @@ def rehearse():
     if workflow.deployment_settings.deployment_method and not find_spec("matplotlib"):
         return  # it is in the jobs' own environments
     command = [sys.executable, "-m", "transferability.rehearsal"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(studies.__file__).parents[1])}
+    path = os.pathsep.join([str(Path(studies.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": path}
     settings = json.dumps(config, default=str)
     done = subprocess.run(command, input=settings, env=environment, text=True, errors="replace", stderr=subprocess.PIPE)
     if done.returncode:

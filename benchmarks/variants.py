@@ -1,0 +1,233 @@
+"""Other ways to do a part of a training, not yet measured: each replaces a function of the engine within a block.
+
+docs/gpu.md says what each should gain, and by which measurement it is kept or deleted. None shapes a result but by
+rounding.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from transferability import series, stream
+from transferability.graphs import Function, Replayed
+from transferability.optimiser import CaffeSGD
+from transferability.seeding import seed_for
+from transferability.stream import Crops, ImageLoader, TrainingStream
+
+Promise = Callable[[], torch.Tensor]
+
+
+@contextmanager
+def copy_stream() -> Iterator[None]:
+    """Streamed images are copied to a GPU on a stream of their own, as soon as they are read."""
+    thread = ThreadPoolExecutor(1)
+    side = torch.cuda.Stream() if torch.cuda.is_available() else None  # type: ignore[no-untyped-call]
+
+    def copied(pixels: Promise) -> tuple[torch.Tensor, Any]:
+        if side is None:
+            return pixels(), None
+        with torch.cuda.stream(side):
+            return pixels(), side.record_event()
+
+    def start(loader: ImageLoader, crops: Crops) -> Promise:
+        reading = loader._images.start(crops)
+        if not isinstance(loader._images, stream.HostImages):
+            return lambda: loader._normalised(crops, reading()).permute(0, 3, 1, 2)
+        copying = thread.submit(copied, reading)
+
+        def batch() -> torch.Tensor:
+            pixels, event = copying.result()
+            if event is not None:
+                torch.cuda.current_stream().wait_event(event)
+                # Or its memory would be given to the next copy while this one is still computed with.
+                pixels.record_stream(torch.cuda.current_stream())
+            return loader._normalised(crops, pixels).permute(0, 3, 1, 2)
+
+        return batch
+
+    with thread, patch.object(ImageLoader, "start", start):
+        yield
+
+
+@contextmanager
+def fused_sgd() -> Iterator[None]:
+    """Torch's fused SGD, where nothing is recorded.
+
+    Its update is v <- momentum v + (1 - dampening) (g + decay w); w <- w - lr v. With lr 1 and a dampening of
+    1 - rate that is Caffe's. The dampening is a number of the host, which a recorded update could not change.
+    """
+    update = series._Pupil.update
+
+    def update_with_number(
+        pupil: Any, features: torch.Tensor, targets: torch.Tensor, _rate: torch.Tensor
+    ) -> torch.Tensor:
+        rate: Any = pupil._settings.rate_at(pupil.updates)
+        return update(pupil, features, targets, rate)
+
+    with patch.object(series._Pupil, "update", update_with_number), patch.object(CaffeSGD, "apply", apply_fused):
+        yield
+
+
+def apply_fused(optimiser: CaffeSGD, gradients: tuple[torch.Tensor, ...], rate: float) -> None:
+    """As `CaffeSGD.apply`, with a rate that is a number."""
+    settings, weights = optimiser._settings, len(optimiser._weights)
+    parameters, buffers = optimiser._parameters, list(optimiser.buffers.values())
+    laid_out = [as_laid_out(gradient, parameter) for gradient, parameter in zip(gradients, parameters, strict=True)]
+    of_weights, of_biases = slice(0, weights), slice(weights, None)
+    with torch.no_grad():
+        for part, own_rate, decay in (
+            (of_weights, rate, settings.weight_decay),
+            (of_biases, rate * settings.bias_rate, 0.0),
+        ):
+            if parameters[part]:
+                torch._fused_sgd_(
+                    parameters[part],
+                    laid_out[part],
+                    buffers[part],
+                    weight_decay=decay,
+                    momentum=settings.momentum,
+                    lr=1.0,
+                    dampening=1.0 - own_rate,
+                    nesterov=False,
+                    maximize=False,
+                    is_first_step=False,
+                )
+
+
+def as_laid_out(gradient: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
+    """The kernel walks all tensors as they lie in memory, so they must lie alike."""
+    same = gradient.stride() == parameter.stride()
+    return gradient if same else torch.empty_like(parameter).copy_(gradient)
+
+
+@contextmanager
+def one_copy() -> Iterator[None]:
+    """What an iteration needs of small numbers, copied to a GPU at once and not in three parts."""
+    packs: deque[tuple[NDArray[np.int64], torch.Tensor]] = deque(maxlen=8)
+    drawn: deque[Crops] = deque(maxlen=1)
+    begin, random_crops, to_device = TrainingStream._start, ImageLoader.random_crops, stream.to_device
+
+    def crops_drawn(loader: ImageLoader, *about: Any) -> Crops:
+        drawn.append(random_crops(loader, *about))
+        return drawn[0]
+
+    def start(batches: TrainingStream, iteration: int) -> Any:
+        started = begin(batches, iteration)
+        crops = drawn.pop()
+        targets = batches._targets[crops.chosen]
+        rows = np.stack([crops.chosen, crops.top, crops.left, crops.mirrored, targets])
+        packs.append((rows, to_device(rows, batches._loader.device)))
+        return started
+
+    def looked_up(numbers: NDArray[np.int64], device: torch.device) -> torch.Tensor:
+        """The rows of a pack that are these numbers, so that the engine need not know of packs."""
+        places = (slice(0, 3), slice(1, 4)) if numbers.ndim == 2 else (4,)
+        for rows, copied in packs:
+            for place in places:
+                if np.array_equal(rows[place], numbers):
+                    return copied[place]
+        return to_device(numbers, device)
+
+    with (
+        patch.object(ImageLoader, "random_crops", crops_drawn),
+        patch.object(TrainingStream, "_start", start),
+        patch.object(stream, "to_device", looked_up),
+    ):
+        yield
+
+
+@contextmanager
+def contiguous() -> Iterator[None]:
+    """Images and weights are contiguous in memory, channels not last."""
+    start = ImageLoader.start
+
+    def started(loader: ImageLoader, crops: Crops) -> Promise:
+        images = start(loader, crops)
+        return lambda: images().contiguous()
+
+    with patch.object(torch, "channels_last", torch.contiguous_format), patch.object(ImageLoader, "start", started):
+        yield
+
+
+@contextmanager
+def recorded_dropout() -> Iterator[None]:
+    """Updates of networks with dropout are recorded too.
+
+    Each network draws from a generator of its own that is registered with the graph, whose kernels read seed and
+    offset from memory at every replay: seeded for the network and iteration, and offset 0, as without a graph.
+    """
+    update = series._Pupil.update
+    generators: dict[str, torch.Generator] = {}
+
+    def update_of(pupil: Any, features: torch.Tensor, targets: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:
+        if not capturing():
+            return update(pupil, features, targets, rate)
+        torch.cuda.default_generators[torch.cuda.current_device()].graphsafe_set_state(generators[pupil.network.name])
+        loss = torch.nn.functional.cross_entropy(pupil.logits(features), targets)
+        pupil._optimiser.step(loss, rate)
+        return loss.detach()
+
+    def replays(_learning: Sequence[Any], running: Any) -> bool:
+        return bool(running.cuda_graphs and running.device == "cuda")
+
+    record = partial(record_with_generators, generators=generators)
+    with (
+        patch.object(series._Pupil, "update", update_of),
+        patch.object(series, "_replays", replays),
+        patch.object(series, "Replayed", partial(Replayed, record=record)),
+    ):
+        yield
+
+
+def capturing() -> bool:
+    return torch.cuda.is_available() and torch.cuda.is_current_stream_capturing()
+
+
+def record_with_generators(
+    function: Function, inputs: Sequence[torch.Tensor], generators: dict[str, torch.Generator]
+) -> tuple[Callable[[], None], torch.Tensor]:
+    """As `graphs.record_on_gpu`, with a generator a network, seeded before each replay."""
+    pupils: Sequence[Any] = function.args[1]  # type: ignore[attr-defined]  # partial(_update_all, shared, pupils)
+    device = torch.cuda.current_device()
+    generators.clear()
+    generators.update({pupil.network.name: torch.Generator(f"cuda:{device}") for pupil in pupils})
+    graph = torch.cuda.CUDAGraph()
+    for generator in generators.values():
+        graph.register_generator_state(generator)
+    default = torch.cuda.default_generators[device]
+    usual = default.graphsafe_get_state()
+    try:
+        with torch.cuda.graph(graph):
+            result = function(*inputs)
+    finally:
+        default.graphsafe_set_state(usual)
+    seeded = [(pupil, generators[pupil.network.name]) for pupil in pupils]
+
+    def replay() -> None:
+        for pupil, generator in seeded:
+            generator.manual_seed(dropout_seed(pupil))
+        graph.replay()
+
+    return replay, result
+
+
+def dropout_seed(pupil: Any) -> int:
+    """As `_Pupil.update` seeds: of this network, at this iteration."""
+    return seed_for(*pupil.key, "dropout", pupil.updates)
+
+
+VARIANTS: Mapping[str, Callable[[], AbstractContextManager[None]]] = {
+    "copy_stream": copy_stream,
+    "fused_sgd": fused_sgd,
+    "one_copy": one_copy,
+    "contiguous": contiguous,
+    "recorded_dropout": recorded_dropout,
+}

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
+from transferability.architectures import LAYER_NAMES
 from transferability.layers import CrossChannelNormalisation
-from transferability.names import LAYER_NAMES
 from transferability.networks import build_network, first_stochastic_layer
 
 # Worked out by hand from the authors' imagenet_train.prototxt: what each layer hands on for 227 x 227 pixels, and its

@@ -18,7 +18,7 @@ import yaml
 from safetensors.torch import load_file
 
 from test_workflow import ROOT, SMALL, Project, merged, store_of
-from transferability.names import LAYER_NAMES
+from transferability.architectures import LAYER_NAMES
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 # What is cut short in the copy's config.yaml, below the page's own configs.

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
+from transferability.architectures import LAYER_NAMES
 from transferability.checkpoints import copy_layers
-from transferability.names import LAYER_NAMES
 from transferability.networks import ARCHITECTURES, build_network, first_stochastic_layer
 
 SHAPES = [(24, 24, 1), (32, 32, 3), (28, 28, 1)]

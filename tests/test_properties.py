@@ -15,15 +15,14 @@ from hypothesis import strategies as st
 from test_study import DEFAULT
 from transferability.accuracies import PUBLISHED_COLUMNS, STATISTICS, collect, read_accuracies, read_published
 from transferability.answers import headline
+from transferability.architectures import DEEPEST_CUT
 from transferability.delimited_text import text_key
 from transferability.files import write_table
 from transferability.groups import grouped, read_groups
-from transferability.names import DEEPEST_CUT, HALVES, WHOLE, Network, Series
+from transferability.names import GROUPED, HALVES, RANDOM, WHOLE, Network, Series
 from transferability.schema import ConfigError
 from transferability.source import ImageClass, Sample
 from transferability.splits import (
-    GROUPED,
-    RANDOM,
     Split,
     SplitError,
     first_of_each_class,

@@ -20,11 +20,12 @@ from torch import nn
 from support import dying_after, files_in, train_until_it_dies
 from transferability import networks, series
 from transferability.accuracies import BALANCED
+from transferability.architectures import LAYER_NAMES
 from transferability.architectures.mini_caffenet import mini_caffenet
 from transferability.checkpoints import CheckpointError, read_about, save_checkpoint
 from transferability.interruption import Interrupted
 from transferability.layers import Architecture, he_normal
-from transferability.names import LAYER_NAMES, Network
+from transferability.names import Network
 from transferability.scores import accuracies_of, balanced_accuracy
 from transferability.series import NetworkFiles, Recipe, Running, TrainingError, evaluate, train
 from transferability.splits import whole_split

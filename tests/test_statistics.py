@@ -9,7 +9,8 @@ from scipy import stats
 from test_accuracies import PUBLISHED
 from transferability.accuracies import beside_bases, read_published
 from transferability.answers import headline
-from transferability.names import LAYER_NAMES, Network
+from transferability.architectures import LAYER_NAMES
+from transferability.names import Network
 from transferability.statistics import (
     _interval,
     compare,

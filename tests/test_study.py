@@ -15,6 +15,7 @@ from snakemake.utils import update_config
 
 from transferability.colours import require_colours
 from transferability.config import EMBEDDED_GROUPS
+from transferability.data_sets import require_images
 from transferability.glyphs import LETTER, SYMBOL
 from transferability.names import TREATMENTS
 from transferability.schema import SCHEMA, ConfigError
@@ -359,7 +360,7 @@ def test_images_that_are_not_there_are_told(tmp_path):
         (tmp_path / image).parent.mkdir(parents=True)
         (tmp_path / image).touch()
     config["splits"] = ["random0"]
-    read_study(config).require_images()
+    require_images("mine", read_study(config).data_set)
     config["datasets"]["mine"]["root"] = str(tmp_path / "gone")
     with pytest.raises(ConfigError, match=r"^config: datasets\.mine\.root: there is no .*gone; it is a folder, or an"):
-        read_study(config).require_images()
+        require_images("mine", read_study(config).data_set)

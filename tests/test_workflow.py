@@ -19,8 +19,9 @@ import yaml
 from PIL import Image
 from safetensors.torch import load_file
 
+from transferability.architectures import LAYER_NAMES
 from transferability.checkpoints import read_about
-from transferability.names import LAYER_NAMES, Network
+from transferability.names import Network
 from transferability.store import checksum, open_store
 
 ROOT = Path(__file__).parents[1]

@@ -291,7 +291,9 @@ def before_the_first_job():
         require_writable(STUDY.folder)
         builds = any(job.rule.name == rules.store.rule.name for job in workflow.dag.needrun_jobs())
         if builds:
-            STUDY.require_images()
+            from transferability.data_sets import require_images  # imports Pillow
+
+            require_images(config["dataset"], STUDY.data_set)
             for note in stores_of_other_lists(Path(STORE), config["dataset"], STUDY.store_settings):
                 print(note, file=sys.stderr)
         require_this_study()

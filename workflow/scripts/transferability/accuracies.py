@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import betainc
 
+from transferability.architectures import DEEPEST_CUT
 from transferability.files import open_csv, read_json
-from transferability.names import DEEPEST_CUT, HALVES, RANDOM_SOURCE, TREATMENTS, WHOLE, Network, source_of
-from transferability.splits import GROUPED, RANDOM
+from transferability.names import GROUPED, HALVES, RANDOM, RANDOM_SOURCE, TREATMENTS, WHOLE, Network, source_of
 
 # Balanced accuracy is the mean over classes of the share of a class's images that are named right.
 BALANCED = ("balanced_final", "balanced_best", "balanced_mean_best10")  # networks of before it was recorded lack them

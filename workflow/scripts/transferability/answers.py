@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from transferability.accuracies import bases_at_chance, meaningless, others_at_chance
-from transferability.names import DEEPEST_CUT, LAYER_NAMES
-from transferability.splits import GROUPED, KINDS_IN_WORDS, RANDOM
+from transferability.architectures import DEEPEST_CUT, LAYER_NAMES
+from transferability.names import GROUPED, KINDS_IN_WORDS, RANDOM
 from transferability.statistics import WAYS_OF_REUSE, deepest_within, of_the_paper, paired_differences, reusable
 from transferability.words import counted, enumerated, points
 

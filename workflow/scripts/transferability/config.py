@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from transferability.architectures import DEEPEST_CUT
 from transferability.config_paths import path_problems, place_problems, with_paths
 from transferability.files import PROJECT
 from transferability.folder_keys import FolderKeys, contradictions
 from transferability.groups import read_groups
 from transferability.hyperparameters import Hyperparameters
-from transferability.names import DEEPEST_CUT, HALVES, WHOLE
+from transferability.names import HALVES, WHOLE
 from transferability.schema import ConfigError, config_schema, dotted, in_yaml, schema_problems, with_integers
 
 STAGES = ("base", "reduced", "frozen", "fine_tuned")

@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from transferability.folder_layout import check_folder
 from transferability.glyphs import Glyphs
 from transferability.image_folders import image_folders
 from transferability.joblog import Say
+from transferability.schema import ConfigError
 from transferability.source import ImageSource
 
 
@@ -40,3 +42,12 @@ def image_source(name: str, settings: Mapping[str, Any], say: Say = lambda line:
             yield torchvision_set(name, settings["set"], Path(settings["folder"]), say)
         case kind:
             raise ValueError(f"datasets.{name}.kind: {kind!r} is not a kind of data set")
+
+
+def require_images(name: str, settings: Mapping[str, Any]) -> None:
+    """ConfigError if the folders or lists that a store would be made of cannot be a data set."""
+    if settings["kind"] == "folder":
+        try:
+            check_folder(name, settings)
+        except ValueError as error:
+            raise ConfigError(f"config: {error}") from error

@@ -35,8 +35,7 @@ from transferability.figure_style import (
     shared_legend,
     warn,
 )
-from transferability.names import TREATMENTS, WHOLE, Network, Series
-from transferability.splits import GROUPED, KINDS_IN_WORDS, RANDOM
+from transferability.names import GROUPED, KINDS_IN_WORDS, RANDOM, TREATMENTS, WHOLE, Network, Series
 from transferability.statistics import (
     ANY,
     EFFECTS,

@@ -4,13 +4,14 @@ Light, since Snakemake reads it at every start: nothing here imports Pillow.
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from transferability.delimited_text import text_key
 from transferability.source import StoreError
-from transferability.validation_draw import thing_finder
 
 
 @dataclass(frozen=True)
@@ -75,3 +76,27 @@ def contradictions(name: str, keys: FolderKeys) -> Iterator[str]:
             thing_finder(keys.validation_groups, where)
         except StoreError as error:
             yield str(error)
+
+
+def thing_finder(pattern: str, where: str) -> "_ThingFinder":
+    """What of a path says which thing the image is of; StoreError if the pattern is none."""
+    try:
+        return _ThingFinder(re.compile(pattern), where)
+    except re.error as error:
+        raise StoreError(f"{where}.validation_groups: {pattern!r} is no regular expression ({error})") from error
+
+
+@dataclass(frozen=True)
+class _ThingFinder:
+    pattern: "re.Pattern[str]"
+    where: str
+
+    def __call__(self, file: str) -> str:
+        match = self.pattern.search(text_key(file))
+        thing = match and match.group(1 if self.pattern.groups else 0)
+        if not thing:
+            raise StoreError(
+                f"{self.where}.validation_groups: {self.pattern.pattern!r} does not match {file}, so that nothing says "
+                "what it is a picture of; extend the pattern, or leave the file out by skip"
+            )
+        return str(thing)

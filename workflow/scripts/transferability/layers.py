@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from transferability.names import LAYER_NAMES
+from transferability.architectures import LAYER_NAMES
 
 # Dropout of every kind. Other modules that draw random numbers in training are not known.
 DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)

@@ -27,8 +27,9 @@ WHOLE = "whole"
 HALVES = ("A", "B")
 RANDOM_SOURCE = "R"
 
-LAYER_NAMES = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8")
-DEEPEST_CUT = len(LAYER_NAMES) - 1
+# Of splits into halves, and in words of all.
+RANDOM, GROUPED = "random", "grouped"
+KINDS_IN_WORDS = {RANDOM: "random halves", GROUPED: "dissimilar halves", WHOLE: "all classes"}
 
 # Sources that are no half's base as it is: the letter that names of networks have, and the treatment it makes.
 OTHER_SOURCES = {RANDOM_SOURCE: "random"}

@@ -33,12 +33,11 @@ from transferability.files import write_json, write_table, write_text
 from transferability.groups import read_groups
 from transferability.joblog import job_log
 from transferability.labels import reason_of
-from transferability.names import HALVES, WHOLE, Network
+from transferability.names import GROUPED, HALVES, RANDOM, WHOLE, Network
 from transferability.pages import TEXTS, caption
 from transferability.pictures import PICTURES
 from transferability.report import ReportFiles, report
 from transferability.runs import MAKER_COLUMNS
-from transferability.splits import GROUPED, RANDOM
 from transferability.study import Key, Study, read_study
 from transferability.tables import TABLES, write_tables
 

@@ -14,16 +14,16 @@ import yaml
 
 from transferability.accuracies import bases_at_chance, others_at_chance, read_accuracies
 from transferability.answers import Answer, answers
+from transferability.architectures import DEEPEST_CUT, LAYER_NAMES
 from transferability.files import read_json
 from transferability.groups import read_titles
 from transferability.labels import visible
-from transferability.names import DEEPEST_CUT, LAYER_NAMES
+from transferability.names import GROUPED, KINDS_IN_WORDS
 from transferability.pages import TEXTS, Picture, caption, picture_source, render
 from transferability.report_tables import JOBS, MAKERS, Sheet, sheet_of, sheet_of_file, table_views
 from transferability.runs import hours_by_device, jobs, makers
 from transferability.same_images import shared_images
 from transferability.source import ImageClass
-from transferability.splits import GROUPED, KINDS_IN_WORDS
 from transferability.statistics import WAYS_OF_REUSE, missing_networks
 from transferability.study import Key, Study, without_running
 from transferability.words import counted, duration, enumerated, plural, points

@@ -12,8 +12,8 @@ import pandas as pd
 from transferability.accuracies import read_accuracies, read_table
 from transferability.files import csv_of
 from transferability.labels import visible
+from transferability.names import KINDS_IN_WORDS
 from transferability.runs import MAKER_COLUMNS
-from transferability.splits import KINDS_IN_WORDS
 from transferability.statistics import WAYS_OF_REUSE
 from transferability.words import points
 

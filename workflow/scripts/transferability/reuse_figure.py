@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from transferability.accuracies import bases_at_chance, meaningless
+from transferability.architectures import LAYER_NAMES
 from transferability.figure_style import (
     QUIET,
     SYMBOLS,
@@ -19,8 +20,7 @@ from transferability.figure_style import (
     nothing_but,
     warn,
 )
-from transferability.names import LAYER_NAMES
-from transferability.splits import GROUPED, KINDS_IN_WORDS, RANDOM
+from transferability.names import GROUPED, KINDS_IN_WORDS, RANDOM
 from transferability.statistics import WAYS_OF_REUSE, paired_effects, reusable
 from transferability.words import counted, points
 

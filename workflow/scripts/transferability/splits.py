@@ -11,12 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transferability.labels import visible
-from transferability.names import HALVES, WHOLE
+from transferability.names import GROUPED, HALVES, RANDOM, WHOLE
 from transferability.source import ImageClass, Sample
 from transferability.store import Store
-
-RANDOM, GROUPED = "random", "grouped"
-KINDS_IN_WORDS = {RANDOM: "random halves", GROUPED: "dissimilar halves", WHOLE: "all classes"}
 
 
 class SplitError(ValueError):

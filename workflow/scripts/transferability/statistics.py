@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from transferability.accuracies import doubtful, meaningless, require_statistic
-from transferability.names import COPYING, DEEPEST_CUT, HALVES, LAYER_NAMES, TREATMENTS, Network, Series
-from transferability.splits import GROUPED, RANDOM
+from transferability.architectures import DEEPEST_CUT, LAYER_NAMES
+from transferability.names import COPYING, GROUPED, HALVES, RANDOM, TREATMENTS, Network, Series
 
 LAYER_RANGES = ((1, 7), (3, 7), (5, 7))  # of the paper's Table 1
 

@@ -10,10 +10,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from transferability.architectures import DEEPEST_CUT
 from transferability.config import STAGES, data_set_of, groups_file_of, hyperparameters_of, read_config
 from transferability.hyperparameters import ENGINE_VERSION, Hyperparameters
 from transferability.layout import study_folder
-from transferability.names import DEEPEST_CUT, HALVES, RANDOM_SOURCE, WHOLE, Network, Series, source_of
+from transferability.names import HALVES, RANDOM_SOURCE, WHOLE, Network, Series, source_of
 from transferability.same_images import REFUSE
 from transferability.schema import ConfigError, config_schema
 from transferability.store_folder import DUPLICATES, settings_folder, shaping_settings, store_folder
@@ -93,16 +94,6 @@ class Study:
     def _data_set_schema(self) -> Mapping[str, Any]:
         schema: Mapping[str, Any] = config_schema()["$defs"]["data_sets"].get(self.data_set["kind"], {})
         return schema
-
-    def require_images(self) -> None:
-        """ConfigError if the folders or lists that a store would be made of cannot be a data set."""
-        if self.data_set["kind"] == "folder":
-            from transferability.folder_layout import check_folder  # noqa: PLC0415 - imports Pillow
-
-            try:
-                check_folder(self.config["dataset"], self.data_set)
-            except ValueError as error:
-                raise ConfigError(f"config: {error}") from error
 
     @property
     def groups_file(self) -> Path | None:

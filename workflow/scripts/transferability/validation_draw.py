@@ -5,12 +5,12 @@ order in which a file system lists them, nor on other classes.
 """
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from transferability.delimited_text import text_key
+from transferability.folder_keys import thing_finder
 from transferability.source import StoreError
 
 Image = tuple[str, str]  # its class, and its path in the folder of the class
@@ -44,30 +44,6 @@ def draw_validation(classes: Mapping[str, Sequence[str]], share: float, seed: in
         validation = frozenset((name, file) for name in classes for file in _drawn(name, classes[name], share, seed))
     _require_both_parts(classes, validation, pattern, where)
     return Draw(validation, _summary(classes, validation, share, pattern))
-
-
-def thing_finder(pattern: str, where: str) -> "_ThingFinder":
-    """What of a path says which thing the image is of; StoreError if the pattern is none."""
-    try:
-        return _ThingFinder(re.compile(pattern), where)
-    except re.error as error:
-        raise StoreError(f"{where}.validation_groups: {pattern!r} is no regular expression ({error})") from error
-
-
-@dataclass(frozen=True)
-class _ThingFinder:
-    pattern: "re.Pattern[str]"
-    where: str
-
-    def __call__(self, file: str) -> str:
-        match = self.pattern.search(text_key(file))
-        thing = match and match.group(1 if self.pattern.groups else 0)
-        if not thing:
-            raise StoreError(
-                f"{self.where}.validation_groups: {self.pattern.pattern!r} does not match {file}, so that nothing says "
-                "what it is a picture of; extend the pattern, or leave the file out by skip"
-            )
-        return str(thing)
 
 
 def wanted(images: int, share: float) -> int:

@@ -32,7 +32,7 @@ format: .venv/installed-dev
 	$(BIN)/snakefmt Snakefile workflow
 
 docs: .venv/installed
-	PYTHONPATH=workflow/scripts $(BIN)/python -m transferability.config_reference
+	PYTHONPATH=workflow/scripts $(BIN)/python -m transferability.study.reference
 
 benchmark: .venv/installed
 	@test -n "$(NAME)" || { echo "give the machine a name: make benchmark NAME=h100" >&2; exit 1; }

@@ -12,15 +12,12 @@ report: "workflow/report/study.rst"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
-include: "workflow/rules/splits.smk"
-include: "workflow/rules/base.smk"
-include: "workflow/rules/transfer.smk"
+include: "workflow/rules/training.smk"
 include: "workflow/rules/accuracies.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/published.smk"
-include: "workflow/rules/verify.smk"
-include: "workflow/rules/status.smk"
+include: "workflow/rules/inspection.smk"
 include: "workflow/rules/plan.smk"
 
 
@@ -36,7 +33,7 @@ rule all:
     input:
         checkpoints=lambda wildcards: network_files(".safetensors"),
         accuracies=rules.accuracies.output.accuracies,
-        tables=rules.statistics.output,
+        tables=rules.tables.output,
         contact_sheet=rules.contact_sheet.output,
         figures=rules.figures.output,
         filters=rules.filters.output,

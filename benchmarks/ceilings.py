@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 
-from transferability.precision import use_precision
+from transferability.networks.precision import use_precision
 
 SECONDS = 3.0
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

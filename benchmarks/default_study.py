@@ -25,8 +25,8 @@ from report import report
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from transferability.devices import visible_gpus
-from transferability.names import Network, Series
+from transferability.process.devices import visible_gpus
+from transferability.study.names import Network, Series
 
 TREATMENTS = ("selffer", "transfer", "random", "selffer+", "transfer+", "base")
 

@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 from gpu_projects import Config, Project, Run, mean_costs
 from gpu_rows import FAILED, FEW_WAYS, LEFT_OUT, REHEARSAL, emit, rehearsing, run_cases, scratch, seconds_left
 
-from transferability.progress import SUFFIX, read_job_record
+from transferability.records.progress import SUFFIX, read_job_record
 
 VERDICT = re.compile(r"^tests/test_gpu.py::(?P<test>\S+).* (?P<verdict>PASSED|FAILED|ERROR|SKIPPED)")
 PRECISIONS = ("float32", "tf32", "bf16")

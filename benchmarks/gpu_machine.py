@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 import torch
 from gpu_rows import ROW, emit, run_cases
 
-from transferability.provenance import device_name
+from transferability.process.provenance import device_name
 
 
 def machine() -> None:

@@ -24,8 +24,8 @@ from lock_step import FEW
 from setups import networks_of
 from torch.profiler import ProfilerActivity, profile
 
-from transferability.progress import Progress
-from transferability.series import NetworkFiles, Running, train, use_threads
+from transferability.records.progress import Progress
+from transferability.training.train import NetworkFiles, Running, train, use_threads
 
 TOP = 8
 WAYS = (

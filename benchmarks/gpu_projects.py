@@ -15,7 +15,7 @@ from typing import IO, Any
 import yaml
 from default_study import ROOT, treatment_of
 
-from transferability.names import Network
+from transferability.study.names import Network
 
 Config = dict[str, Any]
 CORES = len(os.sched_getaffinity(0))

@@ -16,7 +16,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
-from transferability.interruption import Interrupted
+from transferability.process.signals import Interrupted
 
 ROW, CASE, CASES = "@row ", "@case ", "@cases "
 # Environment of a step: when it must have ended (seconds since 1970), cases that need not be run again, where steps

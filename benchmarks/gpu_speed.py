@@ -24,10 +24,10 @@ from memory import peak_memory
 from setups import STORED
 from throughput import JOBS, operations
 
-from transferability import stream
-from transferability.checked_rows import READERS
-from transferability.precision import PRECISIONS, use_precision
-from transferability.series import Running, use_threads
+from transferability.data import stream
+from transferability.networks.precision import PRECISIONS, use_precision
+from transferability.store.checked_rows import READERS
+from transferability.training.train import Running, use_threads
 
 Case = Callable[[], None]
 # Precision and whether updates are recorded (small), or whether images are read from the store (large). What matters

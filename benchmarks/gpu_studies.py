@@ -34,8 +34,8 @@ from gpu_rows import (
 from PIL import Image
 from snakemake.utils import update_config  # type: ignore[import-untyped]
 
-from transferability.names import Network
-from transferability.study import read_study
+from transferability.study.design import read_study
+from transferability.study.names import Network
 
 # Jobs that share the GPU: two cores each, for Python and to read ahead.
 SHARES = CORES if rehearsing() else min(8, max(CORES // 2, 1))

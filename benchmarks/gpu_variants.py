@@ -24,7 +24,7 @@ from lock_step import training_rate
 from setups import STORED
 from variants import VARIANTS
 
-from transferability.series import Running, use_threads
+from transferability.training.train import Running, use_threads
 
 # Variant, size, job, precision, recorded updates; where its gain should be largest comes first.
 TRIALS = (

@@ -23,11 +23,11 @@ from ceilings import DEVICE
 from report import report
 from snakemake.utils import update_config  # type: ignore[import-untyped]
 
-from transferability.data_size import data_size
-from transferability.plan import plan_study
-from transferability.provenance import device_name
-from transferability.series import Running, use_threads
-from transferability.study import read_study
+from transferability.planning.data_size import data_size
+from transferability.planning.plan import plan_study
+from transferability.process.provenance import device_name
+from transferability.study.design import read_study
+from transferability.training.train import Running, use_threads
 
 Config = dict[str, Any]
 

@@ -22,11 +22,11 @@ from report import report
 from setups import SETUPS, Setup, default_settings, wanted_setups
 from torch import nn
 
-from transferability.flops import forward_flops
-from transferability.networks import build_network
-from transferability.optimiser import CaffeSGD
-from transferability.provenance import device_name
-from transferability.series import use_threads
+from transferability.networks.build import build_network
+from transferability.planning.flops import forward_flops
+from transferability.process.provenance import device_name
+from transferability.training.optimiser import CaffeSGD
+from transferability.training.train import use_threads
 
 Row = dict[str, Any]
 

@@ -23,15 +23,15 @@ import torch
 from memory import peak_memory
 from setups import SETUPS, STORED, Setup, default_settings, networks_of
 
+from transferability.data.build import build_store
+from transferability.data.folders.source import image_folders
+from transferability.data.splits import samples_of, whole_split
+from transferability.data.stream import Crops, ImageLoader, Preprocessing, TrainingStream, mean_image
 from transferability.files import read_json
-from transferability.graphs import CALLS_BEFORE_RECORDING
-from transferability.image_folders import image_folders
-from transferability.names import WHOLE
-from transferability.series import NetworkFiles, Recipe, Running, train, use_threads
-from transferability.splits import samples_of, whole_split
-from transferability.store import open_store
-from transferability.store_building import build_store
-from transferability.stream import Crops, ImageLoader, Preprocessing, TrainingStream, mean_image
+from transferability.store.reading import open_store
+from transferability.study.names import WHOLE
+from transferability.training.graphs import CALLS_BEFORE_RECORDING
+from transferability.training.train import NetworkFiles, Recipe, Running, train, use_threads
 
 FEW = CALLS_BEFORE_RECORDING + 2  # iterations after which nothing happens for the first time
 

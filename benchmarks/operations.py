@@ -2,9 +2,9 @@
 
     python benchmarks/operations.py
 
-Counted from the layers' shapes as they are really run (transferability/flops.py), not measured; evaluations are left
-out. Halves are taken to have half of the classes, which matters to the last layer only. For other studies, and on
-a device, there is `snakemake plan`.
+Counted from the layers' shapes as they are really run (transferability/planning/flops.py), not measured; evaluations
+are left out. Halves are taken to have half of the classes, which matters to the last layer only. For other studies,
+and on a device, there is `snakemake plan`.
 """
 
 import sys
@@ -17,9 +17,9 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 import yaml
 from snakemake.utils import update_config  # type: ignore[import-untyped]
 
-from transferability.flops import flops_per_image
-from transferability.names import WHOLE
-from transferability.study import Study, read_study
+from transferability.planning.flops import flops_per_image
+from transferability.study.design import Study, read_study
+from transferability.study.names import WHOLE
 
 CLASSES = 1000  # of the whole set
 RATES = (50, 100, 200, 300)  # TFLOP/s that are sustained

@@ -23,8 +23,8 @@ from torch.utils.data import DataLoader, RandomSampler
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from transferability.layers import CrossChannelNormalisation
-from transferability.networks import build_network
+from transferability.networks.architecture import CrossChannelNormalisation
+from transferability.networks.build import build_network
 
 WARM_UP = 5
 

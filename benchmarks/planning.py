@@ -26,11 +26,11 @@ from default_study import copy_of_project
 from report import report
 
 from transferability.files import write_csv, write_json
-from transferability.same_images import KEY
-from transferability.scores import accuracies_of
-from transferability.series import HISTORY_COLUMNS, NetworkFiles
-from transferability.store import GUARD, MANIFEST, STORE_VERSION, guard
-from transferability.study import Study, read_study
+from transferability.results.scores import accuracies_of
+from transferability.store.reading import GUARD, MANIFEST, STORE_VERSION, guard
+from transferability.store.same_images import KEY
+from transferability.study.design import Study, read_study
+from transferability.training.train import HISTORY_COLUMNS, NetworkFiles
 
 EVALUATIONS = 13
 # Numbers of splits, of seeds, and of networks a job; a split and seed has 72 networks.
@@ -71,12 +71,12 @@ def steps(project: Path, study: Study) -> Iterator[dict[str, Any]]:
     yield measured(project, "plan of all", "--dry-run")
     make_up(project, study)
     yield measured(project, "accuracies", "accuracies")
-    yield measured(project, "statistics", "statistics")
+    yield measured(project, "tables", "tables")
     yield measured(project, "figures", "figures")
     yield measured(project, "learning curves of one split and seed", str(study.folder / "figures" / CURVES))
     # Snakemake's own records, as if it had made all of this.
-    measured(project, "records", "--touch", "--forceall", "statistics", "figures")
-    yield measured(project, "plan of a finished study", "--dry-run", "statistics", "figures")
+    measured(project, "records", "--touch", "--forceall", "tables", "figures")
+    yield measured(project, "plan of a finished study", "--dry-run", "tables", "figures")
 
 
 def measured(project: Path, step: str, *arguments: str) -> dict[str, Any]:

@@ -30,14 +30,14 @@ from ceilings import DEVICE
 from report import report
 from setups import default_settings
 
-from transferability.data_sets import image_source
+from transferability.data.build import build_store
+from transferability.data.kinds import image_source
+from transferability.data.splits import random_split
+from transferability.data.stream import Preprocessing
 from transferability.files import read_json
-from transferability.provenance import device_name
-from transferability.series import NetworkFiles, Recipe, Running, train, use_threads
-from transferability.splits import random_split
-from transferability.store import open_store
-from transferability.store_building import build_store
-from transferability.stream import Preprocessing
+from transferability.process.provenance import device_name
+from transferability.store.reading import open_store
+from transferability.training.train import NetworkFiles, Recipe, Running, train, use_threads
 
 # Trained twice in float32: how much chance alone makes of it.
 RUNS = {"float32": "float32", "float32 again": "float32", "tf32": "tf32", "bf16": "bf16"}

@@ -9,8 +9,8 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from transferability.hyperparameters import Hyperparameters
-from transferability.study import read_study
+from transferability.study.design import read_study
+from transferability.study.settings import Hyperparameters
 
 ROOT = Path(__file__).parents[1]
 LAYOUTS = ("contiguous_format", "channels_last")  # of images and weights in memory, for a plain loop

@@ -20,8 +20,8 @@ import PIL
 from PIL import Image
 from report import report
 
-from transferability.image_folders import image_folders
-from transferability.store_building import build_store
+from transferability.data.build import build_store
+from transferability.data.folders.source import image_folders
 
 CLASSES, IMAGES = 4, 250
 SIZE = 256

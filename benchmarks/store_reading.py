@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 import numpy as np
 from report import report
 
-from transferability.checked_rows import CheckedRows, row_digests
+from transferability.store.checked_rows import CheckedRows, row_digests
 
 # Side, channels and number of images: ImageNet's, CIFAR's, the default glyphs'.
 SIZES = ((256, 3, 1500), (32, 3, 50_000), (24, 1, 50_000))

@@ -33,11 +33,11 @@ from ceilings import copied_gb_per_second, matrix_product_flops
 from report import report
 from setups import LAYOUTS, SETUPS, STORED, Setup, networks_of, wanted_setups, write_images
 
-from transferability.flops import flops_per_image
-from transferability.names import Network
-from transferability.precision import PRECISIONS
-from transferability.provenance import device_name
-from transferability.series import use_threads
+from transferability.networks.precision import PRECISIONS
+from transferability.planning.flops import flops_per_image
+from transferability.process.provenance import device_name
+from transferability.study.names import Network
+from transferability.training.train import use_threads
 
 HERE = Path(__file__).parent
 SECONDS = 10

@@ -16,11 +16,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from transferability import series, stream
-from transferability.graphs import Function, Replayed
-from transferability.optimiser import CaffeSGD
+from transferability.data import stream
+from transferability.data.stream import Crops, ImageLoader, TrainingStream
 from transferability.seeding import seed_for
-from transferability.stream import Crops, ImageLoader, TrainingStream
+from transferability.training import train as series
+from transferability.training.graphs import Function, Replayed
+from transferability.training.optimiser import CaffeSGD
 
 Promise = Callable[[], torch.Tensor]
 

@@ -6,12 +6,12 @@ import hypothesis
 import pytest
 
 from support import Patterns
-from transferability.hyperparameters import Hyperparameters
-from transferability.series import Recipe, Running, use_threads
-from transferability.splits import random_split
-from transferability.store import open_store
-from transferability.store_building import build_store
-from transferability.stream import Preprocessing
+from transferability.data.build import build_store
+from transferability.data.splits import random_split
+from transferability.data.stream import Preprocessing
+from transferability.store.reading import open_store
+from transferability.study.settings import Hyperparameters
+from transferability.training.train import Recipe, Running, use_threads
 
 # A slow machine is no reason to fail, and neither is chance: the examples are the same in every run.
 hypothesis.settings.register_profile("reproducible", deadline=None, derandomize=True)

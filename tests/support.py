@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from transferability import series
-from transferability.names import Network
-from transferability.series import NetworkFiles, train
-from transferability.source import ImageClass, Sample
-from transferability.state import StateFolder, TrainingState
+from transferability.records.states import StateFolder, TrainingState
+from transferability.store.source import ImageClass, Sample
+from transferability.study.names import Network
+from transferability.training import train as series
+from transferability.training.train import NetworkFiles, train
 
 
 @dataclass(frozen=True)

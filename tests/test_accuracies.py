@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from transferability.accuracies import (
+from transferability.files import write_table
+from transferability.results.accuracies import (
     COLUMNS,
     PUBLISHED_COLUMNS,
     at_chance,
@@ -17,8 +18,7 @@ from transferability.accuracies import (
     read_accuracies,
     read_published,
 )
-from transferability.files import write_table
-from transferability.names import Network
+from transferability.study.names import Network
 
 PUBLISHED = Path(__file__).parents[1] / "resources" / "yosinski2014" / "top1.csv"
 

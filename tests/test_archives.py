@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from transferability import archives
-from transferability.archives import unpacked
-from transferability.forward_file import ForwardFile, decompressed
-from transferability.source import StoreError
+from transferability.data.folders import archives
+from transferability.data.folders.archives import unpacked
+from transferability.data.folders.forward_file import ForwardFile, decompressed
+from transferability.store.source import StoreError
 
 FILES = {
     f"{part}/{name}/{i}.png": f"{part} {name} {i} ".encode() * 99

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from transferability.architectures import LAYER_NAMES
-from transferability.layers import CrossChannelNormalisation
-from transferability.networks import build_network, first_stochastic_layer
+from transferability.networks.architecture import CrossChannelNormalisation
+from transferability.networks.architectures import LAYER_NAMES
+from transferability.networks.build import build_network, first_stochastic_layer
 
 # Worked out by hand from the authors' imagenet_train.prototxt: what each layer hands on for 227 x 227 pixels, and its
 # weights and biases. The total, 60,965,224, is also the known size of Caffe's reference network.

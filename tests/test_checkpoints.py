@@ -3,7 +3,13 @@ import pickle
 import pytest
 import torch
 
-from transferability.checkpoints import CheckpointError, first_layer_weights, load_weights, read_about, save_checkpoint
+from transferability.records.checkpoints import (
+    CheckpointError,
+    first_layer_weights,
+    load_weights,
+    read_about,
+    save_checkpoint,
+)
 
 WEIGHTS = {"conv1.0.weight": torch.arange(12.0).reshape(3, 1, 2, 2), "conv1.0.bias": torch.zeros(3)}
 ABOUT = {"network": "baseA", "seed": 0, "classes": ["ä", "b"]}

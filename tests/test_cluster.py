@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from transferability.cluster import START_MB, START_MINUTES, store_mb, training_mb, training_minutes
+from transferability.planning.cluster import START_MB, START_MINUTES, store_mb, training_mb, training_minutes
 
 MANIFEST = {"training": 1_000_000, "validation": 50_000, "image_shape": [256, 256, 3]}
 

@@ -18,10 +18,10 @@ from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
 
 from test_workflow import Project
-from transferability.config_files import require_clear_files
-from transferability.config_paths import one_spelling
-from transferability.schema import ConfigError
-from transferability.study import read_study, without_running
+from transferability.study.config_files import require_clear_files
+from transferability.study.config_paths import one_spelling
+from transferability.study.design import read_study, without_running
+from transferability.study.schema import ConfigError
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())

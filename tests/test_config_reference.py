@@ -6,9 +6,9 @@ import re
 import pytest
 import yaml
 
-from transferability.config_reference import CONFIG, PAGE, config_reference
-from transferability.image_folders import image_folders
-from transferability.schema import config_schema
+from transferability.data.folders.source import image_folders
+from transferability.study.reference import CONFIG, PAGE, config_reference
+from transferability.study.schema import config_schema
 
 SCHEMA = config_schema()
 DEFAULT = yaml.safe_load(CONFIG.read_text())

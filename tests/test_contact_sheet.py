@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from transferability.contact_sheet import contact_sheet, halves_sheet
-from transferability.source import ImageClass
-from transferability.splits import Split
-from transferability.store import Store
+from transferability.data.splits import Split
+from transferability.figures.contact_sheet import contact_sheet, halves_sheet
+from transferability.store.reading import Store
+from transferability.store.source import ImageClass
 
 
 def store_of(classes, channels, side=12, group=""):

@@ -10,12 +10,12 @@ from PIL import Image
 
 from support import Patterns
 from test_data_survey import photos, save, surveyed
-from transferability import data_page as pages
-from transferability.data_page import NAMED, TOLD, data_page
-from transferability.data_survey import survey
-from transferability.groups import described
-from transferability.pace import Pace
-from transferability.same_images import ALLOW, REFUSE
+from transferability.process.pace import Pace
+from transferability.report import data_page as pages
+from transferability.report.data_page import NAMED, TOLD, data_page
+from transferability.report.survey import survey
+from transferability.store.same_images import ALLOW, REFUSE
+from transferability.study.groups import described
 
 
 @pytest.fixture

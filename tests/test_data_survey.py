@@ -5,11 +5,11 @@ import pytest
 from PIL import Image
 
 from support import Patterns
-from transferability.data_survey import CHUNK, TREATED, survey
-from transferability.image_folders import image_folders
-from transferability.image_search import Reason
-from transferability.pace import Pace
-from transferability.source import ImageClass, StoreError
+from transferability.data.folders.search import Reason
+from transferability.data.folders.source import image_folders
+from transferability.process.pace import Pace
+from transferability.report.survey import CHUNK, TREATED, survey
+from transferability.store.source import ImageClass, StoreError
 
 TURNED, COMPOSED, SEVERAL = TREATED
 _ORIENTATION = 0x0112  # the EXIF tag

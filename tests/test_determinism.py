@@ -10,15 +10,15 @@ import pytest
 import torch
 
 from support import files_in
-from transferability.determinism import deterministic_algorithms
 from transferability.files import read_json
-from transferability.networks import ARCHITECTURES, build_network
-from transferability.series import train
+from transferability.networks.build import ARCHITECTURES, build_network
+from transferability.process.determinism import deterministic_algorithms
+from transferability.training.train import train
 
 SCRIPT = """
 import json, os, sys
 import torch
-from transferability.determinism import deterministic_algorithms
+from transferability.process.determinism import deterministic_algorithms
 
 def switches():
     return [

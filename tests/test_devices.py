@@ -10,8 +10,8 @@ from contextlib import ExitStack
 import pytest
 import torch
 
-from transferability import devices
-from transferability.devices import claimed_device, require_cuda, require_gpus, throttled, visible_gpus
+from transferability.process import devices
+from transferability.process.devices import claimed_device, require_cuda, require_gpus, throttled, visible_gpus
 
 SPAWN = multiprocessing.get_context("spawn")
 OTHER_USER = 54321

@@ -89,10 +89,11 @@ def imported_by(path):
                 names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
             for name in names:
                 package, _, rest = name.partition(".")
-                module = LIBRARY / f"{rest.split('.')[0]}.py"
-                if package == "transferability" and module.is_file() and module not in found:
-                    found.add(module)
-                    waiting.append(module)
+                module = LIBRARY.joinpath(*rest.split("."))
+                files = [file for file in (module.with_suffix(".py"), module / "__init__.py") if file.is_file()]
+                if package == "transferability" and rest and not found.issuperset(files):
+                    found.update(files)
+                    waiting += files
                 elif package not in (*sys.stdlib_module_names, "transferability"):
                     packages.add(package)
     return packages

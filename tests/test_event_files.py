@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from support import files_in
-from transferability.event_files import TAGS, event_files, require_tensorboard
-from transferability.interruption import Interrupted
-from transferability.progress import Progress
-from transferability.series import train
+from transferability.process.signals import Interrupted
+from transferability.records.progress import Progress
+from transferability.training.event_files import TAGS, event_files, require_tensorboard
+from transferability.training.train import train
 
 NAMES = ("R1B", "R3B+")
 
@@ -102,7 +102,7 @@ def test_after_an_interruption_no_point_is_there_twice_or_lost(reader, trained, 
 
 def test_points_after_the_last_state_are_those_of_the_second_attempt(reader, trained, tmp_path, monkeypatch):
     """The job dies with a curve that reaches beyond its last state."""
-    from transferability.state import StateFolder
+    from transferability.records.states import StateFolder
 
     save = StateFolder.save
     monkeypatch.setattr(StateFolder, "save", lambda self, state: save(self, state) if state.updates < 8 else None)

@@ -18,7 +18,7 @@ import yaml
 from safetensors.torch import load_file
 
 from test_workflow import ROOT, SMALL, Project, merged, store_of
-from transferability.architectures import LAYER_NAMES
+from transferability.networks.architectures import LAYER_NAMES
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 # What is cut short in the copy's config.yaml, below the page's own configs.
@@ -28,8 +28,8 @@ DRAWN = """
 import sys
 from pathlib import Path
 import pandas as pd, yaml
-from transferability import figures
-from transferability.accuracies import read_accuracies
+from transferability.figures import paper as figures
+from transferability.results.accuracies import read_accuracies
 results = Path(sys.argv[1])
 colours = yaml.safe_load(Path(sys.argv[2]).read_text())["figures"]["colours"]
 histories = {p.name.removesuffix(".history.csv"): pd.read_csv(p) for p in results.glob("networks/*/*/*.history.csv")}
@@ -69,7 +69,7 @@ class Extended(Project):
             copy(ROOT / name, folder / name)
         default = yaml.safe_load((ROOT / "config.yaml").read_text())
         (folder / "config.yaml").write_text(yaml.safe_dump(merged(merged(default, SHORT), changes or {})))
-        calibration = folder / "workflow" / "scripts" / "transferability" / "calibration.py"
+        calibration = folder / "workflow" / "scripts" / "transferability" / "planning" / "calibration.py"
         calibration.write_text(calibration.read_text().replace("\nSECONDS = 0.6\n", "\nSECONDS = 0.01\n"))
         for diff in section.diffs:
             # Outside of any repository, in which git would take the paths for those of its root.
@@ -291,8 +291,8 @@ def all_three(tmp_path):
 def test_the_diffs_apply_together(all_three):
     """Fast, to be told at once when the code around a diff has changed: make it again from the code as it is."""
     library = all_three.folder / "workflow" / "scripts" / "transferability"
-    for path in (library / "npz_arrays.py", library / "architectures" / "mini_vgg.py", library / "series.py"):
-        ast.parse(path.read_text())
+    for path in ("data/kinds/npz_arrays.py", "networks/architectures/mini_vgg.py", "training/train.py"):
+        ast.parse((library / path).read_text())
 
 
 @pytest.mark.slow

@@ -26,18 +26,18 @@ from matplotlib.figure import Figure
 
 from support import Patterns, die_at_write, files_in, train_until_it_dies
 from test_workflow import Project, merged, text_of, wait_for
-from transferability import series
-from transferability.checkpoints import CheckpointError, load_weights, read_about, save_checkpoint
-from transferability.figure_style import save
+from transferability.data.build import build_store
+from transferability.data.splits import SplitError, split_from_json, split_to_json
+from transferability.figures.style import save
 from transferability.files import lock_file, read_json, require_writable, write_csv, write_json, write_table, write_text
-from transferability.interruption import SIGNALS, Interrupted, StopRequest
-from transferability.joblog import job_log
-from transferability.series import Running, TrainingError, train
-from transferability.source import StoreError
-from transferability.splits import SplitError, split_from_json, split_to_json
-from transferability.state import StateFolder, TrainingState
-from transferability.store import open_store
-from transferability.store_building import build_store
+from transferability.process.log import job_log
+from transferability.process.signals import SIGNALS, Interrupted, StopRequest
+from transferability.records.checkpoints import CheckpointError, load_weights, read_about, save_checkpoint
+from transferability.records.states import StateFolder, TrainingState
+from transferability.store.reading import open_store
+from transferability.store.source import StoreError
+from transferability.training import train as series
+from transferability.training.train import Running, TrainingError, train
 
 ROOT = Path(__file__).parents[1]
 NAMES = ("A1B", "A3B+", "A7B")
@@ -208,7 +208,7 @@ class TestATerminalThatIsGone:
     SCRIPT = """
 import sys
 from pathlib import Path
-from transferability.joblog import job_log
+from transferability.process.log import job_log
 with job_log(Path(sys.argv[1]), "job") as say:
     sys.stdin.readline()
     for i in range(3):
@@ -433,8 +433,8 @@ class TestStoresThatChange:
     CUT_SHORT = """
 import os, sys
 from pathlib import Path
-from transferability.joblog import job_log
-from transferability.store import open_store
+from transferability.process.log import job_log
+from transferability.store.reading import open_store
 folder = Path(sys.argv[1])
 with job_log(Path(sys.argv[2]), "job"):
     store = open_store(folder)

@@ -12,10 +12,10 @@ from transferability.files import PROJECT
 DRAW = r"""
 import hashlib, io
 import numpy as np
-from transferability.contact_sheet import contact_sheet
-from transferability.figure_style import figure_style
-from transferability.source import ImageClass
-from transferability.store import Store
+from transferability.figures.contact_sheet import contact_sheet
+from transferability.figures.style import figure_style
+from transferability.store.source import ImageClass
+from transferability.store.reading import Store
 
 images = np.zeros((4, 8, 8, 3), dtype=np.uint8)
 classes = (ImageClass("$1_$2", "a_b"), ImageClass("\u6c49\u5b57"))

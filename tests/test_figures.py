@@ -10,14 +10,14 @@ from matplotlib.path import Path as MatplotlibPath
 
 from test_accuracies import PUBLISHED
 from test_statistics import frame
-from transferability import figures
-from transferability.accuracies import read_published
-from transferability.contact_sheet import contact_sheet
-from transferability.figure_style import LOOKS, figure_style, save
-from transferability.names import TREATMENTS
-from transferability.reuse_figure import reuse_figure
-from transferability.schema import SCHEMA
-from transferability.store import open_store
+from transferability.figures import paper as figures
+from transferability.figures.contact_sheet import contact_sheet
+from transferability.figures.reuse import reuse_figure
+from transferability.figures.style import LOOKS, figure_style, save
+from transferability.results.accuracies import read_published
+from transferability.store.reading import open_store
+from transferability.study.names import TREATMENTS
+from transferability.study.schema import SCHEMA
 
 COLOURS = yaml.safe_load((SCHEMA.parents[2] / "config.yaml").read_text())["figures"]["colours"]
 STATISTIC = "top1_final"

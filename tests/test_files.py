@@ -9,7 +9,7 @@ import pytest
 
 from transferability import files
 from transferability.files import held_file, lock_file, read_json, require_writable
-from transferability.state import StateFolder
+from transferability.records.states import StateFolder
 
 
 @pytest.fixture(params=[errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])

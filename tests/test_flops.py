@@ -10,16 +10,16 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from support import Patterns, files_in
-from transferability import networks
-from transferability.architectures import caffenet
-from transferability.architectures.mini_caffenet import mini_caffenet
-from transferability.flops import flops_per_image
-from transferability.layers import Architecture, he_normal
-from transferability.names import Network
-from transferability.series import train
-from transferability.splits import random_split
-from transferability.store import open_store
-from transferability.store_building import build_store
+from transferability.data.build import build_store
+from transferability.data.splits import random_split
+from transferability.networks import build as networks
+from transferability.networks.architecture import Architecture, he_normal
+from transferability.networks.architectures import caffenet
+from transferability.networks.architectures.mini_caffenet import mini_caffenet
+from transferability.planning.flops import flops_per_image
+from transferability.store.reading import open_store
+from transferability.study.names import Network
+from transferability.training.train import train
 
 JOBS = ("baseA", "A3B+", "R7B", "R1B+ R4B+ R7B+", "R1B R4B R7B", "R2B_keep3 R4B_keep3")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from transferability.folder_layout import check_folder
-from transferability.image_folders import image_folders
-from transferability.source import StoreError
+from transferability.data.folders.layout import check_folder
+from transferability.data.folders.source import image_folders
+from transferability.store.source import StoreError
 
 
 def made(root, *files):

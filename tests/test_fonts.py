@@ -8,9 +8,9 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 
-from transferability import fonts
-from transferability.figure_style import figure_style, save
-from transferability.fonts import FAMILY, families_for, missing_characters, text_style, undrawable
+from transferability.figures import fonts
+from transferability.figures.fonts import FAMILY, families_for, missing_characters, text_style, undrawable
+from transferability.figures.style import figure_style, save
 
 MADE = "Made For The Test"
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import yaml
 
-from transferability import glyphs
-from transferability.glyphs import LETTER, STYLES, SYMBOL, Glyphs, choose_characters
-from transferability.schema import ConfigError
-from transferability.study import read_study
+from transferability.data.kinds import glyphs
+from transferability.data.kinds.glyphs import LETTER, STYLES, SYMBOL, Glyphs, choose_characters
+from transferability.study.design import read_study
+from transferability.study.schema import ConfigError
 
 SMALL = {"letters": 4, "symbols": 4, "training_per_class": 6, "validation_per_class": 3}
 

@@ -12,11 +12,11 @@ import torch
 from safetensors.torch import load_file
 
 from support import files_in
-from transferability.determinism import deterministic_algorithms
+from transferability.data.stream import ImageLoader, Preprocessing
 from transferability.files import read_json
-from transferability.precision import PRECISIONS
-from transferability.series import Running, train
-from transferability.stream import ImageLoader, Preprocessing
+from transferability.networks.precision import PRECISIONS
+from transferability.process.determinism import deterministic_algorithms
+from transferability.training.train import Running, train
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 JOBS = [["baseB"], ["R1B", "R3B", "R7B"], ["R1B+", "R3B+", "R7B+"]]

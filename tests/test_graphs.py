@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file
 
 from support import files_in
-from transferability import series
-from transferability.graphs import CALLS_BEFORE_RECORDING, Replayed, side_by_side
-from transferability.series import train
+from transferability.training import train as series
+from transferability.training.graphs import CALLS_BEFORE_RECORDING, Replayed, side_by_side
+from transferability.training.train import train
 
 
 class Recorder:

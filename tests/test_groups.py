@@ -4,8 +4,8 @@ import unicodedata
 
 import pytest
 
-from transferability.groups import GroupsError, grouped, read_groups, read_titles
-from transferability.source import ImageClass
+from transferability.store.source import ImageClass
+from transferability.study.groups import GroupsError, grouped, read_groups, read_titles
 
 CAFE = "caf\u00e9"
 

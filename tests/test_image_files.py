@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from transferability import image_files
-from transferability.image_files import UnusableImageError, read_image, read_with_facts
+from transferability.data.folders import image_files
+from transferability.data.folders.image_files import UnusableImageError, read_image, read_with_facts
 
 SIZE = 8
 NOISE = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
@@ -439,8 +439,10 @@ def test_large_images_and_damaged_metadata_make_no_noise(tmp_path):
     """In a process of its own, since pytest has filters of its own."""
     large = saved(tmp_path, Image.new("1", (10_000, 10_000)), "PNG")
     damaged = saved(tmp_path, Image.fromarray(NOISE), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
-    code = f"from transferability.image_files import read_image\nfor path in {[str(large), str(damaged)]}:\n"
+    code = (
+        f"from transferability.data.folders.image_files import read_image\nfor path in {[str(large), str(damaged)]}:\n"
+    )
     code += "    read_image(__import__('pathlib').Path(path), 8, 3, 'stretch')"
-    library = Path(image_files.__file__).parents[1]
+    library = Path(image_files.__file__).parents[3]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=library, check=True)
     assert done.stdout + done.stderr == ""

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from transferability.image_files import read_image
-from transferability.image_folders import image_folders
-from transferability.joblog import job_log
-from transferability.same_images import ALLOW
-from transferability.source import StoreError, UnreadableImagesError
-from transferability.store import open_store
-from transferability.store_building import build_store
+from transferability.data.build import build_store
+from transferability.data.folders.image_files import read_image
+from transferability.data.folders.source import image_folders
+from transferability.process.log import job_log
+from transferability.store.reading import open_store
+from transferability.store.same_images import ALLOW
+from transferability.store.source import StoreError, UnreadableImagesError
 
 COLOURS = {"n01": (200, 30, 30), "n02": (30, 200, 30), "n03": (30, 30, 200)}
 

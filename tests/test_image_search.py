@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from transferability.image_folders import image_folders
-from transferability.image_search import ImageSearch, Reason, passed_over_lines
-from transferability.source import StoreError, UnreadableImagesError
+from transferability.data.folders.search import ImageSearch, Reason, passed_over_lines
+from transferability.data.folders.source import image_folders
+from transferability.store.source import StoreError, UnreadableImagesError
 
 COLORS = {"ant": (200, 30, 30), "bee": (30, 200, 30)}
 

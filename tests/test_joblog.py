@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from transferability.interruption import SIGNALS, Interrupted, StopRequest
-from transferability.joblog import job_log
+from transferability.process.log import job_log
+from transferability.process.signals import SIGNALS, Interrupted, StopRequest
 
 
 def test_lines_go_to_the_file_and_to_the_terminal(tmp_path, capsys):
@@ -78,7 +78,7 @@ SCRIPTS = Path(__file__).parents[1] / "workflow" / "scripts"
 JOB = """
 import os, signal, sys, time
 from pathlib import Path
-from transferability.joblog import job_log
+from transferability.process.log import job_log
 with job_log(Path(sys.argv[1]), "job", ["running.resident_gb", "training.batch_size"]) as say:
     held = bytearray(200_000_000)
     held[::4096] = b"x" * len(held[::4096])

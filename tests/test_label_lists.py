@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from transferability import label_lists
-from transferability.ilsvrc_numbers import read_numbers
-from transferability.label_lists import read_label_list
-from transferability.list_tables import LabelList
-from transferability.listed_files import FileFinder
-from transferability.source import StoreError
+from transferability.data.folders import label_lists
+from transferability.data.folders.ilsvrc_numbers import read_numbers
+from transferability.data.folders.label_lists import read_label_list
+from transferability.data.folders.list_tables import LabelList
+from transferability.data.folders.listed_files import FileFinder
+from transferability.store.source import StoreError
 
 CLASSES = ["ant", "bee", "polar bear", "wolf"]
 FILES = ["a.png", "my photo.png", "part0/x.jpg", "part1/y.jpg"]

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from transferability.data_sets import image_source
-from transferability.image_folders import VALIDATION_LIST, image_folders, keep_validation_list
-from transferability.source import StoreError
-from transferability.store import open_store, read_samples
-from transferability.store_building import build_store
+from transferability.data.build import build_store
+from transferability.data.folders.source import VALIDATION_LIST, image_folders, keep_validation_list
+from transferability.data.kinds import image_source
+from transferability.store.reading import open_store, read_samples
+from transferability.store.source import StoreError
 
 COLORS = {"ant": (200, 30, 30), "bee": (30, 200, 30), "cat": (30, 30, 200)}
 

@@ -84,7 +84,7 @@ def other(tmp_path):
 def test_the_whole_study_is_planned_under_the_names_that_the_other_workflow_gives(other):
     expected = {
         **dict.fromkeys(
-            ["store", "contact_sheet", "split", "halves_sheet", "filters", "accuracies", "statistics"], "1"
+            ["store", "contact_sheet", "split", "halves_sheet", "filters", "accuracies", "tables"], "1"
         ),
         **dict.fromkeys(["train_base", "train_frozen_n1_to_7"], "2"),
         **dict.fromkeys(["figures", "learning_curves", "report", "all"], "1"),
@@ -119,7 +119,7 @@ def test_checks_and_headline_can_be_had(other):
     """They are the main workflow's to make, and are when it asks."""
     hooks = "onstart:\n    transferability.before_the_first_job()\n\nonsuccess:\n    transferability.print_headline()\n"
     other.write(CONFIG, MODULE, hooks)
-    output = other.run("transferability_published_statistics")
+    output = other.run("transferability_published_tables")
     assert (other.folder / ".snakemake" / "run.lock").exists()
     headline = (other.folder / "results" / "published" / "headline.txt").read_text()
     assert headline in output
@@ -131,9 +131,9 @@ def test_rules_of_seconds_are_local_whatever_they_are_called(other):
     output = other.write(CONFIG, MODULE, "print('local:', *workflow._localrules)").run("--dry-run")
     local = {name.removeprefix("transferability_") for name in re.search(r"local: (.*)", output)[1].split()}
     assert local == {
-        *("all", "split", "image_list", "image_lists", "contact_sheet", "accuracies", "statistics", "figures"),
+        *("all", "split", "image_list", "image_lists", "contact_sheet", "accuracies", "tables", "figures"),
         *("halves_sheet", "learning_curves", "filters", "compare", "report", "report_so_far", "status"),
-        *("published", "published_accuracies", "published_statistics", "published_figures"),
+        *("published", "published_accuracies", "published_tables", "published_figures"),
     }
     assert "localrules directive specifies" not in output
 

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transferability.architectures import DEEPEST_CUT
-from transferability.names import COPYING, HALVES, TREATMENTS, WHOLE, Network, Series, job_name, source_of
+from transferability.networks.architectures import DEEPEST_CUT
+from transferability.study.names import COPYING, HALVES, TREATMENTS, WHOLE, Network, Series, job_name, source_of
 
 halves = st.sampled_from(["A", "B"])
 targets = st.sampled_from(["A", "B", WHOLE])

@@ -5,8 +5,8 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from transferability.needs import needs, weight_bytes
-from transferability.study import read_study
+from transferability.planning.needs import needs, weight_bytes
+from transferability.study.design import read_study
 
 ROOT = Path(__file__).parents[1]
 

@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from transferability.architectures import LAYER_NAMES
-from transferability.checkpoints import copy_layers
-from transferability.networks import ARCHITECTURES, build_network, first_stochastic_layer
+from transferability.networks.architectures import LAYER_NAMES
+from transferability.networks.build import ARCHITECTURES, build_network, first_stochastic_layer
+from transferability.records.checkpoints import copy_layers
 
 SHAPES = [(24, 24, 1), (32, 32, 3), (28, 28, 1)]
 

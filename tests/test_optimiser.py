@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from transferability.hyperparameters import Hyperparameters
-from transferability.optimiser import CaffeSGD
+from transferability.study.settings import Hyperparameters
+from transferability.training.optimiser import CaffeSGD
 
 SETTINGS = Hyperparameters(
     iterations=30,

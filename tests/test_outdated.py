@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from transferability.files import write_json
-from transferability.names import Network
-from transferability.outdated import OutdatedError, read_splits, require_current
-from transferability.study import read_study
+from transferability.inspection.outdated import OutdatedError, read_splits, require_current
+from transferability.study.design import read_study
+from transferability.study.names import Network
 
 DEFAULT = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
 STUDY = read_study(DEFAULT)

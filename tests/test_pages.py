@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from transferability.hyperparameters import ENGINE_VERSION
+from transferability.study.settings import ENGINE_VERSION
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(

@@ -16,16 +16,16 @@ from snakemake.utils import update_config
 
 from test_workflow import SMALL as SMALL_STUDY
 from test_workflow import Project, merged, store_of
-from transferability import calibration
-from transferability.calibration import Cost, Workload, calibrate, start_seconds
-from transferability.data_size import data_size, half_sizes
-from transferability.glyphs import Glyphs
-from transferability.names import Network
-from transferability.plan import Job, Plan, _spread_of_all, report
-from transferability.series import VALIDATION_BATCH
-from transferability.source import StoreError
-from transferability.store_building import build_store
-from transferability.study import read_study
+from transferability.data.build import build_store
+from transferability.data.kinds.glyphs import Glyphs
+from transferability.planning import calibration
+from transferability.planning.calibration import Cost, Workload, calibrate, start_seconds
+from transferability.planning.data_size import data_size, half_sizes
+from transferability.planning.plan import Job, Plan, _spread_of_all, report
+from transferability.store.source import StoreError
+from transferability.study.design import read_study
+from transferability.study.names import Network
+from transferability.training.train import VALIDATION_BATCH
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -103,7 +103,7 @@ class TestDataSize:
         study = study_of(kinds, {"splits": ["random0"]})
         monkeypatch.setitem(study.data_set, "kind", "of another kind")
         monkeypatch.delitem(study.data_set, "root")
-        monkeypatch.setattr("transferability.data_size.at_hand", lambda settings: False)
+        monkeypatch.setattr("transferability.planning.data_size.at_hand", lambda settings: False)
         with pytest.raises(StoreError, match=r"datasets\.m: its images are not at hand, and no file of groups"):
             data_size(study, Path("no store"))
 

@@ -5,9 +5,9 @@ import torch
 from safetensors.torch import load_file
 
 from support import files_in
-from transferability.networks import build_network
-from transferability.precision import PRECISIONS, computing_in, use_precision
-from transferability.series import evaluate, logits_of, train
+from transferability.networks.build import build_network
+from transferability.networks.precision import PRECISIONS, computing_in, use_precision
+from transferability.training.train import evaluate, logits_of, train
 
 
 @pytest.fixture(autouse=True)

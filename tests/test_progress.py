@@ -10,9 +10,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from support import files_in
-from transferability import series
-from transferability.interruption import Interrupted
-from transferability.progress import (
+from transferability.process.signals import Interrupted
+from transferability.records.progress import (
     FAILED,
     RUNNING,
     STOPPED,
@@ -22,7 +21,8 @@ from transferability.progress import (
     progress_file,
     read_job_record,
 )
-from transferability.series import TrainingError, train
+from transferability.training import train as series
+from transferability.training.train import TrainingError, train
 
 JOB = JobRecord("random0", 0, "A1-3B", ("A1B", "A3B"), "logs/A1-3B.log", Process.this())
 EVALUATION = {"iteration": 6, "validation_top1": 0.5}

@@ -13,16 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from test_study import DEFAULT
-from transferability.accuracies import PUBLISHED_COLUMNS, STATISTICS, collect, read_accuracies, read_published
-from transferability.answers import headline
-from transferability.architectures import DEEPEST_CUT
-from transferability.delimited_text import text_key
-from transferability.files import write_table
-from transferability.groups import grouped, read_groups
-from transferability.names import GROUPED, HALVES, RANDOM, WHOLE, Network, Series
-from transferability.schema import ConfigError
-from transferability.source import ImageClass, Sample
-from transferability.splits import (
+from transferability.data.splits import (
     Split,
     SplitError,
     first_of_each_class,
@@ -32,7 +23,12 @@ from transferability.splits import (
     split_from_json,
     split_to_json,
 )
-from transferability.statistics import (
+from transferability.delimited_text import text_key
+from transferability.files import write_table
+from transferability.networks.architectures import DEEPEST_CUT
+from transferability.results.accuracies import PUBLISHED_COLUMNS, STATISTICS, collect, read_accuracies, read_published
+from transferability.results.answers import headline
+from transferability.results.statistics import (
     EFFECTS,
     compare,
     drops,
@@ -44,8 +40,12 @@ from transferability.statistics import (
     summarise,
     table1,
 )
-from transferability.store import Store
-from transferability.study import read_study
+from transferability.store.reading import Store
+from transferability.store.source import ImageClass, Sample
+from transferability.study.design import read_study
+from transferability.study.groups import grouped, read_groups
+from transferability.study.names import GROUPED, HALVES, RANDOM, WHOLE, Network, Series
+from transferability.study.schema import ConfigError
 
 # The folder of a test is one for all of its examples, each of which writes its files anew.
 IN_A_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

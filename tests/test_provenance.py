@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from support import files_in
-from transferability import provenance as provenance_module
 from transferability.files import PROJECT, read_json
-from transferability.hyperparameters import ENGINE_VERSION
-from transferability.provenance import commit_of, provenance
-from transferability.series import train
+from transferability.process import provenance as provenance_module
+from transferability.process.provenance import commit_of, provenance
+from transferability.study.settings import ENGINE_VERSION
+from transferability.training.train import train
 
 
 def git(folder, *arguments):

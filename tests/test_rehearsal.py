@@ -8,12 +8,12 @@ from collections import OrderedDict
 import pytest
 import yaml
 
-from transferability import rehearsal
+from transferability.figures.pictures import PICTURES
 from transferability.files import PROJECT
-from transferability.pictures import PICTURES
-from transferability.rehearsal import RehearsalError, main, rehearse
-from transferability.study import read_study
-from transferability.tables import TABLES
+from transferability.report import rehearsal
+from transferability.report.rehearsal import RehearsalError, main, rehearse
+from transferability.results.tables import TABLES
+from transferability.study.design import read_study
 
 DEFAULT = yaml.safe_load((PROJECT / "config.yaml").read_text())
 
@@ -74,8 +74,8 @@ def test_what_would_fail_is_named_on_one_line_with_the_reason(tmp_path, monkeypa
         raise KeyError("no\nsuch column")
 
     places = {
-        "figure": ("transferability.rehearsal.PICTURES", PICTURES),
-        "table": ("transferability.tables.TABLES", TABLES),
+        "figure": ("transferability.report.rehearsal.PICTURES", PICTURES),
+        "table": ("transferability.results.tables.TABLES", TABLES),
     }
     place, known = places[what]
     monkeypatch.setattr(place, dict(known) | {name: fail})
@@ -91,13 +91,13 @@ def test_what_the_machine_lacks_is_told_as_such(tmp_path, monkeypatch):
     def fail(*_arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("transferability.rehearsal.PICTURES", dict(PICTURES) | {"figure2": fail})
+    monkeypatch.setattr("transferability.report.rehearsal.PICTURES", dict(PICTURES) | {"figure2": fail})
     with pytest.raises(OSError, match="No space left"):
         rehearse(read_study(config_of(tmp_path)), tmp_path)
 
 
 def test_it_loads_no_torch():
-    code = "import sys, transferability.rehearsal; sys.exit('torch' in sys.modules)"
+    code = "import sys, transferability.report.rehearsal; sys.exit('torch' in sys.modules)"
     assert (
         subprocess.run([sys.executable, "-c", code], cwd=PROJECT / "workflow" / "scripts", check=False).returncode == 0
     )

@@ -15,25 +15,25 @@ import yaml
 from PIL import Image
 
 from test_accuracies import metrics
-from transferability.accuracies import BALANCED, read_accuracies
-from transferability.answers import headline
-from transferability.figure_style import figure_style
+from transferability.figures.pictures import PICTURES
+from transferability.figures.style import figure_style
 from transferability.files import PROJECT, read_json, write_csv, write_json
-from transferability.hyperparameters import ENGINE_VERSION
-from transferability.metrics import read_metrics
-from transferability.pages import TEXTS, caption, picture_source
-from transferability.pictures import PICTURES
-from transferability.report import (
+from transferability.records.metrics import read_metrics
+from transferability.report.page import (
     FIGURE_TITLES,
     ReportFiles,
     page_of,
     report,
 )
-from transferability.report_tables import sheet_of, table_views
-from transferability.runs import hours_by_device, jobs, makers
-from transferability.series import HISTORY_COLUMNS, NetworkFiles
-from transferability.so_far import current_networks, drawn_so_far
-from transferability.study import read_study
+from transferability.report.pages import TEXTS, caption, picture_source
+from transferability.report.runs import hours_by_device, jobs, makers
+from transferability.report.sheets import sheet_of, table_views
+from transferability.report.so_far import current_networks, drawn_so_far
+from transferability.results.accuracies import BALANCED, read_accuracies
+from transferability.results.answers import headline
+from transferability.study.design import read_study
+from transferability.study.settings import ENGINE_VERSION
+from transferability.training.train import HISTORY_COLUMNS, NetworkFiles
 from transferability.words import duration
 
 DEFAULT = yaml.safe_load((PROJECT / "config.yaml").read_text())
@@ -116,8 +116,8 @@ def save_a_dot(_figure, *paths):
 def _quickly():
     """Without the seconds that it takes to render figures."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("transferability.so_far.save", save_a_dot)
-        patch.setattr("transferability.pictures.save", save_a_dot)
+        patch.setattr("transferability.report.so_far.save", save_a_dot)
+        patch.setattr("transferability.figures.pictures.save", save_a_dot)
         yield
 
 

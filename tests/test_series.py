@@ -18,17 +18,18 @@ from safetensors.torch import load_file
 from torch import nn
 
 from support import dying_after, files_in, train_until_it_dies
-from transferability import networks, series
-from transferability.accuracies import BALANCED
-from transferability.architectures import LAYER_NAMES
-from transferability.architectures.mini_caffenet import mini_caffenet
-from transferability.checkpoints import CheckpointError, read_about, save_checkpoint
-from transferability.interruption import Interrupted
-from transferability.layers import Architecture, he_normal
-from transferability.names import Network
-from transferability.scores import accuracies_of, balanced_accuracy
-from transferability.series import NetworkFiles, Recipe, Running, TrainingError, evaluate, train
-from transferability.splits import whole_split
+from transferability.data.splits import whole_split
+from transferability.networks import build as networks
+from transferability.networks.architecture import Architecture, he_normal
+from transferability.networks.architectures import LAYER_NAMES
+from transferability.networks.architectures.mini_caffenet import mini_caffenet
+from transferability.process.signals import Interrupted
+from transferability.records.checkpoints import CheckpointError, read_about, save_checkpoint
+from transferability.results.accuracies import BALANCED
+from transferability.results.scores import accuracies_of, balanced_accuracy
+from transferability.study.names import Network
+from transferability.training import train as series
+from transferability.training.train import NetworkFiles, Recipe, Running, TrainingError, evaluate, train
 
 DEPTHS = (1, 3, 7)
 ALL_SERIES = ("A{n}B", "A{n}B+", "B{n}B", "B{n}B+", "R{n}B", "R{n}B+")

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from test_archives import pack
-from transferability.image_folders import image_folders
-from transferability.source import StoreError, UnreadableImagesError
+from transferability.data.folders.source import image_folders
+from transferability.store.source import StoreError, UnreadableImagesError
 
 
 @pytest.fixture

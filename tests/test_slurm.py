@@ -15,7 +15,7 @@ import pytest
 
 from slurm_cluster import SlurmCluster, job_processes, slurm, why_not
 from test_workflow import Project, kill_started, merged, text_of, wait_for
-from transferability.slurm import queue_of
+from transferability.process.slurm import queue_of
 
 ON_CLUSTER = (
     # The cluster counts GPUs that are not there: jobs compute on the CPU, and ask for one all the same.

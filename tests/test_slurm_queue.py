@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from transferability import slurm
-from transferability.slurm import Node, Queue, QueuedJob, fewest_cores, partition_nodes, queue_of, why_it_waits
+from transferability.process import slurm
+from transferability.process.slurm import Node, Queue, QueuedJob, fewest_cores, partition_nodes, queue_of, why_it_waits
 
 NODES = (
     Node("gpu", True, 8, 64_000, "infinite"),

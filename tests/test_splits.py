@@ -7,9 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transferability.groups import GroupsError, grouped, read_groups
-from transferability.source import ImageClass, Sample
-from transferability.splits import (
+from transferability.data.splits import (
     SplitError,
     class_lines,
     first_of_each_class,
@@ -21,7 +19,9 @@ from transferability.splits import (
     split_from_json,
     split_to_json,
 )
-from transferability.store import open_store
+from transferability.store.reading import open_store
+from transferability.store.source import ImageClass, Sample
+from transferability.study.groups import GroupsError, grouped, read_groups
 
 IMAGENET = Path(__file__).parents[1] / "resources" / "imagenet" / "classes.csv"
 

@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 
-from transferability.state import StateFolder, TrainingState, hold_all
+from transferability.records.states import StateFolder, TrainingState, hold_all
 
 
 def state(updates, identity="me"):
@@ -101,7 +101,7 @@ def test_a_network_that_cannot_be_read_at_present_is_still_finished(folder, file
         raise OSError(errno.EIO, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr("transferability.state.sha256_of", fails)
+        patch.setattr("transferability.records.states.sha256_of", fails)
         with pytest.raises(OSError, match="Input/output error"):
             folder.restore_finished(files)
     assert folder.restore_finished(files)

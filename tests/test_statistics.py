@@ -7,11 +7,10 @@ import pytest
 from scipy import stats
 
 from test_accuracies import PUBLISHED
-from transferability.accuracies import beside_bases, read_published
-from transferability.answers import headline
-from transferability.architectures import LAYER_NAMES
-from transferability.names import Network
-from transferability.statistics import (
+from transferability.networks.architectures import LAYER_NAMES
+from transferability.results.accuracies import beside_bases, read_published
+from transferability.results.answers import headline
+from transferability.results.statistics import (
     _interval,
     compare,
     deepest_within,
@@ -24,6 +23,7 @@ from transferability.statistics import (
     summarise,
     table1,
 )
+from transferability.study.names import Network
 
 STATISTIC = "top1_final"
 

@@ -14,16 +14,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from test_workflow import Project, _nothing_keeps_running, wait_for  # noqa: F401 - a fixture that is used by being here
-from transferability.config import STAGES
-from transferability.data_sets import image_source
+from transferability.data.kinds import image_source
 from transferability.files import write_json
-from transferability.hyperparameters import ENGINE_VERSION
-from transferability.layout import benchmark_file, states_folder
-from transferability.progress import FAILED, RUNNING, STOPPED, SUFFIX, JobRecord, Process, read_job_record
-from transferability.slurm import Queue, QueuedJob
-from transferability.status import DONE, SILENT, WAITING, status_of
-from transferability.status_text import status_text
-from transferability.study import read_study
+from transferability.inspection.status import DONE, SILENT, WAITING, status_of
+from transferability.inspection.status_text import status_text
+from transferability.process.slurm import Queue, QueuedJob
+from transferability.records.progress import FAILED, RUNNING, STOPPED, SUFFIX, JobRecord, Process, read_job_record
+from transferability.study.config import STAGES
+from transferability.study.design import read_study
+from transferability.study.layout import benchmark_file, states_folder
+from transferability.study.settings import ENGINE_VERSION
 
 DEFAULT = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
 NOW = 1_800_000_000.0

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from support import Patterns
+from transferability.data.build import LOCK, build_store
+from transferability.data.stored_pixels import NOTES
 from transferability.files import read_json, write_json
-from transferability.same_images import SameImages, of_manifest, same_images, shared_images
-from transferability.source import ImageClass, StoreError, UnreadableImagesError
-from transferability.store import (
+from transferability.store.reading import (
     CONTENT,
     DIGESTS,
     IMAGES,
@@ -24,8 +24,8 @@ from transferability.store import (
     open_store,
     read_manifest,
 )
-from transferability.store_building import LOCK, build_store
-from transferability.stored_pixels import NOTES
+from transferability.store.same_images import SameImages, of_manifest, same_images, shared_images
+from transferability.store.source import ImageClass, StoreError, UnreadableImagesError
 
 
 def test_a_store_holds_what_the_source_gave(store_folder):
@@ -143,7 +143,7 @@ def test_a_store_built_over_another_is_neither_until_it_is_whole(tmp_path, monke
     def fails(*_arguments):
         raise OSError("no more")
 
-    monkeypatch.setattr("transferability.store_building._write_tables", fails)
+    monkeypatch.setattr("transferability.data.build._write_tables", fails)
     with pytest.raises(OSError, match="no more"):
         build_store(Patterns(validation_per_class=6, training_per_class=11), tmp_path)
     with pytest.raises(FileNotFoundError, match=r"manifest\.json"):

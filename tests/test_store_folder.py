@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from transferability import store_folder as naming
 from transferability.files import write_json
-from transferability.list_contents import list_digests, list_files
-from transferability.schema import ConfigError
-from transferability.source import StoreError
-from transferability.store import GUARD, MANIFEST, STORE_VERSION, guard
-from transferability.store_folder import lists_of, store_of_run, stores_of_other_lists
-from transferability.study import read_study
+from transferability.store.reading import GUARD, MANIFEST, STORE_VERSION, guard
+from transferability.store.source import StoreError
+from transferability.study import store_folder as naming
+from transferability.study.design import read_study
+from transferability.study.list_contents import list_digests, list_files
+from transferability.study.schema import ConfigError
+from transferability.study.store_folder import lists_of, store_of_run, stores_of_other_lists
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())

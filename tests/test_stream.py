@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from transferability.store import open_store
-from transferability.stream import (
+from transferability.data.stream import (
     Crops,
     GPUImages,
     HostImages,
@@ -18,6 +17,7 @@ from transferability.stream import (
     less_mean_on_host,
     mean_image,
 )
+from transferability.store.reading import open_store
 
 WHOLE_IMAGE = Preprocessing(crop=0, mirror=False, mean="whole", scale=64.0)
 CROPPED = Preprocessing(crop=11, mirror=True, mean="own", scale=64.0)

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from snakemake.utils import update_config
 
-from transferability.colours import require_colours
-from transferability.config import EMBEDDED_GROUPS
-from transferability.data_sets import require_images
-from transferability.glyphs import LETTER, SYMBOL
-from transferability.names import TREATMENTS
-from transferability.schema import SCHEMA, ConfigError
-from transferability.study import read_study
+from transferability.data.kinds import require_images
+from transferability.data.kinds.glyphs import LETTER, SYMBOL
+from transferability.study.colours import require_colours
+from transferability.study.config import EMBEDDED_GROUPS
+from transferability.study.design import read_study
+from transferability.study.names import TREATMENTS
+from transferability.study.schema import SCHEMA, ConfigError
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -294,7 +294,7 @@ def test_every_key_of_the_schema_is_described_and_in_the_default_config():
 
 def test_a_config_is_checked_without_loading_torch_or_pandas():
     """They take seconds, on every start of Snakemake and of every job."""
-    command = "import sys, transferability.study; print({'torch', 'pandas'} & sys.modules.keys())"
+    command = "import sys, transferability.study.design; print({'torch', 'pandas'} & sys.modules.keys())"
     scripts = ROOT / "workflow" / "scripts"
     done = subprocess.run([sys.executable, "-c", command], cwd=scripts, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
@@ -344,7 +344,7 @@ def test_a_colour_that_is_none_is_refused_by_name(colour):
 def test_settings_that_matplotlib_cannot_read_are_told_in_a_sentence(tmp_path):
     """Those of a user, in the folder where the study runs; in a fresh process, which has not read them yet."""
     (tmp_path / "matplotlibrc").write_bytes("# café".encode("latin-1"))
-    code = "from transferability.colours import require_colours; require_colours({})"
+    code = "from transferability.study.colours import require_colours; require_colours({})"
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow" / "scripts")}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True, check=False)

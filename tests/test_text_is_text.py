@@ -12,18 +12,25 @@ from hypothesis import strategies as st
 
 from support import Patterns
 from test_accuracies import metrics
-from transferability.accuracies import collect_contents, read_accuracies, read_table
-from transferability.contact_sheet import contact_sheet, halves_sheet, try_names
-from transferability.figure_style import figure_style, save
+from transferability.data.build import build_store
+from transferability.data.splits import (
+    SplitError,
+    class_lines,
+    image_lines,
+    split_from_json,
+    split_to_json,
+    whole_split,
+)
+from transferability.figures.contact_sheet import contact_sheet, halves_sheet, try_names
+from transferability.figures.style import figure_style, save
 from transferability.files import csv_of, open_csv, read_json, write_csv, write_json, write_table
-from transferability.groups import described, grouping_digest
 from transferability.labels import visible
-from transferability.report import _printed
-from transferability.report_tables import sheet_of_file, table_views
-from transferability.source import ImageClass, Sample
-from transferability.splits import SplitError, class_lines, image_lines, split_from_json, split_to_json, whole_split
-from transferability.store import open_store, read_samples
-from transferability.store_building import build_store
+from transferability.report.page import _printed
+from transferability.report.sheets import sheet_of_file, table_views
+from transferability.results.accuracies import collect_contents, read_accuracies, read_table
+from transferability.store.reading import open_store, read_samples
+from transferability.store.source import ImageClass, Sample
+from transferability.study.groups import described, grouping_digest
 
 NAMES = (
     *(
@@ -139,7 +146,7 @@ def test_sheets_of_all_names_are_drawn_with_them(named, tmp_path):
 
 
 def test_a_name_that_cannot_be_drawn_is_told_before_anything_is_trained(named, monkeypatch):
-    monkeypatch.setattr("transferability.contact_sheet.text_style", lambda text: {"parse_math": True})
+    monkeypatch.setattr("transferability.figures.contact_sheet.text_style", lambda text: {"parse_math": True})
     with pytest.raises(ValueError, match=r"^.*the name \$1_\$2.* cannot be drawn \(.*\); rename it$"):
         try_names(open_store(named), "random0")
 

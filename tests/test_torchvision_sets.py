@@ -17,15 +17,15 @@ import pytest
 import yaml
 from torchvision.datasets import CIFAR10, CIFAR100, FashionMNIST
 
-from transferability.data_sets import image_source
+from transferability.data.build import build_store
+from transferability.data.kinds import image_source
+from transferability.data.kinds.torchvision import FASHION_MNIST_MD5, torchvision_set
 from transferability.files import lock_file
-from transferability.groups import read_groups
-from transferability.schema import ConfigError
-from transferability.source import StoreError
-from transferability.store import open_store
-from transferability.store_building import build_store
-from transferability.study import read_study
-from transferability.torchvision_sets import FASHION_MNIST_MD5, torchvision_set
+from transferability.store.reading import open_store
+from transferability.store.source import StoreError
+from transferability.study.design import read_study
+from transferability.study.groups import read_groups
+from transferability.study.schema import ConfigError
 
 ROOT = Path(__file__).parents[1]
 RESOURCES = ROOT / "resources"
@@ -235,7 +235,7 @@ def test_a_download_that_fails_says_what_to_do(tmp_path, monkeypatch, served, ki
 
 
 def test_a_silent_server_is_not_waited_for_for_ever(tmp_path, monkeypatch):
-    monkeypatch.setattr("transferability.torchvision_sets.TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr("transferability.data.kinds.torchvision.TIMEOUT_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         hang_up = threading.Timer(20, silent.close)  # or this test would be, should it fail
         hang_up.start()

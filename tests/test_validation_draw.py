@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transferability.source import StoreError
-from transferability.validation_draw import draw_validation, wanted
+from transferability.data.validation_draw import draw_validation, wanted
+from transferability.store.source import StoreError
 
 PHOTOS = {"ant": [f"{i}.png" for i in range(50)], "bee": [f"{i}.png" for i in range(7)], "cat": ["a.png", "b.png"]}
 

@@ -19,13 +19,14 @@ import variants
 from support import files_in
 from test_graphs import Recorder
 from test_optimiser import SETTINGS
-from transferability import series, stream
-from transferability.graphs import Replayed
-from transferability.layers import Architecture, he_normal
-from transferability.networks import ARCHITECTURES
-from transferability.optimiser import CaffeSGD
-from transferability.series import train
-from transferability.stream import Preprocessing
+from transferability.data import stream
+from transferability.data.stream import Preprocessing
+from transferability.networks.architecture import Architecture, he_normal
+from transferability.networks.build import ARCHITECTURES
+from transferability.training import train as series
+from transferability.training.graphs import Replayed
+from transferability.training.optimiser import CaffeSGD
+from transferability.training.train import train
 
 
 @pytest.fixture

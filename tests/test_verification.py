@@ -10,17 +10,18 @@ from matplotlib.figure import Figure
 from safetensors.torch import load_file
 
 from support import files_in
-from transferability import statistics, verification
-from transferability.accuracies import collect, read_accuracies
-from transferability.checkpoints import read_about, save_checkpoint
-from transferability.config import STAGES
-from transferability.figure_style import save
+from transferability.data.splits import split_to_json
+from transferability.figures.style import save
 from transferability.files import read_json, write_json, write_table, write_text
-from transferability.precision import PRECISIONS
-from transferability.series import Recipe, Running, train
-from transferability.splits import split_to_json
-from transferability.study import SplitPlan, Study
-from transferability.verification import Finding, Outputs, failures, report, spread, verify_study
+from transferability.inspection import verification
+from transferability.inspection.verification import Finding, Outputs, failures, report, spread, verify_study
+from transferability.networks.precision import PRECISIONS
+from transferability.records.checkpoints import read_about, save_checkpoint
+from transferability.results import statistics
+from transferability.results.accuracies import collect, read_accuracies
+from transferability.study.config import STAGES
+from transferability.study.design import SplitPlan, Study
+from transferability.training.train import Recipe, Running, train
 
 NAMES = ("baseA", "baseB", "A3B", "A3B+", "R3B")
 

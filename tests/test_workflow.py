@@ -19,10 +19,10 @@ import yaml
 from PIL import Image
 from safetensors.torch import load_file
 
-from transferability.architectures import LAYER_NAMES
-from transferability.checkpoints import read_about
-from transferability.names import Network
-from transferability.store import checksum, open_store
+from transferability.networks.architectures import LAYER_NAMES
+from transferability.records.checkpoints import read_about
+from transferability.store.reading import checksum, open_store
+from transferability.study.names import Network
 
 ROOT = Path(__file__).parents[1]
 SMALL = {
@@ -35,7 +35,7 @@ SMALL = {
     "training": {"iterations": 12, "batch_size": 16, "evaluate_every": 4, "learning_rate": 0.005},
     "running": {"state_seconds": 0, "device": "cpu"},
 }
-AGGREGATES = {"accuracies", "statistics", "figures", "report", "all"}
+AGGREGATES = {"accuracies", "tables", "figures", "report", "all"}
 CURVES = {"learning_curves random0", "learning_curves letters_symbols"}
 
 pytestmark = pytest.mark.slow
@@ -322,7 +322,7 @@ class TestWhatAChangeReruns:
         assert unchanged.would_run() == set()
 
     def test_a_raised_engine_version(self, unchanged):
-        path = unchanged.folder / "workflow" / "scripts" / "transferability" / "hyperparameters.py"
+        path = unchanged.folder / "workflow" / "scripts" / "transferability" / "study" / "settings.py"
         content = path.read_text()
         path.write_text(re.sub(r"ENGINE_VERSION = (\d+)", r"ENGINE_VERSION = 1\1", content))
         try:
@@ -647,7 +647,7 @@ class TestOneFolderOfStores:
         two[0].run(self.SPLIT)
         (store,) = (tmp_path / "stores").iterdir()
         before = {path.name: path.read_bytes() for path in store.iterdir()}
-        needs = two[1].folder / "workflow" / "scripts" / "build_store.py"
+        needs = two[1].folder / "workflow" / "scripts" / "store.py"
         needs.write_text("raise SystemExit(1)\n")
         two[1].run("--forcerun", "store", "--until", "store", check=False)
         assert {path.name: path.read_bytes() for path in store.iterdir()} == before

@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 
 from support import die_at_write, files_in
-from transferability.hyperparameters import Hyperparameters
-from transferability.series import Recipe, Running, train, use_threads
-from transferability.splits import random_split
-from transferability.store import open_store
-from transferability.stream import Preprocessing
+from transferability.data.splits import random_split
+from transferability.data.stream import Preprocessing
+from transferability.store.reading import open_store
+from transferability.study.settings import Hyperparameters
+from transferability.training.train import Recipe, Running, train, use_threads
 
 arguments = json.loads(sys.argv[1])
 use_threads(1)

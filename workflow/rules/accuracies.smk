@@ -14,10 +14,10 @@ rule accuracies:
     conda:
         "../../envs/analysis.yaml"
     script:
-        "../scripts/collect_accuracies.py"
+        "../scripts/accuracies.py"
 
 
-rule statistics:
+rule tables:
     input:
         accuracies=rules.accuracies.output.accuracies,
     output:
@@ -28,7 +28,7 @@ rule statistics:
         reuse=table("reuse"),
         headline=f"{RESULTS}/headline.txt",
     log:
-        f"{LOGS}/statistics.log",
+        f"{LOGS}/tables.log",
     localrule: True
     conda:
         "../../envs/analysis.yaml"
@@ -36,4 +36,4 @@ rule statistics:
         statistic=config["figures"]["statistic"],
         tolerated_loss=config["figures"]["tolerated_loss"],
     script:
-        "../scripts/make_tables.py"
+        "../scripts/tables.py"

@@ -20,23 +20,23 @@ if not isinstance(workflow.current_basedir, os.PathLike):
     )
 sys.path.insert(0, str(Path(workflow.current_basedir).parent / "scripts"))
 
-from transferability import study as studies
-from transferability.cluster import networks_mb, store_mb, training_mb, training_minutes
-from transferability.colours import require_colours
-from transferability.config_files import require_clear_files
-from transferability.devices import require_gpus, throttled
-from transferability.event_files import require_tensorboard
+from transferability.study import design as studies
+from transferability.planning.cluster import networks_mb, store_mb, training_mb, training_minutes
+from transferability.study.colours import require_colours
+from transferability.study.config_files import require_clear_files
+from transferability.process.devices import require_gpus, throttled
+from transferability.training.event_files import require_tensorboard
 from transferability.files import PROJECT, lock_file, read_json, require_writable
-from transferability.groups import grouping_digest
-from transferability.hyperparameters import ENGINE_VERSION
-from transferability.names import HALVES, SOURCES, WHOLE, Network, Series, depths_label
-from transferability.metrics import read_metrics
-from transferability.outdated import read_splits, require_current
-from transferability.same_images import of_manifest, require_apart
-from transferability.schema import ConfigError
-from transferability.slurm import fewest_cores, partition_nodes
-from transferability.store import MANIFEST, SAME_IMAGES, STORE_VERSION, read_manifest
-from transferability.store_folder import store_of_run, stores_of_other_lists
+from transferability.study.groups import grouping_digest
+from transferability.study.settings import ENGINE_VERSION
+from transferability.study.names import HALVES, SOURCES, WHOLE, Network, Series, depths_label
+from transferability.records.metrics import read_metrics
+from transferability.inspection.outdated import read_splits, require_current
+from transferability.store.same_images import of_manifest, require_apart
+from transferability.study.schema import ConfigError
+from transferability.process.slurm import fewest_cores, partition_nodes
+from transferability.store.reading import MANIFEST, SAME_IMAGES, STORE_VERSION, read_manifest
+from transferability.study.store_folder import store_of_run, stores_of_other_lists
 
 try:
     if workflow.is_main_process and not workflow.modifier.skip_configfile:  # else they are another workflow's
@@ -218,8 +218,8 @@ def rehearse():
     """Try what is made of networks before any is trained, in a process of its own; ValueError if it cannot be made."""
     if workflow.deployment_settings.deployment_method and not find_spec("matplotlib"):
         return  # it is in the jobs' own environments
-    command = [sys.executable, "-m", "transferability.rehearsal"]
-    path = os.pathsep.join([str(Path(studies.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
+    command = [sys.executable, "-m", "transferability.report.rehearsal"]
+    path = os.pathsep.join([str(Path(studies.__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": path}
     settings = json.dumps(config, default=str)
     done = subprocess.run(command, input=settings, env=environment, text=True, errors="replace", stderr=subprocess.PIPE)
@@ -291,7 +291,7 @@ def before_the_first_job():
         require_writable(STUDY.folder)
         builds = any(job.rule.name == rules.store.rule.name for job in workflow.dag.needrun_jobs())
         if builds:
-            from transferability.data_sets import require_images  # imports Pillow
+            from transferability.data.kinds import require_images  # imports Pillow
 
             require_images(config["dataset"], STUDY.data_set)
             for note in stores_of_other_lists(Path(STORE), config["dataset"], STUDY.store_settings):
@@ -308,6 +308,6 @@ def before_the_first_job():
 def print_headline():
     """The answer to what was asked for: the study's, or that of the authors' accuracies."""
     asked = {job.rule.name for job in workflow.dag.jobs}
-    for answer in (rules.statistics, rules.published_statistics):
+    for answer in (rules.tables, rules.published_tables):
         if answer.rule.name in asked:
             print(Path(answer.output.headline).read_text(encoding="utf-8"), end="", file=sys.stderr)

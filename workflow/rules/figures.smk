@@ -20,7 +20,7 @@ rule figures:
         tolerated_loss=config["figures"]["tolerated_loss"],
         colours=config["figures"]["colours"],
     script:
-        "../scripts/draw_accuracies.py"
+        "../scripts/figures.py"
 
 
 rule learning_curves:
@@ -43,7 +43,7 @@ rule learning_curves:
     params:
         colours=config["figures"]["colours"],
     script:
-        "../scripts/draw_learning_curves.py"
+        "../scripts/learning_curves.py"
 
 
 rule filters:
@@ -59,4 +59,4 @@ rule filters:
     conda:
         "../../envs/analysis.yaml"
     script:
-        "../scripts/draw_filters.py"
+        "../scripts/filters.py"

@@ -13,10 +13,10 @@ rule published_accuracies:
     conda:
         "../../envs/analysis.yaml"
     script:
-        "../scripts/read_published.py"
+        "../scripts/published_accuracies.py"
 
 
-use rule statistics as published_statistics with:
+use rule tables as published_tables with:
     input:
         accuracies=rules.published_accuracies.output.accuracies,
     output:
@@ -27,7 +27,7 @@ use rule statistics as published_statistics with:
         reuse=f"{PUBLISHED}/reuse.csv",
         headline=f"{PUBLISHED}/headline.txt",
     log:
-        f"{PUBLISHED}/logs/statistics.log",
+        f"{PUBLISHED}/logs/tables.log",
     localrule: True
     params:
         statistic="top1_mean_best10",
@@ -55,7 +55,7 @@ use rule figures as published_figures with:
 rule published:
     input:
         rules.published_accuracies.output,
-        rules.published_statistics.output,
+        rules.published_tables.output,
         rules.published_figures.output,
     localrule: True
 
@@ -76,4 +76,4 @@ rule compare:
         statistic=config["figures"]["statistic"],
         colours=config["figures"]["colours"],
     script:
-        "../scripts/compare_studies.py"
+        "../scripts/compare.py"

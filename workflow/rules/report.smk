@@ -5,7 +5,7 @@ rule report:
     input:
         store=rules.store.output,
         accuracies=rules.accuracies.output.accuracies,
-        tables=[path for name, path in rules.statistics.output.items() if name != "headline"],
+        tables=[path for name, path in rules.tables.output.items() if name != "headline"],
         figures=pictures_of(rules.figures.output),
         learning_curves=lambda wildcards: pictures_of(learning_curve_files()),
         filters=rules.filters.output.figure[0],
@@ -28,7 +28,7 @@ rule report:
         benchmarks=BENCHMARKS,
         config=studies.without_running(config),  # which it prints
     script:
-        "../scripts/make_report.py"
+        "../scripts/report.py"
 
 
 # The same of what there is, while a study runs or after some of its jobs failed:  snakemake --cores 1 report_so_far

@@ -1,13 +1,13 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from transferability.data_page import data_page
-from transferability.data_sets import image_source
-from transferability.data_survey import survey
+from transferability.data.kinds import image_source
 from transferability.files import write_text
-from transferability.groups import described
-from transferability.joblog import job_log
-from transferability.pace import Pace
+from transferability.process.log import job_log
+from transferability.process.pace import Pace
+from transferability.report.data_page import data_page
+from transferability.report.survey import survey
+from transferability.study.groups import described
 from transferability.words import counted
 
 params = snakemake.params

@@ -1,14 +1,14 @@
 from dataclasses import replace
 from pathlib import Path
 
-from transferability.contact_sheet import halves_sheet
-from transferability.figure_style import figure_style, save
+from transferability.data.splits import split_from_json
+from transferability.figures.contact_sheet import halves_sheet
+from transferability.figures.fonts import undrawable
+from transferability.figures.style import figure_style, save
 from transferability.files import read_json
-from transferability.fonts import undrawable
-from transferability.groups import described
-from transferability.joblog import job_log
-from transferability.splits import split_from_json
-from transferability.store import open_store
+from transferability.process.log import job_log
+from transferability.store.reading import open_store
+from transferability.study.groups import described
 
 with job_log(Path(snakemake.log[0]), f"halves of {snakemake.wildcards.split}") as say, figure_style():
     store = open_store(Path(snakemake.input.store[0]).parent)

@@ -1,14 +1,14 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from transferability.calibration import peak_bytes
-from transferability.data_size import data_size
-from transferability.determinism import deterministic_algorithms
-from transferability.devices import claimed_device, require_cuda
-from transferability.joblog import job_log
-from transferability.plan import plan_study, report
-from transferability.series import Running, use_threads
-from transferability.study import read_study
+from transferability.planning.calibration import peak_bytes
+from transferability.planning.data_size import data_size
+from transferability.planning.plan import plan_study, report
+from transferability.process.determinism import deterministic_algorithms
+from transferability.process.devices import claimed_device, require_cuda
+from transferability.process.log import job_log
+from transferability.study.design import read_study
+from transferability.training.train import Running, use_threads
 
 running = snakemake.config["running"]
 

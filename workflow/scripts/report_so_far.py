@@ -1,14 +1,14 @@
 from pathlib import Path
 
-from transferability.figure_style import figure_style
+from transferability.figures.style import figure_style
 from transferability.files import by_stem, write_text
-from transferability.joblog import job_log
-from transferability.report import ReportFiles, report
-from transferability.so_far import current_networks, drawn_so_far
-from transferability.status import status_of
-from transferability.status_text import status_text
-from transferability.store import manifest_there
-from transferability.study import read_study
+from transferability.inspection.status import status_of
+from transferability.inspection.status_text import status_text
+from transferability.process.log import job_log
+from transferability.report.page import ReportFiles, report
+from transferability.report.so_far import current_networks, drawn_so_far
+from transferability.store.reading import manifest_there
+from transferability.study.design import read_study
 
 params = snakemake.params
 

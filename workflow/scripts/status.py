@@ -1,10 +1,10 @@
 import sys
 from pathlib import Path
 
-from transferability.slurm import queue_of
-from transferability.status import status_of
-from transferability.status_text import status_text
-from transferability.study import read_study
+from transferability.inspection.status import status_of
+from transferability.inspection.status_text import status_text
+from transferability.process.slurm import queue_of
+from transferability.study.design import read_study
 
 metrics = {(split, seed, name): Path(path) for (split, seed, name), path in snakemake.params.metrics}
 sys.stdout.reconfigure(errors="backslashreplace")  # a terminal of another encoding is no reason to fail

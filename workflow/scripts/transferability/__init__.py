@@ -1,9 +1,13 @@
 """How transferable are the features of each layer of a network?
 
 The library behind the workflow: plain functions and small classes that know nothing of Snakemake.
-Data flows one way, and no module imports one downstream of it::
+Data flows one way, and no module imports one of a room above or beside its own::
 
-    images -> store -> splits -> networks -> series -> accuracies -> figures
+    report     planning     inspection
+    training   figures
+    data       records      results
+    study
+    networks   store        process
 """
 
 import os

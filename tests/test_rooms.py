@@ -1,0 +1,62 @@
+"""The rooms of the library: imports go downward only and never in a circle, and what Snakemake reads is light."""
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+LIBRARY = Path(__file__).parents[1] / "workflow" / "scripts" / "transferability"
+
+# From below; rooms on one level know nothing of each other. Modules outside of rooms are below all.
+LEVELS = (
+    ("process", "networks", "store"),
+    ("study",),
+    ("data", "records", "results"),
+    ("training", "figures"),
+    ("report", "planning", "inspection"),
+)
+LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
+MODULES = {".".join(path.relative_to(LIBRARY).with_suffix("").parts): path for path in LIBRARY.rglob("*.py")}
+
+
+def imported_by(path):
+    """The library's modules that one imports, also within functions."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "transferability":
+            package = node.module.removeprefix("transferability").removeprefix(".")
+            for alias in node.names:
+                names = (f"{package}.{alias.name}".strip("."), package, f"{package}.__init__".strip("."))
+                yield next(name for name in names if name in MODULES)
+
+
+def room_of(module):
+    return module.split(".")[0] if "." in module else None
+
+
+def test_every_room_has_its_level():
+    assert {room_of(module) for module in MODULES} - {None} == LEVEL.keys()
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_imports_go_downward(module):
+    level = LEVEL.get(room_of(module), -1)
+    upward = [
+        other
+        for other in imported_by(MODULES[module])
+        if room_of(other) != room_of(module) and LEVEL.get(room_of(other), -1) >= level
+    ]
+    assert upward == []
+
+
+def test_no_module_imports_itself_by_others():
+    graph = {module: {*imported_by(path)} - {module} for module, path in MODULES.items()}
+    TopologicalSorter(graph).prepare()  # or CycleError, which names them
+
+
+def test_what_snakemake_reads_loads_neither_torch_nor_pandas():
+    code = "import sys, transferability.study.design\nprint({'torch', 'pandas', 'matplotlib'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=LIBRARY.parent, text=True, capture_output=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,11 @@
+from pathlib import Path
+
+from transferability.figures.paper import learning_curves
+from transferability.figures.style import figure_style, save
+from transferability.process.log import job_log
+from transferability.results.accuracies import read_table
+
+with job_log(Path(snakemake.log[0]), f"learning curves of {snakemake.wildcards.split}"), figure_style():
+    paths = map(Path, snakemake.input.histories)
+    histories = {path.name.removesuffix(".history.csv"): read_table(path) for path in paths}
+    save(learning_curves(histories, snakemake.params.colours), *map(Path, snakemake.output.figure))

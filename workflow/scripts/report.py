@@ -1,0 +1,28 @@
+from pathlib import Path
+
+from transferability.files import by_stem, write_text
+from transferability.inspection.outdated import read_splits, require_current
+from transferability.process.log import job_log
+from transferability.records.metrics import read_metrics
+from transferability.report.page import ReportFiles, report
+from transferability.store.reading import read_manifest
+from transferability.study.design import read_study
+
+with job_log(Path(snakemake.log[0]), "report"):
+    study = read_study(snakemake.config)
+    files = ReportFiles(
+        accuracies=Path(snakemake.input.accuracies),
+        tables=by_stem(snakemake.input.tables),
+        figures=by_stem(snakemake.input.figures),
+        learning_curves=by_stem(snakemake.input.learning_curves),
+        filters=Path(snakemake.input.filters),
+        contact_sheet=Path(snakemake.input.contact_sheet),
+        halves=by_stem(snakemake.input.halves),
+        splits=by_stem(snakemake.input.splits),
+        benchmarks=Path(snakemake.params.benchmarks),
+        manifest=read_manifest(Path(snakemake.input.store[0]).parent),
+    )
+    metrics = study.files_of_networks(snakemake.input.metrics)
+    networks = read_metrics(metrics)
+    require_current(study, networks, metrics, read_splits(files.splits, study), files.manifest["checksum"])
+    write_text(Path(snakemake.output.page), report(study, files, networks))

@@ -1,0 +1,12 @@
+from pathlib import Path
+
+from transferability.process.log import job_log
+from transferability.results.accuracies import read_accuracies
+from transferability.results.tables import write_tables
+
+params = snakemake.params
+
+with job_log(Path(snakemake.log[0]), "tables"):
+    accuracies = read_accuracies(Path(snakemake.input.accuracies))
+    paths = {name: Path(path) for name, path in snakemake.output.items()}
+    write_tables(accuracies, paths, params.statistic, params.tolerated_loss)

@@ -1,0 +1,1 @@
+"""From images to stores, splits of their classes, and batches for training."""

@@ -1,0 +1,224 @@
+"""The training and the validation images of a data set of image files, each with its class."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from transferability.data.folders.ilsvrc_numbers import read_numbers
+from transferability.data.folders.label_lists import read_label_list
+from transferability.data.folders.layout import (
+    kept_classes,
+    named_folders,
+    no_folder_in,
+    require_known,
+    training_folder,
+    validation_folder,
+)
+from transferability.data.folders.list_tables import LabelList
+from transferability.data.folders.listed_files import FileFinder
+from transferability.data.folders.search import ImageSearch
+from transferability.data.validation_draw import draw_validation
+from transferability.process.log import Say
+from transferability.store.source import StoreError
+from transferability.study.folder_keys import FolderKeys, list_path
+
+Labels = dict[Path, str]  # the class of each image
+
+
+@dataclass(frozen=True)
+class LabelledParts:
+    """Images with their classes: those of training class by class, all in the order of their paths.
+
+    Attributes:
+        train: the folder, relative to the data set's, that names of training images are relative to.
+        val: likewise of validation images.
+    """
+
+    classes: tuple[str, ...]
+    training: Labels
+    validation: Labels
+    train: str
+    val: str
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What all steps share: where to look for images, and what for."""
+
+    search: ImageSearch
+    keys: FolderKeys
+    say: Say
+
+    @cached_property
+    def files(self) -> list[Path]:
+        """All images of the data set, for lists that may name any."""
+        return self.search.image_files(self.folder)
+
+    def finder(self, files: Sequence[Path], bases: Sequence[Path]) -> FileFinder:
+        return FileFinder(files, bases, self.search.links, self.search.place)
+
+    @property
+    def folder(self) -> Path:
+        return self.search.folder
+
+    @property
+    def where(self) -> str:
+        return f"datasets.{self.search.name}"
+
+
+def labelled_parts(search: ImageSearch, keys: FolderKeys, say: Say) -> LabelledParts:
+    """Find the images that the keys ask for, by folders, by lists or drawn; StoreError says what cannot be meant."""
+    asked, folder = _Asked(search, keys, say), search.folder
+    if not (keys.train_list or keys.has_no_val_folder):
+        train, val = training_folder(folder, keys, search.name), validation_folder(folder, keys, search.name)
+        _require_folders_apart(folder / train, folder / val, search.name)
+    train, known, every = _training(asked)
+    kept = kept_classes(known, keys, folder, search.name)
+    training = _of_kept(asked, every, kept)
+    if keys.validation:
+        val, validation = train, _drawn(asked, train, training, kept)
+    else:
+        val, validation = _validation(asked, train, known)
+        validation = _of_kept(asked, validation, kept)
+    if keys.has_no_val_folder and not keys.train_list:
+        training = _untested(asked, training, validation)
+    _require_apart(asked, training, validation)
+    _require_images(asked, every, training, kept, folder / train)
+    search.note_used(training.keys() | validation.keys() if search.links else ())
+    by_class = dict(sorted(training.items(), key=lambda item: (item[1], item[0])))
+    return LabelledParts(tuple(kept), by_class, dict(sorted(validation.items())), train, val)
+
+
+def _untested(asked: _Asked, training: Labels, validation: Labels) -> Labels:
+    """Images of folders that are not for validation, by whatever link; StoreError if a list contradicts a folder."""
+    tested = {asked.search.place(file): label for file, label in validation.items()}
+    wrong = {}
+    for file, label in training.items():
+        if tested.get(asked.search.place(file), label) != label:
+            wrong[file] = label, tested[asked.search.place(file)]
+    if wrong:
+        file, (label, listed) = next(iter(wrong.items()))
+        more = f" (and {len(wrong) - 1} more like it)" if len(wrong) > 1 else ""
+        raise StoreError(
+            f"{asked.where}.val_list: {asked.keys.val_list} gives {asked.search.shown(file)} the class {listed}, "
+            f"but it lies in the folder of {label}{more}; correct the list, or move the image"
+        )
+    return {file: label for file, label in training.items() if asked.search.place(file) not in tested}
+
+
+def _of_kept(asked: _Asked, labels: Labels, kept: Sequence[str]) -> Labels:
+    classes = set(kept)
+    return {file: label for file, label in labels.items() if label in classes and not asked.search.is_skipped(file)}
+
+
+def _training(asked: _Asked) -> tuple[str, list[str], Labels]:
+    """The folder that has the training images, the names of all classes, and the class of each image."""
+    if asked.keys.train_list:
+        labels = _listed(asked, "train_list", None)
+        return ".", sorted(set(labels.values())), labels
+    train = training_folder(asked.folder, asked.keys, asked.search.name)
+    folders = named_folders(asked.search, asked.folder / train)
+    return train, list(folders), _by_folder(asked.search, folders)
+
+
+def _validation(asked: _Asked, train: str, known: Sequence[str]) -> tuple[str, Labels]:
+    """The folder that has the validation images, and the class of each."""
+    folder, keys, search = asked.folder, asked.keys, asked.search
+    if keys.val_list:
+        return ".", _listed(asked, "val_list", known)
+    val = validation_folder(folder, keys, search.name)
+    if keys.val_labels:
+        return val, _all_listed(asked, folder / val, known)
+    labels = _by_folder(search, named_folders(search, folder / val))
+    lacking = f"{keys.train_list} has no image of it" if keys.train_list else no_folder_in(folder / train)
+    require_known(list(labels.values()), known, asked.where, folder / val, lacking)
+    return val, labels
+
+
+def _by_folder(search: ImageSearch, folders: Mapping[str, Path]) -> Labels:
+    return {file: label for label, path in folders.items() for file in search.image_files(path)}
+
+
+def _listed(asked: _Asked, key: str, known: Sequence[str] | None) -> Labels:
+    """The images that a list names, wherever they are in the data set's folder."""
+    path = list_path(asked.folder, getattr(asked.keys, key))
+    finder = asked.finder(asked.files, [asked.folder, path.parent])
+    numerals = _has_numerals(asked, known or ())
+    return read_label_list(LabelList(path, f"{asked.where}.{key}", finder, asked.folder, known, numerals), asked.say)
+
+
+def _all_listed(asked: _Asked, folder: Path, known: Sequence[str]) -> Labels:
+    """All images of a folder, by a list that has each of them."""
+    path, where = list_path(asked.folder, asked.keys.val_labels), f"{asked.where}.val_labels"
+    files = asked.search.image_files(folder)
+    if not files:
+        raise StoreError(f"{asked.where}: there are no images in {folder}")
+    labels = read_numbers(path, files, where, known)
+    if labels is None:
+        finder = asked.finder(files, [folder, asked.folder, path.parent])
+        numerals = _has_numerals(asked, known)
+        labels = read_label_list(LabelList(path, where, finder, folder, known, numerals), asked.say)
+    missing = [file for file in files if file not in labels and not asked.search.is_skipped(file)]
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise StoreError(f"{where}: {path} has no line for {missing[0].relative_to(folder)}{more}")
+    return labels
+
+
+def _has_numerals(asked: _Asked, known: Sequence[str]) -> bool:
+    """Whether the names of the classes are those of a list that calls them by numbers, as another list then does."""
+    return bool(asked.keys.train_list) and all(label.isdecimal() for label in known)
+
+
+def _drawn(asked: _Asked, train: str, training: Labels, kept: Sequence[str]) -> Labels:
+    """A share of the training images, by their paths in the folders of their classes."""
+    keys, base = asked.keys, asked.folder / train
+    within = {file: (label, _path_in_class(file, base, keys)) for file, label in training.items()}
+    classes: dict[str, list[str]] = {label: [] for label in kept}
+    for label, path in within.values():
+        classes[label].append(path)
+    draw = draw_validation(classes, keys.validation, keys.validation_seed, keys.validation_groups, asked.where)
+    asked.say(draw.summary)
+    if not keys.train_list and train != "." and (asked.folder / "val").is_dir():
+        asked.say(f"{asked.folder / 'val'} is not read, since validation draws from {base}")
+    return {file: training[file] for file, image in within.items() if image in draw.validation}
+
+
+def _path_in_class(file: Path, base: Path, keys: FolderKeys) -> str:
+    """With a list, which knows no folders of classes, the path in the data set's folder."""
+    parts = file.relative_to(base).parts
+    return "/".join(parts if keys.train_list else parts[1:])
+
+
+def _require_folders_apart(train: Path, val: Path, name: str) -> None:
+    """StoreError if the same images would be trained on and tested."""
+    one, other = train.resolve(), val.resolve()
+    if one.is_relative_to(other) or other.is_relative_to(one):
+        raise StoreError(
+            f"datasets.{name}.val: {val} is, has in it or lies in the folder of the training images, {train}, so that "
+            "accuracies would be of images trained on; validation images take a folder of their own"
+        )
+
+
+def _require_apart(asked: _Asked, training: Labels, validation: Labels) -> None:
+    both = sorted(training.keys() & validation.keys()) if not asked.keys.validation else []
+    if both:
+        more = f" and {len(both) - 1} more" if len(both) > 1 else ""
+        raise StoreError(
+            f"{asked.where}: {asked.search.shown(both[0])}{more} is both among the training and the validation "
+            "images, so that accuracies would be of images trained on; take it out of one of the two"
+        )
+
+
+def _require_images(asked: _Asked, every: Labels, training: Labels, kept: Sequence[str], folder: Path) -> None:
+    found, left = set(every.values()), set(training.values())
+    for label in kept:
+        if label not in found:
+            raise StoreError(
+                f"{asked.where}: there are no images in {folder / label}; a class is a folder with its images"
+            )
+        if label not in left:
+            raise StoreError(
+                f"{asked.where}: all images of {label} are in skip or for validation; none is left for training"
+            )

@@ -1,0 +1,159 @@
+"""A picture of a data set, class by class: look at your data first."""
+
+from collections.abc import Sequence
+from itertools import zip_longest
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from transferability.data.splits import Split
+from transferability.figures.fonts import text_style, undrawable
+from transferability.figures.style import figure_style, warn
+from transferability.labels import reason_of, visible, wrapped
+from transferability.store.reading import Store
+from transferability.store.source import ImageClass
+
+TRAINING_SHOWN, VALIDATION_SHOWN = 9, 3  # images of a class
+_LARGEST_SIDE = 48  # pixels an image is reduced to
+_CLASSES = 200  # shown at most, evenly spread
+_CLASSES_OF_A_HALF = 40
+_LABEL, _TITLE, _BOLD_TITLE = 26, 75, 58  # letters on a line: beside a class's images, above a column of classes
+
+
+def contact_sheet(store: Store, title: str = "") -> Figure:
+    """The first training and validation images of every class (of `_CLASSES` of them, if there are more).
+
+    Args:
+        store: what it is of.
+        title: in place of one that counts what is in the store.
+    """
+    count = len(store.classes)
+    shown = classes_shown(count)
+    order = sorted(shown, key=lambda index: (store.classes[index].group, index))
+    columns = 2 if len(order) <= 80 else 4
+    rows = -(-len(order) // columns)
+    figure = _sheet(store, [order[start : start + rows] for start in range(0, len(order), rows)], columns)
+    title = wrapped(title or _title(store, len(order)), width=_TITLE * columns, lines=9)
+    figure.suptitle(title, **text_style(title))
+    return _with_note(figure)
+
+
+def _title(store: Store, shown: int) -> str:
+    count = len(store.classes)
+    return (
+        f"{store.name}: {count} classes, {store.training_count:,} training and "
+        f"{len(store.labels) - store.training_count:,} validation images of {' × '.join(map(str, store.image_shape))}; "
+        f"{_shown_of(store, store.training, TRAINING_SHOWN)} training images a class, then "
+        f"{_shown_of(store, store.validation, VALIDATION_SHOWN)} of validation"
+        + (f" ({shown} of the classes)" if shown < count else "")
+    )
+
+
+def classes_shown(count: int) -> list[int]:
+    """The indices of the classes that a contact sheet of so many classes shows."""
+    return _spread(range(count), _CLASSES)
+
+
+def _shown_of(store: Store, part: slice, most: int) -> str:
+    """How many images of a class are shown: from the fewest to the most, where classes have different numbers."""
+    counts = np.bincount(store.labels[part], minlength=len(store.classes)).clip(max=most)
+    low, high = counts.min(), counts.max()
+    return f"{low}" if low == high else f"{low}-{high}"
+
+
+def halves_sheet(store: Store, split: Split) -> Figure:
+    """The halves of a split side by side, as a contact sheet of up to `_CLASSES_OF_A_HALF` classes of each."""
+    shown = {half: _spread(classes, _CLASSES_OF_A_HALF) for half, classes in split.halves.items()}
+    figure = _sheet(store, list(shown.values()), len(shown))
+    for axes, (half, classes) in zip(figure.axes[: len(shown)], split.halves.items(), strict=True):
+        part = f", {len(shown[half])} of them shown" if len(shown[half]) < len(classes) else ""
+        title = wrapped(f"half {half} of {split.name}: {len(classes)} classes{part}", _BOLD_TITLE, lines=9)
+        axes.set_title(title, fontweight="bold", **text_style(title))
+    return _with_note(figure)
+
+
+def try_names(store: Store, name: str) -> None:
+    """Lay out every name that sheets have, where nobody sees it; ValueError for one that cannot be drawn.
+
+    For before networks are trained: sheets are drawn when they may be trained already.
+    """
+    with figure_style():
+        figure = Figure()
+        for text in (name, store.name, *map(_label, store.classes)):
+            try:
+                figure.text(0, 0, text, **text_style(text)).get_window_extent()
+            except Exception as error:
+                what = f"{visible(store.name)}: the name {visible(text)}"
+                raise ValueError(f"{what} cannot be drawn ({reason_of(error)}); rename it") from error
+
+
+def _with_note(figure: Figure) -> Figure:
+    """The figure, which says which characters of its names it could not draw."""
+    warn(figure, undrawable(figure), below=True)
+    return figure
+
+
+def _spread(classes: Sequence[int], most: int) -> list[int]:
+    """At most so many of them, evenly spread."""
+    chosen = np.unique(np.linspace(0, len(classes) - 1, min(len(classes), most)).astype(int))
+    return [classes[i] for i in chosen]
+
+
+def _sheet(store: Store, columns: Sequence[Sequence[int]], count: int) -> Figure:
+    """A row of images for each class, the classes of a column below each other; room for so many columns."""
+    rows = max(map(len, columns))
+    figure = Figure(figsize=(7.2 * count, 0.62 * rows + 0.8), layout="constrained")
+    panels = figure.subplots(rows, count, squeeze=False)
+    for column, classes in zip_longest(panels.T, columns, fillvalue=()):
+        for axes, index in zip_longest(column, classes):
+            if index is None:
+                axes.set_visible(False)
+            else:
+                _draw_class(axes, store, index)
+    return figure
+
+
+def _draw_class(axes: Axes, store: Store, index: int) -> None:
+    parts = [
+        np.flatnonzero(store.labels[part] == index)[:number] + part.start
+        for part, number in ((store.training, TRAINING_SHOWN), (store.validation, VALIDATION_SHOWN))
+    ]
+    strips = [
+        _strip(store.images[positions], room)
+        for positions, room in zip(parts, (TRAINING_SHOWN, VALIDATION_SHOWN), strict=True)
+    ]
+    gap = np.full((strips[0].shape[0], strips[0].shape[0] // 3, 3), 255, dtype=np.uint8)
+    axes.imshow(np.concatenate([strips[0], gap, strips[1]], axis=1), interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    label = _label(store.classes[index])
+    axes.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=7, **text_style(label))
+
+
+def _label(image_class: ImageClass) -> str:
+    lines = [wrapped(image_class.shown, _LABEL)]
+    if image_class.group:
+        lines.append(wrapped(image_class.group, _LABEL, lines=1))
+    return "\n".join(lines)
+
+
+def _strip(images: NDArray[np.uint8], room: int) -> NDArray[np.uint8]:
+    """Images side by side as RGB, reduced, with white for those that are not there."""
+    small = reduced(images)
+    if small.shape[-1] != 3:
+        small = np.repeat(small[..., :1], 3, axis=-1)
+    blank = np.full((room - len(small), *small.shape[1:]), 255, dtype=np.uint8)
+    return np.concatenate([*small, *blank], axis=1)
+
+
+def reduced(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Images, N x H x W x C, as a sheet shows them: no side longer than `_LARGEST_SIDE`."""
+    step = -(-max(images.shape[1:3]) // _LARGEST_SIDE)
+    count, height, width, channels = images.shape
+    height, width = height // step, width // step
+    blocks = images[:, : height * step, : width * step].reshape(count, height, step, width, step, channels)
+    small: NDArray[np.uint8] = blocks.mean(axis=(2, 4)).astype(np.uint8)
+    return small

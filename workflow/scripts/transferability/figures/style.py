@@ -1,0 +1,240 @@
+"""How all figures look, and how they are written: one place."""
+
+import textwrap
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain, zip_longest
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.textpath import TextPath
+from matplotlib.transforms import ScaledTranslation
+from numpy.typing import ArrayLike
+
+from transferability.figures.fonts import FAMILY
+from transferability.files import whole_file
+
+
+class Look(NamedTuple):
+    """How a treatment looks and what it is called in figures; told apart without colour too, by marker and by line."""
+
+    marker: str
+    line: str
+    label: str
+    symbol: str
+
+
+LOOKS = {
+    "base": Look("o", ":", "base", "base"),
+    "selffer": Look("s", "--", "selffer BnB, frozen", "BnB"),
+    "selffer+": Look("s", "-", "selffer BnB⁺, fine-tuned", "BnB⁺"),
+    "transfer": Look("D", "--", "transfer AnB, frozen", "AnB"),
+    "transfer+": Look("D", "-", "transfer AnB⁺, fine-tuned", "AnB⁺"),
+    "random": Look("v", "--", "random, frozen", "random filters"),
+    "random+": Look("v", "-", "random, fine-tuned", "random filters, fine-tuned"),
+    "reduced": Look("o", "-", "reduced", "reduced"),
+}
+MARKERS = {treatment: look.marker for treatment, look in LOOKS.items()}
+LINES = {treatment: look.line for treatment, look in LOOKS.items()}
+LABELS = {treatment: look.label for treatment, look in LOOKS.items()}
+SYMBOLS = {treatment: look.symbol for treatment, look in LOOKS.items()}
+
+DEPTH_LABEL = "layer n at which the network is cut and retrained"
+QUIET = "#555555"  # notes, and what has no colour of its own
+
+_SETTINGS: dict[Any, Any] = {
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.dpi": 150,
+    "font.family": FAMILY,  # seaborn would take Arial where there is one
+    "savefig.dpi": 150,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,  # text stays text
+    "svg.hashsalt": "transferability",
+    "text.parse_math": False,  # a $ is one; formulas are written in Unicode
+}
+
+
+@contextmanager
+def figure_style() -> Iterator[None]:
+    """Everything drawn in this block looks alike; nothing outside of it changes.
+
+    It does so under any settings of matplotlib that a user has, which are not those of this block, and no warning is an
+    error in it, whatever Python was told. Characters without a font have a sentence of their own,
+    `transferability.figures.fonts.undrawable`.
+    """
+    with warnings.catch_warnings(), mpl.rc_context():
+        warnings.simplefilter("default")
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        mpl.rcdefaults()
+        with sns.axes_style("whitegrid"), sns.plotting_context("notebook", font_scale=0.85), mpl.rc_context(_SETTINGS):
+            yield
+
+
+def marker_style(treatment: str, colours: Mapping[str, str]) -> dict[str, Any]:
+    """Filled markers are fine-tuned or base, hollow ones frozen."""
+    colour = colours.get(treatment, QUIET)
+    filled = treatment.endswith("+") or treatment in ("base", "reduced")
+    return {
+        "marker": MARKERS[treatment],
+        "linestyle": LINES[treatment],
+        "color": colour,
+        "markerfacecolor": colour if filled else "white",
+        "markeredgecolor": colour,
+        "markersize": 6,
+    }
+
+
+def depth_axis(axes: Axes, depths: list[int]) -> None:
+    """Layer n along x; 0 stands for the base networks, one step before the first layer, whichever that is."""
+    first = min(depths, default=1)
+    if first > 1:
+        # Points stand beside their n by up to half a step, so that what shrinks lies between these.
+        at, place = np.array([-9.0, 0.5, first - 0.5, first + 9.0]), np.array([-9.0, 0.5, 0.6, 10.1])
+        scale = (lambda x: np.interp(x, at, place), lambda x: np.interp(x, place, at))
+        axes.set_xscale("function", functions=scale)
+    axes.set_xticks([0, *depths], ["base", *map(str, depths)])
+    axes.set_xlim(-0.6, max(depths, default=1) + 0.6)
+    axes.set_xlabel(DEPTH_LABEL)
+    axes.grid(axis="x", visible=False)
+
+
+def depth_limits(depths: Sequence[int]) -> tuple[float, float]:
+    """Where an axis of depths begins and ends: of few, with room beside them, so that nothing is drawn too wide."""
+    low, high = min(depths, default=1), max(depths, default=1)
+    spare = max(0.0, (_LEAST_DEPTHS - 1 - (high - low)) / 2)
+    return low - 0.55 - spare, high + 0.55 + spare
+
+
+_LEAST_DEPTHS = 4  # that an axis has room for
+
+
+def depth_width(depths: Sequence[int]) -> float:
+    """How wide a panel with a `depth_axis` is, in inches: 6.6 for all depths, and less for few."""
+    steps = 1 + max(depths, default=1) - min(depths, default=1)
+    return max(3.6, 1.0 + 0.8 * steps)
+
+
+def legend_columns(width: float, entry: float, most: int) -> int:
+    """How many entries of a legend, of so many inches each, stand beside each other in a figure of a width."""
+    return max(1, min(most, int(width / entry)))
+
+
+def beside(count: int, step: float) -> list[float]:
+    """Offsets of things that stand beside each other, together in the middle of their tick."""
+    return [step * (i - (count - 1) / 2) for i in range(count)]
+
+
+def shared_legend(figure: Figure, panels: Iterable[Axes], place: Any, columns: int) -> None:
+    """One legend for everything that some panel has, each thing once."""
+    handles = _legend_handles(panels)
+    if handles:
+        figure.legend(list(handles.values()), list(handles), loc=place, ncols=min(columns, len(handles)))
+
+
+def legend_by_row(figure: Figure, rows: Iterable[Iterable[Axes]], place: Any) -> None:
+    """One legend with a line for each row of panels; what several rows have is in the last of these lines."""
+    lines: list[dict[str, Any]] = []
+    for handles in map(_legend_handles, rows):
+        for line in lines:
+            for label in line.keys() & handles.keys():
+                del line[label]
+        lines.append(handles)
+    # Legends are filled column by column, so that shorter lines need something to end with.
+    columns = list(zip_longest(*(line.items() for line in lines), fillvalue=("", Line2D([], [], linestyle="none"))))
+    if columns:
+        labels, symbols = zip(*chain.from_iterable(columns), strict=True)
+        figure.legend(symbols, labels, loc=place, ncols=len(columns))
+
+
+def _legend_handles(panels: Iterable[Axes]) -> dict[str, Any]:
+    handles: dict[str, Any] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    return handles
+
+
+def legend_below(axes: Axes) -> None:
+    """A legend that hides nothing, wherever the lines of a study go."""
+    handles = _legend_handles([axes])
+    if handles:
+        axes.legend(list(handles.values()), list(handles), loc="upper center", bbox_to_anchor=(0.5, -0.17))
+
+
+def number_difference(axes: Axes, number: int, x: float, upper: float, lower: float) -> None:
+    """A double arrow between two heights with a number beside it, off the whole n at which points are."""
+    arrow = {"arrowstyle": "<->", "color": QUIET, "shrinkA": 4, "shrinkB": 4}
+    axes.annotate("", (x, lower), (x, upper), arrowprops=arrow)
+    box = {"boxstyle": "circle,pad=0.2", "facecolor": "white", "edgecolor": QUIET}
+    axes.text(x + 0.3, (upper + lower) / 2, str(number), color=QUIET, ha="center", va="center", size="small", bbox=box)
+
+
+def question(axes: Axes, x: ArrayLike, y: ArrayLike) -> None:
+    """Mark points, above them, that may mean nothing: a base is judged on too few images to tell it from chance."""
+    if not np.size(x):
+        return
+    above = axes.transData + ScaledTranslation(0, 9 / 72, axes.figure.dpi_scale_trans)
+    style: dict[str, Any] = {"linestyle": "none", "marker": _question_mark(), "color": QUIET, "zorder": 4}
+    style |= {"markersize": 8, "markeredgewidth": 0}
+    axes.plot(x, y, label="a base may be at chance: too few images to tell", transform=above, **style)
+
+
+def _question_mark() -> TextPath:
+    """As a path, since matplotlib's marker of text is a formula, which is not parsed in our style."""
+    drawn = TextPath((0, 0), "?", size=1)
+    middle = drawn.get_extents().get_points().mean(axis=0)
+    return TextPath(tuple(-middle), "?", size=1)
+
+
+def cross_out(axes: Axes, x: ArrayLike, y: ArrayLike) -> None:
+    """Mark points that mean nothing, since a base that they are compared with or copied from is at chance."""
+    if not np.size(x):
+        return
+    style: dict[str, Any] = {
+        "linestyle": "none",
+        "marker": "x",
+        "color": QUIET,
+        "markersize": 11,
+        "markeredgewidth": 1.6,
+        "zorder": 4,
+    }
+    axes.plot(x, y, label="a base at chance: means nothing", **style)
+
+
+def warn(figure: Figure, text: str, below: bool = False) -> None:
+    """A line above everything else, or below it where the legend is above."""
+    if text:
+        write = figure.supxlabel if below else figure.suptitle
+        width = int(11 * figure.get_figwidth())
+        write("\n".join(textwrap.fill(line, width) for line in text.splitlines()), color="firebrick", size="medium")
+
+
+def from_zero(axes: Axes) -> None:
+    """Accuracy from zero, with room for whole markers at the floor and at the ceiling."""
+    top = axes.get_ylim()[1]
+    axes.set_ylim(-0.03 * top, 1.03 * top)
+
+
+def nothing_but(text: str) -> Figure:
+    """A figure without data says so and has no axes."""
+    figure = Figure(figsize=(6.6, 1.2))
+    figure.text(0.5, 0.5, text, ha="center", va="center", color=QUIET)
+    return figure
+
+
+def save(figure: Figure, *paths: Path) -> None:
+    """Write the figure in the format of each path's ending; the same figure gives the same bytes."""
+    for path in paths:
+        metadata = {"CreationDate": None} if path.suffix == ".pdf" else {"Software": None}
+        with whole_file(path) as temporary:
+            figure.savefig(temporary, bbox_inches="tight", metadata=metadata)

@@ -1,0 +1,1 @@
+"""Of a study under way, where it stands; of a finished one, whether everything is right."""

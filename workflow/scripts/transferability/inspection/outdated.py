@@ -1,0 +1,121 @@
+"""Networks and splits that are there, but not of what the config asks for.
+
+Snakemake notices a changed setting by its own records. Where these are lost, what an earlier config has left looks up
+to date; what the files say of themselves tells.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from transferability.files import read_json
+from transferability.study.design import Key, SplitPlan, Study
+from transferability.study.names import Network
+
+_LONGEST = 60  # characters of a value in a message
+
+
+class OutdatedError(ValueError):
+    """Something was made with other settings than the config's."""
+
+
+def require_current(
+    study: Study,
+    metrics: Mapping[Key, Mapping[str, Any]],
+    files: Mapping[Key, Path],
+    splits: Mapping[str, Mapping[str, Any]],
+    store_checksum: str | None,
+) -> None:
+    """OutdatedError if the metrics of a network say that it is another than the config asks for.
+
+    Args:
+        study: the study.
+        metrics: what the metrics files of finished networks say, as
+            `transferability.records.metrics.read_metrics` gives it.
+        files: these files.
+        splits: by name, the content of its file, of those that are there.
+        store_checksum: of the store that is there, if there is one.
+    """
+    current = study.current(metrics, store_checksum)
+    wrong = {}
+    for key in metrics:
+        difference = next(_differences(study, key, metrics, splits, store_checksum), None)
+        if difference is not None or key not in current:
+            wrong[key] = difference or "it is a copy of a base that is outdated"
+    if wrong:
+        key = next(iter(wrong))
+        more = f", and so on for {len(wrong)} networks in all" if len(wrong) > 1 else ""
+        raise OutdatedError(
+            f"{files[key]}: {wrong[key]}{more}; set the config back, or delete {study.folder / 'networks'} and run the "
+            "same command again: networks that are as the config asks for are put back, and only the others trained"
+        )
+
+
+def require_split(content: Mapping[str, Any], plan: SplitPlan, path: Path) -> None:
+    """OutdatedError if a split's file says that it is not the split that the config asks for."""
+    groups = {half: sorted({c["group"] for c in part["classes"]}) for half, part in content["halves"].items()}
+    asked = {"split": plan.name, "seed": plan.seed}
+    for key, value in asked.items():
+        if content[key] != value:
+            raise _outdated_split(path, f"its {key} is {content[key]!r}, the config's {value!r}")
+    for half, group in (plan.groups or {}).items():
+        if groups.get(half) != [group]:
+            raise _outdated_split(path, f"half {half} has the groups {groups.get(half)}, the config's is {group!r}")
+
+
+def read_splits(files: Mapping[str, Path], study: Study) -> dict[str, dict[str, Any]]:
+    """What the files of splits say, of those that are there; ValueError if one is damaged or not the config's."""
+    contents = {}
+    for name, path in files.items():
+        if not path.exists():
+            continue
+        contents[name] = read_json(path)
+        try:
+            require_split(contents[name], study.splits[name], path)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise _outdated_split(path, f"it is no split, or a damaged one ({error!r})") from error
+    return contents
+
+
+def _outdated_split(path: Path, why: str) -> OutdatedError:
+    return OutdatedError(f"{path}: {why}; set the config back, or delete the file to have it made again")
+
+
+def _differences(
+    study: Study,
+    key: Key,
+    metrics: Mapping[Key, Mapping[str, Any]],
+    splits: Mapping[str, Mapping[str, Any]],
+    store_checksum: str | None,
+) -> Iterator[str]:
+    """In words, each thing that a network was made from and would not be today."""
+    split, seed, name = key
+    network, made_from = Network.parse(name), metrics[key]["made_from"]
+    asked = {"network": name, "split": split, "seed": seed, **study.asked_of(network, store_checksum)}
+    if split in splits and network.target in splits[split]["halves"]:
+        asked["classes"] = [c["name"] for c in splits[split]["halves"][network.target]["classes"]]
+    for where, made, wanted in _unequal(made_from, asked):
+        yield f"its {where} is {_short(made)}, by the config it is {_short(wanted)}"
+    if not store_checksum and not study.is_of_todays_store(metrics[key]):
+        yield f"its store is {_short(metrics[key]['store'])}, by the config and its lists {study.store_folder.name!r}"
+    base = (split, seed, Network(network.base).name) if network.base else None
+    if base is not None and base in metrics:
+        copied, there = made_from.get("source_sha256"), metrics[base].get("sha256")
+        if there is not None and copied != there:
+            yield f"its source_sha256 is {_short(copied)}, that of {base[2]} is {_short(there)}"
+
+
+def _unequal(made: Any, asked: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Where the parts of what is asked for are not so in what was made, with both values."""
+    if isinstance(made, Mapping) and isinstance(asked, Mapping):
+        for key, value in asked.items():
+            yield from _unequal(made.get(key), value, f"{where}.{key}".lstrip("."))
+        if where:
+            yield from ((f"{where}.{key}", made[key], None) for key in made.keys() - asked.keys())
+    elif made != asked:
+        yield where, made, asked
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

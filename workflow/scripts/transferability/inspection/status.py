@@ -1,0 +1,283 @@
+"""Where a study stands, from its files alone: nothing is locked, written or waited for.
+
+What is finished is in the metrics of networks; what is in training, or has ended without finishing, in the files of
+`progress`. Both appear whole or not at all, so that they can be read at any time and from any machine. On a cluster,
+SLURM says besides which jobs wait, and why.
+"""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from transferability.files import read_json
+from transferability.process.benchmark_files import last_attempt
+from transferability.process.last_words import death_in_words, memory_sentence
+from transferability.process.slurm import OUT_OF_MEMORY, Queue
+from transferability.records.progress import FAILED, LESS_MEMORY, RUNNING, STOPPED, SUFFIX, JobRecord, read_job_record
+from transferability.store.reading import stored_checksum
+from transferability.study.config import STAGES
+from transferability.study.design import Key, Study
+from transferability.study.layout import benchmark_file, states_folder
+from transferability.study.names import Network, job_name
+
+DONE, WAITING, SILENT = "done", "waiting", "silent"
+# A job writes every report_seconds, but not while it validates, saves its states or reads its images.
+LEAST_SILENCE = 300
+NO_QUEUE = Queue()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training job that is under way or has ended without finishing.
+
+    Attributes:
+        record: the newest that it said of itself.
+        state: `RUNNING`; `SILENT`, no sign of life for so long that it may have died; `STOPPED`; `FAILED`.
+        age: seconds since the record.
+        slurm_state: how its job has ended, in SLURM's word; None if it has not, or if that is not known.
+    """
+
+    record: JobRecord
+    state: str
+    age: float
+    slurm_state: str | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why it ended without finishing."""
+        process = self.record.process
+        if self.slurm_state == OUT_OF_MEMORY:
+            return f"SLURM ended job {process.slurm_job} for want of memory: {memory_sentence(LESS_MEMORY)}"
+        if self.record.outcome == RUNNING and self.slurm_state is not None:
+            return f"SLURM job {process.slurm_job} has ended without a word: {self.slurm_state}"
+        if self.record.outcome == RUNNING:
+            words = death_in_words(self.record.peak_mb, 0, LESS_MEMORY)
+            return f"process {process.pid} is gone from {process.host}, {words}"
+        return self.record.reason or self.record.outcome
+
+
+@dataclass(frozen=True)
+class Status:
+    """A study at one moment.
+
+    Attributes:
+        study: its folder.
+        counts: networks by stage and state: `DONE`, `RUNNING`, `SILENT`, `WAITING` or `FAILED`.
+        outdated: how many of those that wait are there, but were trained with other settings than the config's.
+        jobs: those that have not finished, the furthest first.
+        spent: seconds of training, by device; of all attempts, but without starting and reading images. Jobs that share
+            a device count each for themselves.
+        queue: of the cluster, if there is one.
+        work_left: seconds of training, one job at a time; None if nothing is known of how long a network takes.
+        starts_left: how many jobs have not begun to train.
+        start_seconds: that a job takes besides training, until and after it trains; None if none has been seen yet.
+        time_left: seconds until the last network is trained, with as many jobs at a time as now; None without any.
+    """
+
+    study: Path
+    counts: Mapping[str, Mapping[str, int]]
+    outdated: int
+    jobs: Sequence[Job]
+    spent: Mapping[str, float]
+    queue: Queue
+    work_left: float | None
+    starts_left: int
+    start_seconds: float | None
+    time_left: float | None
+
+    def of_state(self, state: str) -> list[Job]:
+        return [job for job in self.jobs if job.state == state]
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """What the metrics of a network say that matters here."""
+
+    device: str
+    seconds: float
+    content: Mapping[str, Any]
+
+
+def status_of(study: Study, metrics: Mapping[Key, Path], now: float | None = None, queue: Queue = NO_QUEUE) -> Status:
+    """Read where a study stands.
+
+    Args:
+        study: the study.
+        metrics: of each of its networks, the file that a finished one has.
+        now: seconds since 1970; the present by default.
+        queue: the study's jobs on a cluster.
+    """
+    now = time.time() if now is None else now
+    finished = {key: content for key, path in metrics.items() if (content := _read_metrics(path)) is not None}
+    stages = {key: Network.parse(key[2]).stage for key in metrics}
+    contents = {key: network.content for key, network in finished.items()}
+    current = study.current(contents, stored_checksum(study.store_folder))
+    done = {key: network for key, network in finished.items() if key in current}
+    silence = max(LEAST_SILENCE, 10 * study.config["running"]["report_seconds"])
+    jobs = [
+        _job(record, now - record.time, silence, queue.end_of(record.process.slurm_job))
+        for record in _records(study)
+        if not all(key in done or key not in stages for key in _keys(record))
+    ]
+    open_jobs = {key: job for job in jobs for key in _keys(job.record) if key in stages and key not in done}
+    counts = {stage: Counter[str]() for stage in STAGES if stage in stages.values()}
+    for key, stage in stages.items():
+        state = DONE if key in done else open_jobs[key].state if key in open_jobs else WAITING
+        counts[stage][WAITING if state == STOPPED else state] += 1
+    work = _work_left(study, stages, done, open_jobs)
+    starts, start = _starts_left(study, done, open_jobs), _start_seconds(study, finished, jobs)
+    running = [job.record for job in jobs if job.state == RUNNING]
+    longest = max((record.seconds_left or 0.0 for record in running), default=0.0)
+    return Status(
+        study=study.folder,
+        counts=counts,
+        outdated=sum(key not in open_jobs for key in finished.keys() - done.keys()),
+        jobs=sorted(jobs, key=lambda job: (job.record.seconds_left is None, job.record.seconds_left)),
+        spent=_spent(finished, jobs),
+        queue=queue,
+        work_left=work,
+        starts_left=starts,
+        start_seconds=start,
+        time_left=max(longest, (work + starts * (start or 0.0)) / len(running))
+        if running and work is not None
+        else None,
+    )
+
+
+def _read_metrics(path: Path) -> _Finished | None:
+    """What a network's metrics say; None if it has none, or if they are no metrics."""
+    try:
+        metrics = read_json(path)
+        return _Finished(
+            metrics["device"], float(metrics["seconds"]), {**metrics, "made_from": {**metrics["made_from"]}}
+        )
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _records(study: Study) -> list[JobRecord]:
+    """Of all jobs that have not finished, the oldest first, so that a later attempt of another job overrules it."""
+    folders = (states_folder(study.config, split, seed) for split in study.splits for seed in study.seeds)
+    records = (read_job_record(path) for folder in folders for path in folder.glob(f"*{SUFFIX}"))
+    return sorted((record for record in records if record is not None), key=lambda record: record.time)
+
+
+def _keys(record: JobRecord) -> Iterator[Key]:
+    return ((record.split, record.seed, name) for name in record.networks)
+
+
+def _job(record: JobRecord, age: float, silence: float, slurm_state: str | None) -> Job:
+    return Job(record, _state(record, age, silence, slurm_state), max(age, 0.0), slurm_state)
+
+
+def _state(record: JobRecord, age: float, silence: float, slurm_state: str | None) -> str:
+    if record.outcome != RUNNING:
+        return record.outcome
+    if record.process.is_gone or slurm_state is not None:
+        return FAILED
+    return SILENT if age > silence else RUNNING
+
+
+def _spent(finished: Mapping[Key, _Finished], jobs: Iterable[Job]) -> dict[str, float]:
+    spent: defaultdict[str, float] = defaultdict(float)
+    for network in finished.values():
+        spent[network.device] += network.seconds
+    for record in (job.record for job in jobs):
+        for name, seconds in record.seconds.items():
+            if record.device is not None and (record.split, record.seed, name) not in finished:
+                spent[record.device] += seconds
+    return dict(spent)
+
+
+def _starts_left(study: Study, done: Mapping[Key, _Finished], open_jobs: Mapping[Key, Job]) -> int:
+    """How many jobs have networks to train and do not train yet."""
+
+    def is_to_start(split: str, seed: int, networks: Sequence[Network]) -> bool:
+        keys = [(split, seed, network.name) for network in networks]
+        under_way = [open_jobs[key] for key in keys if key in open_jobs]
+        trains = any(job.state == RUNNING and job.record.seconds_left is not None for job in under_way)
+        return not trains and not all(key in done for key in keys)
+
+    return sum(is_to_start(*job) for job in study.jobs())
+
+
+def _start_seconds(study: Study, finished: Mapping[Key, _Finished], jobs: Iterable[Job]) -> float | None:
+    """What jobs took besides training: those that are finished, in all, or else those that train, until they did."""
+    took = [seconds for job in study.jobs() if (seconds := _besides_training(study, finished, *job)) is not None]
+    took = took or [job.record.start_seconds for job in jobs if job.record.start_seconds is not None]
+    return fmean(took) if took else None
+
+
+def _besides_training(
+    study: Study, finished: Mapping[Key, _Finished], split: str, seed: int, networks: Sequence[Network]
+) -> float | None:
+    """Seconds of a finished job without those of training; None if it made its networks in several attempts."""
+    keys = [(split, seed, network.name) for network in networks]
+    if not all(key in finished for key in keys):
+        return None
+    seconds, _peak = last_attempt(benchmark_file(study.config, split, seed, job_name(networks)))
+    besides = (seconds or 0.0) - sum(finished[key].seconds for key in keys)
+    return besides if besides > 0 else None
+
+
+def _work_left(
+    study: Study,
+    stages: Mapping[Key, str],
+    done: Mapping[Key, _Finished],
+    open_jobs: Mapping[Key, Job],
+) -> float | None:
+    """Seconds of training that networks which are not finished will take; None if nothing is known of them."""
+    cost = _cost(study, stages, done, open_jobs.values())
+    if not cost:
+        return None
+    left = 0.0
+    told = set()  # the jobs that say themselves how long they will take, each once for all its networks
+    for key, stage in stages.items():
+        job = open_jobs.get(key)
+        if key in done or id(job) in told:
+            continue
+        if job is not None and job.state == RUNNING and job.record.seconds_left is not None:
+            told.add(id(job))
+            left += job.record.seconds_left
+        else:
+            left += cost[stage] * (1 - _fraction(job))
+    return left
+
+
+def _cost(
+    study: Study, stages: Mapping[Key, str], done: Mapping[Key, _Finished], jobs: Iterable[Job]
+) -> dict[str, float]:
+    """By stage, the seconds that a network takes, its share of its job's; nothing if nothing is known.
+
+    It is what the stage's finished networks took on the average, or else what one in training takes, or else, by the
+    number of images, what networks of other stages take.
+    """
+    took: defaultdict[str, list[float]] = defaultdict(list)
+    for key, network in done.items():
+        took[stages[key]].append(network.seconds)
+    cost = {stage: fmean(times) for stage, times in took.items()}
+    for record in (job.record for job in jobs):
+        stage = Network.parse(record.networks[0]).stage
+        if record.images_per_second:
+            cost.setdefault(stage, _images(study, stage) / record.images_per_second)
+    if not cost:
+        return {}
+    of_an_image = fmean(seconds / _images(study, stage) for stage, seconds in cost.items())
+    return {stage: of_an_image * _images(study, stage) for stage in stages.values()} | cost
+
+
+def _images(study: Study, stage: str) -> int:
+    """How many images a network of a stage is trained on, each counted as often as it is seen."""
+    settings = study.hyperparameters[stage]
+    return settings.iterations * settings.batch_size
+
+
+def _fraction(job: Job | None) -> float:
+    """How much of the work on a network is done and kept, or nearly so."""
+    if job is None or not job.record.iterations:
+        return 0.0
+    return (job.record.iteration or 0) / job.record.iterations

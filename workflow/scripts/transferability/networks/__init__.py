@@ -1,0 +1,1 @@
+"""Models: architectures, how they are built, and in which precision they compute."""

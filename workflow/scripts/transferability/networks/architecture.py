@@ -1,0 +1,73 @@
+"""What the architectures are built from."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from transferability.networks.architectures import LAYER_NAMES
+
+# Dropout of every kind. Other modules that draw random numbers in training are not known.
+DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """How to build a network and how to draw the weights of one of its layers.
+
+    Attributes:
+        build: from (height, width, channels) of the images it sees and a number of classes to a network with
+            layers named `LAYER_NAMES`.
+        initialise: draws a layer's weights from torch's global generator.
+        smallest_side: of the images that leave its pooling something to pool, in pixels.
+    """
+
+    build: Callable[[tuple[int, int, int], int], nn.Sequential]
+    initialise: Callable[[str, nn.Module], None]
+    smallest_side: int
+
+
+class CrossChannelNormalisation(nn.Module):
+    """Caffe's LRN over five channels, x / (1 + alpha / 5 * sum of squares) ^ beta, as `torch.nn.LocalResponseNorm`.
+
+    The sum over neighbouring channels is a product with a band matrix, a quarter of that module's time.
+    """
+
+    def __init__(self, channels: int, size: int = 5, alpha: float = 1e-4, beta: float = 0.75) -> None:
+        super().__init__()
+        self._beta = beta
+        number = torch.arange(channels)
+        band = (number[:, None] - number).abs() <= size // 2
+        self.register_buffer("band", (band * (alpha / size))[:, :, None, None].float(), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """From and to B x C x H x W."""
+        scale = nn.functional.conv2d(x * x, self.get_buffer("band")) + 1
+        return x * scale.pow(-self._beta)
+
+
+def relu() -> nn.ReLU:
+    """In place: its input is a layer's own result, which nothing else reads."""
+    return nn.ReLU(inplace=True)
+
+
+def named(*layers: nn.Module) -> nn.Sequential:
+    """A network of these layers, lowest first."""
+    return nn.Sequential(OrderedDict(zip(LAYER_NAMES, layers, strict=True)))
+
+
+def he_normal(_layer_name: str, layer: nn.Module) -> None:
+    """Gaussian weights of variance 2 / inputs (He et al., ICCV 2015), biases 0."""
+    for module in layer.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            nn.init.zeros_(bias_of(module))
+
+
+def bias_of(module: nn.Conv2d | nn.Linear) -> torch.Tensor:
+    """The bias that every learned layer has."""
+    if module.bias is None:
+        raise ValueError(f"{module}: every learned layer has a bias")
+    return module.bias

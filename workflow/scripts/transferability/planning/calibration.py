@@ -1,0 +1,203 @@
+"""What training costs on the device in hand: short trainings of the real networks on random images."""
+
+import math
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+
+from transferability.data.splits import Split
+from transferability.data.stream import Preprocessing
+from transferability.planning.flops import flops_per_image
+from transferability.store.reading import Store
+from transferability.store.source import ImageClass
+from transferability.study.names import RANDOM_SOURCE, Network, Series
+from transferability.study.settings import Hyperparameters
+from transferability.training.graphs import CALLS_BEFORE_RECORDING
+from transferability.training.train import VALIDATION_BATCH, NetworkFiles, Recipe, Running, train
+
+# A calibration trains for about so long at a time, once it is warm, and so often; on a device so slow that one
+# iteration takes longer than the last of these, for no more than that one.
+SECONDS = 0.6
+REPEATS = 3
+SLOW_SECONDS = 8.0
+EVALUATIONS = 4  # in the training that shows what they cost
+GREY = 128  # of a calibration's images
+# Loads what a training job loads before it trains: Snakemake's side of a script, torch, and CUDA.
+START = "import sys; import snakemake.script, transferability.training.train, torch; torch.zeros(1, device=sys.argv[1])"
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What the cost of a training job depends on, but for the length of the training.
+
+    Attributes:
+        frozen: of each network, how many of its lowest layers are frozen.
+        classes: of their half.
+        resident: whether the images are held in the device's memory.
+    """
+
+    frozen: tuple[int, ...]
+    architecture: str
+    image_shape: tuple[int, int, int]
+    classes: int
+    preprocessing: Preprocessing
+    hyperparameters: Hyperparameters
+    resident: bool
+
+    def __str__(self) -> str:
+        count = f"{len(self.frozen)} network{'s' * (len(self.frozen) > 1)}"
+        return f"{count}, frozen up to layer {', '.join(map(str, self.frozen))}" if any(self.frozen) else count
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """Networks that cost as much; random layers cost what copied ones do, and need no checkpoint."""
+        if self.frozen == (0,):
+            return (Network("B"),)
+        tuned, frozen = Series(RANDOM_SOURCE, "B", fine_tuned=True), Series(RANDOM_SOURCE, "B")
+        return tuple(frozen.at(n) if n else tuned.at(position) for position, n in enumerate(self.frozen, start=1))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of a device for the networks of one job together.
+
+    Attributes:
+        fixed: before and after the training, within the process: networks are drawn, files are written.
+        update: one iteration of all networks.
+        evaluated_image: one validation image, seen by all networks.
+        spread: of ``update``, as a part of it: half the range of repeated timings; None if it was timed once.
+    """
+
+    fixed: float
+    update: float
+    evaluated_image: float
+    spread: float | None = None
+
+    def seconds(self, iterations: int, evaluated_images: int) -> float:
+        return self.fixed + iterations * self.update + evaluated_images * self.evaluated_image
+
+
+def calibrate(workload: Workload, running: Running, about: float = SECONDS) -> Cost:
+    """Train the workload for some seconds.
+
+    Args:
+        workload: what to train.
+        running: as for `train`; its folder of states takes all that is written, and is left as it was.
+        about: seconds of training at a time, of `REPEATS` and one more.
+    """
+    resident_bytes = float("inf") if workload.resident else 0
+    quiet = replace(running, say=lambda _line: None, resident_bytes=resident_bytes)
+    settings = workload.hyperparameters
+    validation = VALIDATION_BATCH
+    recipe = _recipe(workload, training=2 * settings.batch_size, validation=validation)
+    clock = device_clock(running.device)
+
+    def seconds(iterations: int, evaluate_every: int) -> tuple[float, float]:
+        """Outside and inside the loop of iterations, which ends with an evaluation and so with the device's work."""
+        marks: list[float] = []
+        timed = replace(quiet, report_seconds=float("inf"), watchers=[lambda _progress: marks.append(clock())])
+        settings_of_this = replace(settings, iterations=iterations, evaluate_every=evaluate_every)
+        with TemporaryDirectory(dir=running.states) as folder:
+            files = {n: NetworkFiles.beside(Path(folder, f"{n.name}.safetensors")) for n in workload.networks}
+            started = clock()
+            train(replace(recipe, hyperparameters=settings_of_this), files, None, replace(timed, states=Path(folder)))
+            training = marks[-1] - marks[0]
+            return clock() - started - training, training
+
+    if running.device == "cuda":
+        seconds(1, 1)  # searches for the fastest kernels, or that would look like a slow device
+    fixed, first = seconds(1, 1)
+    if first > SLOW_SECONDS:
+        return _shared_out(fixed, first, workload, validation)
+    few = CALLS_BEFORE_RECORDING + 1 if running.cuda_graphs else 1  # so that a recording is in both
+    fixed, first = seconds(few, few)  # warm
+    iterations, many = few, first
+    while many - first < about / 2:
+        wanted = math.ceil(iterations * about / max(many - first, about / 27)) if iterations > few else 0
+        iterations = max(3 * iterations, wanted)
+        _, many = seconds(iterations, iterations)
+    trainings = [many, *(seconds(iterations, iterations)[1] for _ in range(REPEATS - 1))]
+    updates = [max(training - first, 0) / (iterations - few) for training in trainings]
+    update = fmean(updates)
+    evaluate_every = max(iterations // EVALUATIONS, 1)
+    _, often = seconds(iterations, evaluate_every)
+    evaluations = math.ceil(iterations / evaluate_every) - 1  # more than in the others
+    evaluated = max(often - fmean(trainings), 0) / (evaluations * validation)
+    spread = (max(updates) - min(updates)) / (2 * update) if update else None
+    return Cost(fixed + max(first - few * update - validation * evaluated, 0), update, evaluated, spread)
+
+
+def _shared_out(fixed: float, seconds: float, workload: Workload, validation: int) -> Cost:
+    """The cost by the operations of one update and one evaluation that took so many seconds together."""
+    seen = workload.preprocessing.seen_shape(workload.image_shape)
+    flops = flops_per_image(workload.architecture, seen, workload.classes, workload.frozen)
+    trained = workload.hyperparameters.batch_size
+    per_flop = seconds / (trained * flops.training + validation * flops.forward)
+    return Cost(fixed, trained * flops.training * per_flop, flops.forward * per_flop)
+
+
+def start_seconds(device: str) -> float:
+    """Seconds from the start of a training job's process until it can train."""
+    command = [sys.executable, "-c", START, device]
+    path = os.pathsep.join(sys.path)  # with what Snakemake added to it for its scripts
+    clock = device_clock(device, of_children=True)
+    started = clock()
+    subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": path})
+    return clock() - started
+
+
+def device_clock(device: str, *, of_children: bool = False) -> Callable[[], float]:
+    """A clock in seconds: on one CPU thread its own time, whatever else the machine does; else that of the wall."""
+    if device == "cpu" and torch.get_num_threads() == 1:
+        return _children_seconds if of_children else time.process_time
+    return time.perf_counter
+
+
+def _children_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def peak_bytes(device: str) -> dict[str, int]:
+    """The most memory that this process has had so far: main memory, and the GPU's."""
+    peak = {"main": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+    return peak | ({"GPU": torch.cuda.max_memory_reserved()} if device == "cuda" else {})
+
+
+def _recipe(workload: Workload, training: int, validation: int) -> Recipe:
+    """Random images, as many as it takes for a batch not to be the same ones again."""
+    random = np.random.default_rng(0)
+    shape = (training + validation, *workload.image_shape)
+    labels = random.integers(0, workload.classes, training + validation)
+    counts = np.bincount(labels[:training], minlength=workload.classes)
+    classes = tuple(ImageClass(f"{index:04}") for index in range(workload.classes))
+    store = Store(
+        name="calibration",
+        # So near to the mean image that no loss explodes, whatever the pixels are divided by.
+        images=random.integers(GREY - 2, GREY + 3, shape, dtype=np.uint8),
+        labels=labels,
+        classes=classes,
+        class_sums=np.broadcast_to(
+            (counts * GREY).astype(np.uint32)[:, None, None, None], (len(classes), *workload.image_shape)
+        ),
+        training_count=training,
+        checksum="",
+    )
+    return Recipe(
+        store=store,
+        split=Split("calibration", "random", {"B": tuple(range(len(classes)))}),
+        seed=0,
+        architecture=workload.architecture,
+        preprocessing=workload.preprocessing,
+        hyperparameters=workload.hyperparameters,
+    )

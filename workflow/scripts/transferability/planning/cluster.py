@@ -1,0 +1,53 @@
+"""What a job asks of a cluster: time and memory, generous, from the size of its data and its work."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from transferability.study.settings import Hyperparameters
+
+START_MINUTES = 10
+# Python, torch and CUDA's host side, before any image or weight.
+START_MB = 4000
+# Evaluations, states, and a node that is slower than the one the rate was seen on.
+MARGIN = 2.0
+
+
+def training_minutes(
+    settings: Hyperparameters,
+    networks: int,
+    manifest: Mapping[str, Any],
+    images_per_second: float,
+    *,
+    longest: int,
+    attempt: int = 1,
+) -> int:
+    """A time limit for training so many networks in lock-step.
+
+    Args:
+        settings: of the stage.
+        networks: how many the job trains.
+        manifest: of the store, whose validation images count too.
+        images_per_second: what the device trains of one network, at least.
+        longest: minutes that no job asks for more than; the next attempt goes on with what is left.
+        attempt: from 1; each gets more time, though it goes on from the state of the one before.
+    """
+    images: int = settings.iterations * settings.batch_size + settings.evaluations * manifest["validation"]
+    minutes = START_MINUTES + math.ceil(MARGIN * attempt * networks * images / images_per_second / 60)
+    return min(minutes, longest)
+
+
+def training_mb(manifest: Mapping[str, Any], resident_gb: float, networks: int, attempt: int = 1) -> int:
+    """Main memory for a training job: the images it holds, and room for each network."""
+    images: float = (manifest["training"] + manifest["validation"]) * math.prod(manifest["image_shape"])
+    return networks_mb(networks, attempt) + attempt * math.ceil(2 * min(images, resident_gb * 1e9) / 1e6)
+
+
+def networks_mb(networks: int, attempt: int = 1) -> int:
+    """Main memory for so many networks, without the images that they are trained on."""
+    return attempt * (START_MB + 1000 * networks)
+
+
+def store_mb(threads: int, attempt: int = 1) -> int:
+    """Main memory for building a store; pages of the store itself are the system's to drop."""
+    return attempt * (START_MB + 250 * threads)

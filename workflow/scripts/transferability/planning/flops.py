@@ -1,0 +1,75 @@
+"""Floating-point operations of training, counted from the shapes of the layers as they are really run.
+
+Two operations, a multiplication and an addition, for every use of a weight of a convolution or a linear layer. Biases,
+ReLUs, pooling, normalisation and the optimiser's update count as none.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from transferability.networks.build import build_network, first_stochastic_layer
+
+
+@dataclass(frozen=True)
+class Flops:
+    """Operations an image: of the forward pass, which is all that an evaluation takes, and of the backward pass."""
+
+    forward: int
+    backward: int
+
+    @property
+    def training(self) -> int:
+        return self.forward + self.backward
+
+
+def flops_per_image(
+    architecture: str, image_shape: tuple[int, int, int], classes: int, frozen: Sequence[int] = (0,)
+) -> Flops:
+    """What an image costs the networks of one job together, which are trained in lock-step.
+
+    Frozen layers run forward only, and once for all networks that share them: those below the first dropout. Layers
+    that learn take the gradients of their weights and, above the lowest of them, of their inputs.
+
+    Args:
+        architecture: one of `ARCHITECTURES`.
+        image_shape: height, width and channels of what the networks see.
+        classes: of their half.
+        frozen: for each network of the job, how many of its lowest layers are frozen: ``(0,)`` for a base,
+            ``(0,) * 7`` for a fine-tuned series of seven, ``range(1, 8)`` for a frozen one.
+    """
+    layers, deterministic = _layers(architecture, image_shape, classes)
+    shared = [min(depth, deterministic) for depth in frozen]
+    return Flops(
+        forward=sum(layers[: max(shared)]) + sum(sum(layers[depth:]) for depth in shared),
+        backward=sum(sum(layers[depth:]) + sum(layers[depth + 1 :]) for depth in frozen),
+    )
+
+
+def forward_flops(module: nn.Module, output: torch.Tensor) -> int:
+    """Operations of a module's forward pass to this output, of a whole batch; those of modules in it are not counted.
+
+    A backward pass takes as many for the gradients of the weights, and as many again for those of the inputs.
+    """
+    return 2 * module.weight[0].numel() * output.numel() if isinstance(module, nn.Conv2d | nn.Linear) else 0
+
+
+def _layers(architecture: str, image_shape: tuple[int, int, int], classes: int) -> tuple[list[int], int]:
+    """Operations an image of each layer's forward pass, and how many of the lowest layers are without dropout."""
+    layers: list[int] = []
+
+    def count(module: nn.Module, _inputs: object, output: torch.Tensor) -> None:
+        layers[-1] += forward_flops(module, output)
+
+    with torch.device("meta"):
+        network = build_network(architecture, image_shape, classes, 0).eval()  # batch norm learns nothing of one image
+        height, width, channels = image_shape
+        features = torch.empty(1, channels, height, width)
+        for layer in network:
+            layers.append(0)
+            for module in layer.modules():
+                module.register_forward_hook(count)
+            features = layer(features)
+    return layers, first_stochastic_layer(network)

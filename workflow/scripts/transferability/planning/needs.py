@@ -1,0 +1,49 @@
+"""What a study needs of disk and memory, told before it starts."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from transferability.data.stream import Preprocessing
+from transferability.networks.build import build_network
+from transferability.store.source import ImageSource
+from transferability.study.design import Study
+from transferability.words import amount, counted
+
+WEIGHT_BYTES = 4
+
+
+def needs(study: Study, source: ImageSource) -> Sequence[str]:
+    """A line each for the disk and for the memory, in GB (10^9 bytes) of images, weights and training states.
+
+    What a network's activations take in training comes on top, and depends on the device.
+    """
+    image_bytes = math.prod(source.image_shape)
+    store = (len(source.training) + len(source.validation)) * image_bytes
+    weights = weight_bytes(study, source.image_shape, len(source.classes))
+    networks = len(list(study.networks()))
+    per_job = min(study.config["running"]["networks_per_job"], len(study.config["networks"]["depths"]))
+    largest_part = len(source.training) * image_bytes // (1 if "whole" in study.splits else 2)
+    held = min(largest_part, study.config["running"]["resident_gb"] * 1e9)
+    reading = "" if held == largest_part else ", the others read from the disk"
+    of_networks = f"{amount(networks * weights)} for {counted(networks, 'network')}"
+    in_memory = f"{amount(3 * weights * per_job)} for {counted(per_job, 'network')}"
+    return (
+        f"disk: {amount(store)} for the store, up to {of_networks}, and up to {amount(state_bytes(weights))} for the "
+        "states of each network in training",
+        f"memory of a training job: up to {in_memory}, {amount(held)} for images{reading}",
+    )
+
+
+def weight_bytes(study: Study, image_shape: tuple[int, int, int], classes: int) -> int:
+    """Size of the weights of a network for so many classes of images of this height, width and channels."""
+    seen = Preprocessing(**study.config["preprocessing"]).seen_shape(image_shape)
+    with torch.device("meta"):
+        network = build_network(study.config["networks"]["architecture"], seen, classes, 0)
+    return WEIGHT_BYTES * sum(parameter.numel() for parameter in network.parameters())
+
+
+def state_bytes(weights: int) -> int:
+    """Of a network in training: weights and momentum, the newest and the one before."""
+    return 4 * weights

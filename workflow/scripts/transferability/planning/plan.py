@@ -1,0 +1,261 @@
+"""What a study takes, told before it starts: jobs, time of devices, time on the wall, disk and memory.
+
+A training job takes the start of its process, its iterations and its evaluations; what each of these takes is measured
+on the device in hand (`calibration`), for each kind of job that the study has.
+"""
+
+import heapq
+import math
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
+
+from transferability.data.stream import Preprocessing
+from transferability.planning.calibration import SECONDS, Cost, Workload, calibrate, start_seconds
+from transferability.planning.data_size import DataSize, HalfSize, half_sizes
+from transferability.planning.needs import state_bytes, weight_bytes
+from transferability.study.config import STAGES
+from transferability.study.design import Study
+from transferability.study.names import Network
+from transferability.training.train import Running
+from transferability.words import amount, counted, duration
+
+# Of the calibration of all kinds of jobs, the training that is timed, each kind's as often as it is repeated.
+ALL_SECONDS = 2.0
+# Jobs at a time.
+DEVICES = (1, 2, 4, 8, 16, 32, 64)
+# Bytes on the disk besides weights and images: of a network, each class in its files and each evaluation in its
+# history; of a job's logs; of an image's label and its line in samples.csv.
+NETWORK_BYTES, CLASS_BYTES, EVALUATION_BYTES, JOB_BYTES, SAMPLE_BYTES = 5000, 50, 85, 1500, 60
+# And of tables and figures: of a study, a class in its contact sheet, the learning curves of a split and seed.
+FIGURES_BYTES, CONTACT_SHEET_BYTES, LEARNING_CURVES_BYTES = 800_000, 20_000, 360_000
+
+_ROW = "{:<12}{:>8}{:>10}{:>12}{:>18}{:>16}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training job: networks of one split and seed that are trained in lock-step."""
+
+    split: str
+    seed: int
+    networks: tuple[Network, ...]
+
+    @property
+    def stage(self) -> str:
+        return self.networks[0].stage
+
+    @property
+    def half(self) -> tuple[str, str]:
+        """Split and target."""
+        return self.split, self.networks[0].target
+
+    @property
+    def source(self) -> Self | None:
+        """The job whose network these copy from, and which they wait for."""
+        base = self.networks[0].base
+        return None if base is None else type(self)(self.split, self.seed, (Network(base),))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study's training jobs, and what each of them takes.
+
+    Attributes:
+        halves: sizes of the halves, by split and target.
+        seconds: of a device, by job.
+        images_per_second: at which a base network is trained alone.
+        start: seconds of these that a job takes before it trains.
+        spread: of repeated timings, as a part of the time of all jobs; None if it is not known.
+    """
+
+    study: Study
+    size: DataSize
+    halves: Mapping[tuple[str, str], HalfSize]
+    seconds: Mapping[Job, float]
+    images_per_second: float
+    start: float = 0.0
+    spread: float | None = None
+
+    def wall_seconds(self, devices: float) -> float:
+        """Time until the last job is done, with so many at a time: those that others wait for first, then the longest.
+
+        Without limit (``math.inf``) this is the critical path, a base and then its longest series.
+        """
+        waiting: dict[Job | None, list[Job]] = defaultdict(list)
+        for job in self.seconds:
+            waiting[job.source].append(job)
+        order = {job: (not waiting.get(job), -self.seconds[job], i) for i, job in enumerate(self.seconds)}
+        ready = [(order[job], job) for job in waiting[None]]
+        heapq.heapify(ready)
+        training: list[tuple[float, tuple[bool, float, int], Job]] = []
+        now = 0.0
+        while ready or training:
+            while ready and len(training) < devices:
+                place, job = heapq.heappop(ready)
+                heapq.heappush(training, (now + self.seconds[job], place, job))
+            now, _, done = heapq.heappop(training)
+            for job in waiting.get(done, ()):
+                heapq.heappush(ready, (order[job], job))
+        return now
+
+    def disk(self) -> dict[str, int]:
+        """Bytes that stay on the disk, by what they are."""
+        classes, pixels = len(self.size.classes), math.prod(self.size.image_shape)
+        curves = len(self.study.splits) * len(self.study.seeds)
+        figures = FIGURES_BYTES + CONTACT_SHEET_BYTES * min(classes, 200) + LEARNING_CURVES_BYTES * curves
+        return {
+            "store": self.size.images * (pixels + SAMPLE_BYTES) + 4 * classes * pixels,
+            "networks": sum(len(job.networks) * self._network_bytes(job) + JOB_BYTES for job in self.seconds),
+            "figures": figures,
+        }
+
+    def held_bytes(self) -> int:
+        """Bytes of images that a job holds in memory: of the most that are held, and not read at every batch."""
+        limit = self.study.config["running"]["resident_gb"] * 1e9
+        pixels = math.prod(self.size.image_shape)
+        parts = [images * pixels for half in self.halves.values() for images in (half.training, half.validation)]
+        return max((part for part in parts if part <= limit), default=0)
+
+    def state_bytes(self) -> int:
+        """Bytes on the disk for the states of one job, while it runs: of the largest."""
+        return max(len(job.networks) * state_bytes(self._weights[job.half]) for job in self.seconds)
+
+    @cached_property
+    def _weights(self) -> dict[tuple[str, str], int]:
+        """Bytes of a network's weights, by split and target."""
+        shape = self.size.image_shape
+        by_classes = {n: weight_bytes(self.study, shape, n) for n in {half.classes for half in self.halves.values()}}
+        return {key: by_classes[half.classes] for key, half in self.halves.items()}
+
+    def _network_bytes(self, job: Job) -> int:
+        text = NETWORK_BYTES + CLASS_BYTES * self.halves[job.half].classes
+        return self._weights[job.half] + text + EVALUATION_BYTES * self.study.hyperparameters[job.stage].evaluations
+
+
+def plan_study(study: Study, size: DataSize, running: Running) -> Plan:
+    """Calibrate every kind of job that a study has, and plan it.
+
+    Args:
+        study: the config.
+        size: of its data set.
+        running: how to train for the calibration; its folder of states is there, and is left as it was.
+    """
+    jobs = [Job(*job) for job in study.jobs()]
+    halves = half_sizes(study, size)
+    workloads = {job: _workload(study, job, size, halves) for job in jobs}
+    start = start_seconds(running.device)
+    costs: dict[Workload, Cost] = {}
+    kinds = list(dict.fromkeys(workloads.values()))
+    for workload in kinds:
+        running.say(f"calibrating a job of {workload}")
+        costs[workload] = calibrate(workload, running, min(SECONDS, ALL_SECONDS / len(kinds)))
+    training = {}
+    for job in jobs:
+        settings = study.hyperparameters[job.stage]
+        evaluated = settings.evaluations * halves[job.half].validation
+        training[job] = costs[workloads[job]].seconds(settings.iterations, evaluated)
+    base = workloads[jobs[0]]
+    return Plan(
+        study,
+        size,
+        halves,
+        {job: start + seconds for job, seconds in training.items()},
+        base.hyperparameters.batch_size / costs[base].update,
+        start,
+        _spread_of_all(training, {job: costs[workloads[job]].spread for job in jobs}),
+    )
+
+
+def _spread_of_all(training: Mapping[Job, float], spreads: Mapping[Job, float | None]) -> float | None:
+    """Of the time of all jobs; jobs of one kind are off by as much, so that errors do not cancel each other."""
+    known = [seconds * spread for job, seconds in training.items() if (spread := spreads[job]) is not None]
+    return sum(known) / sum(training.values()) if len(known) == len(training) else None
+
+
+def _workload(study: Study, job: Job, size: DataSize, halves: Mapping[tuple[str, str], HalfSize]) -> Workload:
+    """Jobs that cost the same, but for their length and a few classes, are the same workload and calibrated once."""
+    settings = study.hyperparameters[job.stage]
+    images = halves[job.half].training * math.prod(size.image_shape)
+    return Workload(
+        frozen=tuple(network.frozen for network in job.networks),
+        architecture=study.config["networks"]["architecture"],
+        image_shape=size.image_shape,
+        classes=max(half.classes for half in halves.values()),
+        preprocessing=Preprocessing(**study.config["preprocessing"]),
+        hyperparameters=replace(
+            settings, iterations=1, evaluate_every=1, learning_rate=1e-5, schedule="constant", step_every=1
+        ),
+        resident=images <= study.config["running"]["resident_gb"] * 1e9,
+    )
+
+
+def report(plan: Plan, device: str, peak: Mapping[str, int]) -> str:
+    """The plan for people.
+
+    Args:
+        plan: what to tell.
+        device: ``cpu`` or ``cuda``.
+        peak: the most memory that the calibration took, by kind of memory.
+    """
+    size, study = plan.size, plan.study
+    unit = "GPU time" if device == "cuda" else "CPU time"
+    wall = {str(devices): plan.wall_seconds(devices) for devices in DEVICES if devices < len(plan.seconds)}
+    wall["all"] = plan.wall_seconds(math.inf)
+    disk = plan.disk()
+    held = f"up to {amount(plan.held_bytes())} for its images" if plan.held_bytes() else "its images are read as needed"
+    lines = [
+        f"study {study.config['study']}: {counted(len(size.classes), 'class')}, {size.training.sum():,} training and "
+        f"{size.validation.sum():,} validation images of {' x '.join(map(str, size.image_shape))} ({size.origin})",
+        _ROW.format("training", "jobs", "networks", "iterations", "images", unit),
+        *_stage_rows(plan),
+        "training with so many jobs at a time: " + ", ".join(f"{n}: {duration(t)}" for n, t in wall.items()),
+        "  (no less than a base and then its longest series; the store comes before, tables and figures after)",
+        *_certainty(plan, device),
+        f"disk: {amount(sum(disk.values()))}, of these {', '.join(f'{k} {amount(b)}' for k, b in disk.items())}",
+        f"  and up to {amount(plan.state_bytes())} for the states of each job while it runs",
+        f"memory of a job: {' and '.join(f'{amount(b)} of {kind} memory' for kind, b in peak.items())}; {held}",
+        f"running.images_per_second: a base trains at {plan.images_per_second:,.0f}; the config has "
+        f"{study.config['running']['images_per_second']:,}, from which come the time limits on a cluster",
+    ]
+    return "\n".join(lines)
+
+
+def _certainty(plan: Plan, device: str) -> Iterator[str]:
+    """What the times have in them, and how far they can be trusted."""
+    yield f"  of these, {plan.start:.1f} s are the start of {_each_job(len(plan.seconds))}"
+    if plan.spread is None:
+        yield "  a single iteration was timed, which is slow here; its spread is not known"
+    else:
+        percent = max(1, math.ceil(100 * plan.spread))
+        yield f"  ± {percent} %, the spread of repeated timings just now; other load, a warmer machine, a queue and"
+        yield "  Snakemake's work between jobs come on top"
+    cores = os.cpu_count() or 1
+    if device == "cpu" and len(plan.seconds) > cores:
+        yield f"  this machine has {counted(cores, 'core')}; more jobs at a time than that each take longer"
+
+
+def _each_job(jobs: int) -> str:
+    return f"each of {jobs:,} jobs" if jobs > 1 else "the job"
+
+
+def _stage_rows(plan: Plan) -> Iterator[str]:
+    total = [0, 0, 0, 0.0]
+    for stage in STAGES:
+        jobs = [job for job in plan.seconds if job.stage == stage]
+        if jobs:
+            settings = plan.study.hyperparameters[stage]
+            networks = sum(len(job.networks) for job in jobs)
+            images = networks * settings.iterations * settings.batch_size
+            numbers = [len(jobs), networks, images, sum(plan.seconds[job] for job in jobs)]
+            total = [a + b for a, b in zip(total, numbers, strict=True)]
+            yield _row(stage.replace("_", "-"), f"{settings.iterations:,}", numbers)
+    yield _row("in all", "", total)
+
+
+def _row(name: str, iterations: str, numbers: list[float]) -> str:
+    jobs, networks, images, seconds = numbers
+    return _ROW.format(name, f"{jobs:,}", f"{networks:,}", iterations, f"{images:,}", duration(seconds))

@@ -1,0 +1,1 @@
+"""What every job has: its log, signals, devices, determinism and where results come from."""

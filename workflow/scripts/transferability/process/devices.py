@@ -1,0 +1,175 @@
+"""Which device a job computes on.
+
+Snakemake's ``--resources gpu=N`` limits how many GPU jobs run, but gives none of them a device. So jobs claim a GPU
+each, among those they may use, by binding a local socket of its name for as long as they live; the operating system
+frees the name when a job dies, however it dies. Unlike a file to lock, a name in Linux's abstract namespace is the same
+for all users of a machine, whatever their permissions and temporary folders. Under SLURM the GPUs of an allocation are
+its own, and claimed within it.
+"""
+
+import errno
+import os
+import re
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import takewhile
+
+from transferability.process.environment import environment
+
+POLL_SECONDS = 0.5
+LISTING_SECONDS = 60.0
+_LISTED_GPU = re.compile(r"GPU (?P<index>\d+): .*\(UUID: (?P<uuid>GPU-[^)]+)\)")
+_LISTED_INSTANCE = re.compile(r"\s+MIG .*\(UUID: (?P<uuid>MIG-[^)]+)\)")
+_NAME = re.compile(r"\d+|(GPU|MIG)-\S+")
+
+
+def visible_gpus() -> list[str]:
+    """The GPUs this process may use, as CUDA_VISIBLE_DEVICES names them; found without starting CUDA.
+
+    Of a GPU that is divided into MIG instances, these are the devices. As CUDA does, it reads CUDA_VISIBLE_DEVICES up
+    to the first entry that is none: ``-1``, or SLURM's ``NoDevFiles``.
+    """
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if allowed is not None:
+        names = (name.strip() for name in allowed.split(","))
+        return list(dict.fromkeys(takewhile(_NAME.fullmatch, names)))
+    return [name for index, (_, instances) in _listed_gpus().items() for name in instances or [index]]
+
+
+def _listed_gpus() -> dict[str, tuple[str, list[str]]]:
+    """By index: the UUIDs of each GPU and of its MIG instances, as nvidia-smi lists them; none without it.
+
+    TimeoutError if it does not answer: a driver that hangs is no reason to compute on the CPU.
+    """
+    try:
+        done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=LISTING_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError(
+            f"nvidia-smi has not answered for {LISTING_SECONDS:.0f} s; see to the driver, or set device to cpu"
+        ) from error
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    gpus: dict[str, tuple[str, list[str]]] = {}
+    for line in done.stdout.splitlines():
+        if gpu := _LISTED_GPU.match(line):
+            instances: list[str] = []
+            gpus[gpu["index"]] = gpu["uuid"], instances
+        elif gpus and (instance := _LISTED_INSTANCE.match(line)):
+            instances.append(instance["uuid"])
+    return gpus
+
+
+def require_gpus(wanted: int, device: str, jobs_per_gpu: int = 1) -> None:
+    """ValueError if jobs would wait for more GPUs than there are; without any GPU they run on the CPU.
+
+    Args:
+        wanted: what ``--resources gpu=`` says.
+        device: what the config says, ``auto``, ``cuda`` or ``cpu``.
+        jobs_per_gpu: how many jobs may share a GPU.
+    """
+    there = visible_gpus()
+    room = len(there) * jobs_per_gpu
+    if device != "cpu" and there and wanted > room:
+        shared = f", for {jobs_per_gpu} jobs each" if jobs_per_gpu > 1 else ""
+        raise ValueError(
+            f"--resources gpu={wanted}: this machine shows {len(there)} GPUs ({', '.join(there)}){shared}; "
+            f"ask for gpu={room}, or set CUDA_VISIBLE_DEVICES to the ones to use"
+        )
+
+
+def require_cuda(device: str) -> None:
+    """ValueError if a GPU was claimed for a PyTorch that cannot use any."""
+    import torch  # noqa: PLC0415 - this module is read by every start of Snakemake
+
+    if device == "cuda" and torch.version.cuda is None:
+        raise ValueError(
+            f"running.device: a GPU is visible, but PyTorch {torch.__version__} is built without CUDA; install a build "
+            "with it, or set device to cpu"
+        )
+
+
+def throttled(wanted: int, device: str) -> str:
+    """What to say where a limit of GPUs only limits how many jobs run on the CPU; empty if there is nothing to say."""
+    if device != "auto" or visible_gpus():
+        return ""
+    return (
+        f"no GPU is visible: training runs on the CPU, and --resources gpu={wanted} only limits it to {wanted} jobs "
+        "at a time; leave it away to use all cores"
+    )
+
+
+@contextmanager
+def claimed_device(wanted: str, say: Callable[[str], None], jobs_per_gpu: int = 1) -> Iterator[str]:
+    """The device for this job, ``cuda`` or ``cpu``, claimed for the length of the block.
+
+    Call it before CUDA starts: a claimed GPU becomes the only visible one.
+
+    Args:
+        wanted: ``auto`` (a GPU if there is one), ``cuda`` or ``cpu``.
+        say: called with one line when the job has to wait for a GPU, and when it gets one.
+        jobs_per_gpu: how many jobs share a GPU; none shares one while another is free.
+
+    Raises:
+        ValueError: ``cuda`` is wanted and no GPU is visible.
+    """
+    gpus = [] if wanted == "cpu" else visible_gpus()
+    if wanted == "cuda" and not gpus:
+        raise ValueError("device: is cuda, but no GPU is visible here; set it to auto or cpu, or check nvidia-smi")
+    if not gpus:
+        yield "cpu"
+        return
+    # Numbered as nvidia-smi does, of which the claims are; CUDA's own order puts the fastest GPU first.
+    with (
+        _first_free(_claims_of(gpus), jobs_per_gpu, say) as gpu,
+        environment(CUDA_VISIBLE_DEVICES=gpu, CUDA_DEVICE_ORDER="PCI_BUS_ID"),
+    ):
+        say(f"claimed GPU {gpu}")
+        yield "cuda"
+
+
+def _claims_of(gpus: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """For each GPU the names to claim: as it is called here, and its UUID, since another user may call it otherwise."""
+    listed = _listed_gpus()
+    uuids = [uuid for gpu, instances in listed.values() for uuid in (gpu, *instances)]
+    allocation = os.environ.get("SLURM_JOB_ID", "machine")
+
+    def claims(gpu: str) -> tuple[str, ...]:
+        here = f"transferability-{allocation}-{gpu}"
+        # A UUID may be given by its beginning.
+        known = [listed[gpu][0]] if gpu in listed else [uuid for uuid in uuids if uuid.startswith(gpu)]
+        return here, *(f"transferability-{uuid}" for uuid in known)
+
+    return {gpu: claims(gpu) for gpu in gpus}
+
+
+@contextmanager
+def _first_free(claims: Mapping[str, tuple[str, ...]], jobs_per_gpu: int, say: Callable[[str], None]) -> Iterator[str]:
+    """The first GPU of which no other process holds a claim, held for the length of the block."""
+    waiting = False
+    while True:
+        for share in range(jobs_per_gpu):
+            for gpu, names in claims.items():
+                of_share = [f"{name}-share{share}" if share else name for name in names]
+                with ExitStack() as held:
+                    if all(_bind(held.enter_context(socket.socket(socket.AF_UNIX)), name) for name in of_share):
+                        yield gpu
+                        return
+        if not waiting:
+            room = len(claims) * jobs_per_gpu
+            taken = f"all {len(claims)} GPUs are" if len(claims) > 1 else "the GPU is"
+            say(f"{taken} taken; waiting for one (limit the jobs with --resources gpu={room})")
+            waiting = True
+        time.sleep(POLL_SECONDS)
+
+
+def _bind(holder: socket.socket, name: str) -> bool:
+    try:
+        holder.bind(f"\0{name}")  # the leading zero makes it abstract: no file, and gone with its holder
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return False
+    return True

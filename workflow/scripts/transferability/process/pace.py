@@ -1,0 +1,24 @@
+"""How fast images are read, told while they are."""
+
+import time
+
+from transferability.process.log import Say
+from transferability.words import counted, duration
+
+
+class Pace:
+    """A line every so often: how far, how fast, how long to go."""
+
+    def __init__(self, say: Say, total: int, report_seconds: float) -> None:
+        self._say, self._total, self._report_seconds = say, total, report_seconds
+        self._done = 0
+        self._started = self._last = time.monotonic()
+
+    def made(self, images: int) -> None:
+        self._done += images
+        now = time.monotonic()
+        if now - self._last >= self._report_seconds:
+            self._last = now
+            rate = self._done / (now - self._started)
+            left = (self._total - self._done) / rate
+            self._say(f"{self._done:,} of {counted(self._total, 'image')}, {rate:,.0f} images/s, {duration(left)} left")

@@ -1,0 +1,310 @@
+"""A study's report: one HTML file with everything in it, that opens without a network and prints.
+
+The page's frame is ``workflow/report/report.html.j2``; the captions beside it are those of Snakemake's own report too.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from transferability.files import read_json
+from transferability.labels import visible
+from transferability.networks.architectures import DEEPEST_CUT, LAYER_NAMES
+from transferability.report.pages import TEXTS, Picture, caption, picture_source, render
+from transferability.report.runs import hours_by_device, jobs, makers
+from transferability.report.sheets import JOBS, MAKERS, Sheet, sheet_of, sheet_of_file, table_views
+from transferability.results.accuracies import bases_at_chance, others_at_chance, read_accuracies
+from transferability.results.answers import Answer, answers
+from transferability.results.statistics import WAYS_OF_REUSE, missing_networks
+from transferability.store.same_images import shared_images
+from transferability.store.source import ImageClass
+from transferability.study.design import Key, Study, without_running
+from transferability.study.groups import read_titles
+from transferability.study.names import GROUPED, KINDS_IN_WORDS
+from transferability.words import counted, duration, enumerated, plural, points
+
+TEMPLATE = "report.html.j2"
+
+# One is of all networks of a split and seed; of large studies, more would make a page that nobody can open.
+_MOST_LEARNING_CURVES = 12
+
+FIGURE_TITLES: Mapping[str, str] = {
+    "figure2": "Accuracy by depth",
+    "effects": "What copied layers cost and gain",
+    "figure3": "Dissimilar halves, random filters, and differences to base",
+    "reduced": "Fewer images of each class",
+}
+# Of which treatments a study must have a network for a figure to show anything.
+_TREATMENTS_OF: Mapping[str, frozenset[str]] = {
+    "figure2": frozenset({"selffer", "selffer+", "transfer", "transfer+"}),
+    "effects": frozenset({"selffer", "selffer+", "transfer", "transfer+"}),
+    "figure3": frozenset({"transfer", "random"}),
+    "reduced": frozenset({"reduced"}),
+    "reuse": frozenset({"selffer", "transfer", "transfer+"}),
+}
+# What networks there are, for a target half B: the treatments, their names, their first n layers, and what they tell.
+_NETWORKS: Sequence[tuple[frozenset[str], str, str, str]] = (
+    (frozenset({"base"}), "base", "trained from scratch", "what all others are compared with"),
+    (
+        *(frozenset({"selffer"}), "BnB, selffer", "of its own half's base, frozen"),
+        "base − BnB: what parting co-adapted layers costs",
+    ),
+    (
+        *(frozenset({"transfer"}), "AnB, transfer", "of the other half's base, frozen"),
+        "base − AnB: what copying the other half's layers costs",
+    ),
+    (
+        *(frozenset({"selffer", "transfer"}), "BnB and AnB", "as above"),
+        "BnB − AnB: of that, what features made for other classes cost",
+    ),
+    (frozenset({"random"}), "RnB, random", "untrained, frozen", "what learning the features is worth"),
+    (
+        *(frozenset({"selffer+"}), "BnB⁺", "of its own half's base, fine-tuned with the rest"),
+        "what training twice gains",
+    ),
+    (
+        *(frozenset({"transfer+"}), "AnB⁺", "of the other half's base, fine-tuned with the rest"),
+        "what training twice and transfer gain",
+    ),
+    (frozenset({"random+"}), "RnB⁺", "untrained, trained with the rest", "how far the draw of first weights matters"),
+    (frozenset({"reduced"}), "reduced", "trained from scratch on fewer images", "what less data costs"),
+)
+
+
+@dataclass(frozen=True)
+class ReportFiles:
+    """The files of a study that its report shows; those of a study that is not finished may be missing.
+
+    Attributes:
+        accuracies: the table of all networks.
+        tables: the tables made from it, by name.
+        figures: pictures by name, keys of `FIGURE_TITLES` and ``reuse``.
+        learning_curves: pictures by title.
+        filters: the picture of first-layer filters.
+        contact_sheet: the picture of the data.
+        halves: by split, the picture of its halves.
+        splits: by name, the file of classes.
+        benchmarks: the folder of Snakemake's benchmark files.
+        manifest: the content of the store's.
+    """
+
+    accuracies: Path
+    tables: Mapping[str, Path]
+    figures: Mapping[str, Path]
+    learning_curves: Mapping[str, Path]
+    filters: Path
+    contact_sheet: Path
+    halves: Mapping[str, Path]
+    splits: Mapping[str, Path]
+    benchmarks: Path
+    manifest: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """All that the template shows."""
+
+    study: str
+    about: str
+    captions: Mapping[str, str]
+    facts: Sequence[tuple[str, str]]
+    answers: Sequence[Mapping[str, Any]]
+    reuse: Picture | None
+    figures: Sequence[Picture]
+    tables: Sequence[Sheet]
+    learning_curves: Sequence[Picture]
+    learning_curves_left_out: int
+    filters: Picture | None
+    contact_sheet: Picture | None
+    halves: Sequence[Picture]
+    splits: Sequence[Mapping[str, Any]]
+    config: str
+    jobs: Sheet
+    makers: Sheet
+    networks: Sequence[tuple[str, str, str]]
+    warnings: Sequence[str]
+    flags: str
+    expected: int
+    missing: Sequence[str]
+    status: str
+
+
+def report(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str, Any]], status: str = "") -> str:
+    """The page of a study.
+
+    Args:
+        study: the study.
+        files: what it shows.
+        networks: what the metrics of the networks in these say, as
+            `transferability.records.metrics.read_metrics` gives it.
+        status: for a study that is not finished, where it stands.
+    """
+    return render(TEMPLATE, page_of(study, files, networks, status))
+
+
+def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str, Any]], status: str = "") -> Page:
+    """What the page of a study shows; see `report`."""
+    accuracies = read_accuracies(files.accuracies)
+    statistic, tolerated = study.config["figures"]["statistic"], study.config["figures"]["tolerated_loss"]
+    jobs_made = jobs(study, networks, files.benchmarks)
+    expected = [(split, seed, network.name) for split, seed, network in study.networks()]
+    missing = missing_networks(accuracies, expected)
+    curves = list(files.learning_curves.items())
+    titles = read_titles(study.groups_file) if study.groups_file else {}
+    tables = {**files.tables, "accuracies": files.accuracies}
+    there = set(accuracies["treatment"])
+    figures = {name: path for name, path in files.figures.items() if _TREATMENTS_OF[name] & there}
+    return Page(
+        study=study.config["study"],
+        about=caption("study"),
+        captions={path.stem: caption(path.stem) for path in TEXTS.glob("*_table.rst")},
+        facts=list(_facts(study, accuracies, jobs_made, files.manifest)),
+        answers=[_answer(answer, tolerated) for answer in answers(accuracies, statistic, tolerated)],
+        reuse=_picture("Which layers can be reused?", figures.get("reuse"), "reuse"),
+        figures=_there(_picture(title, figures.get(name), name) for name, title in FIGURE_TITLES.items()),
+        tables=[
+            sheet
+            for name, view in table_views(statistic).items()
+            if name in tables and tables[name].exists() and (sheet := sheet_of_file(name, view, tables[name])).rows
+        ],
+        learning_curves=_there(_picture(t, path, "learning_curves") for t, path in curves[:_MOST_LEARNING_CURVES]),
+        learning_curves_left_out=len(curves[_MOST_LEARNING_CURVES:]),
+        filters=_picture("First-layer filters of the bases", files.filters, "first_layer_filters"),
+        contact_sheet=_picture("The data", files.contact_sheet, "contact_sheet"),
+        halves=_there(_picture(f"Halves of {split}", path, "halves") for split, path in files.halves.items()),
+        splits=[_split(read_json(path), titles) for path in files.splits.values() if path.exists()],
+        config=_printed(without_running(study.config)),
+        jobs=sheet_of("jobs", JOBS, jobs_made),
+        makers=sheet_of("made_with", MAKERS, makers(networks)),
+        networks=[(name, layers, tells) for needed, name, layers, tells in _NETWORKS if needed <= there],
+        warnings=[*bases_at_chance(accuracies).splitlines(), *others_at_chance(accuracies).splitlines()],
+        flags=_flags_in_words(accuracies),
+        expected=len(expected),
+        missing=[f"{row.split} seed{row.seed} {row.network}" for row in missing.itertuples()],
+        status=status,
+    )
+
+
+def _facts(
+    study: Study, accuracies: pd.DataFrame, jobs_made: pd.DataFrame, manifest: Mapping[str, Any] | None
+) -> Iterator[tuple[str, str]]:
+    """What the study is of, in numbers."""
+    networks, training = study.config["networks"], study.hyperparameters["base"]
+    yield "data set", visible(str(study.config["dataset"]))
+    if manifest is not None:
+        yield "same images", shared_images(manifest)
+    yield "network", str(networks["architecture"])
+    yield "splits", f"{len(study.splits)}: {', '.join(study.splits)}"
+    yield "seeds", f"{len(study.seeds)} ({plural(len(study.seeds), 'seed')} {enumerated(study.seeds)})"
+    yield "depths n tried", enumerated(networks["depths"])
+    yield "networks", f"{len(accuracies):,}"
+    iterations, images = counted(training.iterations, "iteration"), counted(training.batch_size, "image")
+    yield "base networks' training", f"{iterations} of {images}"
+    yield "accuracy compared", STATISTICS_IN_WORDS[study.config["figures"]["statistic"]]
+    spent = hours_by_device(jobs_made)
+    yield "time of training", "; ".join(f"{duration(3600 * hours)} on {device}" for device, hours in spent.items())
+    yield from _imbalance(accuracies)
+
+
+def _imbalance(accuracies: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    """How much the commonest class weighs, where it has more than twice its share of the validation images."""
+    uneven = accuracies[accuracies["chance"] > 2 / accuracies["classes"].astype("float64")]
+    for most in uneven.sort_values("chance", ascending=False).head(1).to_dict("records"):
+        yield (
+            "classes of unequal size",
+            f"the commonest of the {most['classes']} classes of half {most['target']} of {most['split']} has "
+            f"{100 * most['chance']:.0f} % of its validation images: top-1 rewards naming it; balanced accuracy, of "
+            f"which naming it alone gives {100 / most['classes']:.1f} %, does not",
+        )
+
+
+def _flags_in_words(accuracies: pd.DataFrame) -> str:
+    """How many networks are flagged, and if none is, whether that says anything."""
+    bases = accuracies[accuracies["treatment"] == "base"]
+    if flagged := int(accuracies["flag"].notna().sum()):
+        return (
+            f"{counted(flagged, 'network')} {'is' if flagged == 1 else 'are'} flagged, since a base that they are "
+            "compared with or copied from is, or may be, at chance"
+        )
+    if bases["at_chance"].isna().any():
+        return "Of some bases it is not known whether they are at chance: they were trained before it was recorded"
+    return "No base network that is there is at chance"
+
+
+STATISTICS_IN_WORDS: Mapping[str, str] = {
+    "top1_final": "top-1 on the validation images, last evaluation",
+    "top1_best": "top-1 on the validation images, best evaluation (selected on them)",
+    "top1_mean_best10": "top-1 on the validation images, mean of the ten best evaluations (selected on them)",
+    "balanced_final": "balanced: the mean over classes on the validation images, last evaluation",
+    "balanced_best": "balanced: the mean over classes on the validation images, best evaluation (selected on them)",
+    "balanced_mean_best10": (
+        "balanced: the mean over classes on the validation images, mean of the ten best evaluations (selected on them)"
+    ),
+}
+_CHIPS = {True: "yes", False: "no", None: "untold"}
+
+
+def _answer(answer: Answer, tolerated_loss: float) -> dict[str, Any]:
+    return {
+        "halves": KINDS_IN_WORDS[answer.kind],
+        "base": answer.base_in_words,
+        "differences": [(what, points(mean)) for what, mean in answer.differences.items()],
+        "reuse": [
+            {
+                "way": WAYS_OF_REUSE[treatment],
+                "layers": [
+                    (layer, _CHIPS[found.verdicts[n]] if n in found.verdicts else "untried")
+                    for n, layer in enumerate(LAYER_NAMES[:-1], start=1)
+                ],
+                "untried": len(found.verdicts) < DEEPEST_CUT,
+                "words": str(found),
+            }
+            for treatment, found in answer.reusable.items()
+        ],
+        "tolerated": f"{100 * tolerated_loss:g}",
+        "note": answer.note,
+    }
+
+
+def _picture(title: str, path: Path | None, name: str) -> Picture | None:
+    if path is None or not path.exists():
+        return None
+    return Picture(title, picture_source(path), caption(name))
+
+
+def _there(pictures: Iterator[Picture | None]) -> list[Picture]:
+    return [picture for picture in pictures if picture is not None]
+
+
+def _printed(config: Mapping[str, Any]) -> str:
+    """A config as YAML, of whatever types it was read into."""
+    plain = json.loads(json.dumps(config, default=str))
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+
+
+def _split(content: Mapping[str, Any], titles: Mapping[str, str]) -> dict[str, Any]:
+    """A split's halves with their classes, named by their titles and their groups where they have any."""
+
+    def shown(c: Mapping[str, str]) -> str:
+        title, group = titles.get(c["name"], ""), c["group"] if content["kind"] != GROUPED else ""
+        name = ImageClass(c["name"], title=title).shown
+        return visible(f"{name}, {group}" if group and title else f"{name} ({group})" if group else name)
+
+    return {
+        "name": content["split"],
+        "halves": [
+            {
+                "half": half,
+                "count": counted(len(part["classes"]), "class"),
+                "training": counted(part["training_images"], "training image"),
+                "validation": counted(part["validation_images"], "validation image"),
+                "classes": [shown(c) for c in part["classes"]],
+            }
+            for half, part in content["halves"].items()
+        ],
+    }

@@ -1,0 +1,231 @@
+"""What comes last, tried first: all that is made of a study's networks, from made-up accuracies, before any is trained.
+
+A config that cannot be printed, a name that cannot be drawn or a font that cannot be used would else show when all
+networks are trained. What is made here is thrown away. It needs no data, so that nothing is read in vain; the names of
+the classes are tried once they are known, by `transferability.figures.contact_sheet.try_names`.
+
+    python -m transferability.report.rehearsal < config.json
+
+It is no rule that training waits for: such a rule would run again for every colour that changes. Of jobs that wait for
+one that runs again, by an input that is `ancient`, Snakemake (9.27) does not ask whether they have reasons of their own
+to run; so networks of changed settings would be left as they are.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from transferability.figures.paper import first_layer_filters, learning_curves
+from transferability.figures.pictures import PICTURES
+from transferability.figures.style import figure_style
+from transferability.files import write_json, write_table, write_text
+from transferability.labels import reason_of
+from transferability.process.log import job_log
+from transferability.report.page import ReportFiles, report
+from transferability.report.pages import TEXTS, caption
+from transferability.report.runs import MAKER_COLUMNS
+from transferability.results.accuracies import GUESSING, STATISTICS, collect_contents, read_accuracies
+from transferability.results.tables import TABLES, write_tables
+from transferability.study.design import Key, Study, read_study
+from transferability.study.groups import read_groups
+from transferability.study.names import GROUPED, HALVES, RANDOM, WHOLE, Network
+
+# Somewhere between chance and all, each treatment at a height of its own.
+_TOP1 = {"base": 0.8, "selffer": 0.79, "selffer+": 0.82, "transfer": 0.7, "transfer+": 0.83, "random": 0.4}
+_DPI = 30
+_CLASSES, _IMAGES = 10, 1000  # of a half, and to evaluate on
+
+
+class RehearsalError(ValueError):
+    """Something that is made of the networks could not be made."""
+
+
+def rehearse(study: Study, folder: Path) -> list[str]:
+    """Make every table, figure and page of a study in a folder, as if its networks were trained.
+
+    Args:
+        study: the study, of whose networks each gets made-up accuracies, the same every time. Some bases are at chance,
+            so that what is told and drawn of that is tried too.
+        folder: an empty one, which the caller throws away.
+
+    Returns:
+        what was tried, in words.
+
+    Raises:
+        RehearsalError: something could not be made; it says what, and why.
+        OSError: the folder cannot be written to.
+    """
+    tried: list[str] = []
+    paths = _Paths(folder, study)
+    figures = study.config["figures"]
+    statistic, colours, tolerated_loss = figures["statistic"], figures["colours"], figures["tolerated_loss"]
+    networks = dict(_made_up(study))
+    with figure_style():
+        with _trying("the table of accuracies", tried):
+            contents = (("/".join(map(str, key)), content) for key, content in networks.items())
+            write_table(paths.accuracies, collect_contents(contents))
+            accuracies = read_accuracies(paths.accuracies)
+        for name, path in paths.tables.items():
+            with _trying(f"the table {name}", tried):
+                write_tables(accuracies, {name: path}, statistic, tolerated_loss)
+        for name, path in paths.figures.items():
+            with _trying(f"the figure {name}", tried):
+                _sketch(PICTURES[name](accuracies, statistic, colours, tolerated_loss), path)
+        for split, path in paths.curves.items():
+            with _trying(f"learning curves of {split}", tried):
+                _sketch(learning_curves(_histories(study, split), colours), path)
+        with _trying("first-layer filters", tried):
+            _sketch(first_layer_filters(_filters(study)), paths.filters)
+            _sketch(first_layer_filters(_filters(study)), paths.filters.with_suffix(".pdf"))
+        with _trying("the report", tried):
+            for text in TEXTS.glob("*.rst"):
+                caption(text.stem)
+            for split, path in paths.splits.items():
+                write_json(path, _split(study, split))
+            write_text(folder / "report.html", report(study, paths.report_files, networks, "a rehearsal"))
+    return tried
+
+
+def _sketch(figure: Figure, path: Path) -> None:
+    """Draw a figure once, coarsely and not laid out, which takes `save` longest; it fails where that does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.set_layout_engine("none")
+    figure.savefig(path, dpi=_DPI)
+
+
+@contextmanager
+def _trying(what: str, tried: list[str]) -> Iterator[None]:
+    """Whatever goes wrong in the block, but for what the machine lacks, is told as what could not be made."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise RehearsalError(
+            f"{what} could not be made once the networks are trained, and none is trained before ({reason_of(error)})"
+        ) from error
+    tried.append(what)
+
+
+@dataclass(frozen=True)
+class _Paths:
+    """Where a rehearsal writes."""
+
+    folder: Path
+    study: Study
+
+    @property
+    def accuracies(self) -> Path:
+        return self.folder / "accuracies.csv"
+
+    @property
+    def tables(self) -> dict[str, Path]:
+        return {name: self.folder / f"{name}.csv" for name in TABLES}
+
+    @property
+    def figures(self) -> dict[str, Path]:
+        return {name: self.folder / f"{name}.png" for name in PICTURES if name != "reduced" or self.study.reduced}
+
+    @property
+    def curves(self) -> dict[str, Path]:
+        """Of a split into halves and of that of all classes, as far as there are; others have the same networks."""
+        of_each_kind = {split == WHOLE: split for split in reversed(list(self.study.splits))}
+        return {split: self.folder / "learning_curves" / f"{split}.png" for split in of_each_kind.values()}
+
+    @property
+    def filters(self) -> Path:
+        return self.folder / "first_layer_filters.png"
+
+    @property
+    def splits(self) -> dict[str, Path]:
+        return {split: self.folder / "splits" / f"{split}.json" for split in self.study.splits}
+
+    @property
+    def report_files(self) -> ReportFiles:
+        return ReportFiles(
+            accuracies=self.accuracies,
+            tables={name: path for name, path in self.tables.items() if name != "headline"},
+            figures=self.figures,
+            learning_curves=self.curves,
+            filters=self.filters,
+            contact_sheet=self.figures["figure2"],
+            halves=dict.fromkeys(self.study.splits, self.figures["figure3"]),
+            splits=self.splits,
+            benchmarks=self.folder,
+        )
+
+
+def _made_up(study: Study) -> Iterator[tuple[Key, dict[str, Any]]]:
+    """What the metrics of each network would say."""
+    maker = dict.fromkeys(MAKER_COLUMNS[:-1], "made up") | {"versions": {"torch": "made up"}, "seconds": 1.0}
+    guessing = dict(zip(GUESSING, (_CLASSES, _IMAGES, 1 / _CLASSES), strict=True))
+    last = list(study.splits)[-1]
+    for position, (split, seed, network) in enumerate(study.networks()):
+        is_at_chance = network.treatment == "base" and network.target != "A" and split == last
+        yield (
+            (split, seed, network.name),
+            {
+                "split": split,
+                "kind": _kind(study, split),
+                "seed": seed,
+                **network.facts,
+                "iterations": study.hyperparameters[network.stage].iterations,
+                "evaluations": 1,
+                **dict.fromkeys(STATISTICS, 1 / _CLASSES if is_at_chance else _top1(network, position)),
+                **guessing,
+                **maker,
+                "made_from": {},
+            },
+        )
+
+
+def _top1(network: Network, position: int) -> float:
+    """Falling with depth, and a little different for each."""
+    return max(0.0, _TOP1.get(network.treatment, 0.5) - 0.02 * network.n + 0.001 * (position % 7))
+
+
+def _kind(study: Study, split: str) -> str:
+    return WHOLE if split == WHOLE else GROUPED if study.splits[split].groups else RANDOM
+
+
+def _split(study: Study, split: str) -> dict[str, Any]:
+    """The file of a split, with what classes the file of groups names."""
+    groups = read_groups(study.groups_file) if study.groups_file else {"a class": "a group"}
+    classes = [{"index": i, "name": name, "group": group} for i, (name, group) in enumerate(groups.items())]
+    half = {"training_images": _IMAGES, "validation_images": _IMAGES, "class_count": len(groups), "classes": classes}
+    targets = (WHOLE,) if split == WHOLE else HALVES
+    return {"split": split, "kind": _kind(study, split), "seed": 0, "halves": dict.fromkeys(targets, half)}
+
+
+def _histories(study: Study, split: str) -> dict[str, pd.DataFrame]:
+    history = pd.DataFrame({"iteration": [1, 2], "validation_top1": [0.1, 0.2]})
+    return {network.name: history for network in study.networks_of(split)}
+
+
+def _filters(study: Study) -> dict[str, NDArray[np.float32]]:
+    few = np.linspace(0, 1, 4 * 3 * 3 * 3, dtype=np.float32).reshape(4, 3, 3, 3)
+    return {f"{split}, seed{seed}, {network.name}": few for split, seed, network in study.drawn_bases()}
+
+
+def main() -> None:
+    """Rehearse the study of the config that is given as JSON; a line and exit code 1 if something cannot be made."""
+    started = time.monotonic()
+    study = read_study(json.load(sys.stdin))
+    with job_log(study.folder / "logs" / "rehearsal.log", "rehearsal") as say, TemporaryDirectory() as folder:
+        tried = rehearse(study, Path(folder))
+        say(f"{', '.join(tried)}: all can be made, tried in {time.monotonic() - started:.1f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,241 @@
+"""How tables look in a report: which columns, in which words and units; their files have all columns, as numbers."""
+
+import base64
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from transferability.files import csv_of
+from transferability.labels import visible
+from transferability.report.runs import MAKER_COLUMNS
+from transferability.results.accuracies import read_accuracies, read_table
+from transferability.results.statistics import WAYS_OF_REUSE
+from transferability.study.names import KINDS_IN_WORDS
+from transferability.words import points
+
+
+@dataclass(frozen=True)
+class Column:
+    """How a column of a table is shown: its heading, and its numbers as points, per cent or as they are.
+
+    A column that is mostly of nothing, such as counts of what is wrong, is shown only if it has more than zeros.
+    """
+
+    heading: str
+    show: Callable[[Any], str] = str
+    mostly_nothing: bool = False
+
+
+@dataclass(frozen=True)
+class TableView:
+    """Which columns of a table are shown, and how; the file that can be downloaded has all."""
+
+    title: str
+    columns: Mapping[str, Column]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a table shows, and what it is sorted by."""
+
+    text: str
+    key: str
+    is_number: bool
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table on the page, with the address of its CSV file, which is the file itself."""
+
+    title: str
+    name: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    csv: str
+
+
+def sheet_of_file(name: str, view: TableView, path: Path) -> Sheet:
+    table = read_accuracies(path) if name == "accuracies" else read_table(path)
+    return _made_sheet(name, view, table, path.read_bytes().decode())
+
+
+def sheet_of(name: str, view: TableView, table: pd.DataFrame) -> Sheet:
+    return _made_sheet(name, view, table, csv_of(table))
+
+
+def _made_sheet(name: str, view: TableView, table: pd.DataFrame, text: str) -> Sheet:
+    columns = {
+        column: shown
+        for column, shown in view.columns.items()
+        if column in table and (table[column].dropna().any() if shown.mostly_nothing else table[column].notna().any())
+    }
+    rows = [
+        [_cell(value, column.show) for value, column in zip(row, columns.values(), strict=True)]
+        for row in table[list(columns)].itertuples(index=False, name=None)
+    ]
+    return Sheet(
+        title=view.title,
+        name=name,
+        headings=[column.heading for column in columns.values()],
+        rows=rows,
+        csv=f"data:text/csv;charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}",
+    )
+
+
+def _cell(value: Any, show: Callable[[Any], str]) -> Cell:
+    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+        return Cell("", "", is_number=False)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return Cell(visible(show(value)), repr(value) if is_number else visible(str(value)), is_number)
+
+
+def _loss(value: float) -> str:
+    """Points of accuracy, losses being positive."""
+    return points(value).lstrip("+")
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f}"
+
+
+def _whole(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:,.1f}"
+
+
+def _kind(value: str) -> str:
+    return KINDS_IN_WORDS.get(value, value)
+
+
+def _yes(value: object) -> str:
+    return {"True": "yes", "False": "no"}.get(str(value), str(value))
+
+
+_KIND, _N = Column("halves", _kind), Column("n", _whole)
+_PAIRS, _SPLITS = Column("pairs", _whole), Column("splits", _whole)
+_LEFT_OUT = Column("left out", _whole, mostly_nothing=True)
+_COMMON: Mapping[str, TableView] = {
+    "reuse": TableView(
+        "Which layers can be copied",
+        {
+            "kind": _KIND,
+            "n": _N,
+            "layer": Column("layer"),
+            "treatment": Column("copied layers", lambda treatment: WAYS_OF_REUSE.get(treatment, treatment)),
+            "loss": Column("loss, points", _loss),
+            "low": Column("from", _loss),
+            "high": Column("to", _loss),
+            "verdict": Column("verdict"),
+            "certain": Column("certain", _yes),
+            "pairs": _PAIRS,
+            "splits": _SPLITS,
+            "left_out": _LEFT_OUT,
+        },
+    ),
+    "effects": TableView(
+        "Effects",
+        {
+            "effect": Column("effect"),
+            "kind": _KIND,
+            "n": _N,
+            "mean": Column("mean, points", points),
+            "low": Column("from", points),
+            "high": Column("to", points),
+            "pairs": _PAIRS,
+            "splits": _SPLITS,
+            "left_out": _LEFT_OUT,
+        },
+    ),
+    "summary": TableView(
+        "Accuracies by treatment and depth",
+        {
+            "kind": _KIND,
+            "treatment": Column("treatment"),
+            "n": _N,
+            "preserved": Column("preserved", _whole),
+            "examples_per_class": Column("images a class", _whole),
+            "networks": Column("networks", _whole),
+            "mean": Column("mean, %", _percent),
+            "standard_deviation": Column("standard deviation, points", _loss),
+            "minimum": Column("least, %", _percent),
+            "maximum": Column("most, %", _percent),
+            "mean_difference_to_base": Column("less base, points", points),
+            "left_out": _LEFT_OUT,
+            "at_chance": Column("at chance", _whole, mostly_nothing=True),
+        },
+    ),
+    "table1": TableView(
+        "The paper's Table 1",
+        {
+            "layers": Column("layers"),
+            "depths": Column("n tried"),
+            "networks": Column("networks", _whole),
+            "over_base": Column("over base, flat", points),
+            "over_selffer+": Column("over BnB⁺, flat", points),
+            "over_base_paired": Column("over base, paired", points),
+            "over_base_paired_low": Column("from", points),
+            "over_base_paired_high": Column("to", points),
+            "over_selffer+_paired": Column("over BnB⁺, paired", points),
+            "gain_over_selffer+": Column("gain over BnB⁺'s gain", points),
+            "left_out": _LEFT_OUT,
+        },
+    ),
+    "drops": TableView(
+        "The drop of frozen transfer",
+        {
+            "kind": _KIND,
+            "n": _N,
+            "networks": Column("networks", _whole),
+            "base": Column("base, %", _percent),
+            "transfer": Column("AnB, %", _percent),
+            "drop": Column("drop, points", _loss),
+            "relative": Column("drop, % of base", _percent),
+            "paired": Column("drop, paired, points", _loss),
+            "left_out": _LEFT_OUT,
+        },
+    ),
+}
+JOBS = TableView(
+    "Jobs",
+    {
+        "split": Column("split"),
+        "seed": Column("seed"),
+        "job": Column("job"),
+        "networks": Column("networks", _whole),
+        "device": Column("device"),
+        "training_seconds": Column("training, s", _seconds),
+        "last_attempt_seconds": Column("last attempt, start to end, s", _seconds),
+        "peak_mb": Column("peak of memory, MB", _whole),
+    },
+)
+MAKERS = TableView(
+    "What the networks were made with",
+    {name: Column(name, _yes if name == "deterministic" else str) for name in MAKER_COLUMNS},
+)
+
+
+def table_views(statistic: str) -> dict[str, TableView]:
+    """The tables that are shown, in order, by name; beside top-1 stands balanced accuracy, and the other way round."""
+    accuracy, _, which = statistic.partition("_")
+    other, heading = ("balanced", "balanced, %") if accuracy == "top1" else ("top1", "top-1, %")
+    compared = {
+        "split": Column("split"),
+        "seed": Column("seed"),
+        "network": Column("network"),
+        "treatment": Column("treatment"),
+        "n": _N,
+        statistic: Column("accuracy, %", _percent),
+        f"{other}_{which}": Column(heading, _percent),
+        "base": Column("its base"),
+        f"difference_{statistic}": Column("less base, points", points),
+        "at_chance": Column("at chance", _yes, mostly_nothing=True),
+        "flag": Column("flag"),
+    }
+    return {**_COMMON, "accuracies": TableView("All networks", compared)}

@@ -1,0 +1,100 @@
+"""Tables and figures of the networks of a study that are finished, while others are not."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transferability.figures.paper import first_layer_filters, learning_curves
+from transferability.figures.pictures import PICTURES, draw_pictures
+from transferability.figures.style import save
+from transferability.files import write_table
+from transferability.records.checkpoints import first_layer_weights
+from transferability.records.metrics import read_metrics
+from transferability.results.accuracies import collect_contents, read_table
+from transferability.results.tables import TABLES, write_tables
+from transferability.store.reading import stored_checksum
+from transferability.study.design import Key, Study
+from transferability.training.train import NetworkFiles
+
+
+def current_networks(study: Study, metrics: Mapping[Key, Path]) -> dict[Key, dict[str, Any]]:
+    """What the metrics say of the networks that are finished and have the config's settings.
+
+    After a change of the config, networks that it touches stay where they are until their jobs start again; they are of
+    another study.
+    """
+    contents = read_metrics(metrics)
+    current = study.current(contents, stored_checksum(study.store_folder))
+    return {key: content for key, content in contents.items() if key in current}
+
+
+def drawn_so_far(
+    study: Study, networks: Mapping[Key, Mapping[str, Any]], metrics: Mapping[Key, Path], folder: Path
+) -> dict[str, Any]:
+    """Write the tables and figures of some networks to a folder, in place of any that are there.
+
+    Args:
+        study: the study.
+        networks: what `current_networks` gives.
+        metrics: where each network's metrics are, and beside them its weights and history.
+        folder: what to write to.
+
+    Returns:
+        fields of `transferability.report.page.ReportFiles`: accuracies, tables, figures, learning_curves and filters.
+
+    Raises:
+        ValueError: no network is finished.
+    """
+    if not networks:
+        raise ValueError(
+            f"{study.folder}: no network is finished with the config's settings; there is nothing to report"
+        )
+    settings = study.config["figures"]
+    statistic, colours, tolerated = settings["statistic"], settings["colours"], settings["tolerated_loss"]
+    shutil.rmtree(folder, ignore_errors=True)
+    accuracies = collect_contents((str(metrics[key]), content) for key, content in networks.items())
+    there = {key: metrics[key] for key in networks}
+    write_table(folder / "accuracies.csv", accuracies)
+    tables = {name: folder / f"{name}.csv" for name in TABLES if name != "headline"}
+    write_tables(accuracies, tables, statistic, tolerated)
+    figures = {name: folder / "figures" / f"{name}.png" for name in PICTURES if name != "reduced" or study.reduced}
+    draw_pictures(accuracies, {name: [path] for name, path in figures.items()}, statistic, colours, tolerated)
+    filters = folder / "figures" / "first_layer_filters.png"
+    _draw_filters(study, there, filters)
+    return {
+        "accuracies": folder / "accuracies.csv",
+        "tables": tables,
+        "figures": figures,
+        "learning_curves": _draw_learning_curves(there, colours, folder / "figures" / "learning_curves"),
+        "filters": filters,
+    }
+
+
+def _draw_learning_curves(there: Mapping[Key, Path], colours: Mapping[str, str], folder: Path) -> dict[str, Path]:
+    pictures = {}
+    for split, seed in sorted({(split, seed) for split, seed, _ in there}):
+        histories = {
+            name: read_table(_files(path).history)
+            for (of_split, of_seed, name), path in there.items()
+            if (of_split, of_seed) == (split, seed) and _files(path).history.exists()
+        }
+        title = f"{split}_seed{seed}"
+        pictures[title] = folder / f"{title}.png"
+        save(learning_curves(histories, colours), pictures[title])
+    return pictures
+
+
+def _draw_filters(study: Study, there: Mapping[Key, Path], picture: Path) -> None:
+    checkpoints = {
+        f"{split}, seed{seed}, {network.name}": _files(there[split, seed, network.name]).checkpoint
+        for split, seed, network in study.drawn_bases()
+        if (split, seed, network.name) in there
+    }
+    weights = {title: first_layer_weights(path) for title, path in checkpoints.items() if path.exists()}
+    if weights:
+        save(first_layer_filters(weights), picture)
+
+
+def _files(metrics: Path) -> NetworkFiles:
+    return NetworkFiles.beside(metrics.with_name(metrics.name.replace(".metrics.json", ".safetensors")))

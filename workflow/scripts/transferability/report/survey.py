@@ -1,0 +1,184 @@
+"""What is in a data set, found by reading every image of it once; nothing is built."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transferability.data.build import check_source
+from transferability.data.folders.image_files import ImageFacts
+from transferability.data.folders.search import Reason
+from transferability.data.folders.source import ImageFolders
+from transferability.figures.contact_sheet import TRAINING_SHOWN, VALIDATION_SHOWN, classes_shown, reduced
+from transferability.process.pace import Pace
+from transferability.store.checked_rows import DIGEST_BYTES, row_digests
+from transferability.store.reading import Store
+from transferability.store.same_images import SameImages, described, same_images, same_rows
+from transferability.store.source import ImageClass, ImageSource, UnreadableImagesError
+
+CHUNK = 64  # images that a thread reads at a time
+
+# What was done to an image, so that it is not used as its file has it.
+TREATED: Mapping[str, Callable[[ImageFacts], bool]] = {
+    "turned upright, by their EXIF orientation": lambda facts: facts.turned,
+    "composed on the background, since something of them is transparent": lambda facts: facts.composed,
+    "with several pictures, of which the first is used": lambda facts: facts.more_frames,
+}
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is in a data set.
+
+    Attributes:
+        source: the data set.
+        counts: images of each class, classes x (training, validation); those that cannot be used are among them.
+        sizes: width and height of each image file that could be read, N x 2; empty where images have no files.
+        formats: how many image files are of each format, such as JPEG.
+        modes: likewise of each of Pillow's modes, such as RGB or L.
+        treated: the files that something was done to, by the keys of `TREATED`; their paths as ``skip`` takes them.
+        refused: the file of each image that cannot be used, and a sentence that says why.
+        same: how many images are there more than once.
+        same_rows: those images, as the rows of a store's list of them.
+        passed_over: files and folders that are not read, with why.
+        preview: a store of the first images of each class, reduced, for a contact sheet; None if none can be used.
+    """
+
+    source: ImageSource
+    counts: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    formats: Mapping[str, int]
+    modes: Mapping[str, int]
+    treated: Mapping[str, Sequence[str]]
+    refused: Sequence[tuple[str, str]]
+    same: SameImages
+    same_rows: Sequence[Sequence[str]]
+    passed_over: Mapping[str, Reason]
+    preview: Store | None
+
+
+def survey(source: ImageSource, classes: Sequence[ImageClass], threads: int, pace: Pace) -> Survey:
+    """Read every image of a data set; StoreError if its classes or names cannot be a data set.
+
+    Args:
+        source: the data set.
+        classes: the source's, with the groups and the readable names that pages show.
+        threads: that read at a time.
+        pace: told of every image that is read.
+    """
+    check_source(source)
+    count = len(source.training) + len(source.validation)
+    notes = _Notes(source, _previewed(source))
+    with ThreadPoolExecutor(threads) as pool:
+        spans = [(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
+        for done in pool.map(lambda span: notes.read(*span), spans):
+            pace.made(done)
+    name_of = _names(source)
+    usable = np.flatnonzero(notes.usable)
+    groups = [usable[group] for group in same_images(notes.digests[usable])]
+    return Survey(
+        source=source,
+        counts=_counts(source),
+        sizes=notes.sizes[notes.sizes.any(axis=1)],
+        formats=Counter(facts.format for facts in notes.facts.values()),
+        modes=Counter(facts.mode for facts in notes.facts.values()),
+        treated={
+            what: [name_of(position) for position, facts in sorted(notes.facts.items()) if done(facts)]
+            for what, done in TREATED.items()
+        },
+        refused=[(name_of(position), text) for position, text in sorted(notes.refused.items())],
+        same=described(groups, source),
+        same_rows=same_rows(groups, source),
+        passed_over=source.passed_over if isinstance(source, ImageFolders) else {},
+        preview=_preview(source, classes, notes.previews),
+    )
+
+
+class _Notes:
+    """What is found while images are read, in any order and by several threads."""
+
+    def __init__(self, source: ImageSource, previewed: frozenset[int]) -> None:
+        count = len(source.training) + len(source.validation)
+        self._source, self._previewed = source, previewed
+        self.usable = np.zeros(count, dtype=bool)
+        self.digests = np.zeros((count, DIGEST_BYTES), dtype=np.uint8)
+        self.sizes = np.zeros((count, 2), dtype=np.int64)
+        self.facts: dict[int, ImageFacts] = {}
+        self.refused: dict[int, str] = {}
+        self.previews: dict[int, NDArray[np.uint8]] = {}
+
+    def read(self, start: int, stop: int) -> int:
+        """Images ``start`` to ``stop``; how many these are."""
+        if isinstance(self._source, ImageFolders):
+            for position in range(start, stop):
+                self._look(self._source, position)
+        else:
+            self._note(start, self._source.read(start, stop))
+        return stop - start
+
+    def _look(self, source: ImageFolders, position: int) -> None:
+        try:
+            pixels, facts = source.look(position)
+        except UnreadableImagesError as error:
+            self.refused[position] = str(error)
+            return
+        self.facts[position] = facts
+        self.sizes[position] = facts.size
+        self._note(position, pixels[None])
+
+    def _note(self, start: int, images: NDArray[np.uint8]) -> None:
+        self.usable[start : start + len(images)] = True
+        self.digests[start : start + len(images)] = row_digests(images)
+        for position in self._previewed.intersection(range(start, start + len(images))):
+            self.previews[position] = reduced(images[position - start, None])[0]
+
+
+def _names(source: ImageSource) -> Callable[[int], str]:
+    """What the image at a position is called."""
+    if isinstance(source, ImageFolders):
+        return source.name_of
+    samples = [*source.training, *source.validation]
+    return lambda position: samples[position].file
+
+
+def _counts(source: ImageSource) -> NDArray[np.int64]:
+    parts = (source.training, source.validation)
+    labels = [np.array([sample.label for sample in part], dtype=np.int64) for part in parts]
+    return np.stack([np.bincount(part, minlength=len(source.classes)) for part in labels], axis=1)
+
+
+def _previewed(source: ImageSource) -> frozenset[int]:
+    """The positions of the images that a contact sheet would show."""
+    shown = set(classes_shown(len(source.classes)))
+    positions, seen = [], Counter[tuple[bool, int]]()
+    for position, sample in enumerate([*source.training, *source.validation]):
+        trained = position < len(source.training)
+        seen[trained, sample.label] += 1
+        most = TRAINING_SHOWN if trained else VALIDATION_SHOWN
+        if sample.label in shown and seen[trained, sample.label] <= most:
+            positions.append(position)
+    return frozenset(positions)
+
+
+def _preview(
+    source: ImageSource, classes: Sequence[ImageClass], previews: Mapping[int, NDArray[np.uint8]]
+) -> Store | None:
+    if not previews:
+        return None
+    positions = sorted(previews)
+    samples = [*source.training, *source.validation]
+    images = np.stack([previews[position] for position in positions])
+    sums: NDArray[Any] = np.zeros((len(classes), *images.shape[1:]), dtype=np.uint32)
+    return Store(
+        name=source.name,
+        images=images,
+        labels=np.array([samples[position].label for position in positions], dtype=np.int64),
+        classes=tuple(classes),
+        class_sums=sums,
+        training_count=sum(position < len(source.training) for position in positions),
+        checksum="",
+    )

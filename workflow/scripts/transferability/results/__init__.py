@@ -1,0 +1,1 @@
+"""From records to tables: accuracies, paired effects, what can be reused."""

@@ -1,0 +1,367 @@
+"""The accuracies of all networks of a study, one row a network, each beside the base of its own target.
+
+Published results, given as a table, become the same rows, so that one code makes all tables and figures.
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import betainc
+
+from transferability.files import open_csv, read_json
+from transferability.networks.architectures import DEEPEST_CUT
+from transferability.study.names import GROUPED, HALVES, RANDOM, RANDOM_SOURCE, TREATMENTS, WHOLE, Network, source_of
+
+# Balanced accuracy is the mean over classes of the share of a class's images that are named right.
+BALANCED = ("balanced_final", "balanced_best", "balanced_mean_best10")  # networks of before it was recorded lack them
+STATISTICS = (
+    *("top1_final", "top5_final", "top1_best", "top5_best", "top1_mean_best10", "top5_mean_best10"),
+    *BALANCED,
+)
+KEY = ["split", "seed", "network"]
+COLUMNS = [
+    "split",
+    "kind",
+    "network",
+    "treatment",
+    "source",
+    "target",
+    "n",
+    "copied",
+    "frozen",
+    "seed",
+    "examples_per_class",
+    "iterations",
+    "evaluations",
+    "classes",
+    "validation_images",
+    "chance",
+    *STATISTICS,
+    "base",
+]
+# What tells an accuracy from guessing; published results, and networks trained before it was recorded, lack it.
+GUESSING = ("classes", "validation_images", "chance")
+SIGNIFICANCE = 0.001  # how likely guessing may be to do as well as a network that counts as having learned
+AT_CHANCE = "at chance"
+TOO_FEW = "too few images to tell from chance"
+# Compared with the base of the same split, target and seed: columns base_<statistic> and difference_<statistic>.
+COMPARED = ("top1_final", "top1_best", "top1_mean_best10", *BALANCED)
+_INTEGERS = [
+    *("n", "copied", "frozen", "seed", "examples_per_class", "iterations", "evaluations"),
+    *("classes", "validation_images"),
+]
+# Of all tables that are made from accuracies.
+_TEXT = [
+    *("split", "kind", "network", "treatment", "source", "target", "flag"),
+    *("effect", "layer", "layers", "verdict", "job", "device"),
+]
+
+_PUBLISHED_STATISTICS = ("top1_final", "top1_best", "top1_mean_best10")
+PUBLISHED_COLUMNS = (
+    *("split", "treatment", "source", "target", "n", "examples_per_class", "iterations"),
+    *_PUBLISHED_STATISTICS,
+)
+_RANDOM_SPLIT = re.compile(r"random[0-9]+")
+_MOST = 2**53  # whole numbers up to it are told apart as floats too
+
+
+def collect(metrics: Iterable[Path]) -> pd.DataFrame:
+    """One row for every metrics file.
+
+    ValueError for a file that is incomplete, that has an accuracy outside 0 to 1, or that repeats a network.
+    """
+    return collect_contents((str(path), read_json(path)) for path in metrics)
+
+
+def collect_contents(metrics: Iterable[tuple[str, Any]]) -> pd.DataFrame:
+    """The same of files that were read before, each with its name."""
+    return _frame((path, _measured(path, content)) for path, content in metrics)
+
+
+def read_published(path: Path) -> pd.DataFrame:
+    """Read published accuracies into the rows that `collect` makes.
+
+    Args:
+        path: CSV with `PUBLISHED_COLUMNS`, in any order, other columns being ignored; a row a network, accuracies
+            from 0 to 1. What was not published is empty in the result: top-5, the number of evaluations. Splits named
+            ``random`` and a number are random halves, ``whole`` is all classes, and others are halves by group.
+
+    Raises:
+        ValueError: a column is missing, or a row is impossible or repeats a network; it names the line.
+    """
+    with open_csv(path) as reader:
+        absent = [column for column in PUBLISHED_COLUMNS if column not in (reader.fieldnames or [])]
+        if absent:
+            raise ValueError(f"{path}: no column {absent[0]}; it takes {', '.join(PUBLISHED_COLUMNS)}")
+        rows = list(_published_rows(path, reader))
+    if not rows:
+        raise ValueError(f"{path}: there is no row below the header; give one a network")
+    return _frame(rows)
+
+
+def beside_bases(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add to each network its base, its accuracies and the differences to them, where there is one.
+
+    The column ``at_chance`` is `at_chance`. The column ``flag`` names what makes a comparison meaningless, or may: its
+    own base or the base that its layers come from is at chance, or is judged on too few images to tell.
+    """
+    frame = frame.assign(**{column: None for column in (*GUESSING, *BALANCED) if column not in frame})
+    frame = frame.astype(dict.fromkeys(_INTEGERS, "Int64") | dict.fromkeys(("chance", *BALANCED), "float64"))
+    frame["base"] = "base" + frame["target"]
+    bases = frame.loc[frame["treatment"] == "base", [*KEY, *COMPARED]]
+    bases = bases.rename(columns={"network": "base"} | {name: f"base_{name}" for name in COMPARED})
+    frame = frame.merge(bases, on=["split", "seed", "base"], how="left", validate="many_to_one")
+    frame.loc[frame[f"base_{COMPARED[0]}"].isna(), "base"] = None
+    for name in COMPARED:
+        frame[f"difference_{name}"] = frame[name] - frame[f"base_{name}"]
+    frame["at_chance"] = at_chance(frame)
+    frame["flag"] = pd.array(_flags(frame), dtype="string")
+    order = ["split", "seed", "treatment", "target", "examples_per_class", "n", "copied"]
+    return frame.sort_values(order, key=_paper_order, ignore_index=True)
+
+
+def at_chance(accuracies: pd.DataFrame) -> pd.Series:
+    """Whether each network's last top-1 accuracy is one that guessing reaches too; NA where that cannot be told.
+
+    Chance is the accuracy of always naming the commonest class. A network has learned something if guessing has a
+    probability of at most `SIGNIFICANCE` of so many right answers, by the exact binomial test. If it has more, the
+    network is at chance, but where there are too few images to tell: where not even right answers alone would pass the
+    test, and where the accuracy, though it does not pass, is nearer to 1 than to chance. NA too where chance is not
+    known. Balanced accuracy has no such test of its own; it is top-1's that is asked.
+    """
+    chance, images = accuracies["chance"].to_numpy(np.float64), accuracies["validation_images"].to_numpy(np.float64)
+    top1 = accuracies["top1_final"].to_numpy(np.float64)
+    right = np.rint(top1 * images)
+    by_guessing = betainc(right, images - right + 1, chance)  # the binomial's tail; scipy.stats takes a second to load
+    learned = by_guessing <= SIGNIFICANCE
+    too_few = ~learned & ((chance**images > SIGNIFICANCE) | (top1 > (1 + chance) / 2))
+    unknown = too_few | np.isnan(chance) | np.isnan(images)
+    return pd.Series(~learned, index=accuracies.index, dtype="boolean").mask(unknown)
+
+
+def meaningless(accuracies: pd.DataFrame) -> pd.Series:
+    """Which networks a base at chance makes meaningless: no mean, interval or verdict counts them."""
+    return _flagged(accuracies, AT_CHANCE)
+
+
+def doubtful(accuracies: pd.DataFrame) -> pd.Series:
+    """Which networks have a base that may be at chance: means count them, and no verdict on them is certain."""
+    return _flagged(accuracies, TOO_FEW) & ~meaningless(accuracies)
+
+
+def _flagged(accuracies: pd.DataFrame, text: str) -> pd.Series:
+    return accuracies["flag"].astype("string").str.contains(text, regex=False).fillna(False).astype(bool)
+
+
+def bases_at_chance(accuracies: pd.DataFrame) -> str:
+    """What is to be known of bases before any number is read: a line for those at chance, one for those untold."""
+    bases = accuracies["treatment"] == "base"
+    lines = (
+        (meaningless, AT_CHANCE, "means nothing and is left out of means."),
+        (doubtful, TOO_FEW, "may mean nothing; no verdict on it is certain."),
+    )
+    return "\n".join(
+        f"{what}: {_named(accuracies[bases & which(accuracies)])}. What is compared with them or copied from them {so}"
+        for which, what, so in lines
+        if (bases & which(accuracies)).any()
+    )
+
+
+def others_at_chance(accuracies: pd.DataFrame) -> str:
+    """A line that names the networks that are at chance beside bases that are not, empty if there are none."""
+    guessing = accuracies["at_chance"].fillna(False).astype(bool)
+    rows = accuracies[guessing & (accuracies["treatment"] != "base") & ~meaningless(accuracies)]
+    if rows.empty:
+        return ""
+    return f"at chance, though their bases are not: {_named(rows)}. That may be a finding; means have them."
+
+
+def _named(rows: pd.DataFrame) -> str:
+    names = list(rows["network"] + " of " + rows["split"] + ", seed " + rows["seed"].astype(str))
+    more = f"; and {len(names) - 4} more" if len(names) > 4 else ""
+    return "; ".join(names[:4]) + more
+
+
+def require_statistic(accuracies: pd.DataFrame, statistic: str) -> None:
+    """ValueError that names the networks which lack the statistic, if there are any."""
+    lacking = accuracies[accuracies[statistic].isna()]
+    if len(lacking):
+        raise ValueError(
+            f"figures.statistic: is {statistic}, which {_named(lacking)} lack, since they were published without it or "
+            "trained before it was recorded; take a statistic of top1, such as top1_final, which all networks have"
+        )
+
+
+def _flags(frame: pd.DataFrame) -> list[str | None]:
+    bases = frame[frame["treatment"] == "base"]
+    keys = bases[["split", "seed", "target"]].itertuples(index=False, name=None)
+    learned = dict(zip(keys, bases["at_chance"].mask(bases["chance"].isna(), False), strict=True))
+    flags: list[str | None] = []
+    for row in frame.itertuples():
+        words = []
+        for half in dict.fromkeys((row.target, row.source)):
+            guessing = learned.get((row.split, row.seed, half), False)
+            if guessing is pd.NA or guessing:
+                words.append(f"{Network(str(half)).name}{f': {TOO_FEW}' if guessing is pd.NA else f' {AT_CHANCE}'}")
+        flags.append("; ".join(words) or None)
+    return flags
+
+
+def _paper_order(column: pd.Series) -> pd.Series:
+    if column.name == "treatment":
+        return column.map(TREATMENTS.index)
+    return column.where(column != WHOLE, "~") if column.name == "split" else column
+
+
+def read_accuracies(path: Path) -> pd.DataFrame:
+    """Read what `collect` made, from its CSV file."""
+    types = dict.fromkeys(_INTEGERS, "Int64") | {"base": "string", "at_chance": "boolean"}
+    return read_table(path).astype(types)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read any table of ours; text stays text, where pandas would take ``NA`` for nothing and ``1e5`` for a number."""
+    return pd.read_csv(
+        path, dtype=dict.fromkeys(_TEXT, "string"), keep_default_na=False, na_values=[""], encoding="utf-8"
+    )
+
+
+def _frame(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> pd.DataFrame:
+    """The rows, each with where it comes from, beside their bases."""
+    places: dict[tuple[Any, ...], str] = {}
+    checked = []
+    for place, row in rows:
+        split, seed, network = (row[column] for column in KEY)
+        first = places.setdefault((split, seed, network), place)
+        if first != place:
+            raise ValueError(f"{place}: the network {network} of {split}, seed {seed}, is there twice; see {first}")
+        checked.append(row)
+    frame = pd.DataFrame(checked, columns=COLUMNS[:-1])
+    return beside_bases(frame.astype(dict.fromkeys(STATISTICS, "float64")))
+
+
+def _measured(path: str, content: Any) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        content = {}
+    absent = [column for column in COLUMNS[:-1] if column not in content and column not in (*GUESSING, *BALANCED)]
+    if absent:
+        raise ValueError(f"{path}: {absent[0]} is missing; delete the file to have it written again")
+    for name in STATISTICS:
+        if name not in BALANCED or content.get(name) is not None:
+            _check_accuracy(content[name], f"{path}: {name}")
+    row = {column: content.get(column) for column in COLUMNS[:-1]}
+    wrong = [column for column, right in _right(row).items() if not right]
+    if wrong:
+        raise ValueError(
+            f"{path}: {wrong[0]} is {row[wrong[0]]!r}, which cannot be; delete the file to have it written again"
+        )
+    return row
+
+
+def _right(row: Mapping[str, Any]) -> dict[str, bool]:
+    """For each column that is no accuracy, whether it can be so in the metrics of a network."""
+    try:
+        facts = Network.parse(row["network"]).facts
+    except (TypeError, ValueError):
+        return {"network": False}
+    chance = row["chance"]
+    return {
+        "split": isinstance(row["split"], str) and row["split"] != "",
+        "kind": row["kind"] in (RANDOM, GROUPED, WHOLE),
+        **{column: row[column] == value for column, value in facts.items()},
+        **{column: _is_count(row[column]) for column in ("seed", "iterations", "evaluations")},
+        **{column: row[column] is None or _is_count(row[column]) for column in ("classes", "validation_images")},
+        "chance": chance is None or (isinstance(chance, int | float) and 0 <= chance <= 1),
+    }
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST
+
+
+def _check_accuracy(value: object, where: str) -> None:
+    if not isinstance(value, int | float) or not 0 <= value <= 1:  # refuses NaN too
+        raise ValueError(f"{where} is {value!r}; an accuracy is a number from 0 to 1")
+
+
+def _published_rows(path: Path, reader: "csv.DictReader[str]") -> Iterator[tuple[str, dict[str, Any]]]:
+    for row in reader:
+        place = f"{path}, line {reader.line_num}"
+        if None in row or None in row.values():
+            raise ValueError(f"{place}: the row has not as many fields as the header, which has {len(row)}")
+        text = {column: row[column].strip() for column in PUBLISHED_COLUMNS}
+        try:
+            content = _published(text)
+        except ValueError as error:
+            raise ValueError(f"{place}: {error}") from None
+        yield place, content
+
+
+def _published(text: Mapping[str, str]) -> dict[str, Any]:
+    network = _published_network(text)
+    accuracies = {name: _number(text, name) for name in _PUBLISHED_STATISTICS}
+    for name, value in accuracies.items():
+        _check_accuracy(value, name)
+    split = text["split"]
+    return {
+        "split": split,
+        "kind": WHOLE if split == WHOLE else RANDOM if _RANDOM_SPLIT.fullmatch(split) else GROUPED,
+        **network.facts,
+        "seed": 0,
+        "iterations": _integer(text, "iterations", 1) if text["iterations"] else None,
+        **accuracies,
+    }
+
+
+def _published_network(text: Mapping[str, str]) -> Network:
+    """The network of a row; ValueError if the row's split, treatment, source, target and n do not fit together."""
+    if not text["split"]:
+        raise ValueError("split is empty; it is the name of a split, such as random0")
+    target = _one_of(text, "target", (WHOLE,) if text["split"] == WHOLE else HALVES)
+    treatment = _one_of(text, "treatment", TREATMENTS)
+    if treatment in ("base", "reduced"):
+        _one_of(text, "source", ("",))
+        _integer(text, "n", 0, 0)
+        if treatment == "base":
+            _one_of(text, "examples_per_class", ("",))
+            return Network(target)
+        _one_of(text, "target", (WHOLE,))
+        return Network(target, examples_per_class=_integer(text, "examples_per_class", 1))
+    _one_of(text, "examples_per_class", ("",))
+    if treatment.startswith("transfer"):
+        _one_of(text, "target", HALVES)
+    source = source_of(treatment.removesuffix("+"), target)
+    _one_of(text, "source", ("", source) if source == RANDOM_SOURCE else (source,))
+    n = _integer(text, "n", 1, DEEPEST_CUT)
+    return Network(target, source, copied=n, frozen=0 if treatment.endswith("+") else n)
+
+
+def _one_of(text: Mapping[str, str], column: str, allowed: Sequence[str]) -> str:
+    if text[column] not in allowed:
+        known = " or ".join(value or "empty" for value in allowed)
+        of = "" if column in ("split", "treatment") else f" for {text['treatment']} networks of split {text['split']}"
+        of += f" and target {text['target']}" if column == "source" else ""
+        raise ValueError(f"{column} is {text[column]!r}; it must be {known}{of}")
+    return text[column]
+
+
+def _number(text: Mapping[str, str], column: str) -> float:
+    try:
+        return float(text[column])
+    except ValueError:
+        raise ValueError(f"{column} is {text[column]!r}, not a number") from None
+
+
+def _integer(text: Mapping[str, str], column: str, least: int, most: int = _MOST) -> int:
+    """The whole number in a column; 50.0 is one too, since tables with gaps are often written so."""
+    value = _number(text, column)
+    if not (least <= value <= most and value.is_integer()):
+        bounds = f"from {least} to {most}" if most < _MOST else f"of at least {least}"
+        wanted = str(least) if least == most else f"a whole number {bounds}"
+        raise ValueError(f"{column} is {text[column]}; it must be {wanted} for {text['treatment']} networks")
+    return int(value)

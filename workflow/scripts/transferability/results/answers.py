@@ -1,0 +1,159 @@
+"""What a study found, in a few numbers: for its headline, and for the top of its report."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from transferability.networks.architectures import DEEPEST_CUT, LAYER_NAMES
+from transferability.results.accuracies import bases_at_chance, meaningless, others_at_chance
+from transferability.results.statistics import WAYS_OF_REUSE, deepest_within, of_the_paper, paired_differences, reusable
+from transferability.study.names import GROUPED, KINDS_IN_WORDS, RANDOM
+from transferability.words import counted, enumerated, points
+
+# Treatments, each shown at its deepest cut, with what they show.
+_DEEPEST: Mapping[str, tuple[str, str]] = {
+    "selffer": ("own frozen features", "B{}B"),
+    "transfer": ("other half's frozen features", "A{}B"),
+    "random": ("random frozen features", "R{}B"),
+}
+
+
+@dataclass(frozen=True)
+class ReusableLayers:
+    """How many of the lowest layers can be copied from the other half at a tolerated loss; 0 for none.
+
+    Attributes:
+        verdicts: by n, for every n that was tried and no other, whether the mean loss is tolerated; None where bases at
+            chance leave nothing to tell it from.
+        deepest: the largest n up to which all that were tried are, by the mean loss.
+        surely: the same by the whole 95 % interval; None where there is no interval, for want of splits and seeds.
+    """
+
+    verdicts: Mapping[int, bool | None]
+    deepest: int
+    surely: int | None
+
+    def __str__(self) -> str:
+        return f"{self._layers}{self._tried}{self._beyond_a_gap}{self._rests_on}"
+
+    @property
+    def _layers(self) -> str:
+        return f"up to layer {self.deepest} ({LAYER_NAMES[self.deepest - 1]})" if self.deepest else "no layer"
+
+    @property
+    def _tried(self) -> str:
+        """Which depths were, unless all were that there are."""
+        if len(self.verdicts) == DEEPEST_CUT:
+            return ""
+        return f"{',' * bool(self.deepest)} of n = {enumerated(list(self.verdicts))} tried"
+
+    @property
+    def _beyond_a_gap(self) -> str:
+        """Depths at which the loss is tolerated though at a smaller one it is not."""
+        deeper = [n for n, within in self.verdicts.items() if within and n > self.deepest]
+        return f" (but n = {enumerated(deeper)} too)" if deeper else ""
+
+    @property
+    def _rests_on(self) -> str:
+        if self.surely is None:
+            return ", by the mean of one split and seed"
+        if self.surely < self.deepest:
+            return f", by the mean; {f'to {self.surely}' if self.surely else 'none'} by the 95 % interval"
+        return ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one kind of halves tells.
+
+    Attributes:
+        kind: `RANDOM` or `GROUPED`.
+        base: mean accuracy of the bases; None if all are at chance.
+        bases_left_out: how many bases are at chance, and in no mean.
+        differences: accuracy less that of the own base, mean over pairs, by what it is of.
+        reusable: by way of reuse, a key of `WAYS_OF_REUSE`; without those that no network tells of, or whose bases are
+            at chance.
+        note: what the study has no networks to tell; empty if nothing.
+    """
+
+    kind: str
+    base: float | None
+    bases_left_out: int
+    differences: Mapping[str, float]
+    reusable: Mapping[str, ReusableLayers]
+    note: str
+
+    @property
+    def base_in_words(self) -> str:
+        left_out = f" ({counted(self.bases_left_out, 'base')} at chance left out)" if self.bases_left_out else ""
+        return "at chance" if self.base is None else f"{100 * self.base:.1f} %{left_out}"
+
+
+def answers(accuracies: pd.DataFrame, statistic: str, tolerated_loss: float) -> list[Answer]:
+    """What each kind of halves that has bases tells, random ones first.
+
+    Which layers can be copied is told by `deepest_within`: by the means of `reusable`, and by its intervals.
+    """
+    reuse = reusable(accuracies, statistic, tolerated_loss)
+    found = []
+    for kind in (RANDOM, GROUPED):
+        of_kind = of_the_paper(accuracies[accuracies["kind"] == kind])
+        bases = of_kind[of_kind["treatment"] == "base"]
+        if not bases.empty:
+            dead = meaningless(bases)
+            base = None if dead.all() else float(bases.loc[~dead, statistic].mean())
+            differences = dict(_differences(of_kind, statistic))
+            layers = dict(_reusable_layers(reuse[reuse["kind"] == kind]))
+            found.append(Answer(kind, base, int(dead.sum()), differences, layers, _note(of_kind)))
+    return found
+
+
+def _note(of_kind: pd.DataFrame) -> str:
+    """That a loss of frozen transfer cannot be divided without selffer networks."""
+    there = set(of_kind["treatment"])
+    if "transfer" in there and "selffer" not in there:
+        return "without selffer networks (BnB), what lost co-adaptation costs is not told from what specificity does"
+    return ""
+
+
+def headline(accuracies: pd.DataFrame, statistic: str, tolerated_loss: float) -> str:
+    """A few lines that say what the study found."""
+    networks = counted(len(accuracies), "network")
+    lines = [f"{networks}; accuracy is {statistic}, differences are in points, paired with each base"]
+    for answer in answers(accuracies, statistic, tolerated_loss):
+        lines.append(f"{KINDS_IN_WORDS[answer.kind]}: base {answer.base_in_words}")
+        lines += [f"  {what + ':':44} {points(mean).replace('−', '-'):>6}" for what, mean in answer.differences.items()]
+        lines += [
+            f"  {f'at most {100 * tolerated_loss:g} points lost, {WAYS_OF_REUSE[treatment]}:':44} {layers}"
+            for treatment, layers in answer.reusable.items()
+        ]
+        lines += [f"  {answer.note}"] * bool(answer.note)
+    lines += [warning for warning in (bases_at_chance(accuracies), others_at_chance(accuracies)) if warning]
+    return "\n".join(lines) + "\n"
+
+
+def _differences(of_kind: pd.DataFrame, statistic: str) -> Iterator[tuple[str, float]]:
+    for treatment, (what, name) in _DEEPEST.items():
+        pairs = paired_differences(of_kind, treatment, "base", statistic)
+        if len(pairs):
+            deepest = int(pairs["n"].max())
+            yield f"{what}, {name.format(deepest)}", float(pairs.loc[pairs["n"] == deepest, "difference"].mean())
+    gains = paired_differences(of_kind, "transfer+", "base", statistic)
+    if len(gains):
+        depths = gains["n"].unique()
+        what = f"A{depths[0]}B+" if len(depths) == 1 else "AnB+, mean over n"
+        yield f"fine-tuned transfer, {what}", float(gains["difference"].mean())
+
+
+def _reusable_layers(reuse: pd.DataFrame) -> Iterator[tuple[str, ReusableLayers]]:
+    for treatment in WAYS_OF_REUSE:
+        rows = reuse[reuse["treatment"] == treatment]
+        if not rows["verdict"].isna().all():
+            certain = rows.assign(verdict=rows["verdict"].where(rows["certain"]))
+            surely = None if rows["low"].isna().all() else deepest_within(certain, treatment)
+            verdicts = {
+                int(n): None if pd.isna(verdict) else verdict == "within"
+                for n, verdict in sorted(zip(rows["n"], rows["verdict"], strict=True))
+            }
+            yield treatment, ReusableLayers(verdicts, deepest_within(rows, treatment), surely)

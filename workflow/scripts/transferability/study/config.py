@@ -1,0 +1,253 @@
+"""A config, read once: plain values, paths in one spelling, and what no schema can say checked."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from transferability.files import PROJECT
+from transferability.networks.architectures import DEEPEST_CUT
+from transferability.study.config_paths import path_problems, place_problems, with_paths
+from transferability.study.folder_keys import FolderKeys, contradictions
+from transferability.study.groups import read_groups
+from transferability.study.names import HALVES, WHOLE
+from transferability.study.schema import ConfigError, config_schema, dotted, in_yaml, schema_problems, with_integers
+from transferability.study.settings import Hyperparameters
+
+STAGES = ("base", "reduced", "frozen", "fine_tuned")
+
+# Of data sets of a kind that is fixed: side of the images in pixels.
+OFFICIAL_SIDES = {"cifar10": 32, "cifar100": 32, "fashion_mnist": 28}
+
+# What the classes of an embedded data set are grouped by, and the setting that says how many classes a group has; other
+# data sets have a file of groups.
+EMBEDDED_GROUPS = {"glyphs": {"letter": "letters", "symbol": "symbols"}}
+
+_RANDOM_SPLIT = re.compile(r"random(0|[1-9][0-9]*)")
+_MOST_SEED = 2**32 - 1  # of numpy's legacy generator, which draws random halves
+
+
+def read_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config as it is used: plain Python values, and paths in one spelling; ConfigError with all that is wrong."""
+    schema = config_schema()
+    try:
+        plain = with_integers(_plain(config), schema)
+    except RecursionError:
+        raise ConfigError("config: it holds itself, or is nested too deeply") from None
+    _raise(_text_problems(plain, ()))
+    _raise(schema_problems(plain, schema))
+    _raise(_data_set_problems(plain, schema))
+    plain["datasets"] |= {plain["dataset"]: with_integers(data_set_of(plain), _kind_schema(plain, schema))}
+    _raise(path_problems(plain, data_set_of(plain)))
+    located = with_paths(plain)
+    _raise(place_problems(located))
+    _raise(_study_problems(located))
+    return located
+
+
+def _raise(problems: Iterator[str]) -> None:
+    if found := dict.fromkeys(problems):
+        raise ConfigError("\n".join(f"config: {problem}" for problem in found))
+
+
+def data_set_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings of the chosen data set."""
+    settings: Mapping[str, Any] = config["datasets"][config["dataset"]]
+    return settings
+
+
+def groups_file_of(config: Mapping[str, Any]) -> Path | None:
+    """The data set's file of groups, if it has one.
+
+    Paths are relative to where Snakemake runs; the project's own resources are found from anywhere.
+    """
+    given = data_set_of(config).get("groups")
+    if given is None:
+        return None
+    return Path(given) if Path(given).exists() else PROJECT / given if (PROJECT / given).exists() else Path(given)
+
+
+def hyperparameters_of(config: Mapping[str, Any], stage: str) -> Hyperparameters:
+    """What a stage's networks are trained with."""
+    training = config["training"]
+    common = {key: value for key, value in training.items() if key not in STAGES}
+    return Hyperparameters(**{**common, **training[stage]})
+
+
+def _plain(value: Any) -> Any:
+    """Mappings and lists of any type, such as a JSON config's, as Python's own, so that all can be printed as YAML."""
+    match value:
+        case Mapping():
+            return {str(key) if isinstance(key, str) else key: _plain(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_plain(inner) for inner in value]
+        case str():
+            return str(value)
+    return value
+
+
+def _text_problems(value: Any, place: tuple[object, ...]) -> Iterator[str]:
+    """Text that is none: no file and no page can hold it."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _text_problems(key, place)
+            yield from _text_problems(inner, (*place, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _text_problems(inner, (*place, index))
+    elif isinstance(value, str) and any("\ud800" <= sign <= "\udfff" or sign == "\0" for sign in value):
+        yield f"{dotted('', place) or 'top level'}: {value!r} has characters that are not Unicode text"
+
+
+def _kind_schema(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    kind: Mapping[str, Any] = schema["$defs"]["data_sets"][data_set_of(config)["kind"]]
+    return kind
+
+
+def _data_set_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
+    chosen, data_sets = config["dataset"], config["datasets"]
+    if chosen not in data_sets:
+        yield f"dataset: {chosen!r} is not one of datasets: {', '.join(sorted(map(str, data_sets)))}"
+        return
+    settings, path, kinds = data_sets[chosen], f"datasets.{chosen}", list(schema["$defs"]["data_sets"])
+    if settings.get("kind") not in kinds:
+        yield f"{path}.kind: is {settings.get('kind')!r}; it must be one of {', '.join(kinds)}"
+    else:
+        kind = _kind_schema(config, schema)
+        problems = list(schema_problems(with_integers(settings, kind), kind, path))
+        if settings["kind"] == "folder" and not problems:
+            problems = list(contradictions(chosen, FolderKeys.of(settings)))
+        yield from problems
+
+
+def _study_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """What a schema cannot say of networks, splits, images and training."""
+    yield from _depth_problems(config["networks"])
+    yield from _duplicates(config)
+    yield from _crop_problems(config)
+    yield from _half_problems(config)
+    yield from _evaluation_problems(config)
+
+
+def _depth_problems(networks: Mapping[str, Any]) -> Iterator[str]:
+    depths, treatments = networks["depths"], networks["treatments"]
+    for n in depths:
+        if not 1 <= n <= DEEPEST_CUT:
+            yield (
+                f"networks.depths: {n} is outside the network; it has {DEEPEST_CUT + 1} learned layers, "
+                f"so n goes from 1 to {DEEPEST_CUT}"
+            )
+    for preserved in networks["preserve"]:
+        if not any(1 <= n <= DEEPEST_CUT - preserved for n in depths):
+            yield (
+                f"networks.preserve: {preserved} more layers than n = {min(depths)}, the least of networks.depths, "
+                f"are more than the {DEEPEST_CUT} that can be copied"
+            )
+    if networks["preserve"] and not {"selffer", "transfer"} & set(treatments):
+        yield (
+            "networks.preserve: is for frozen selffer and transfer networks, but networks.treatments has neither; "
+            "add one, or set it to []"
+        )
+
+
+def _duplicates(config: Mapping[str, Any]) -> Iterator[str]:
+    names = [entry if isinstance(entry, str) else entry["name"] for entry in config["splits"]]
+    for key, values in (
+        ("networks.depths", config["networks"]["depths"]),
+        ("networks.preserve", config["networks"]["preserve"]),
+        ("networks.reduced", config["networks"]["reduced"]),
+        ("seeds", config["seeds"]),
+        ("splits", names),
+    ):
+        for value in sorted({value for value in values if values.count(value) > 1}):
+            yield f"{key}: {value} is there twice"
+    for lower, count in Counter(name.lower() for name in dict.fromkeys(names)).items():
+        if count > 1:
+            alike = " and ".join(sorted({name for name in names if name.lower() == lower}))
+            yield f"splits: {alike} differ only in case, and some file systems take them for one; rename one"
+
+
+def _crop_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    settings, crop = data_set_of(config), config["preprocessing"]["crop"]
+    side = settings.get("size", OFFICIAL_SIDES.get(settings.get("set", "")))
+    if isinstance(side, int) and crop > side:
+        yield (
+            f"preprocessing.crop: is {crop}, but the images of {config['dataset']} have a side of {side} pixels; "
+            f"it must be at most {side}, or 0 for the whole image"
+        )
+
+
+def _evaluation_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    settings = {stage: hyperparameters_of(config, stage) for stage in STAGES}
+    trained = [stage for stage in STAGES if stage != "reduced" or config["networks"]["reduced"]]
+    stages = [stage for stage in trained if settings[stage].evaluate_every > settings[stage].iterations]
+    if stages:
+        worst = settings[stages[0]]
+        yield (
+            f"training: evaluate_every is {worst.evaluate_every}, more than the {worst.iterations} iterations of "
+            f"{' and '.join(stages)} networks"
+        )
+
+
+def _half_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    key = f"datasets.{config['dataset']}.groups"
+    try:
+        groups = _classes_by_group(config)
+    except OSError as error:
+        yield f"{key}: {groups_file_of(config)}: cannot be read ({error.strerror})"
+        return
+    except ValueError as error:
+        yield f"{key}: {error}"
+        return
+    for entry in config["splits"]:
+        yield from _split_problems(entry, groups)
+
+
+def _classes_by_group(config: Mapping[str, Any]) -> Mapping[str, int]:
+    """How many classes each group has, as far as that is known; of a file of groups, at most."""
+    settings, file = data_set_of(config), groups_file_of(config)
+    if file is None:
+        embedded = EMBEDDED_GROUPS.get(settings["kind"], {})
+        return {group: settings[count] for group, count in embedded.items()}
+    if file.is_dir():
+        raise ValueError(f"{file}: is a folder; it takes a CSV file with the columns class and group")
+    return dict(sorted(Counter(read_groups(file).values()).items()))
+
+
+def _split_problems(entry: str | Mapping[str, str], groups: Mapping[str, int]) -> Iterator[str]:
+    if isinstance(entry, str):
+        yield from _random_split_problems(entry, sum(groups.values()))
+    elif entry["name"] == WHOLE:
+        yield f"splits: {WHOLE} is the name of the split of all classes; give the split by group another"
+    elif _RANDOM_SPLIT.fullmatch(entry["name"]):
+        yield f"splits: {entry['name']} is the name of a random split; give the split by group another"
+    else:
+        yield from _grouped_split_problems(entry, groups)
+
+
+def _random_split_problems(name: str, classes: int) -> Iterator[str]:
+    if not _RANDOM_SPLIT.fullmatch(name):
+        yield f"splits: {name!r} is not random and a seed, such as random0; a split by group has name, A and B"
+    elif int(name.removeprefix("random")) > _MOST_SEED:
+        yield f"splits: {name} has a seed above {_MOST_SEED}, the highest there is"
+    elif 0 < classes < 2 * len(HALVES):
+        yield f"splits: {name} cuts {classes} classes into halves; it takes at least 4, 2 for each half to tell apart"
+
+
+def _grouped_split_problems(entry: Mapping[str, str], groups: Mapping[str, int]) -> Iterator[str]:
+    name = entry["name"]
+    if entry["A"] == entry["B"]:
+        yield f"splits: {name} has the group {entry['A']!r} on both sides; A and B must differ"
+    for half in HALVES:
+        if entry[half] not in groups:
+            known = f"its groups are {' and '.join(map(in_yaml, groups))}"
+            yield (
+                f"splits: {name} asks for the group {entry[half]!r} in {half}, which the data set lacks; "
+                f"{known if groups else 'name a file of groups in datasets'}"
+            )
+        elif groups[entry[half]] < 2:
+            yield (
+                f"splits: {name} asks for the group {entry[half]!r} in {half}, which has 1 class; "
+                "it takes at least 2 to tell apart"
+            )

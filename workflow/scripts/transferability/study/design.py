@@ -1,0 +1,241 @@
+"""A study: one config, checked before anything runs, and the networks it asks for.
+
+Light on purpose: Snakemake reads it on every start, so nothing here imports torch or pandas.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from transferability.networks.architectures import DEEPEST_CUT
+from transferability.store.same_images import REFUSE
+from transferability.study.config import STAGES, data_set_of, groups_file_of, hyperparameters_of, read_config
+from transferability.study.layout import study_folder
+from transferability.study.names import HALVES, RANDOM_SOURCE, WHOLE, Network, Series, source_of
+from transferability.study.schema import ConfigError, config_schema
+from transferability.study.settings import ENGINE_VERSION, Hyperparameters
+from transferability.study.store_folder import DUPLICATES, settings_folder, shaping_settings, store_folder
+
+MOST_DRAWN_BASES = 12
+
+Key = tuple[str, int, str]  # split, seed and name of a network
+
+
+@dataclass(frozen=True)
+class SplitPlan:
+    """A split to be made: at random by ``seed``, by ``groups``, the group of each half, or else of all classes."""
+
+    name: str
+    seed: int | None
+    groups: Mapping[str, str] | None
+
+
+@dataclass(frozen=True)
+class Study:
+    """A checked config.
+
+    Attributes:
+        config: plain Python values, with every path in one spelling.
+        splits: the config's, and the split of all classes, ``whole``, if any network is trained on it.
+        halves_series: the series trained for the halves of each split.
+        whole_series: the series trained for the whole set.
+        reduced: images a class of each base of the whole set that is trained on fewer.
+        hyperparameters: by stage, `STAGES`.
+    """
+
+    config: Mapping[str, Any]
+    splits: Mapping[str, SplitPlan]
+    seeds: tuple[int, ...]
+    halves_series: tuple[Series, ...]
+    whole_series: tuple[Series, ...]
+    reduced: tuple[int, ...]
+    hyperparameters: Mapping[str, Hyperparameters]
+
+    @property
+    def folder(self) -> Path:
+        return study_folder(self.config)
+
+    @property
+    def data_set(self) -> Mapping[str, Any]:
+        """The settings of the chosen data set."""
+        return data_set_of(self.config)
+
+    @property
+    def store_settings(self) -> dict[str, Any]:
+        """What shapes the store: a grouping of the classes is none of it, so that a change costs no images."""
+        return shaping_settings(self.data_set, self._data_set_schema)
+
+    @cached_property
+    def store_folder(self) -> Path:
+        """Where the store is; another for whatever would give other images, be it a setting or the content of a list.
+
+        ConfigError if it cannot be told, since a list is not at hand.
+        """
+        try:
+            return store_folder(Path(self.config["stores"]), self.config["dataset"], self.store_settings)
+        except ValueError as error:
+            raise ConfigError(f"config: {error}") from error
+
+    @property
+    def settings_folder(self) -> Path:
+        """Where the store would be if the data set had no lists; those of any lists have names that begin so."""
+        return settings_folder(Path(self.config["stores"]), self.config["dataset"], self.store_settings)
+
+    @property
+    def duplicates(self) -> str:
+        """Whether validation images may be training images too, ``allow`` or ``refuse``."""
+        default = self._data_set_schema.get("properties", {}).get(DUPLICATES, {}).get("default", REFUSE)
+        return str(self.data_set.get(DUPLICATES, default))
+
+    @property
+    def _data_set_schema(self) -> Mapping[str, Any]:
+        schema: Mapping[str, Any] = config_schema()["$defs"]["data_sets"].get(self.data_set["kind"], {})
+        return schema
+
+    @property
+    def groups_file(self) -> Path | None:
+        """The file that says the group of each class, if the data set has one."""
+        return groups_file_of(self.config)
+
+    @property
+    def copying_jobs(self) -> tuple[tuple[bool, int, tuple[int, ...]], ...]:
+        """Each kind of job that trains copies: whether they are fine-tuned, how many layers preserved, which depths."""
+        every = {(series.fine_tuned, series.preserved) for series in (*self.halves_series, *self.whole_series)}
+        return tuple((fine_tuned, kept, chunk) for fine_tuned, kept in sorted(every) for chunk in self.chunks(kept))
+
+    def chunks(self, preserved: int = 0) -> tuple[tuple[int, ...], ...]:
+        """The depths of each job that trains a part of a series that preserves so many layers."""
+        networks, per_job = self.config["networks"], self.config["running"]["networks_per_job"]
+        depths = [n for n in sorted(networks["depths"]) if n + preserved <= DEEPEST_CUT]
+        return tuple(tuple(depths[start : start + per_job]) for start in range(0, len(depths), per_job))
+
+    def networks(self) -> Iterator[tuple[str, int, Network]]:
+        """Every network of the study, with its split and seed."""
+        for split, seed, job in self.jobs():
+            for network in job:
+                yield split, seed, network
+
+    def files_of_networks(self, paths: Iterable[str]) -> dict[Key, Path]:
+        """By split, seed and name of the network, a file of each, given in the order of `networks`."""
+        keys = ((split, seed, network.name) for split, seed, network in self.networks())
+        return {key: Path(path) for key, path in zip(keys, paths, strict=True)}
+
+    def networks_of(self, split: str) -> Iterator[Network]:
+        """The networks of one split, the same for each seed."""
+        for job in self._jobs_of(split):
+            yield from job
+
+    def asked_of(self, network: Network, store_checksum: str | None = None) -> dict[str, Any]:
+        """What a network would be made from today; of the store only if its checksum is known."""
+        return {
+            "engine_version": ENGINE_VERSION,
+            "data_set": self.config["dataset"],
+            **({"store_checksum": store_checksum} if store_checksum else {}),
+            "architecture": self.config["networks"]["architecture"],
+            "preprocessing": self.config["preprocessing"],
+            "hyperparameters": self.hyperparameters[network.stage].to_json(),
+        }
+
+    def is_current(self, network: Network, made_from: Mapping[str, Any], store_checksum: str | None = None) -> bool:
+        """Whether a network, which says what it was made from, has the settings that it would be trained with today."""
+        return all(made_from.get(key) == value for key, value in self.asked_of(network, store_checksum).items())
+
+    def current(self, metrics: Mapping[Key, Mapping[str, Any]], store_checksum: str | None = None) -> set[Key]:
+        """Of finished networks, by what their metrics say, those that the config asks for as they are.
+
+        A copy is one only if the base that it was copied from is, and is the one that is there; of a base that is not
+        there nothing is known. Where the store is not there, its name tells whether it was the one of today's settings
+        and lists.
+        """
+        current = {
+            key
+            for key, made in metrics.items()
+            if self.is_current(Network.parse(key[2]), made["made_from"], store_checksum)
+            and (store_checksum or self.is_of_todays_store(made))
+        }
+
+        def of_todays_base(key: Key) -> bool:
+            split, seed, name = key
+            source = Network.parse(name).base
+            base = (split, seed, Network(source).name) if source else None
+            if base is None or base not in metrics:
+                return True
+            copied, there = metrics[key]["made_from"].get("source_sha256"), metrics[base].get("sha256")
+            return base in current and there in {copied, None}  # None: made before it was noted
+
+        return {key for key in current if of_todays_base(key)}
+
+    def is_of_todays_store(self, metrics: Mapping[str, Any]) -> bool:
+        """Whether a network's metrics name the store that it would be trained on today; True if they name none."""
+        return metrics.get("store") in (None, self.store_folder.name)  # None: made before it was noted
+
+    def drawn_bases(self) -> list[tuple[str, int, Network]]:
+        """The bases whose first-layer filters are drawn: of the first seed, as many as fit a picture."""
+        seed = self.seeds[0]
+        bases = ((split, seed, n) for split in self.splits for n in self.networks_of(split) if n.treatment == "base")
+        return list(islice(bases, MOST_DRAWN_BASES))
+
+    def jobs(self) -> Iterator[tuple[str, int, tuple[Network, ...]]]:
+        """The networks of every training job, with their split and seed."""
+        for split in self.splits:
+            jobs = tuple(self._jobs_of(split))
+            for seed in self.seeds:
+                for job in jobs:
+                    yield split, seed, job
+
+    def _jobs_of(self, split: str) -> Iterator[tuple[Network, ...]]:
+        targets, every_series = ((WHOLE,), self.whole_series) if split == WHOLE else (HALVES, self.halves_series)
+        yield from ((Network(target),) for target in targets)
+        if split == WHOLE:
+            yield from ((Network(WHOLE, examples_per_class=examples),) for examples in self.reduced)
+        for series in every_series:
+            for chunk in self.chunks(series.preserved):
+                yield tuple(map(series.at, chunk))
+
+
+def without_running(config: Mapping[str, Any]) -> dict[str, Any]:
+    """All that a config says of what is studied, and not how it is run, which changes no result."""
+    return {key: value for key, value in config.items() if key != "running"}
+
+
+def read_study(config: Mapping[str, Any]) -> Study:
+    """Check a config and say what it asks for; ConfigError with everything that is wrong."""
+    config = read_config(config)
+    halves_series, whole_series = _series_of(config["networks"])
+    plans = [*map(_split_plan, config["splits"])]
+    if whole_series or config["networks"]["reduced"]:
+        plans.append(SplitPlan(WHOLE, None, None))
+    return Study(
+        config=config,
+        splits={plan.name: plan for plan in plans},
+        seeds=tuple(config["seeds"]),
+        halves_series=halves_series,
+        whole_series=whole_series,
+        reduced=tuple(sorted(config["networks"]["reduced"])),
+        hyperparameters={stage: hyperparameters_of(config, stage) for stage in STAGES},
+    )
+
+
+def _series_of(networks: Mapping[str, Any]) -> tuple[tuple[Series, ...], tuple[Series, ...]]:
+    """The series trained for halves, and those trained for the whole set."""
+    halves, whole = [], []
+    for treatment in networks["treatments"]:
+        kind, fine_tuned = treatment.removesuffix("+"), treatment.endswith("+")
+        if kind == "random" and networks["random_for"] == WHOLE:
+            whole.append(Series(RANDOM_SOURCE, WHOLE, fine_tuned))
+            continue
+        for target in HALVES:
+            source = source_of(kind, target)
+            halves.append(Series(source, target, fine_tuned))
+            if source in HALVES and not fine_tuned:
+                halves += [Series(source, target, preserved=layers) for layers in sorted(networks["preserve"])]
+    return tuple(halves), tuple(whole)
+
+
+def _split_plan(entry: str | Mapping[str, str]) -> SplitPlan:
+    if isinstance(entry, str):
+        return SplitPlan(entry, int(entry.removeprefix("random")), None)
+    return SplitPlan(entry["name"], None, {half: entry[half] for half in HALVES})

@@ -1,0 +1,102 @@
+"""The keys that say where a data set of image files has its classes, and which of them cannot be meant together.
+
+Light, since Snakemake reads it at every start: nothing here imports Pillow.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from transferability.delimited_text import text_key
+from transferability.store.source import StoreError
+
+
+@dataclass(frozen=True)
+class FolderKeys:
+    """What the config says of folders, lists and classes; empty where it says nothing. The schema explains the keys."""
+
+    train: str = ""
+    val: str = ""
+    val_labels: str = ""
+    train_list: str = ""
+    val_list: str = ""
+    validation: float = 0
+    validation_seed: int = 0
+    validation_groups: str = ""
+    classes: str | Sequence[str] = ()
+    every_class: int = 1
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> "FolderKeys":
+        """Those of the settings that are about this."""
+        names = [field.name for field in fields(cls)]
+        return cls(**{key: value for key, value in settings.items() if key in names})
+
+    @property
+    def has_no_val_folder(self) -> bool:
+        return bool(self.validation or self.val_list)
+
+    @property
+    def lists(self) -> dict[str, str]:
+        """By key, the files beside the images that say which of them are used, and of which class they are."""
+        given = {key: getattr(self, key) for key in ("train_list", "val_list", "val_labels", "classes")}
+        return {key: path for key, path in given.items() if path and isinstance(path, str)}
+
+
+def list_path(folder: Path, given: str) -> Path:
+    """A list's file: in the data set's folder, or else from where Snakemake runs."""
+    return Path(given) if not is_file(folder / given) and is_file(Path(given)) else folder / given
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file can be seen there; False too if a folder above it cannot be read."""
+    return os.path.isfile(path)  # noqa: PTH113 - Path would fail for what cannot be read, and for names that are too long
+
+
+def contradictions(name: str, keys: FolderKeys) -> Iterator[str]:
+    """What of the keys cannot be meant together, a sentence each."""
+    where = f"datasets.{name}"
+    for key, others, why in (
+        ("validation", ("val", "val_labels", "val_list"), "draws the validation images, which are there already by"),
+        ("val_list", ("val", "val_labels"), "says which the validation images are, as does"),
+        ("train_list", ("train",), "says which the training images are, as does"),
+    ):
+        both = [other for other in others if getattr(keys, other)]
+        if getattr(keys, key) and both:
+            yield f"{where}.{key}: {why} {both[0]}; leave out one of the two"
+    if keys.validation_groups and not keys.validation:
+        yield f"{where}.validation_groups: is for images that are drawn, but validation, their share, is 0"
+    if keys.classes and keys.every_class > 1:
+        yield f"{where}.classes: says which classes to keep, as does every_class; leave out one of the two"
+    if keys.validation_groups:
+        try:
+            thing_finder(keys.validation_groups, where)
+        except StoreError as error:
+            yield str(error)
+
+
+def thing_finder(pattern: str, where: str) -> "_ThingFinder":
+    """What of a path says which thing the image is of; StoreError if the pattern is none."""
+    try:
+        return _ThingFinder(re.compile(pattern), where)
+    except re.error as error:
+        raise StoreError(f"{where}.validation_groups: {pattern!r} is no regular expression ({error})") from error
+
+
+@dataclass(frozen=True)
+class _ThingFinder:
+    pattern: "re.Pattern[str]"
+    where: str
+
+    def __call__(self, file: str) -> str:
+        match = self.pattern.search(text_key(file))
+        thing = match and match.group(1 if self.pattern.groups else 0)
+        if not thing:
+            raise StoreError(
+                f"{self.where}.validation_groups: {self.pattern.pattern!r} does not match {file}, so that nothing says "
+                "what it is a picture of; extend the pattern, or leave the file out by skip"
+            )
+        return str(thing)

@@ -1,0 +1,161 @@
+"""The reference of the config, docs/configuration.md, from the schema and the default config: `make docs` writes it.
+
+What a key means is said in the schema and what it is by default in config.yaml, so the page can say nothing else.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from transferability.files import PROJECT
+from transferability.study.schema import config_schema, in_yaml
+
+CONFIG = PROJECT / "config.yaml"
+PAGE = PROJECT / "docs" / "configuration.md"
+
+_INTRODUCTION = """\
+<!-- Made from workflow/schemas/config.schema.yaml and config.yaml by `make docs`; edit those. -->
+
+# Configuration
+
+Every key of a config, with its default: the value in [`config.yaml`](../config.yaml), which is the default study.
+Another study is a file with only what differs, given as `--configfile`: mappings are merged with the default's, key by
+key, and lists take the place of its lists. Of several files, the later go on top. All keys are checked before anything
+runs; one that is unknown is refused.
+
+Paths are relative to the folder that Snakemake runs in, and may be spelled in any way: `st/`, `./st`, `~/x`; the same
+folder spelled otherwise makes nothing run again. A file of groups that is not there is looked for in the project's
+folder.
+
+What YAML reads otherwise than the eye is refused: a key that is there twice, `010` (8 to YAML), `1:30` (90). Names of
+studies, data sets, splits and groups are text: write `"no"`, `"null"` and `"2024"` in quotes.
+"""
+_DATA_SETS = """\
+## Data sets
+
+An entry of `datasets` has the keys of its `kind`, one of {kinds}. A key without a default must be given.
+"""
+_OF_THE_DEFAULT_STUDY = (
+    "Defaults are those of the data set `{name}` in config.yaml; one of another name must give all of them."
+)
+
+_TYPES = {
+    "string": "text",
+    "integer": "integer",
+    "number": "number",
+    "boolean": "true or false",
+    "array": "list",
+    "object": "mapping",
+}
+_BOUNDS = {
+    "minimum": "at least {}",
+    "exclusiveMinimum": "more than {}",
+    "maximum": "at most {}",
+    "exclusiveMaximum": "less than {}",
+}
+
+
+def config_reference(schema: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
+    """The page, in Markdown: a table for each section of the config, and one for each kind of data set.
+
+    Args:
+        schema: of the whole config, with the kinds of data sets in ``$defs``; every key has a description.
+        defaults: a config with every required key.
+    """
+    keys = schema["properties"]
+    sections = [key for key, about in keys.items() if "properties" in about]
+    single = {"properties": {key: about for key, about in keys.items() if key not in sections}}
+    kinds = schema["$defs"]["data_sets"]
+    blocks = [
+        _INTRODUCTION,
+        _section("## Study", "What is studied, and where its files are.", single, defaults),
+        *(_section(f"## `{key}`", keys[key]["description"], keys[key], defaults[key], f"{key}.") for key in sections),
+        _DATA_SETS.format(kinds=_listed(kinds)),
+        *(_kind(name, about, defaults["datasets"]) for name, about in kinds.items()),
+    ]
+    return "\n".join(blocks)
+
+
+def _kind(name: str, about: Mapping[str, Any], data_sets: Mapping[str, Any]) -> str:
+    """A kind of data set; where the default config has one of that kind, its values are the defaults."""
+    known = [key for key, settings in data_sets.items() if settings["kind"] == name]
+    notes = [_OF_THE_DEFAULT_STUDY.format(name=key) for key in known[:1]]
+    description, defaults = " ".join([about["description"], *notes]), data_sets[known[0]] if known else {}
+    return _section(f"### `kind: {name}`", description, about, defaults)
+
+
+def _section(
+    title: str, description: str, about: Mapping[str, Any], defaults: Mapping[str, Any], path: str = ""
+) -> str:
+    rows = ["| key | value | default | meaning |", "|---|---|---|---|"]
+    rows += ["| " + " | ".join(row) + " |" for row in _rows(about, defaults, path)]
+    return "\n".join([title, "", description, "", *rows, ""])
+
+
+def _rows(about: Mapping[str, Any], defaults: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, ...]]:
+    """A row for each key, and below it rows for the keys of what it holds, unless these are its siblings again."""
+    keys: Mapping[str, Any] = about["properties"]
+    for key, value in keys.items():
+        inner, again = value.get("properties", {}), value.get("properties", {}).keys() < keys.keys()
+        allowed = "mapping; any of the keys above" if inner and again else _allowed(value)
+        default = "" if inner and not again else _default(key, value, about, defaults)
+        yield f"`{path}{key}`", allowed, default, _prose(value["description"])
+        if inner and not again:
+            yield from _rows(value, defaults.get(key, {}), f"{path}{key}.")
+        items = value.get("items", {})
+        if "properties" in items:
+            yield from _rows(items, {}, f"{path}{key}[].")
+
+
+def _default(key: str, value: Mapping[str, Any], about: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
+    if "const" in value:
+        return ""
+    if isinstance(value.get("additionalProperties"), dict):
+        return "[below](#data-sets)"
+    if key in defaults:
+        return _code(defaults[key])
+    if "default" in value:
+        return _code(value["default"])
+    return "" if key in about.get("required", []) else "none"
+
+
+def _allowed(value: Mapping[str, Any]) -> str:
+    """What a key may have: `text`, `integer, at least 1`, `a or b`, `list of ...`."""
+    if "const" in value:
+        return _code(value["const"])
+    if "enum" in value:
+        return _listed(value["enum"])
+    kinds = [value["type"]] if isinstance(value["type"], str) else value["type"]
+    words = " or ".join(_TYPES[kind] for kind in kinds)
+    if "items" in value:
+        words += f" of {_allowed(value['items'])}"
+    elif isinstance(value.get("additionalProperties"), dict):
+        words += f" of names to {_TYPES[value['additionalProperties']['type']]}s"
+    bounds = [text.format(value[bound]) for bound, text in _BOUNDS.items() if bound in value]
+    return ", ".join([words, *bounds])
+
+
+def _listed(names: Sequence[Any] | Mapping[str, Any]) -> str:
+    *others, last = map(_code, names)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _code(value: object) -> str:
+    """As it would be written in the config, on one line."""
+    return "`" + in_yaml(value).replace("|", r"\|") + "`"
+
+
+def _prose(text: str) -> str:
+    """As it would be read in a table's cell, where a bar ends the cell and <study> would be a tag."""
+    return text.replace("|", r"\|").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def main() -> None:
+    """Write the page."""
+    defaults = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+    PAGE.write_text(config_reference(config_schema(), defaults), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

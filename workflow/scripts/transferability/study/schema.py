@@ -1,0 +1,209 @@
+"""The config's schema, and what of a config it refuses: a line for each problem, with hints that are accepted."""
+
+import datetime
+import difflib
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import jsonschema
+import yaml
+
+from transferability.files import PROJECT
+from transferability.networks.architectures import architecture_names
+from transferability.study.names import COPYING
+
+SCHEMA = PROJECT / "workflow" / "schemas" / "config.schema.yaml"
+
+_WORDS = {
+    "string": "text",
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+}
+_BOUNDS = {
+    "minimum": "at least",
+    "exclusiveMinimum": "more than",
+    "maximum": "at most",
+    "exclusiveMaximum": "less than",
+}
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_EXACT = 2**53  # whole numbers up to this are the same as floats
+_SHOWN = 80  # characters of a value in a message
+
+
+class ConfigError(ValueError):
+    """The config asks for something that cannot be; the message has a line for each reason."""
+
+
+@cache
+def config_schema() -> Mapping[str, Any]:
+    """The file's schema, and in it the names that the library defines, so that they are said in one place."""
+    schema: Mapping[str, Any] = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    networks = schema["properties"]["networks"]["properties"]
+    networks["architecture"]["enum"] = architecture_names()
+    networks["treatments"]["items"]["enum"] = COPYING
+    colours = schema["properties"]["figures"]["properties"]["colours"]
+    colours["properties"] = {
+        treatment: {"type": "string", "description": f"Of {treatment} networks."} for treatment in ("base", *COPYING)
+    }
+    return schema
+
+
+def with_integers(value: Any, schema: Mapping[str, Any]) -> Any:
+    """The same value; where the schema wants an integer, 1000.0 is 1000."""
+    match value:
+        case dict():
+            keys = schema.get("properties", {})
+            return {key: with_integers(inner, keys.get(key, {})) for key, inner in value.items()}
+        case list():
+            return [with_integers(inner, schema.get("items", {})) for inner in value]
+        case float() if value.is_integer() and abs(value) <= _EXACT and _wants_integers(schema):
+            return int(value)
+    return value
+
+
+def _wants_integers(schema: Mapping[str, Any]) -> bool:
+    return schema.get("type") == "integer" or any(type(allowed) is int for allowed in schema.get("enum", ()))
+
+
+def _is_integer(_checker: object, value: object) -> bool:
+    """JSON knows no difference between 7 and 7.0, and no bounds; the code that counts with them does."""
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _EXACT
+
+
+def _is_number(checker: object, value: object) -> bool:
+    """YAML also has .inf and .nan."""
+    return _is_integer(checker, value) or (isinstance(value, float) and math.isfinite(value))
+
+
+_Validator = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {"integer": _is_integer, "number": _is_number}
+    ),
+)
+
+
+def schema_problems(content: Any, schema: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """What of a part of the config, which is at ``path``, its schema refuses."""
+    validator = _Validator(schema)
+    for error in sorted(validator.iter_errors(content), key=lambda error: [str(part) for part in error.absolute_path]):
+        where = dotted(path, error.absolute_path)
+        match error.validator:
+            case "additionalProperties":
+                known = list(error.schema["properties"])
+                for key in sorted(set(error.instance) - set(known), key=str):
+                    yield f"{dotted(where, [key])}: unknown key{_nearest(key, known)}"
+            case "required":
+                missing = [key for key in error.validator_value if key not in error.instance]
+                yield f"{where or 'top level'}: {' and '.join(missing)} is missing"
+            case _:
+                name = "the name " if "propertyNames" in error.absolute_schema_path else ""
+                yield f"{where}: {name}{_refusal(error)}{_hint(error.instance, error.schema)}"
+
+
+def _refusal(error: jsonschema.ValidationError) -> str:
+    """Of one value."""
+    value: Any = error.instance
+    wanted: Any = error.validator_value
+    schema: Any = error.schema
+    must = f"is {_shown(value)}; it must be"
+    match error.validator:
+        case "type":
+            words = [_WORDS[kind] for kind in ([wanted] if isinstance(wanted, str) else wanted)]
+            refusal = f"{must} {' or '.join(words)}"
+        case "enum":
+            refusal = f"{must} one of {', '.join(map(str, wanted))}"
+        case "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum":
+            refusal = f"{must} {_BOUNDS[error.validator]} {wanted}"
+        case "pattern":
+            refusal = f"{must} {schema['$comment']}"
+        case "maxLength":
+            refusal = f"has {len(value)} characters; the most are {wanted}, since it becomes part of file names"
+        case "uniqueItems":
+            refusal = f"{next(item for i, item in enumerate(value) if item in value[:i])} is there twice"
+        case "minItems" | "minProperties":
+            refusal = "is empty; give at least one"
+        case _:
+            refusal = error.message
+    return refusal
+
+
+def _shown(value: object) -> str:
+    text = "empty (null)" if value is None else repr(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 4]} ..."
+
+
+def _hint(value: object, schema: Mapping[str, Any]) -> str:
+    """What is meant, most likely, as it would be written; only what the schema accepts."""
+    for candidate in _candidates(value, schema):
+        if _Validator(schema).is_valid(candidate):
+            if "enum" in schema and isinstance(value, str):
+                return f"; did you mean {in_yaml(candidate)}?"
+            quotes = ", in quotes, or YAML takes it for something else" if _is_misread(value, candidate) else ""
+            return f"; write it as {in_yaml(candidate)}{quotes}"
+    return ""
+
+
+def _is_misread(value: object, candidate: object) -> bool:
+    return isinstance(candidate, str) and not isinstance(value, str) and in_yaml(candidate) != candidate
+
+
+def _candidates(value: object, schema: Mapping[str, Any]) -> Iterator[object]:
+    """What somebody may have meant by a value that the schema refuses, the likeliest first."""
+    if isinstance(value, list) and len(value) == 1:
+        yield value[0]
+    read_again = [*_read_again(value.strip())] if isinstance(value, str) else []
+    yield from (*read_again, [value], *([again] for again in read_again))
+    yield from difflib.get_close_matches(str(value), [word for word in schema.get("enum", ()) if isinstance(word, str)])
+    if schema.get("type") == "string" and not isinstance(value, dict | list):
+        text = _as_text(value).strip()
+        name = re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_")
+        yield from (text, name, f"n{name}") if name else (text,)
+
+
+def _read_again(text: str) -> Iterator[object]:
+    """A number or a truth value that YAML took for text, such as 5e-4."""
+    words = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
+    if text.lower() in words:
+        yield words[text.lower()]
+    plain = text.replace("_", "").replace(",", "") if re.fullmatch(r"\d{1,3}([,_]\d{3})+", text) else text
+    if _NUMBER.fullmatch(plain) and math.isfinite(number := float(plain)):
+        yield from ([int(number)] if number.is_integer() else [])
+        yield number
+
+
+def _as_text(value: object) -> str:
+    """How a value that is no text to YAML was written, as far as that can be known."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "yes" if value else "no"
+        case datetime.date():
+            return value.isoformat()
+    return str(value)
+
+
+def in_yaml(value: object) -> str:
+    """A value as it would be written in a config, on one line, to be read as it is."""
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=float("inf"), allow_unicode=True)
+    return text.removesuffix("...\n").strip()
+
+
+def dotted(path: str, parts: Sequence[object]) -> str:
+    """The place of a value in the config: ``splits[0].name``."""
+    for part in parts:
+        key = str(part) if str(part).isprintable() else repr(part)
+        path += f"[{part}]" if isinstance(part, int) else f".{key}" if path else key
+    return path
+
+
+def _nearest(key: object, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(str(key), list(map(str, known)), n=1)
+    return f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(map(str, known))}"

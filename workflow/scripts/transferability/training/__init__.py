@@ -1,0 +1,1 @@
+"""The engine: the networks of a series, trained in lock-step."""

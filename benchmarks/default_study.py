@@ -20,7 +20,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import yaml
-from report import report
+from reporting import report
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))

@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 import torch
 import yaml
 from ceilings import DEVICE
-from report import report
+from reporting import report
 from snakemake.utils import update_config  # type: ignore[import-untyped]
 
 from transferability.planning.data_size import data_size

@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import torch
 from ceilings import DEVICE, matrix_product_flops, seconds_of
-from report import report
+from reporting import report
 from setups import SETUPS, Setup, default_settings, wanted_setups
 from torch import nn
 

@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 import numpy as np
 import yaml
 from default_study import copy_of_project
-from report import report
+from reporting import report
 
 from transferability.files import write_csv, write_json
 from transferability.results.scores import accuracies_of

@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 import torch
 import yaml
 from ceilings import DEVICE
-from report import report
+from reporting import report
 from setups import default_settings
 
 from transferability.data.build import build_store

@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 import numpy as np
 import PIL
 from PIL import Image
-from report import report
+from reporting import report
 
 from transferability.data.build import build_store
 from transferability.data.folders.source import image_folders

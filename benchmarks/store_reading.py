@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import numpy as np
-from report import report
+from reporting import report
 
 from transferability.store.checked_rows import CheckedRows, row_digests
 

@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import torch
 from ceilings import copied_gb_per_second, matrix_product_flops
-from report import report
+from reporting import report
 from setups import LAYOUTS, SETUPS, STORED, Setup, networks_of, wanted_setups, write_images
 
 from transferability.networks.precision import PRECISIONS

@@ -83,9 +83,7 @@ def other(tmp_path):
 
 def test_the_whole_study_is_planned_under_the_names_that_the_other_workflow_gives(other):
     expected = {
-        **dict.fromkeys(
-            ["store", "contact_sheet", "split", "halves_sheet", "filters", "accuracies", "tables"], "1"
-        ),
+        **dict.fromkeys(["store", "contact_sheet", "split", "halves_sheet", "filters", "accuracies", "tables"], "1"),
         **dict.fromkeys(["train_base", "train_frozen_n1_to_7"], "2"),
         **dict.fromkeys(["figures", "learning_curves", "report", "all"], "1"),
     }

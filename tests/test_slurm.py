@@ -99,14 +99,14 @@ def caught(project, job):
         trains = state.exists() and "for half" in log_of(project, job)
         return trainings(project).get(job) if trains else None
 
-    training = wait_for(under_way, seconds=120)
+    training = wait_for(under_way)
     os.kill(training.pid, signal.SIGSTOP)
     return training
 
 
 def wait_for_end(training):
     """SLURM looks at time limits every 30 s."""
-    wait_for(lambda: not Path(f"/proc/{training.pid}").exists(), seconds=90)
+    wait_for(lambda: not Path(f"/proc/{training.pid}").exists())
 
 
 def cancel(training):
@@ -170,7 +170,7 @@ def battered(cluster, here, tmp_path_factory):
     os.killpg(process.pid, signal.SIGKILL)  # the command itself
     process = project.start(*ON_CLUSTER)
     os.kill(training.pid, signal.SIGCONT)  # the lost one
-    assert process.wait(300) == 0
+    assert process.wait(900) == 0
     logs[SERIES].append(log_of(project, SERIES))
     return project, logs
 
@@ -251,7 +251,7 @@ def test_a_store_asks_for_what_the_nodes_have_and_status_says_why_jobs_wait(clus
     process = project.start(*ON_CLUSTER, "results/small/splits/random0.json")
     submitted = wait_for(lambda: [job for job in queue_of(tmp_path).jobs if job.rule == "store"])
     assert submitted[0].cores == 2
-    assert process.wait(120) == 0
+    assert process.wait(600) == 0
 
     slurm("sbatch", "--chdir", str(tmp_path), "--cpus-per-task=16", "--comment=rule_store", "--wrap=true")
     wait_for(lambda: any(job.reason == "PartitionConfig" for job in queue_of(tmp_path).pending))

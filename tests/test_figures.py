@@ -14,7 +14,7 @@ from transferability.figures import paper as figures
 from transferability.figures.contact_sheet import contact_sheet
 from transferability.figures.reuse import reuse_figure
 from transferability.figures.style import LOOKS, figure_style, save
-from transferability.results.accuracies import read_published
+from transferability.results.published import read_published
 from transferability.store.reading import open_store
 from transferability.study.names import TREATMENTS
 from transferability.study.schema import SCHEMA

@@ -35,15 +35,9 @@ from transferability.figures.style import (
     warn,
 )
 from transferability.results.accuracies import bases_at_chance, doubtful, meaningless
-from transferability.results.statistics import (
-    ANY,
-    EFFECTS,
-    dead_depths,
-    differences_to_base,
-    of_the_paper,
-    paired_differences,
-    paired_effects,
-)
+from transferability.results.comparison import ANY, differences_to_base
+from transferability.results.effects import EFFECTS, paired_effects
+from transferability.results.pairs import dead_depths, of_the_paper, paired_differences
 from transferability.study.names import GROUPED, KINDS_IN_WORDS, RANDOM, TREATMENTS, WHOLE, Network, Series
 
 _FIGURE2 = ("base", "selffer", "selffer+", "transfer", "transfer+")

@@ -20,7 +20,8 @@ from transferability.report.runs import hours_by_device, jobs, makers
 from transferability.report.sheets import JOBS, MAKERS, Sheet, sheet_of, sheet_of_file, table_views
 from transferability.results.accuracies import bases_at_chance, others_at_chance, read_accuracies
 from transferability.results.answers import Answer, answers
-from transferability.results.statistics import WAYS_OF_REUSE, missing_networks
+from transferability.results.published import missing_networks
+from transferability.results.reuse import WAYS_OF_REUSE
 from transferability.store.same_images import shared_images
 from transferability.store.source import ImageClass
 from transferability.study.design import Key, Study, without_running

@@ -6,7 +6,7 @@ from transferability.results.accuracies import require_statistic
 from transferability.results.pairs import all_pairs
 from transferability.study.names import COPYING, TREATMENTS
 
-ANY = "any"  # kind of split
+ANY = "any"  # kind of split, of random filters
 
 
 def compare(ours: pd.DataFrame, published: pd.DataFrame, statistic: str) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from scipy.special import stdtrit
 from transferability.results.accuracies import meaningless
 
 CONFIDENCE = 0.95  # of all intervals
-MEANS = ["kind", "n", "pairs", "splits", "mean", "low", "high", "left_out"]
+MEANS = ["kind", "n", "pairs", "splits", "mean", "low", "high", "left_out"]  # of `means_with_intervals`
 
 
 def of_the_paper(accuracies: pd.DataFrame) -> pd.DataFrame:
@@ -64,7 +64,8 @@ def means_with_intervals(pairs: pd.DataFrame) -> pd.DataFrame:
 def interval(pairs: pd.DataFrame) -> tuple[float, float]:
     """95 % interval of the mean difference: Student's t over splits, or over the seeds of a single split.
 
-    Its standard error is the cluster-robust one, so that splits need not have the same number of pairs.
+    Its standard error is the cluster-robust one, so that splits need not have the same number of pairs. Pairs of one
+    split and seed have none: both ends are NaN.
     """
     by = "split" if pairs["split"].nunique() > 1 else "seed"
     mean = pairs["difference"].mean()

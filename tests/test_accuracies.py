@@ -10,14 +10,13 @@ import pytest
 from transferability.files import write_table
 from transferability.results.accuracies import (
     COLUMNS,
-    PUBLISHED_COLUMNS,
     at_chance,
     bases_at_chance,
     collect,
     others_at_chance,
     read_accuracies,
-    read_published,
 )
+from transferability.results.published import PUBLISHED_COLUMNS, read_published
 from transferability.study.names import Network
 
 PUBLISHED = Path(__file__).parents[1] / "resources" / "yosinski2014" / "top1.csv"

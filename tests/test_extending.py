@@ -28,13 +28,14 @@ DRAWN = """
 import sys
 from pathlib import Path
 import pandas as pd, yaml
-from transferability.figures import paper as figures
+from transferability.figures.paper import figure3
+from transferability.figures.training import learning_curves
 from transferability.results.accuracies import read_accuracies
 results = Path(sys.argv[1])
 colours = yaml.safe_load(Path(sys.argv[2]).read_text())["figures"]["colours"]
 histories = {p.name.removesuffix(".history.csv"): pd.read_csv(p) for p in results.glob("networks/*/*/*.history.csv")}
-print([axes.get_title() for axes in figures.learning_curves(histories, colours).axes])
-figure = figures.figure3(read_accuracies(results / "accuracies.csv"), "top1_final", colours)
+print([axes.get_title() for axes in learning_curves(histories, colours).axes])
+figure = figure3(read_accuracies(results / "accuracies.csv"), "top1_final", colours)
 print(figure.axes[-1].get_legend_handles_labels()[1])
 """
 
@@ -188,7 +189,10 @@ class TestADataSetOfAnotherKind:
         if changes is not None:
             arrays = {name: array for name, array in (blood.arrays | changes).items() if array is not None}
             np.savez(tmp_path / "x.npz", **arrays)
-        code = "import sys, pathlib, transferability.npz_arrays as n; n.npz_arrays('x', pathlib.Path(sys.argv[1]))"
+        code = (
+            "import sys, pathlib; from transferability.data.kinds.npz_arrays import npz_arrays; "
+            "npz_arrays('x', pathlib.Path(sys.argv[1]))"
+        )
         scripts = blood.folder / "workflow" / "scripts"
         done = subprocess.run(
             [sys.executable, "-c", code, tmp_path / "x.npz"], cwd=scripts, text=True, capture_output=True, check=False

@@ -10,11 +10,12 @@ from matplotlib.path import Path as MatplotlibPath
 
 from test_accuracies import PUBLISHED
 from test_statistics import frame
-from transferability.figures import paper as figures
+from transferability.figures import comparison, paper, training
 from transferability.figures.contact_sheet import contact_sheet
+from transferability.figures.effects import effects as draw_effects
 from transferability.figures.reuse import reuse_figure
 from transferability.figures.style import LOOKS, figure_style, save
-from transferability.results.accuracies import read_published
+from transferability.results.published import read_published
 from transferability.store.reading import open_store
 from transferability.study.names import TREATMENTS
 from transferability.study.schema import SCHEMA
@@ -55,7 +56,7 @@ def has_line(axes, x, y):
 
 def test_figure_2_draws_the_means_from_the_base(accuracies):
     with figure_style():
-        figure = figures.figure2(accuracies, STATISTIC, COLOURS)
+        figure = paper.figure2(accuracies, STATISTIC, COLOURS)
     means = figure.axes[2]
     assert has_line(means, range(8), [0.85, *(0.8 - 0.02 * n for n in range(1, 8))])
     assert has_line(means, range(8), [0.85] * 8)
@@ -63,14 +64,14 @@ def test_figure_2_draws_the_means_from_the_base(accuracies):
 
 def test_figure_2_has_a_point_for_every_network(accuracies):
     with figure_style():
-        figure = figures.figure2(accuracies, STATISTIC, COLOURS)
+        figure = paper.figure2(accuracies, STATISTIC, COLOURS)
     random0 = accuracies[(accuracies["kind"] == "random") & (accuracies["treatment"] != "random")]
     points = sum(len(x) for x, _ in lines(figure.axes[0]))
     assert points == len(random0) + 2  # and the two ends of the base line
 
 
 reuse = partial(reuse_figure, tolerated_loss=0.02)
-DRAWN = (figures.figure2, figures.figure3, figures.effects, reuse)
+DRAWN = (paper.figure2, paper.figure3, draw_effects, reuse)
 
 
 def crosses(axes):
@@ -134,14 +135,14 @@ def test_dead_networks_far_below_do_not_flatten_the_means_of_others(accuracies):
     of_b = (accuracies["split"] == "random0") & (accuracies["target"] == "B")
     accuracies = flagged(accuracies.assign(**{STATISTIC: accuracies[STATISTIC].mask(of_b, 0.01)}), of_b)
     with figure_style():
-        points, _, means, _ = figures.figure2(accuracies, STATISTIC, COLOURS).axes
+        points, _, means, _ = paper.figure2(accuracies, STATISTIC, COLOURS).axes
     assert points.get_ylim()[0] < 0.01
     assert means.get_ylim()[0] > 0.5
 
 
 def test_where_all_bases_are_at_chance_their_mean_is_crossed_out_too(accuracies):
     with figure_style():
-        means = figures.figure2(flagged(accuracies, True), STATISTIC, COLOURS).axes[2]
+        means = paper.figure2(flagged(accuracies, True), STATISTIC, COLOURS).axes[2]
     assert (0,) in crosses(means)
 
 
@@ -149,7 +150,7 @@ def test_where_all_bases_are_at_chance_their_mean_is_crossed_out_too(accuracies)
 def test_few_depths_stand_beside_their_base_in_a_narrow_figure(depths, accuracies):
     few = accuracies[accuracies["n"].isin([0, *depths])]
     with figure_style():
-        figure = figures.figure2(few, STATISTIC, COLOURS)
+        figure = paper.figure2(few, STATISTIC, COLOURS)
     points = figure.axes[0]
     left, base, first, right = points.transData.transform([(x, 0) for x in (-0.6, 0, depths[0], depths[-1] + 0.6)])[
         :, 0
@@ -161,7 +162,7 @@ def test_few_depths_stand_beside_their_base_in_a_narrow_figure(depths, accuracie
 def test_a_base_of_which_too_few_images_tell_is_questioned_and_not_crossed_out(accuracies):
     accuracies = flagged(accuracies, accuracies["target"] == "B", "baseB: too few images to tell from chance")
     with figure_style():
-        figure = figures.figure2(accuracies, STATISTIC, COLOURS)
+        figure = paper.figure2(accuracies, STATISTIC, COLOURS)
     marks = [line.get_marker() for line in figure.axes[0].get_lines()]
     # Paths and no text, which would be a formula that is not parsed: of base, and three treatments.
     assert len([mark for mark in marks if isinstance(mark, MatplotlibPath)]) == 4
@@ -191,7 +192,7 @@ def test_of_one_treatment_alone_no_axes_are_empty_and_no_other_is_named(draw, on
 def test_bars_and_points_stand_together_at_their_ticks(accuracies):
     with figure_style():
         alone = reuse(accuracies[accuracies["treatment"].isin(("base", "transfer+"))], STATISTIC, COLOURS)
-        effects = figures.effects(accuracies[accuracies["treatment"].isin(("base", "selffer"))], STATISTIC, COLOURS)
+        effects = draw_effects(accuracies[accuracies["treatment"].isin(("base", "selffer"))], STATISTIC, COLOURS)
     assert list(bars_of(alone.axes[-1])) == list(range(1, 8))
     assert has_line(effects.axes[0], range(1, 8), [5] * 7)
 
@@ -206,7 +207,7 @@ def test_nothing_is_crossed_out_where_all_bases_have_learned(draw, accuracies):
 
 def test_figure_3_normalises_each_network_by_its_own_base(accuracies):
     with figure_style():
-        together = figures.figure3(accuracies, STATISTIC, COLOURS).axes[2]
+        together = paper.figure3(accuracies, STATISTIC, COLOURS).axes[2]
     assert has_line(together, range(8), [0, *(-0.05 - 0.02 * n for n in range(1, 8))])
     assert has_line(together, range(8), [0, *(-0.15 - 0.08 * n for n in range(1, 8))])
 
@@ -222,7 +223,7 @@ def texts(axes):
 
 def test_figure_2_of_the_published_accuracies_names_the_papers_two_reasons(published):
     with figure_style():
-        figure = figures.figure2(published, "top1_mean_best10", COLOURS)
+        figure = paper.figure2(published, "top1_mean_best10", COLOURS)
     random_halves, grouped = figure.axes[2:4]
     assert random_halves.get_xlabel().splitlines()[1:] == [
         "1  fragile co-adaptation, base − BnB",
@@ -236,13 +237,13 @@ def test_figure_2_of_the_published_accuracies_names_the_papers_two_reasons(publi
 def test_figure_2_leaves_out_networks_that_preserve_layers(accuracies):
     keeping = accuracies.assign(copied=accuracies["copied"] + (accuracies["network"] == "A3B").astype(int))
     with figure_style():
-        full, fewer = (figures.figure2(data, STATISTIC, COLOURS).axes[0] for data in (accuracies, keeping))
+        full, fewer = (paper.figure2(data, STATISTIC, COLOURS).axes[0] for data in (accuracies, keeping))
     assert sum(len(x) for x, _ in lines(full)) == sum(len(x) for x, _ in lines(fewer)) + 1
 
 
 def test_effects_are_drawn_in_points_and_their_legend_names_each_once(accuracies):
     with figure_style():
-        figure = figures.effects(accuracies, STATISTIC, COLOURS)
+        figure = draw_effects(accuracies, STATISTIC, COLOURS)
     losses, gains = figure.axes[0], figure.axes[2]
     drawn = {line.get_label(): line.get_ydata() for axes in (losses, gains) for line in axes.get_lines()}
     assert drawn["specificity loss (BnB − AnB)"] == pytest.approx([2 * n for n in range(1, 8)])
@@ -307,7 +308,7 @@ def test_only_depths_that_a_study_has_are_named(accuracies):
 
 def test_the_reduced_figure_has_a_point_for_every_number_of_images_and_the_base(published):
     with figure_style():
-        axes = figures.reduced(published, "top1_final", COLOURS).axes[0]
+        axes = paper.reduced(published, "top1_final", COLOURS).axes[0]
     assert has_line(axes, [0, 1], [0.575179] * 2)
     curve = next(line for line in axes.get_lines() if len(line.get_xdata()) == 12)
     assert curve.get_xdata().tolist() == [1, 2, 5, 10, 25, 50, 100, 250, 500, 750, 1000, 1300]
@@ -316,7 +317,7 @@ def test_the_reduced_figure_has_a_point_for_every_number_of_images_and_the_base(
 
 def test_the_comparison_shows_both_studies_where_both_have_networks(accuracies, published):
     with figure_style():
-        figure = figures.compare(accuracies, published, "top1_final", COLOURS)
+        figure = comparison.compare(accuracies, published, "top1_final", COLOURS)
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert titles == [
         "BnB\nrandom halves",
@@ -332,12 +333,12 @@ def test_the_comparison_shows_both_studies_where_both_have_networks(accuracies, 
 
 def test_a_comparison_of_nothing_in_common_says_so(accuracies, published):
     with figure_style():
-        figure = figures.compare(accuracies.iloc[:0], published, "top1_final", COLOURS)
+        figure = comparison.compare(accuracies.iloc[:0], published, "top1_final", COLOURS)
     assert not figure.axes
     assert texts(figure) == ["no treatment that both have"]
 
 
-@pytest.mark.parametrize("draw", [*DRAWN, figures.reduced])
+@pytest.mark.parametrize("draw", [*DRAWN, paper.reduced])
 @pytest.mark.parametrize("kind", ["whole", "random", "grouped"])
 def test_published_accuracies_are_drawn_whatever_they_cover(draw, kind, published):
     with figure_style():
@@ -362,7 +363,7 @@ def test_whatever_is_missing_the_rest_is_drawn(draw, left_out, accuracies, tmp_p
 def test_the_same_figure_is_the_same_file(accuracies, tmp_path):
     for name in ("one", "other"):
         with figure_style():
-            figure = figures.figure2(accuracies, STATISTIC, COLOURS)
+            figure = paper.figure2(accuracies, STATISTIC, COLOURS)
             save(figure, tmp_path / f"{name}.png", tmp_path / f"{name}.pdf")
     for suffix in (".png", ".pdf"):
         assert (tmp_path / f"one{suffix}").read_bytes() == (tmp_path / f"other{suffix}").read_bytes()
@@ -372,7 +373,7 @@ def test_learning_curves_show_every_network_in_the_panel_of_its_series():
     history = pd.DataFrame({"iteration": [10, 20], "validation_top1": [0.2, 0.4]})
     histories = dict.fromkeys(["baseA", "baseB", "A1B", "A7B", "B1B+", "R3A"], history)
     with figure_style():
-        figure = figures.learning_curves(histories, COLOURS)
+        figure = training.learning_curves(histories, COLOURS)
     drawn = {axes.get_title(): len(axes.get_lines()) for axes in figure.axes if axes.get_title()}
     assert drawn == {"RnA, random": 2, "BnB⁺, selffer": 2, "AnB, transfer": 3}
     assert [axes.get_title() for axes in figure.axes if axes.get_title()] == list(drawn)  # by target, then treatment
@@ -383,7 +384,7 @@ def test_learning_curves_show_every_network_in_the_panel_of_its_series():
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_filters_become_pictures_stretched_to_their_own_range(channels):
     filters = np.random.default_rng(0).normal(size=(5, channels, 3, 3)).astype(np.float32)
-    mosaic = figures._mosaic(filters)
+    mosaic = training._mosaic(filters)
     assert mosaic.shape[:2] == (2 * 4 + 1, 3 * 4 + 1)
     first = mosaic[1:4, 1:4]
     assert (first.min(), first.max()) == (0, 1)

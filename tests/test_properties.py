@@ -26,20 +26,14 @@ from transferability.data.splits import (
 from transferability.delimited_text import text_key
 from transferability.files import write_table
 from transferability.networks.architectures import DEEPEST_CUT
-from transferability.results.accuracies import PUBLISHED_COLUMNS, STATISTICS, collect, read_accuracies, read_published
+from transferability.results.accuracies import STATISTICS, collect, read_accuracies
 from transferability.results.answers import headline
-from transferability.results.statistics import (
-    EFFECTS,
-    compare,
-    drops,
-    full_design,
-    missing_networks,
-    paired_differences,
-    paired_effects,
-    reusable,
-    summarise,
-    table1,
-)
+from transferability.results.comparison import compare
+from transferability.results.effects import EFFECTS, paired_effects
+from transferability.results.pairs import paired_differences
+from transferability.results.paper import drops, summarise, table1
+from transferability.results.published import PUBLISHED_COLUMNS, full_design, missing_networks, read_published
+from transferability.results.reuse import reusable
 from transferability.store.reading import Store
 from transferability.store.source import ImageClass, Sample
 from transferability.study.design import read_study

@@ -8,21 +8,14 @@ from scipy import stats
 
 from test_accuracies import PUBLISHED
 from transferability.networks.architectures import LAYER_NAMES
-from transferability.results.accuracies import beside_bases, read_published
+from transferability.results.accuracies import beside_bases
 from transferability.results.answers import headline
-from transferability.results.statistics import (
-    _interval,
-    compare,
-    deepest_within,
-    drops,
-    full_design,
-    missing_networks,
-    paired_differences,
-    paired_effects,
-    reusable,
-    summarise,
-    table1,
-)
+from transferability.results.comparison import compare
+from transferability.results.effects import paired_effects
+from transferability.results.pairs import interval, paired_differences
+from transferability.results.paper import drops, summarise, table1
+from transferability.results.published import full_design, missing_networks, read_published
+from transferability.results.reuse import deepest_within, reusable
 from transferability.study.names import Network
 
 STATISTIC = "top1_final"
@@ -136,7 +129,7 @@ def test_the_interval_holds_the_true_mean_in_95_of_100_studies(splits):
     held = []
     for _ in range(1000):
         difference = np.repeat(random.normal(size=splits), 2) + 0.3 * random.normal(size=2 * splits)
-        low, high = _interval(targets.assign(difference=difference))
+        low, high = interval(targets.assign(difference=difference))
         held.append(low <= 0 <= high)
     assert 0.93 < np.mean(held) < 0.97
 
@@ -146,7 +139,7 @@ def test_the_interval_of_splits_with_a_pair_each_is_scipys(splits):
     differences = np.random.default_rng(splits).normal(0.01, 0.02, splits)
     pairs = pd.DataFrame({"split": range(splits), "seed": 0, "difference": differences})
     expected = stats.t.interval(0.95, splits - 1, differences.mean(), stats.sem(differences))
-    assert _interval(pairs) == pytest.approx(expected)
+    assert interval(pairs) == pytest.approx(expected)
 
 
 def test_seeds_alone_give_an_interval_too():

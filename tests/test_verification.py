@@ -17,8 +17,10 @@ from transferability.inspection import verification
 from transferability.inspection.verification import Finding, Outputs, failures, report, spread, verify_study
 from transferability.networks.precision import PRECISIONS
 from transferability.records.checkpoints import read_about, save_checkpoint
-from transferability.results import statistics
 from transferability.results.accuracies import collect, read_accuracies
+from transferability.results.effects import paired_effects
+from transferability.results.paper import summarise
+from transferability.results.reuse import reusable
 from transferability.study.config import STAGES
 from transferability.study.design import SplitPlan, Study
 from transferability.training.train import Recipe, Running, train
@@ -80,9 +82,9 @@ def untouched(recipe, store_folder, tmp_path_factory):
         train(recipe, {network: files}, source, running)
     write_table(study["accuracies.csv"], collect(files.metrics for files in study.files.values()))
     accuracies = read_accuracies(study["accuracies.csv"])
-    write_table(study["summary.csv"], statistics.summarise(accuracies, "top1_final"))
-    write_table(study["effects.csv"], statistics.paired_effects(accuracies, "top1_final"))
-    write_table(study["reuse.csv"], statistics.reusable(accuracies, "top1_final", 0.02))
+    write_table(study["summary.csv"], summarise(accuracies, "top1_final"))
+    write_table(study["effects.csv"], paired_effects(accuracies, "top1_final"))
+    write_table(study["reuse.csv"], reusable(accuracies, "top1_final", 0.02))
     save(Figure(), *study.outputs.pictures)
     return study
 

@@ -1,15 +1,15 @@
 from pathlib import Path
 
-from transferability.figures import paper as figures
+from transferability.figures import comparison as figures
 from transferability.figures.style import figure_style, save
 from transferability.files import write_table
 from transferability.process.log import job_log
-from transferability.results import statistics
+from transferability.results import comparison as tables
 from transferability.results.accuracies import read_accuracies
 
 with job_log(Path(snakemake.log[0]), "comparison"), figure_style():
     ours, published = (read_accuracies(Path(snakemake.input[name])) for name in ("ours", "published"))
     statistic = snakemake.params.statistic
-    write_table(Path(snakemake.output.table), statistics.compare(ours, published, statistic))
+    write_table(Path(snakemake.output.table), tables.compare(ours, published, statistic))
     figure = figures.compare(ours, published, statistic, snakemake.params.colours)
     save(figure, *map(Path, snakemake.output.figure))

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from transferability.figures.paper import first_layer_filters
 from transferability.figures.style import figure_style, save
+from transferability.figures.training import first_layer_filters
 from transferability.process.log import job_log
 from transferability.records.checkpoints import first_layer_weights
 

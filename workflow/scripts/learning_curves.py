@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from transferability.figures.paper import learning_curves
 from transferability.figures.style import figure_style, save
+from transferability.figures.training import learning_curves
 from transferability.process.log import job_log
 from transferability.results.accuracies import read_table
 

@@ -2,8 +2,7 @@ from pathlib import Path
 
 from transferability.files import write_table
 from transferability.process.log import job_log
-from transferability.results.accuracies import read_published
-from transferability.results.statistics import full_design, missing_networks
+from transferability.results.published import full_design, missing_networks, read_published
 
 with job_log(Path(snakemake.log[0]), "published accuracies") as say:
     accuracies = read_published(Path(snakemake.input.table))

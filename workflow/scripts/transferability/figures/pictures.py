@@ -6,17 +6,18 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from transferability.figures import paper as figures
+from transferability.figures.effects import effects
+from transferability.figures.paper import figure2, figure3, reduced
 from transferability.figures.reuse import reuse_figure
 from transferability.figures.style import save
 from transferability.results.accuracies import require_statistic
 
 # From accuracies, the statistic that is compared, colours by treatment and the tolerated loss.
 PICTURES: Mapping[str, Callable[[pd.DataFrame, str, Mapping[str, str], float], Figure]] = {
-    "figure2": lambda accuracies, statistic, colours, _: figures.figure2(accuracies, statistic, colours),
-    "figure3": lambda accuracies, statistic, colours, _: figures.figure3(accuracies, statistic, colours),
-    "effects": lambda accuracies, statistic, colours, _: figures.effects(accuracies, statistic, colours),
-    "reduced": lambda accuracies, statistic, colours, _: figures.reduced(accuracies, statistic, colours),
+    "figure2": lambda accuracies, statistic, colours, _: figure2(accuracies, statistic, colours),
+    "figure3": lambda accuracies, statistic, colours, _: figure3(accuracies, statistic, colours),
+    "effects": lambda accuracies, statistic, colours, _: effects(accuracies, statistic, colours),
+    "reduced": lambda accuracies, statistic, colours, _: reduced(accuracies, statistic, colours),
     "reuse": reuse_figure,
 }
 

@@ -20,7 +20,8 @@ from transferability.figures.style import (
 )
 from transferability.networks.architectures import LAYER_NAMES
 from transferability.results.accuracies import bases_at_chance, meaningless
-from transferability.results.statistics import WAYS_OF_REUSE, paired_effects, reusable
+from transferability.results.effects import paired_effects
+from transferability.results.reuse import WAYS_OF_REUSE, reusable
 from transferability.study.names import GROUPED, KINDS_IN_WORDS, RANDOM
 from transferability.words import counted, points
 

@@ -9,24 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import yaml
 
 from transferability.files import read_json
 from transferability.labels import visible
 from transferability.networks.architectures import DEEPEST_CUT, LAYER_NAMES
+from transferability.report.facts import facts_of, flags_in_words
 from transferability.report.pages import TEXTS, Picture, caption, picture_source, render
-from transferability.report.runs import hours_by_device, jobs, makers
+from transferability.report.runs import jobs, makers
 from transferability.report.sheets import JOBS, MAKERS, Sheet, sheet_of, sheet_of_file, table_views
 from transferability.results.accuracies import bases_at_chance, others_at_chance, read_accuracies
 from transferability.results.answers import Answer, answers
-from transferability.results.statistics import WAYS_OF_REUSE, missing_networks
-from transferability.store.same_images import shared_images
+from transferability.results.published import missing_networks
+from transferability.results.reuse import WAYS_OF_REUSE
 from transferability.store.source import ImageClass
 from transferability.study.design import Key, Study, without_running
 from transferability.study.groups import read_titles
 from transferability.study.names import GROUPED, KINDS_IN_WORDS
-from transferability.words import counted, duration, enumerated, plural, points
+from transferability.words import counted, points
 
 TEMPLATE = "report.html.j2"
 
@@ -163,7 +163,7 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
         study=study.config["study"],
         about=caption("study"),
         captions={path.stem: caption(path.stem) for path in TEXTS.glob("*_table.rst")},
-        facts=list(_facts(study, accuracies, jobs_made, files.manifest)),
+        facts=list(facts_of(study, accuracies, jobs_made, files.manifest)),
         answers=[_answer(answer, tolerated) for answer in answers(accuracies, statistic, tolerated)],
         reuse=_picture("Which layers can be reused?", figures.get("reuse"), "reuse"),
         figures=_there(_picture(title, figures.get(name), name) for name, title in FIGURE_TITLES.items()),
@@ -183,69 +183,13 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
         makers=sheet_of("made_with", MAKERS, makers(networks)),
         networks=[(name, layers, tells) for needed, name, layers, tells in _NETWORKS if needed <= there],
         warnings=[*bases_at_chance(accuracies).splitlines(), *others_at_chance(accuracies).splitlines()],
-        flags=_flags_in_words(accuracies),
+        flags=flags_in_words(accuracies),
         expected=len(expected),
         missing=[f"{row.split} seed{row.seed} {row.network}" for row in missing.itertuples()],
         status=status,
     )
 
 
-def _facts(
-    study: Study, accuracies: pd.DataFrame, jobs_made: pd.DataFrame, manifest: Mapping[str, Any] | None
-) -> Iterator[tuple[str, str]]:
-    """What the study is of, in numbers."""
-    networks, training = study.config["networks"], study.hyperparameters["base"]
-    yield "data set", visible(str(study.config["dataset"]))
-    if manifest is not None:
-        yield "same images", shared_images(manifest)
-    yield "network", str(networks["architecture"])
-    yield "splits", f"{len(study.splits)}: {', '.join(study.splits)}"
-    yield "seeds", f"{len(study.seeds)} ({plural(len(study.seeds), 'seed')} {enumerated(study.seeds)})"
-    yield "depths n tried", enumerated(networks["depths"])
-    yield "networks", f"{len(accuracies):,}"
-    iterations, images = counted(training.iterations, "iteration"), counted(training.batch_size, "image")
-    yield "base networks' training", f"{iterations} of {images}"
-    yield "accuracy compared", STATISTICS_IN_WORDS[study.config["figures"]["statistic"]]
-    spent = hours_by_device(jobs_made)
-    yield "time of training", "; ".join(f"{duration(3600 * hours)} on {device}" for device, hours in spent.items())
-    yield from _imbalance(accuracies)
-
-
-def _imbalance(accuracies: pd.DataFrame) -> Iterator[tuple[str, str]]:
-    """How much the commonest class weighs, where it has more than twice its share of the validation images."""
-    uneven = accuracies[accuracies["chance"] > 2 / accuracies["classes"].astype("float64")]
-    for most in uneven.sort_values("chance", ascending=False).head(1).to_dict("records"):
-        yield (
-            "classes of unequal size",
-            f"the commonest of the {most['classes']} classes of half {most['target']} of {most['split']} has "
-            f"{100 * most['chance']:.0f} % of its validation images: top-1 rewards naming it; balanced accuracy, of "
-            f"which naming it alone gives {100 / most['classes']:.1f} %, does not",
-        )
-
-
-def _flags_in_words(accuracies: pd.DataFrame) -> str:
-    """How many networks are flagged, and if none is, whether that says anything."""
-    bases = accuracies[accuracies["treatment"] == "base"]
-    if flagged := int(accuracies["flag"].notna().sum()):
-        return (
-            f"{counted(flagged, 'network')} {'is' if flagged == 1 else 'are'} flagged, since a base that they are "
-            "compared with or copied from is, or may be, at chance"
-        )
-    if bases["at_chance"].isna().any():
-        return "Of some bases it is not known whether they are at chance: they were trained before it was recorded"
-    return "No base network that is there is at chance"
-
-
-STATISTICS_IN_WORDS: Mapping[str, str] = {
-    "top1_final": "top-1 on the validation images, last evaluation",
-    "top1_best": "top-1 on the validation images, best evaluation (selected on them)",
-    "top1_mean_best10": "top-1 on the validation images, mean of the ten best evaluations (selected on them)",
-    "balanced_final": "balanced: the mean over classes on the validation images, last evaluation",
-    "balanced_best": "balanced: the mean over classes on the validation images, best evaluation (selected on them)",
-    "balanced_mean_best10": (
-        "balanced: the mean over classes on the validation images, mean of the ten best evaluations (selected on them)"
-    ),
-}
 _CHIPS = {True: "yes", False: "no", None: "untold"}
 
 

@@ -26,9 +26,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from transferability.figures.paper import first_layer_filters, learning_curves
 from transferability.figures.pictures import PICTURES
 from transferability.figures.style import figure_style
+from transferability.figures.training import first_layer_filters, learning_curves
 from transferability.files import write_json, write_table, write_text
 from transferability.labels import reason_of
 from transferability.process.log import job_log

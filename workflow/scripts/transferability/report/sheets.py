@@ -13,7 +13,7 @@ from transferability.files import csv_of
 from transferability.labels import visible
 from transferability.report.runs import MAKER_COLUMNS
 from transferability.results.accuracies import read_accuracies, read_table
-from transferability.results.statistics import WAYS_OF_REUSE
+from transferability.results.reuse import WAYS_OF_REUSE
 from transferability.study.names import KINDS_IN_WORDS
 from transferability.words import points
 

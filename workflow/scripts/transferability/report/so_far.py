@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from transferability.figures.paper import first_layer_filters, learning_curves
 from transferability.figures.pictures import PICTURES, draw_pictures
 from transferability.figures.style import save
+from transferability.figures.training import first_layer_filters, learning_curves
 from transferability.files import write_table
 from transferability.records.checkpoints import first_layer_weights
 from transferability.records.metrics import read_metrics

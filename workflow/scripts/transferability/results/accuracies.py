@@ -1,11 +1,9 @@
 """The accuracies of all networks of a study, one row a network, each beside the base of its own target.
 
-Published results, given as a table, become the same rows, so that one code makes all tables and figures.
+A row says too what is meaningless in it, and why: a base that it is compared with or copied from is at chance.
 """
 
-import csv
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import betainc
 
-from transferability.files import open_csv, read_json
-from transferability.networks.architectures import DEEPEST_CUT
-from transferability.study.names import GROUPED, HALVES, RANDOM, RANDOM_SOURCE, TREATMENTS, WHOLE, Network, source_of
+from transferability.files import read_json
+from transferability.study.names import GROUPED, RANDOM, TREATMENTS, WHOLE, Network
 
 # Balanced accuracy is the mean over classes of the share of a class's images that are named right.
 BALANCED = ("balanced_final", "balanced_best", "balanced_mean_best10")  # networks of before it was recorded lack them
@@ -51,6 +48,7 @@ AT_CHANCE = "at chance"
 TOO_FEW = "too few images to tell from chance"
 # Compared with the base of the same split, target and seed: columns base_<statistic> and difference_<statistic>.
 COMPARED = ("top1_final", "top1_best", "top1_mean_best10", *BALANCED)
+EXACT = 2**53  # whole numbers up to it are told apart as floats too
 _INTEGERS = [
     *("n", "copied", "frozen", "seed", "examples_per_class", "iterations", "evaluations"),
     *("classes", "validation_images"),
@@ -60,14 +58,6 @@ _TEXT = [
     *("split", "kind", "network", "treatment", "source", "target", "flag"),
     *("effect", "layer", "layers", "verdict", "job", "device"),
 ]
-
-_PUBLISHED_STATISTICS = ("top1_final", "top1_best", "top1_mean_best10")
-PUBLISHED_COLUMNS = (
-    *("split", "treatment", "source", "target", "n", "examples_per_class", "iterations"),
-    *_PUBLISHED_STATISTICS,
-)
-_RANDOM_SPLIT = re.compile(r"random[0-9]+")
-_MOST = 2**53  # whole numbers up to it are told apart as floats too
 
 
 def collect(metrics: Iterable[Path]) -> pd.DataFrame:
@@ -80,28 +70,7 @@ def collect(metrics: Iterable[Path]) -> pd.DataFrame:
 
 def collect_contents(metrics: Iterable[tuple[str, Any]]) -> pd.DataFrame:
     """The same of files that were read before, each with its name."""
-    return _frame((path, _measured(path, content)) for path, content in metrics)
-
-
-def read_published(path: Path) -> pd.DataFrame:
-    """Read published accuracies into the rows that `collect` makes.
-
-    Args:
-        path: CSV with `PUBLISHED_COLUMNS`, in any order, other columns being ignored; a row a network, accuracies
-            from 0 to 1. What was not published is empty in the result: top-5, the number of evaluations. Splits named
-            ``random`` and a number are random halves, ``whole`` is all classes, and others are halves by group.
-
-    Raises:
-        ValueError: a column is missing, or a row is impossible or repeats a network; it names the line.
-    """
-    with open_csv(path) as reader:
-        absent = [column for column in PUBLISHED_COLUMNS if column not in (reader.fieldnames or [])]
-        if absent:
-            raise ValueError(f"{path}: no column {absent[0]}; it takes {', '.join(PUBLISHED_COLUMNS)}")
-        rows = list(_published_rows(path, reader))
-    if not rows:
-        raise ValueError(f"{path}: there is no row below the header; give one a network")
-    return _frame(rows)
+    return frame_of((path, _measured(path, content)) for path, content in metrics)
 
 
 def beside_bases(frame: pd.DataFrame) -> pd.DataFrame:
@@ -231,8 +200,8 @@ def read_table(path: Path) -> pd.DataFrame:
     )
 
 
-def _frame(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> pd.DataFrame:
-    """The rows, each with where it comes from, beside their bases."""
+def frame_of(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> pd.DataFrame:
+    """The rows, each with where it comes from, beside their bases; ValueError if a network is there twice."""
     places: dict[tuple[Any, ...], str] = {}
     checked = []
     for place, row in rows:
@@ -253,7 +222,7 @@ def _measured(path: str, content: Any) -> dict[str, Any]:
         raise ValueError(f"{path}: {absent[0]} is missing; delete the file to have it written again")
     for name in STATISTICS:
         if name not in BALANCED or content.get(name) is not None:
-            _check_accuracy(content[name], f"{path}: {name}")
+            require_accuracy(content[name], f"{path}: {name}")
     row = {column: content.get(column) for column in COLUMNS[:-1]}
     wrong = [column for column, right in _right(row).items() if not right]
     if wrong:
@@ -281,87 +250,10 @@ def _right(row: Mapping[str, Any]) -> dict[str, bool]:
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= EXACT
 
 
-def _check_accuracy(value: object, where: str) -> None:
+def require_accuracy(value: object, where: str) -> None:
+    """ValueError that says where the value is, if it is no number from 0 to 1."""
     if not isinstance(value, int | float) or not 0 <= value <= 1:  # refuses NaN too
         raise ValueError(f"{where} is {value!r}; an accuracy is a number from 0 to 1")
-
-
-def _published_rows(path: Path, reader: "csv.DictReader[str]") -> Iterator[tuple[str, dict[str, Any]]]:
-    for row in reader:
-        place = f"{path}, line {reader.line_num}"
-        if None in row or None in row.values():
-            raise ValueError(f"{place}: the row has not as many fields as the header, which has {len(row)}")
-        text = {column: row[column].strip() for column in PUBLISHED_COLUMNS}
-        try:
-            content = _published(text)
-        except ValueError as error:
-            raise ValueError(f"{place}: {error}") from None
-        yield place, content
-
-
-def _published(text: Mapping[str, str]) -> dict[str, Any]:
-    network = _published_network(text)
-    accuracies = {name: _number(text, name) for name in _PUBLISHED_STATISTICS}
-    for name, value in accuracies.items():
-        _check_accuracy(value, name)
-    split = text["split"]
-    return {
-        "split": split,
-        "kind": WHOLE if split == WHOLE else RANDOM if _RANDOM_SPLIT.fullmatch(split) else GROUPED,
-        **network.facts,
-        "seed": 0,
-        "iterations": _integer(text, "iterations", 1) if text["iterations"] else None,
-        **accuracies,
-    }
-
-
-def _published_network(text: Mapping[str, str]) -> Network:
-    """The network of a row; ValueError if the row's split, treatment, source, target and n do not fit together."""
-    if not text["split"]:
-        raise ValueError("split is empty; it is the name of a split, such as random0")
-    target = _one_of(text, "target", (WHOLE,) if text["split"] == WHOLE else HALVES)
-    treatment = _one_of(text, "treatment", TREATMENTS)
-    if treatment in ("base", "reduced"):
-        _one_of(text, "source", ("",))
-        _integer(text, "n", 0, 0)
-        if treatment == "base":
-            _one_of(text, "examples_per_class", ("",))
-            return Network(target)
-        _one_of(text, "target", (WHOLE,))
-        return Network(target, examples_per_class=_integer(text, "examples_per_class", 1))
-    _one_of(text, "examples_per_class", ("",))
-    if treatment.startswith("transfer"):
-        _one_of(text, "target", HALVES)
-    source = source_of(treatment.removesuffix("+"), target)
-    _one_of(text, "source", ("", source) if source == RANDOM_SOURCE else (source,))
-    n = _integer(text, "n", 1, DEEPEST_CUT)
-    return Network(target, source, copied=n, frozen=0 if treatment.endswith("+") else n)
-
-
-def _one_of(text: Mapping[str, str], column: str, allowed: Sequence[str]) -> str:
-    if text[column] not in allowed:
-        known = " or ".join(value or "empty" for value in allowed)
-        of = "" if column in ("split", "treatment") else f" for {text['treatment']} networks of split {text['split']}"
-        of += f" and target {text['target']}" if column == "source" else ""
-        raise ValueError(f"{column} is {text[column]!r}; it must be {known}{of}")
-    return text[column]
-
-
-def _number(text: Mapping[str, str], column: str) -> float:
-    try:
-        return float(text[column])
-    except ValueError:
-        raise ValueError(f"{column} is {text[column]!r}, not a number") from None
-
-
-def _integer(text: Mapping[str, str], column: str, least: int, most: int = _MOST) -> int:
-    """The whole number in a column; 50.0 is one too, since tables with gaps are often written so."""
-    value = _number(text, column)
-    if not (least <= value <= most and value.is_integer()):
-        bounds = f"from {least} to {most}" if most < _MOST else f"of at least {least}"
-        wanted = str(least) if least == most else f"a whole number {bounds}"
-        raise ValueError(f"{column} is {text[column]}; it must be {wanted} for {text['treatment']} networks")
-    return int(value)

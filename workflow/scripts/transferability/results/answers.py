@@ -7,7 +7,8 @@ import pandas as pd
 
 from transferability.networks.architectures import DEEPEST_CUT, LAYER_NAMES
 from transferability.results.accuracies import bases_at_chance, meaningless, others_at_chance
-from transferability.results.statistics import WAYS_OF_REUSE, deepest_within, of_the_paper, paired_differences, reusable
+from transferability.results.pairs import of_the_paper, paired_differences
+from transferability.results.reuse import WAYS_OF_REUSE, deepest_within, reusable
 from transferability.study.names import GROUPED, KINDS_IN_WORDS, RANDOM
 from transferability.words import counted, enumerated, points
 

@@ -6,17 +6,19 @@ from pathlib import Path
 import pandas as pd
 
 from transferability.files import write_table, write_text
-from transferability.results import statistics
 from transferability.results.accuracies import require_statistic
 from transferability.results.answers import headline
+from transferability.results.effects import paired_effects
+from transferability.results.paper import drops, summarise, table1
+from transferability.results.reuse import reusable
 
 # From accuracies, the statistic that is compared and the tolerated loss to a table, or to a text.
 TABLES: Mapping[str, Callable[[pd.DataFrame, str, float], pd.DataFrame | str]] = {
-    "summary": lambda accuracies, statistic, _: statistics.summarise(accuracies, statistic),
-    "table1": lambda accuracies, statistic, _: statistics.table1(accuracies, statistic),
-    "drops": lambda accuracies, statistic, _: statistics.drops(accuracies, statistic),
-    "effects": lambda accuracies, statistic, _: statistics.paired_effects(accuracies, statistic),
-    "reuse": statistics.reusable,
+    "summary": lambda accuracies, statistic, _: summarise(accuracies, statistic),
+    "table1": lambda accuracies, statistic, _: table1(accuracies, statistic),
+    "drops": lambda accuracies, statistic, _: drops(accuracies, statistic),
+    "effects": lambda accuracies, statistic, _: paired_effects(accuracies, statistic),
+    "reuse": reusable,
     "headline": headline,
 }
 

@@ -1,0 +1,73 @@
+"""A study laid over the published one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from transferability.figures.style import (
+    LABELS,
+    LINES,
+    QUIET,
+    SYMBOLS,
+    cross_out,
+    marker_style,
+    nothing_but,
+    shared_legend,
+    warn,
+)
+from transferability.results.accuracies import bases_at_chance
+from transferability.results.comparison import ANY, differences_to_base
+from transferability.study.names import GROUPED, KINDS_IN_WORDS
+
+
+def compare(ours: pd.DataFrame, published: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> Figure:
+    """A study laid over the published one, where both have networks: a column a treatment and kind of split.
+
+    Above, the mean difference of each network to its own base; below, as a share of the base's accuracy.
+    """
+    tables = {
+        "this study": differences_to_base(ours, statistic),
+        "published": differences_to_base(published, statistic),
+    }
+    of_each = [set(zip(table["treatment"], table["kind"], strict=True)) for table in tables.values()]
+    common = sorted(of_each[0] & of_each[1], key=lambda pair: (pair[1] == GROUPED, list(LABELS).index(pair[0])))
+    if not common:
+        return nothing_but("no treatment that both have")
+    figure = Figure(figsize=(2.6 * max(2, len(common)), 6.4), layout="constrained")
+    panels = figure.subplots(2, len(common), squeeze=False, sharex=True)
+    for row, column in zip(panels, ("difference", "relative"), strict=True):
+        for axes, (treatment, kind) in zip(row, common, strict=True):
+            axes.axhline(0, color=colours["base"], linestyle=LINES["base"], linewidth=1)
+            for study, table in tables.items():
+                rows = table[(table["treatment"] == treatment) & (table["kind"] == kind)].sort_values("n")
+                axes.plot(
+                    rows["n"].to_numpy(float),
+                    100 * rows[column],
+                    label=study,
+                    **_study_style(study, treatment, colours),
+                )
+                dead = rows.loc[rows["networks"] == 0, "n"]
+                cross_out(axes, dead.to_numpy(float), np.zeros(len(dead)))
+            axes.set_xticks(sorted({int(n) for table in tables.values() for n in table["n"]}))
+            axes.grid(axis="x", visible=False)
+    for axes, (treatment, kind) in zip(panels[0], common, strict=True):
+        halves = "halves or all classes" if kind == ANY else KINDS_IN_WORDS[kind]
+        axes.set_title(f"{SYMBOLS[treatment]}\n{halves}")
+    warn(figure, bases_at_chance(ours))
+    panels[0, 0].set_ylabel("points above or below base")
+    panels[1, 0].set_ylabel("% of base above or below it")
+    for axes in panels[1]:
+        axes.set_xlabel("layer n")
+    shared_legend(figure, panels[0, :1], "outside lower center", columns=2)
+    return figure
+
+
+def _study_style(study: str, treatment: str, colours: Mapping[str, str]) -> dict[str, Any]:
+    """Ours filled and in colour, the published hollow, dashed and grey: told apart in print too."""
+    style = marker_style(treatment, colours)
+    if study == "published":
+        return style | {"color": QUIET, "markeredgecolor": QUIET, "markerfacecolor": "white", "linestyle": "--"}
+    return style | {"markerfacecolor": style["color"], "linestyle": "-"}

@@ -1,0 +1,109 @@
+"""What copying layers costs and gains, with intervals."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from transferability.figures.style import (
+    DEPTH_LABEL,
+    QUIET,
+    beside,
+    cross_out,
+    depth_limits,
+    legend_by_row,
+    marker_style,
+    nothing_but,
+    warn,
+)
+from transferability.results.accuracies import bases_at_chance
+from transferability.results.effects import EFFECTS, paired_effects
+from transferability.results.pairs import dead_depths
+from transferability.study.names import GROUPED, KINDS_IN_WORDS, RANDOM
+
+_TOTAL_STYLE = {"marker": "X", "linestyle": "-", "color": QUIET, "linewidth": 1.2, "markersize": 6}
+# The effects that a figure can show on one scale, with the treatment whose looks they take; the random filters' loss is
+# many times larger and is in figure 3.
+_LOSSES: Mapping[str, tuple[str | None, str]] = {
+    "co-adaptation loss": ("selffer", "base − BnB"),
+    "specificity loss": ("transfer", "BnB − AnB"),
+    "total loss": (None, "base − AnB"),
+}
+_GAINS: Mapping[str, tuple[str | None, str]] = {
+    "transfer gain": ("transfer+", "AnB⁺ − base"),
+    "retraining gain": ("selffer+", "BnB⁺ − base"),
+}
+
+
+def effects(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> Figure:
+    """Paired effects by n with their intervals: losses above, gains below; random and dissimilar halves side by side.
+
+    An effect looks like the treatment that it is about. Effects of a single split and seed have no interval.
+    """
+    table = paired_effects(accuracies, statistic)
+    shown = [
+        (effects, what)
+        for effects, what in ((_LOSSES, "loss"), (_GAINS, "gain"))
+        if table["effect"].isin(effects).any()
+    ]
+    table = table[table["effect"].isin({effect for effects, _ in shown for effect in effects})]
+    kinds = [kind for kind in (RANDOM, GROUPED) if (table["kind"] == kind).any()]
+    if not kinds:
+        return nothing_but("no pairs of networks for any loss or gain")
+    figure = Figure(figsize=(max(7.4, 5.6 * len(kinds)), 0.6 + 3.5 * len(shown)), layout="constrained")
+    panels = figure.subplots(len(shown), len(kinds), squeeze=False, sharey="row", sharex=True)
+    for axes, kind in zip(panels[0], kinds, strict=True):
+        axes.set_title(KINDS_IN_WORDS[kind])
+    for row, (effects, what) in zip(panels, shown, strict=True):
+        row[0].set_ylabel(f"{what}, points of accuracy (paired)")
+        for axes, kind in zip(row, kinds, strict=True):
+            of_kind = accuracies[accuracies["kind"] == kind]
+            depths = sorted({int(n) for n in table["n"]})
+            _effects_of(axes, effects, of_kind, statistic, colours)
+            axes.set_xticks(depths)
+            axes.set_xlim(*depth_limits(depths))
+            axes.grid(axis="x", visible=False)
+            axes.set_visible(bool(axes.get_legend_handles_labels()[0]))
+    for row in panels:
+        if not any(axes.containers or len(axes.collections) for axes in row):  # nothing but crosses
+            row[0].set_ylim(-1, 1)
+    for column in panels.T:
+        lowest = [axes for axes in column if axes.get_visible()][-1]
+        lowest.tick_params(labelbottom=True)
+        lowest.set_xlabel(DEPTH_LABEL)
+    warn(figure, bases_at_chance(accuracies))
+    legend_by_row(figure, panels, "outside lower center")
+    return figure
+
+
+def _effects_of(
+    axes: Axes,
+    effects: Mapping[str, tuple[str | None, str]],
+    accuracies: pd.DataFrame,
+    statistic: str,
+    colours: Mapping[str, str],
+) -> None:
+    """Those effects that there are, of one kind of halves, beside each other at their n."""
+    table = paired_effects(accuracies, statistic)
+    axes.axhline(0, color="black", linewidth=0.8)
+    there = [effect for effect in effects if (table["effect"] == effect).any()]
+    for offset, effect in zip(beside(len(there), 0.12), there, strict=True):
+        treatment, formula = effects[effect]
+        rows = table[(table["effect"] == effect) & (table["pairs"] > 0)].sort_values("n")
+        if len(rows):
+            style = marker_style(treatment, colours) if treatment else _TOTAL_STYLE
+            _with_interval(axes, rows, offset, style, f"{effect} ({formula})")
+        # At no height, which would be that of a number: on the line.
+        dead = np.array(dead_depths(accuracies, *EFFECTS[effect], statistic), float)
+        cross_out(axes, dead + offset, np.zeros_like(dead))
+
+
+def _with_interval(axes: Axes, rows: pd.DataFrame, offset: float, style: dict[str, Any], label: str) -> None:
+    """The means of an effect by n, in points, and their intervals as lines, where they reach beyond the markers."""
+    x = rows["n"].to_numpy(float) + offset
+    axes.plot(x, 100 * rows["mean"].to_numpy(float), label=label, **style)
+    bounds = 100 * rows[["low", "high"]].to_numpy(float)
+    axes.vlines(x, bounds[:, 0], bounds[:, 1], color=style["color"], linewidth=1.6, zorder=1.9)

@@ -1,0 +1,76 @@
+"""What a study is of, in numbers, and whether its bases have learned, in words."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from transferability.labels import visible
+from transferability.report.runs import hours_by_device
+from transferability.store.same_images import shared_images
+from transferability.study.design import Study
+from transferability.words import counted, duration, enumerated, plural
+
+STATISTICS_IN_WORDS: Mapping[str, str] = {
+    "top1_final": "top-1 on the validation images, last evaluation",
+    "top1_best": "top-1 on the validation images, best evaluation (selected on them)",
+    "top1_mean_best10": "top-1 on the validation images, mean of the ten best evaluations (selected on them)",
+    "balanced_final": "balanced: the mean over classes on the validation images, last evaluation",
+    "balanced_best": "balanced: the mean over classes on the validation images, best evaluation (selected on them)",
+    "balanced_mean_best10": (
+        "balanced: the mean over classes on the validation images, mean of the ten best evaluations (selected on them)"
+    ),
+}
+
+
+def facts_of(
+    study: Study, accuracies: pd.DataFrame, jobs_made: pd.DataFrame, manifest: Mapping[str, Any] | None
+) -> Iterator[tuple[str, str]]:
+    """Facts and what they are of.
+
+    Args:
+        study: the study.
+        accuracies: of the networks that are there.
+        jobs_made: as `transferability.report.runs.jobs` makes them.
+        manifest: the content of the store's; None without a store.
+    """
+    networks, training = study.config["networks"], study.hyperparameters["base"]
+    yield "data set", visible(str(study.config["dataset"]))
+    if manifest is not None:
+        yield "same images", shared_images(manifest)
+    yield "network", str(networks["architecture"])
+    yield "splits", f"{len(study.splits)}: {', '.join(study.splits)}"
+    yield "seeds", f"{len(study.seeds)} ({plural(len(study.seeds), 'seed')} {enumerated(study.seeds)})"
+    yield "depths n tried", enumerated(networks["depths"])
+    yield "networks", f"{len(accuracies):,}"
+    iterations, images = counted(training.iterations, "iteration"), counted(training.batch_size, "image")
+    yield "base networks' training", f"{iterations} of {images}"
+    yield "accuracy compared", STATISTICS_IN_WORDS[study.config["figures"]["statistic"]]
+    spent = hours_by_device(jobs_made)
+    yield "time of training", "; ".join(f"{duration(3600 * hours)} on {device}" for device, hours in spent.items())
+    yield from _imbalance(accuracies)
+
+
+def _imbalance(accuracies: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    """How much the commonest class weighs, where it has more than twice its share of the validation images."""
+    uneven = accuracies[accuracies["chance"] > 2 / accuracies["classes"].astype("float64")]
+    for most in uneven.sort_values("chance", ascending=False).head(1).to_dict("records"):
+        yield (
+            "classes of unequal size",
+            f"the commonest of the {most['classes']} classes of half {most['target']} of {most['split']} has "
+            f"{100 * most['chance']:.0f} % of its validation images: top-1 rewards naming it; balanced accuracy, of "
+            f"which naming it alone gives {100 / most['classes']:.1f} %, does not",
+        )
+
+
+def flags_in_words(accuracies: pd.DataFrame) -> str:
+    """How many networks are flagged, and if none is, whether that says anything."""
+    bases = accuracies[accuracies["treatment"] == "base"]
+    if flagged := int(accuracies["flag"].notna().sum()):
+        return (
+            f"{counted(flagged, 'network')} {'is' if flagged == 1 else 'are'} flagged, since a base that they are "
+            "compared with or copied from is, or may be, at chance"
+        )
+    if bases["at_chance"].isna().any():
+        return "Of some bases it is not known whether they are at chance: they were trained before it was recorded"
+    return "No base network that is there is at chance"

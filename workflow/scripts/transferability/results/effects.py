@@ -1,0 +1,33 @@
+"""What copying layers costs and gains: named differences between two treatments, paired, with intervals."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from transferability.results.pairs import MEANS, all_pairs, means_with_intervals
+
+# Each effect is the mean of (first - second) over pairs of networks of the same split, target, seed and n.
+EFFECTS: Mapping[str, tuple[str, str]] = {
+    "co-adaptation loss": ("base", "selffer"),
+    "specificity loss": ("selffer", "transfer"),
+    "total loss": ("base", "transfer"),
+    "transfer gain": ("transfer+", "base"),
+    "retraining gain": ("selffer+", "base"),
+    "random filter loss": ("base", "random"),
+}
+
+
+def paired_effects(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
+    """`EFFECTS` by kind of split and n: mean of paired differences, with a 95 % interval, ``low`` to ``high``.
+
+    Networks of a split share their classes and those of a seed their base, so what counts as one observation is a
+    split, or, where there is only one split, a seed. The interval is Student's t over those; it is empty where there
+    is one split and seed, and tells only of that split's classes where there is one split. A percentile bootstrap over
+    so few would be far too narrow: one that says 95 % holds the true mean in 50, 73, 80, 83 and 89 % of all cases for
+    2, 3, 4, 5 and 9 splits.
+    """
+    tables = []
+    for effect, (first, second) in EFFECTS.items():
+        pairs = all_pairs(accuracies, first, second, statistic)
+        tables.append(means_with_intervals(pairs).assign(effect=effect))
+    return pd.concat(tables, ignore_index=True)[["effect", *MEANS]]

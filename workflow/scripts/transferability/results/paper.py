@@ -1,0 +1,151 @@
+"""The paper's numbers: accuracy by treatment and depth, its Table 1, and what frozen transfer drops at the deepest n.
+
+Networks that preserve layers above the frozen ones have no part in the paper's treatments: `summarise` gives them rows
+of their own, the other tables leave them out.
+"""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from transferability.results.accuracies import meaningless
+from transferability.results.pairs import interval, of_the_paper, paired_differences
+from transferability.study.names import GROUPED, RANDOM
+
+LAYER_RANGES = ((1, 7), (3, 7), (5, 7))  # of the paper's Table 1
+
+_TABLE_1 = [
+    *("layers", "depths", "networks", "over_base", "over_selffer+"),
+    *("over_base_paired", "over_base_paired_low", "over_base_paired_high", "over_selffer+_paired"),
+    *("gain_over_selffer+", "left_out"),
+]
+_DROPS = ["kind", "n", "networks", "base", "transfer", "drop", "relative", "paired", "left_out"]
+
+
+def summarise(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
+    """By kind of split, treatment and n: number of networks, spread of their accuracy, difference to base.
+
+    Reduced networks have a row for each number of examples, and networks that preserve layers for each number of those.
+    ``at_chance`` counts the networks that are at chance themselves though their bases are not: means have them.
+    """
+    dead = meaningless(accuracies)
+    differences = accuracies.assign(
+        counted=accuracies[statistic].mask(dead),
+        difference=(accuracies[statistic] - _base_of(accuracies, statistic)).mask(dead),
+        preserved=accuracies["copied"] - accuracies["n"],
+        left_out=dead,
+        guesses=accuracies["at_chance"].fillna(False).astype(bool) & ~dead,
+    )
+    by = ["kind", "treatment", "n", "preserved", "examples_per_class"]
+    groups = differences.groupby(by, dropna=False, sort=False)
+    table = groups.agg(
+        networks=("counted", "count"),
+        mean=("counted", "mean"),
+        standard_deviation=("counted", "std"),
+        minimum=("counted", "min"),
+        maximum=("counted", "max"),
+        mean_difference_to_base=("difference", "mean"),
+        left_out=("left_out", "sum"),
+        at_chance=("guesses", "sum"),
+    )
+    return table.reset_index().sort_values(by, ignore_index=True)
+
+
+def table1(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
+    """The paper's Table 1: by how much AnB+ beats base and BnB+, over ranges of layers, on random splits.
+
+    ``depths`` are the n of a range that have been tried; a range without any has no row.
+
+    The paper's formula, in ``over_base`` and ``over_selffer+``, compares flat means over networks: of all AnB+ in the
+    range with all bases, and with all BnB+ in the range. Halves differ in difficulty, so where the networks are not of
+    the same halves, that too is in these numbers. Free of it are:
+
+    - ``over_base_paired``: the mean over AnB+ of its accuracy less that of its own base, of the same split, target and
+      seed, with an interval as in `paired_effects`;
+    - ``over_selffer+_paired``: each AnB+ less the BnB+ of the same split, target, seed and n; empty without such pairs;
+    - ``gain_over_selffer+``: the mean gain of AnB+ over its own base, less that of BnB+ over its own. It needs no
+      pairs, so it can be had where the two were trained for different halves.
+    """
+    everything = of_the_paper(accuracies[accuracies["kind"] == RANDOM])
+    accuracies = everything[~meaningless(everything)]
+    gain = {
+        (first, second): paired_differences(accuracies, first, second, statistic)
+        for first, second in (("transfer+", "base"), ("transfer+", "selffer+"), ("selffer+", "base"))
+    }
+    rows = []
+    for layers in LAYER_RANGES:
+        of_range = everything[_has(everything, "transfer+", layers)]
+        if of_range.empty:
+            continue
+        in_range = accuracies[accuracies["n"].between(*layers)]
+        networks = int(_has(accuracies, "transfer+", layers).sum())
+        mean = {name: _mean(in_range, name, statistic) for name in ("transfer+", "selffer+")}
+        pairs = {which: table[table["n"].between(*layers)] for which, table in gain.items()}
+        over_base = pairs["transfer+", "base"]
+        low, high = interval(over_base)
+        rows.append(
+            {
+                "layers": "{}-{}".format(*layers),
+                "depths": ", ".join(map(str, sorted(of_range["n"].unique()))),
+                "networks": networks,
+                "left_out": len(of_range) - networks,
+                "over_base": mean["transfer+"] - _mean(accuracies, "base", statistic),
+                "over_selffer+": mean["transfer+"] - mean["selffer+"],
+                "over_base_paired": over_base["difference"].mean(),
+                "over_base_paired_low": low,
+                "over_base_paired_high": high,
+                "over_selffer+_paired": pairs["transfer+", "selffer+"]["difference"].mean(),
+                "gain_over_selffer+": over_base["difference"].mean() - pairs["selffer+", "base"]["difference"].mean(),
+            }
+        )
+    return pd.DataFrame(rows, columns=_TABLE_1)
+
+
+def drops(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
+    """By kind of split: how much less frozen transfer AnB reaches than base, at the deepest n that has been tried.
+
+    The paper's 8 % (random halves) and 25 % (man-made/natural) at n = 7 are ``drop``: the mean of all bases of such
+    splits less the mean of all AnB, in points of accuracy. ``relative`` is that drop as a share of the bases' mean,
+    and ``paired`` the mean of the differences of each network to its own base.
+    """
+    rows = []
+    for kind in (RANDOM, GROUPED):
+        everything = of_the_paper(accuracies[accuracies["kind"] == kind])
+        depths = everything.loc[everything["treatment"] == "transfer", "n"]
+        if depths.empty:
+            continue
+        n = int(depths.max())
+        of_kind = everything[~meaningless(everything)]
+        transfer = of_kind[_has(of_kind, "transfer", (n, n))]
+        base, mean = _mean(of_kind, "base", statistic), transfer[statistic].mean()
+        pairs = paired_differences(of_kind, "base", "transfer", statistic)
+        rows.append(
+            {
+                "kind": kind,
+                "n": n,
+                "networks": len(transfer),
+                "base": base,
+                "transfer": mean,
+                "drop": base - mean,
+                "relative": (base - mean) / base,
+                "paired": pairs.loc[pairs["n"] == n, "difference"].mean(),
+                "left_out": int((depths == n).sum()) - len(transfer),
+            }
+        )
+    return pd.DataFrame(rows, columns=_DROPS)
+
+
+def _has(accuracies: pd.DataFrame, treatment: str, layers: tuple[int, int]) -> pd.Series:
+    """Which networks are of a treatment and of a depth in a range, both ends of which belong to it."""
+    return (accuracies["treatment"] == treatment) & accuracies["n"].between(*layers)
+
+
+def _base_of(accuracies: pd.DataFrame, statistic: str) -> NDArray[np.float64]:
+    """The statistic of each network's base, in the order of the accuracies."""
+    bases = accuracies[accuracies["treatment"] == "base"].set_index(["split", "target", "seed"])[statistic]
+    keys = pd.MultiIndex.from_frame(accuracies[["split", "target", "seed"]])
+    return bases.reindex(keys).to_numpy(dtype=np.float64)
+
+
+def _mean(accuracies: pd.DataFrame, treatment: str, statistic: str) -> float:
+    return float(accuracies.loc[accuracies["treatment"] == treatment, statistic].mean())

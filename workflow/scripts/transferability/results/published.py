@@ -1,0 +1,175 @@
+"""Published accuracies, given as a table, as the rows that a study has, and what is missing from a table of these.
+
+So one code makes all tables and figures of both.
+"""
+
+import csv
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from transferability.files import open_csv
+from transferability.networks.architectures import DEEPEST_CUT
+from transferability.results.accuracies import EXACT, frame_of, require_accuracy
+from transferability.study.names import (
+    GROUPED,
+    HALVES,
+    RANDOM,
+    RANDOM_SOURCE,
+    TREATMENTS,
+    WHOLE,
+    Network,
+    Series,
+    source_of,
+)
+
+_PUBLISHED_STATISTICS = ("top1_final", "top1_best", "top1_mean_best10")
+PUBLISHED_COLUMNS = (
+    *("split", "treatment", "source", "target", "n", "examples_per_class", "iterations"),
+    *_PUBLISHED_STATISTICS,
+)
+_RANDOM_SPLIT = re.compile(r"random[0-9]+")
+
+
+def read_published(path: Path) -> pd.DataFrame:
+    """Read published accuracies into the rows that `transferability.results.accuracies.collect` makes.
+
+    Args:
+        path: CSV with `PUBLISHED_COLUMNS`, in any order, other columns being ignored; a row a network, accuracies
+            from 0 to 1. What was not published is empty in the result: top-5, the number of evaluations. Splits named
+            ``random`` and a number are random halves, ``whole`` is all classes, and others are halves by group.
+
+    Raises:
+        ValueError: a column is missing, or a row is impossible or repeats a network; it names the line.
+    """
+    with open_csv(path) as reader:
+        absent = [column for column in PUBLISHED_COLUMNS if column not in (reader.fieldnames or [])]
+        if absent:
+            raise ValueError(f"{path}: no column {absent[0]}; it takes {', '.join(PUBLISHED_COLUMNS)}")
+        rows = list(_published_rows(path, reader))
+    if not rows:
+        raise ValueError(f"{path}: there is no row below the header; give one a network")
+    return frame_of(rows)
+
+
+def missing_networks(accuracies: pd.DataFrame, expected: Sequence[tuple[str, int, str]]) -> pd.DataFrame:
+    """Which of the expected networks, (split, seed, name), have no accuracy; they are reported, never filled in."""
+    there = set(accuracies[["split", "seed", "network"]].itertuples(index=False, name=None))
+    return pd.DataFrame([e for e in expected if e not in there], columns=["split", "seed", "network"])
+
+
+def full_design(accuracies: pd.DataFrame) -> list[tuple[str, int, str]]:
+    """The networks that would make published accuracies complete, (split, seed, name), for `missing_networks`.
+
+    For each kind of split they are the bases, every series that one of its splits has, in both directions and at every
+    n that there is, and every reduced network, in all of its splits and seeds: that random halves were fine-tuned
+    does not mean that dissimilar ones should have been.
+    """
+    design = []
+    depths = sorted({int(n) for n in accuracies["n"] if n > 0})
+    for _, of_kind in accuracies.groupby("kind", sort=True):
+        networks = [Network.parse(name) for name in of_kind["network"].unique()]
+        series = {either for network in networks if network.source for either in _both_directions(network.series)}
+        complete = {Network(target) for network in networks for target in _mirrors(network.target)}
+        complete |= {one.at(n) for one in series for n in depths if n + one.preserved <= DEEPEST_CUT}
+        complete |= {network for network in networks if network.examples_per_class}
+        names = [network.name for network in sorted(complete, key=_by_treatment)]
+        design += list(product(of_kind["split"].unique(), map(int, of_kind["seed"].unique()), names))
+    return design
+
+
+def _both_directions(series: Series) -> tuple[Series, Series]:
+    mirror = {"A": "B", "B": "A"}
+    source, target = (mirror.get(part, part) for part in (series.source, series.target))
+    return series, replace(series, source=source, target=target)
+
+
+def _mirrors(target: str) -> tuple[str, ...]:
+    return HALVES if target in HALVES else (target,)
+
+
+def _by_treatment(network: Network) -> tuple[int, str, int, int]:
+    return TREATMENTS.index(network.treatment), network.target, network.n, network.copied
+
+
+def _published_rows(path: Path, reader: "csv.DictReader[str]") -> Iterator[tuple[str, dict[str, Any]]]:
+    for row in reader:
+        place = f"{path}, line {reader.line_num}"
+        if None in row or None in row.values():
+            raise ValueError(f"{place}: the row has not as many fields as the header, which has {len(row)}")
+        text = {column: row[column].strip() for column in PUBLISHED_COLUMNS}
+        try:
+            content = _published(text)
+        except ValueError as error:
+            raise ValueError(f"{place}: {error}") from None
+        yield place, content
+
+
+def _published(text: Mapping[str, str]) -> dict[str, Any]:
+    network = _published_network(text)
+    accuracies = {name: _number(text, name) for name in _PUBLISHED_STATISTICS}
+    for name, value in accuracies.items():
+        require_accuracy(value, name)
+    split = text["split"]
+    return {
+        "split": split,
+        "kind": WHOLE if split == WHOLE else RANDOM if _RANDOM_SPLIT.fullmatch(split) else GROUPED,
+        **network.facts,
+        "seed": 0,
+        "iterations": _integer(text, "iterations", 1) if text["iterations"] else None,
+        **accuracies,
+    }
+
+
+def _published_network(text: Mapping[str, str]) -> Network:
+    """The network of a row; ValueError if the row's split, treatment, source, target and n do not fit together."""
+    if not text["split"]:
+        raise ValueError("split is empty; it is the name of a split, such as random0")
+    target = _one_of(text, "target", (WHOLE,) if text["split"] == WHOLE else HALVES)
+    treatment = _one_of(text, "treatment", TREATMENTS)
+    if treatment in ("base", "reduced"):
+        _one_of(text, "source", ("",))
+        _integer(text, "n", 0, 0)
+        if treatment == "base":
+            _one_of(text, "examples_per_class", ("",))
+            return Network(target)
+        _one_of(text, "target", (WHOLE,))
+        return Network(target, examples_per_class=_integer(text, "examples_per_class", 1))
+    _one_of(text, "examples_per_class", ("",))
+    if treatment.startswith("transfer"):
+        _one_of(text, "target", HALVES)
+    source = source_of(treatment.removesuffix("+"), target)
+    _one_of(text, "source", ("", source) if source == RANDOM_SOURCE else (source,))
+    n = _integer(text, "n", 1, DEEPEST_CUT)
+    return Network(target, source, copied=n, frozen=0 if treatment.endswith("+") else n)
+
+
+def _one_of(text: Mapping[str, str], column: str, allowed: Sequence[str]) -> str:
+    if text[column] not in allowed:
+        known = " or ".join(value or "empty" for value in allowed)
+        of = "" if column in ("split", "treatment") else f" for {text['treatment']} networks of split {text['split']}"
+        of += f" and target {text['target']}" if column == "source" else ""
+        raise ValueError(f"{column} is {text[column]!r}; it must be {known}{of}")
+    return text[column]
+
+
+def _number(text: Mapping[str, str], column: str) -> float:
+    try:
+        return float(text[column])
+    except ValueError:
+        raise ValueError(f"{column} is {text[column]!r}, not a number") from None
+
+
+def _integer(text: Mapping[str, str], column: str, least: int, most: int = EXACT) -> int:
+    """The whole number in a column; 50.0 is one too, since tables with gaps are often written so."""
+    value = _number(text, column)
+    if not (least <= value <= most and value.is_integer()):
+        bounds = f"from {least} to {most}" if most < EXACT else f"of at least {least}"
+        wanted = str(least) if least == most else f"a whole number {bounds}"
+        raise ValueError(f"{column} is {text[column]}; it must be {wanted} for {text['treatment']} networks")
+    return int(value)

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from transferability.records.states import StateFolder, TrainingState
 from transferability.store.source import ImageClass, Sample
+from transferability.study.layout import NetworkFiles
 from transferability.study.names import Network
 from transferability.training import train as series
-from transferability.training.train import NetworkFiles, train
+from transferability.training.train import train
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,10 @@ from transferability.process.signals import Interrupted
 from transferability.records.checkpoints import CheckpointError, read_about, save_checkpoint
 from transferability.results.accuracies import BALANCED
 from transferability.results.scores import accuracies_of, balanced_accuracy
+from transferability.study.layout import NetworkFiles
 from transferability.study.names import Network
 from transferability.training import train as series
-from transferability.training.train import NetworkFiles, Recipe, Running, TrainingError, evaluate, train
+from transferability.training.train import Recipe, Running, TrainingError, evaluate, train
 
 DEPTHS = (1, 3, 7)
 ALL_SERIES = ("A{n}B", "A{n}B+", "B{n}B", "B{n}B+", "R{n}B", "R{n}B+")

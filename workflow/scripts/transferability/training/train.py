@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -24,17 +24,19 @@ from torch import nn
 from transferability.data.splits import Split, first_of_each_class, samples_of
 from transferability.data.stream import ImageLoader, Preprocessing, TrainingStream, ValidationSet, mean_image
 from transferability.files import sha256_of, write_csv, write_json
-from transferability.networks.architecture import DROPOUT
 from transferability.networks.build import build_network, first_stochastic_layer
-from transferability.networks.precision import computing_in, use_precision
+from transferability.networks.copying import buffers_that_move, copy_layers, freeze_layers, training_mode
+from transferability.networks.forward import features_at, logits_of
+from transferability.networks.precision import use_precision
 from transferability.process.provenance import device_name, provenance, versions
 from transferability.process.signals import Interrupted, StopRequest
-from transferability.records.checkpoints import copy_layers, load_weights, read_about, save_checkpoint
+from transferability.records.checkpoints import load_weights, read_about, save_checkpoint
 from transferability.records.progress import Progress
 from transferability.records.states import StateFolder, TrainingState, hold_all
 from transferability.results.scores import accuracies_of, balanced_accuracy, loss_and_hits
 from transferability.seeding import seed_for
 from transferability.store.reading import Store
+from transferability.study.layout import NetworkFiles
 from transferability.study.names import RANDOM_SOURCE, Network
 from transferability.study.settings import ENGINE_VERSION, Hyperparameters
 from transferability.training.graphs import Replayed, side_by_side
@@ -76,29 +78,6 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class NetworkFiles:
-    """Where a finished network goes: weights, one row an evaluation, and its accuracies with what made them."""
-
-    checkpoint: Path
-    history: Path
-    metrics: Path
-
-    @classmethod
-    def beside(cls, checkpoint: Path) -> "NetworkFiles":
-        stem = checkpoint.name.removesuffix(".safetensors")
-        return cls(
-            checkpoint, checkpoint.with_name(f"{stem}.history.csv"), checkpoint.with_name(f"{stem}.metrics.json")
-        )
-
-    @property
-    def network(self) -> Network:
-        return Network.parse(self.checkpoint.name.removesuffix(".safetensors"))
-
-    def all(self) -> tuple[Path, Path, Path]:
-        return self.checkpoint, self.history, self.metrics
-
-
-@dataclass(frozen=True)
 class Running:
     """How to train, as opposed to what: none of this shapes the result (on the CPU with as many threads, not by a bit).
 
@@ -121,12 +100,6 @@ class Running:
     resident_bytes: float = float("inf")
     cuda_graphs: bool = False
     watchers: Sequence[Callable[[Progress], None]] = ()
-
-
-def use_threads(threads: int) -> None:
-    """Compute on this many CPU threads; on the CPU, results are the same to the bit only for the same number."""
-    torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
 
 
 def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | None, running: Running) -> None:
@@ -205,8 +178,7 @@ class _Pupil:
         copy_layers(source.weights, self.model, network.copied)
         self._layers = hashlib.sha256(repr(self.model).encode()).hexdigest()
         self.model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        for layer in self.model[: network.frozen]:
-            layer.requires_grad_(False)
+        freeze_layers(self.model, network.frozen)
         stochastic = first_stochastic_layer(self.model)
         self.shared_depth = min(network.frozen, stochastic)
         self._own_layers = list(self.model)[self.shared_depth :]
@@ -252,11 +224,8 @@ class _Pupil:
         return logits_of(self._own_layers, features, self._settings.precision)
 
     def training_mode(self) -> None:
-        """Dropout and batch statistics where the network learns; what is frozen keeps only its dropout, as in Caffe."""
-        self.model.train()
-        for layer in self.model[: self.network.frozen]:
-            for module in layer.modules():
-                module.train(isinstance(module, DROPOUT))
+        """As `networks.copying.training_mode`."""
+        training_mode(self.model, self.network.frozen)
 
     def validation_mode(self) -> None:
         self.model.eval()
@@ -308,7 +277,7 @@ class _Pupil:
             return
         tensors = (
             {f"weights.{name}": p for name, p in trained.items()}
-            | {f"buffers.{name}": b for name, b in self._own_buffers().items()}
+            | {f"buffers.{name}": b for name, b in buffers_that_move(self.model, self.network.frozen).items()}
             | {f"momentum.{name}": b for name, b in self._optimiser.buffers.items()}
         )
         progress = {
@@ -329,7 +298,7 @@ class _Pupil:
         with torch.no_grad():
             for prefix, targets in (
                 ("weights", trained),
-                ("buffers", self._own_buffers()),
+                ("buffers", buffers_that_move(self.model, self.network.frozen)),
                 ("momentum", self._optimiser.buffers),
             ):
                 for name, tensor in targets.items():
@@ -339,10 +308,6 @@ class _Pupil:
         self.seconds = state.progress["seconds"]
         self._losses = list(state.progress["losses"])
         self._first_loss = state.progress.get("first_loss", 0.0)  # an earlier version's states lack it
-
-    def _own_buffers(self) -> dict[str, torch.Tensor]:
-        """Such as batch norm's running statistics; those of frozen layers never change and are left out."""
-        return dict(self.model[self.network.frozen :].named_buffers())
 
 
 def _why_large(network: Network, source: Path | None) -> str:
@@ -365,13 +330,8 @@ class _SharedLayers:
 
     def features(self, images: torch.Tensor) -> dict[int, torch.Tensor]:
         """What comes out of the first k layers, for every k that a network wants."""
-        at_depth = {0: images}
-        with torch.no_grad(), computing_in(self._precision, images.device.type):
-            for depth, layer in enumerate(self._layers, start=1):
-                at_depth[depth] = layer(
-                    at_depth.pop(depth - 1) if depth - 1 not in self._depths else at_depth[depth - 1]
-                )
-        return at_depth
+        with torch.no_grad():
+            return features_at(self._depths, self._layers, images, self._precision)
 
 
 class _LockStep:
@@ -472,18 +432,6 @@ def _validate(pupils: Sequence[_Pupil], shared: _SharedLayers, validation: Valid
     for pupil, (loss, top1, top5), right in zip(pupils, means.tolist(), rights, strict=True):
         pupil.record(loss, top1, top5, balanced_accuracy(right, validation.targets))
         pupil.training_mode()
-
-
-def logits_of(layers: Iterable[nn.Module], features: torch.Tensor, precision: str) -> torch.Tensor:
-    """What a network's upper layers make of features: B x classes, float32.
-
-    The last layer computes in float32: with fewer bits, two classes of a few images in a hundred come out the same.
-    """
-    *lower, last = layers
-    with computing_in(precision, features.device.type):
-        for layer in lower:
-            features = layer(features)
-    return last(features.float())  # type: ignore[no-any-return]
 
 
 class Evaluation(NamedTuple):

@@ -188,7 +188,10 @@ class TestADataSetOfAnotherKind:
         if changes is not None:
             arrays = {name: array for name, array in (blood.arrays | changes).items() if array is not None}
             np.savez(tmp_path / "x.npz", **arrays)
-        code = "import sys, pathlib, transferability.npz_arrays as n; n.npz_arrays('x', pathlib.Path(sys.argv[1]))"
+        code = (
+            "import pathlib, sys\nfrom transferability.data.kinds.npz_arrays import npz_arrays\n"
+            "npz_arrays('x', pathlib.Path(sys.argv[1]))"
+        )
         scripts = blood.folder / "workflow" / "scripts"
         done = subprocess.run(
             [sys.executable, "-c", code, tmp_path / "x.npz"], cwd=scripts, text=True, capture_output=True, check=False

@@ -27,7 +27,8 @@ from torch.profiler import ProfilerActivity, profile
 from transferability.process.determinism import use_threads
 from transferability.records.progress import Progress
 from transferability.study.layout import NetworkFiles
-from transferability.training.train import Running, train
+from transferability.training.recipe import Running
+from transferability.training.train import train
 
 TOP = 8
 WAYS = (

@@ -25,7 +25,7 @@ from setups import STORED
 from variants import VARIANTS
 
 from transferability.process.determinism import use_threads
-from transferability.training.train import Running
+from transferability.training.recipe import Running
 
 # Variant, size, job, precision, recorded updates; where its gain should be largest comes first.
 TRIALS = (

@@ -28,7 +28,7 @@ from transferability.planning.plan import plan_study
 from transferability.process.determinism import use_threads
 from transferability.process.provenance import device_name
 from transferability.study.design import read_study
-from transferability.training.train import Running
+from transferability.training.recipe import Running
 
 Config = dict[str, Any]
 

@@ -33,7 +33,8 @@ from transferability.store.reading import open_store
 from transferability.study.layout import NetworkFiles
 from transferability.study.names import WHOLE
 from transferability.training.graphs import CALLS_BEFORE_RECORDING
-from transferability.training.train import Recipe, Running, train
+from transferability.training.recipe import Recipe, Running
+from transferability.training.train import train
 
 FEW = CALLS_BEFORE_RECORDING + 2  # iterations after which nothing happens for the first time
 

@@ -39,7 +39,8 @@ from transferability.process.determinism import use_threads
 from transferability.process.provenance import device_name
 from transferability.store.reading import open_store
 from transferability.study.layout import NetworkFiles
-from transferability.training.train import Recipe, Running, train
+from transferability.training.recipe import Recipe, Running
+from transferability.training.train import train
 
 # Trained twice in float32: how much chance alone makes of it.
 RUNS = {"float32": "float32", "float32 again": "float32", "tf32": "tf32", "bf16": "bf16"}

@@ -34,7 +34,7 @@ from transferability.results.answers import headline
 from transferability.study.design import read_study
 from transferability.study.layout import NetworkFiles
 from transferability.study.settings import ENGINE_VERSION
-from transferability.training.train import HISTORY_COLUMNS
+from transferability.training.learner import HISTORY_COLUMNS
 from transferability.words import duration
 
 DEFAULT = yaml.safe_load((PROJECT / "config.yaml").read_text())

@@ -21,7 +21,8 @@ from transferability.results import statistics
 from transferability.results.accuracies import collect, read_accuracies
 from transferability.study.config import STAGES
 from transferability.study.design import SplitPlan, Study
-from transferability.training.train import Recipe, Running, train
+from transferability.training.recipe import Recipe, Running
+from transferability.training.train import train
 
 NAMES = ("baseA", "baseB", "A3B", "A3B+", "R3B")
 

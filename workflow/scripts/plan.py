@@ -8,7 +8,7 @@ from transferability.process.determinism import deterministic_algorithms, use_th
 from transferability.process.devices import claimed_device, require_cuda
 from transferability.process.log import job_log
 from transferability.study.design import read_study
-from transferability.training.train import Running
+from transferability.training.recipe import Running
 
 running = snakemake.config["running"]
 

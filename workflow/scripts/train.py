@@ -14,7 +14,8 @@ from transferability.study.design import read_study
 from transferability.study.layout import NetworkFiles, event_folder, states_folder
 from transferability.study.settings import Hyperparameters
 from transferability.training.event_files import event_files
-from transferability.training.train import Recipe, Running, train
+from transferability.training.recipe import Recipe, Running
+from transferability.training.train import train
 
 started = time.monotonic()
 running = snakemake.config["running"]

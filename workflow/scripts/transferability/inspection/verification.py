@@ -30,7 +30,9 @@ from transferability.study.design import Study
 from transferability.study.groups import grouped, read_groups
 from transferability.study.layout import NetworkFiles
 from transferability.study.names import Network
-from transferability.training.train import Recipe, evaluate, identity_of, source_weights
+from transferability.training.evaluation import evaluate
+from transferability.training.recipe import Recipe, identity_of
+from transferability.training.sources import source_weights
 from transferability.words import counted
 
 OK = "ok"

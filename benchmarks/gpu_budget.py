@@ -107,7 +107,7 @@ def _run_process(step: Step, deadline: float, environment: Mapping[str, str], ru
     left = deadline - time.monotonic()
     process = subprocess.Popen(
         [sys.executable, str(HERE / step.script[0]), *step.script[1:]],
-        env={**environment, DEADLINE: str(time.time() + left)},
+        env={**environment, DEADLINE: str(deadline)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,

@@ -14,7 +14,7 @@ from gpu_speed import SMALL, Case, name_of
 from plain_pytorch import training_rate
 from setups import LAYOUTS, STORED, networks_of
 
-from transferability.training.train import use_threads
+from transferability.process.determinism import use_threads
 
 
 def cases() -> dict[str, Case]:

@@ -24,8 +24,11 @@ from lock_step import FEW
 from setups import networks_of
 from torch.profiler import ProfilerActivity, profile
 
+from transferability.process.determinism import use_threads
 from transferability.records.progress import Progress
-from transferability.training.train import NetworkFiles, Running, train, use_threads
+from transferability.study.layout import NetworkFiles
+from transferability.training.recipe import Running
+from transferability.training.train import train
 
 TOP = 8
 WAYS = (

@@ -6,7 +6,7 @@ from gpu_rows import READY, rehearsing, scratch, wait_for
 from lock_step import recipe_of
 from setups import SETUPS, Setup, write_images
 
-from transferability.training.train import Recipe
+from transferability.training.recipe import Recipe
 
 REAL = {"small": SETUPS["tiny-imagenet"], "large": SETUPS["imagenet"]}
 TINY = {

@@ -26,8 +26,9 @@ from throughput import JOBS, operations
 
 from transferability.data import stream
 from transferability.networks.precision import PRECISIONS, use_precision
+from transferability.process.determinism import use_threads
 from transferability.store.checked_rows import READERS
-from transferability.training.train import Running, use_threads
+from transferability.training.recipe import Running
 
 Case = Callable[[], None]
 # Precision and whether updates are recorded (small), or whether images are read from the store (large). What matters

@@ -24,7 +24,8 @@ from lock_step import training_rate
 from setups import STORED
 from variants import VARIANTS
 
-from transferability.training.train import Running, use_threads
+from transferability.process.determinism import use_threads
+from transferability.training.recipe import Running
 
 # Variant, size, job, precision, recorded updates; where its gain should be largest comes first.
 TRIALS = (

@@ -25,9 +25,10 @@ from snakemake.utils import update_config  # type: ignore[import-untyped]
 
 from transferability.planning.data_size import data_size
 from transferability.planning.plan import plan_study
+from transferability.process.determinism import use_threads
 from transferability.process.provenance import device_name
 from transferability.study.design import read_study
-from transferability.training.train import Running, use_threads
+from transferability.training.recipe import Running
 
 Config = dict[str, Any]
 

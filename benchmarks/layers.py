@@ -24,9 +24,9 @@ from torch import nn
 
 from transferability.networks.build import build_network
 from transferability.planning.flops import forward_flops
+from transferability.process.determinism import use_threads
 from transferability.process.provenance import device_name
 from transferability.training.optimiser import CaffeSGD
-from transferability.training.train import use_threads
 
 Row = dict[str, Any]
 

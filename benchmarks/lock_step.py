@@ -28,10 +28,13 @@ from transferability.data.folders.source import image_folders
 from transferability.data.splits import samples_of, whole_split
 from transferability.data.stream import Crops, ImageLoader, Preprocessing, TrainingStream, mean_image
 from transferability.files import read_json
+from transferability.process.determinism import use_threads
 from transferability.store.reading import open_store
+from transferability.study.layout import NetworkFiles
 from transferability.study.names import WHOLE
 from transferability.training.graphs import CALLS_BEFORE_RECORDING
-from transferability.training.train import NetworkFiles, Recipe, Running, train, use_threads
+from transferability.training.recipe import Recipe, Running
+from transferability.training.train import train
 
 FEW = CALLS_BEFORE_RECORDING + 2  # iterations after which nothing happens for the first time
 

@@ -30,7 +30,8 @@ from transferability.results.scores import accuracies_of
 from transferability.store.reading import GUARD, MANIFEST, STORE_VERSION, guard
 from transferability.store.same_images import KEY
 from transferability.study.design import Study, read_study
-from transferability.training.train import HISTORY_COLUMNS, NetworkFiles
+from transferability.study.layout import NetworkFiles
+from transferability.training.learner import HISTORY_COLUMNS
 
 EVALUATIONS = 13
 # Numbers of splits, of seeds, and of networks a job; a split and seed has 72 networks.

@@ -35,9 +35,12 @@ from transferability.data.kinds import image_source
 from transferability.data.splits import random_split
 from transferability.data.stream import Preprocessing
 from transferability.files import read_json
+from transferability.process.determinism import use_threads
 from transferability.process.provenance import device_name
 from transferability.store.reading import open_store
-from transferability.training.train import NetworkFiles, Recipe, Running, train, use_threads
+from transferability.study.layout import NetworkFiles
+from transferability.training.recipe import Recipe, Running
+from transferability.training.train import train
 
 # Trained twice in float32: how much chance alone makes of it.
 RUNS = {"float32": "float32", "float32 again": "float32", "tf32": "tf32", "bf16": "bf16"}

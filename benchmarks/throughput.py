@@ -35,9 +35,9 @@ from setups import LAYOUTS, SETUPS, STORED, Setup, networks_of, wanted_setups, w
 
 from transferability.networks.precision import PRECISIONS
 from transferability.planning.flops import flops_per_image
+from transferability.process.determinism import use_threads
 from transferability.process.provenance import device_name
 from transferability.study.names import Network
-from transferability.training.train import use_threads
 
 HERE = Path(__file__).parent
 SECONDS = 10

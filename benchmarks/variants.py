@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from transferability.data import stream
 from transferability.data.stream import Crops, ImageLoader, TrainingStream
 from transferability.seeding import seed_for
-from transferability.training import train as series
+from transferability.training import lock_step
 from transferability.training.graphs import Function, Replayed
+from transferability.training.learner import Learner
 from transferability.training.optimiser import CaffeSGD
 
 Promise = Callable[[], torch.Tensor]
@@ -65,15 +66,15 @@ def fused_sgd() -> Iterator[None]:
     Its update is v <- momentum v + (1 - dampening) (g + decay w); w <- w - lr v. With lr 1 and a dampening of
     1 - rate that is Caffe's. The dampening is a number of the host, which a recorded update could not change.
     """
-    update = series._Pupil.update
+    update = Learner.update
 
     def update_with_number(
-        pupil: Any, features: torch.Tensor, targets: torch.Tensor, _rate: torch.Tensor
+        learner: Any, features: torch.Tensor, targets: torch.Tensor, _rate: torch.Tensor
     ) -> torch.Tensor:
-        rate: Any = pupil._settings.rate_at(pupil.updates)
-        return update(pupil, features, targets, rate)
+        rate: Any = learner._settings.rate_at(learner.updates)
+        return update(learner, features, targets, rate)
 
-    with patch.object(series._Pupil, "update", update_with_number), patch.object(CaffeSGD, "apply", apply_fused):
+    with patch.object(Learner, "update", update_with_number), patch.object(CaffeSGD, "apply", apply_fused):
         yield
 
 
@@ -165,15 +166,15 @@ def recorded_dropout() -> Iterator[None]:
     Each network draws from a generator of its own that is registered with the graph, whose kernels read seed and
     offset from memory at every replay: seeded for the network and iteration, and offset 0, as without a graph.
     """
-    update = series._Pupil.update
+    update = Learner.update
     generators: dict[str, torch.Generator] = {}
 
-    def update_of(pupil: Any, features: torch.Tensor, targets: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:
+    def update_of(learner: Any, features: torch.Tensor, targets: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:
         if not capturing():
-            return update(pupil, features, targets, rate)
-        torch.cuda.default_generators[torch.cuda.current_device()].graphsafe_set_state(generators[pupil.network.name])
-        loss = torch.nn.functional.cross_entropy(pupil.logits(features), targets)
-        pupil._optimiser.step(loss, rate)
+            return update(learner, features, targets, rate)
+        torch.cuda.default_generators[torch.cuda.current_device()].graphsafe_set_state(generators[learner.network.name])
+        loss = torch.nn.functional.cross_entropy(learner.logits(features), targets)
+        learner._optimiser.step(loss, rate)
         return loss.detach()
 
     def replays(_learning: Sequence[Any], running: Any) -> bool:
@@ -181,9 +182,9 @@ def recorded_dropout() -> Iterator[None]:
 
     record = partial(record_with_generators, generators=generators)
     with (
-        patch.object(series._Pupil, "update", update_of),
-        patch.object(series, "_replays", replays),
-        patch.object(series, "Replayed", partial(Replayed, record=record)),
+        patch.object(Learner, "update", update_of),
+        patch.object(lock_step, "replays", replays),
+        patch.object(lock_step, "Replayed", partial(Replayed, record=record)),
     ):
         yield
 
@@ -196,10 +197,10 @@ def record_with_generators(
     function: Function, inputs: Sequence[torch.Tensor], generators: dict[str, torch.Generator]
 ) -> tuple[Callable[[], None], torch.Tensor]:
     """As `graphs.record_on_gpu`, with a generator a network, seeded before each replay."""
-    pupils: Sequence[Any] = function.args[1]  # type: ignore[attr-defined]  # partial(_update_all, shared, pupils)
+    learners: Sequence[Any] = function.args[1]  # type: ignore[attr-defined]  # partial(_update_all, shared, learners)
     device = torch.cuda.current_device()
     generators.clear()
-    generators.update({pupil.network.name: torch.Generator(f"cuda:{device}") for pupil in pupils})
+    generators.update({learner.network.name: torch.Generator(f"cuda:{device}") for learner in learners})
     graph = torch.cuda.CUDAGraph()
     for generator in generators.values():
         graph.register_generator_state(generator)
@@ -210,19 +211,19 @@ def record_with_generators(
             result = function(*inputs)
     finally:
         default.graphsafe_set_state(usual)
-    seeded = [(pupil, generators[pupil.network.name]) for pupil in pupils]
+    seeded = [(learner, generators[learner.network.name]) for learner in learners]
 
     def replay() -> None:
-        for pupil, generator in seeded:
-            generator.manual_seed(dropout_seed(pupil))
+        for learner, generator in seeded:
+            generator.manual_seed(dropout_seed(learner))
         graph.replay()
 
     return replay, result
 
 
-def dropout_seed(pupil: Any) -> int:
-    """As `_Pupil.update` seeds: of this network, at this iteration."""
-    return seed_for(*pupil.key, "dropout", pupil.updates)
+def dropout_seed(learner: Any) -> int:
+    """As `Learner.update` seeds: of this network, at this iteration."""
+    return seed_for(*learner.key, "dropout", learner.updates)
 
 
 VARIANTS: Mapping[str, Callable[[], AbstractContextManager[None]]] = {

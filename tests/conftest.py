@@ -9,9 +9,10 @@ from support import Patterns
 from transferability.data.build import build_store
 from transferability.data.splits import random_split
 from transferability.data.stream import Preprocessing
+from transferability.process.determinism import use_threads
 from transferability.store.reading import open_store
 from transferability.study.settings import Hyperparameters
-from transferability.training.train import Recipe, Running, use_threads
+from transferability.training.recipe import Recipe, Running
 
 # A slow machine is no reason to fail, and neither is chance: the examples are the same in every run.
 hypothesis.settings.register_profile("reproducible", deadline=None, derandomize=True)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from transferability.records.states import StateFolder, TrainingState
 from transferability.store.source import ImageClass, Sample
+from transferability.study.layout import NetworkFiles
 from transferability.study.names import Network
-from transferability.training import train as series
-from transferability.training.train import NetworkFiles, train
+from transferability.training.train import train
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def dying_after(updates: int) -> type[StateFolder]:
 def train_until_it_dies(dying: type[StateFolder], *job: object) -> None:
     """Train a job, given as to `train`, until its states, which are of the class ``dying``, end it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(series, "StateFolder", dying)
+        patch.setattr("transferability.training.train.StateFolder", dying)
         with pytest.raises(KeyboardInterrupt):
             train(*job)
 

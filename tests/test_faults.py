@@ -36,8 +36,9 @@ from transferability.records.checkpoints import CheckpointError, load_weights, r
 from transferability.records.states import StateFolder, TrainingState
 from transferability.store.reading import open_store
 from transferability.store.source import StoreError
-from transferability.training import train as series
-from transferability.training.train import Running, TrainingError, train
+from transferability.training.learner import Learner
+from transferability.training.recipe import Running
+from transferability.training.train import TrainingError, train
 
 ROOT = Path(__file__).parents[1]
 NAMES = ("A1B", "A3B+", "A7B")
@@ -368,7 +369,7 @@ class TestStates:
         assert contents(tmp_path / "out").items() <= undisturbed.items()
 
     def test_one_of_another_engine_version(self, half_way, recipe, running, bases, monkeypatch):
-        monkeypatch.setattr(series, "ENGINE_VERSION", 10_000)
+        monkeypatch.setattr("transferability.training.recipe.ENGINE_VERSION", 10_000)
         lines = []
         train(recipe, half_way, bases / "baseA.safetensors", replace(running, say=lines.append))
         assert not any(line.startswith("going on") for line in lines)
@@ -492,7 +493,7 @@ class TestExplosions:
     @pytest.fixture
     def exploding(self, monkeypatch):
         """Makes a network's last layer useless after an update."""
-        original = series._Pupil.note
+        original = Learner.note
 
         def explode(name, after, factor):
             def note(self, loss):
@@ -501,7 +502,7 @@ class TestExplosions:
                     with torch.no_grad():
                         self.model[-1][0].weight.mul_(factor)
 
-            monkeypatch.setattr(series._Pupil, "note", note)
+            monkeypatch.setattr(Learner, "note", note)
 
         return explode
 
@@ -539,7 +540,7 @@ class TestExplosions:
     ):
         files, source = files_in(tmp_path / "out", "A1B", "A7B"), bases / "baseA.safetensors"
 
-        class Dying(series.StateFolder):
+        class Dying(StateFolder):
             """A crash that leaves one network's state at 4 and its sibling's at 20."""
 
             def save(self, state):

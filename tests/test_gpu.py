@@ -16,7 +16,8 @@ from transferability.data.stream import ImageLoader, Preprocessing
 from transferability.files import read_json
 from transferability.networks.precision import PRECISIONS
 from transferability.process.determinism import deterministic_algorithms
-from transferability.training.train import Running, train
+from transferability.training.recipe import Running
+from transferability.training.train import train
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 JOBS = [["baseB"], ["R1B", "R3B", "R7B"], ["R1B+", "R3B+", "R7B+"]]

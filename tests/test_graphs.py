@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import load_file
 
 from support import files_in
-from transferability.training import train as series
+from transferability.training import lock_step
 from transferability.training.graphs import CALLS_BEFORE_RECORDING, Replayed, side_by_side
+from transferability.training.learner import Learner
 from transferability.training.train import train
 
 
@@ -58,7 +59,7 @@ def test_nothing_of_a_training_outlives_it(recipe, running, tmp_path, monkeypatc
     """On a GPU, a recorded graph that is left to the garbage collector is destroyed while another is recorded."""
     alive = weakref.WeakSet()
 
-    class Watched(series._Pupil):
+    class Watched(Learner):
         def __init__(self, *about):
             super().__init__(*about)
             alive.add(self)
@@ -67,9 +68,9 @@ def test_nothing_of_a_training_outlives_it(recipe, running, tmp_path, monkeypatc
         alive.add(made := Replayed(function, Recorder()))
         return made
 
-    monkeypatch.setattr(series, "_Pupil", Watched)
-    monkeypatch.setattr(series, "_replays", lambda learning, running: True)
-    monkeypatch.setattr(series, "Replayed", replayed)
+    monkeypatch.setattr("transferability.training.train.Learner", Watched)
+    monkeypatch.setattr(lock_step, "replays", lambda learning, running: True)
+    monkeypatch.setattr(lock_step, "Replayed", replayed)
     gc.disable()
     try:
         train(recipe, files_in(tmp_path, "R1B", "R3B"), None, running)
@@ -85,8 +86,8 @@ def test_networks_are_the_same_to_the_bit(pattern, recipe, running, tmp_path, mo
     train(recipe, plain, None, running)
 
     recorder = Recorder()
-    monkeypatch.setattr(series, "_replays", lambda learning, running: True)
-    monkeypatch.setattr(series, "Replayed", partial(Replayed, record=recorder))
+    monkeypatch.setattr(lock_step, "replays", lambda learning, running: True)
+    monkeypatch.setattr(lock_step, "Replayed", partial(Replayed, record=recorder))
     train(recipe, replayed, None, replace(running, states=tmp_path / "other states"))
     assert recorder.replays == recipe.hyperparameters.iterations - CALLS_BEFORE_RECORDING
     for network in plain:

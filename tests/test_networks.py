@@ -4,7 +4,7 @@ from torch import nn
 
 from transferability.networks.architectures import LAYER_NAMES
 from transferability.networks.build import ARCHITECTURES, build_network, first_stochastic_layer
-from transferability.records.checkpoints import copy_layers
+from transferability.networks.copying import copy_layers
 
 SHAPES = [(24, 24, 1), (32, 32, 3), (28, 28, 1)]
 

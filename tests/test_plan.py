@@ -25,7 +25,7 @@ from transferability.planning.plan import Job, Plan, _spread_of_all, report
 from transferability.store.source import StoreError
 from transferability.study.design import read_study
 from transferability.study.names import Network
-from transferability.training.train import VALIDATION_BATCH
+from transferability.training.images import VALIDATION_BATCH
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())

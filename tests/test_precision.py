@@ -6,8 +6,10 @@ from safetensors.torch import load_file
 
 from support import files_in
 from transferability.networks.build import build_network
+from transferability.networks.forward import logits_of
 from transferability.networks.precision import PRECISIONS, computing_in, use_precision
-from transferability.training.train import evaluate, logits_of, train
+from transferability.training.evaluation import evaluate
+from transferability.training.train import train
 
 
 @pytest.fixture(autouse=True)

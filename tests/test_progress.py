@@ -21,7 +21,7 @@ from transferability.records.progress import (
     progress_file,
     read_job_record,
 )
-from transferability.training import train as series
+from transferability.training.learner import Learner
 from transferability.training.train import TrainingError, train
 
 JOB = JobRecord("random0", 0, "A1-3B", ("A1B", "A3B"), "logs/A1-3B.log", Process.this())
@@ -138,14 +138,14 @@ class TestTraining:
 
     def test_the_rate_counts_networks_that_still_learn(self, recipe, running, tmp_path, monkeypatch):
         """Of two networks, one is given up after 6 of 24 iterations."""
-        original = series._Pupil.note
+        original = Learner.note
 
         def note(self, loss):
             original(self, loss)
             if (self.network.name, self.updates) == ("R1B", 6):
                 self.model[-1][0].weight.data.fill_(float("nan"))
 
-        monkeypatch.setattr(series._Pupil, "note", note)
+        monkeypatch.setattr(Learner, "note", note)
         seen = []
         files = files_in(tmp_path, "R1B", "R3B")
         with pytest.raises(TrainingError):

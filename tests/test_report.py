@@ -32,8 +32,9 @@ from transferability.report.so_far import current_networks, drawn_so_far
 from transferability.results.accuracies import BALANCED, read_accuracies
 from transferability.results.answers import headline
 from transferability.study.design import read_study
+from transferability.study.layout import NetworkFiles
 from transferability.study.settings import ENGINE_VERSION
-from transferability.training.train import HISTORY_COLUMNS, NetworkFiles
+from transferability.training.learner import HISTORY_COLUMNS
 from transferability.words import duration
 
 DEFAULT = yaml.safe_load((PROJECT / "config.yaml").read_text())

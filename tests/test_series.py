@@ -25,11 +25,17 @@ from transferability.networks.architectures import LAYER_NAMES
 from transferability.networks.architectures.mini_caffenet import mini_caffenet
 from transferability.process.signals import Interrupted
 from transferability.records.checkpoints import CheckpointError, read_about, save_checkpoint
+from transferability.records.states import StateFolder
 from transferability.results.accuracies import BALANCED
 from transferability.results.scores import accuracies_of, balanced_accuracy
+from transferability.study.layout import NetworkFiles
 from transferability.study.names import Network
-from transferability.training import train as series
-from transferability.training.train import NetworkFiles, Recipe, Running, TrainingError, evaluate, train
+from transferability.training.evaluation import evaluate
+from transferability.training.images import data_for
+from transferability.training.learner import EXPLOSION, Learner
+from transferability.training.lock_step import train_in_lock_step
+from transferability.training.recipe import Recipe, Running
+from transferability.training.train import TrainingError, train
 
 DEPTHS = (1, 3, 7)
 ALL_SERIES = ("A{n}B", "A{n}B+", "B{n}B", "B{n}B+", "R{n}B", "R{n}B+")
@@ -88,13 +94,13 @@ class TestFrozenAndCopied:
 
     def test_fine_tuned_layers_start_at_their_source_and_move(self, recipe, running, bases, tmp_path, monkeypatch):
         seen = {}
-        original = series._train_in_lock_step
 
-        def spy(recipe, pupils, running, stop):
-            seen.update({p.network.name: {k: v.clone() for k, v in p.model.state_dict().items()} for p in pupils})
-            original(recipe, pupils, running, stop)
+        def spy(recipe, learners, running, stop):
+            for learner in learners:
+                seen[learner.network.name] = {k: v.clone() for k, v in learner.model.state_dict().items()}
+            train_in_lock_step(recipe, learners, running, stop)
 
-        monkeypatch.setattr(series, "_train_in_lock_step", spy)
+        monkeypatch.setattr("transferability.training.train.train_in_lock_step", spy)
         files = files_in(tmp_path, "A3B+", "A3B_keep2")
         train(recipe, files, bases / "baseA.safetensors", running)
         source = load_file(bases / "baseA.safetensors")
@@ -107,13 +113,13 @@ class TestFrozenAndCopied:
 
     def test_the_shared_layers_never_see_gradients(self, recipe, running, bases, tmp_path, monkeypatch):
         wanted = []
-        original = series._Pupil.update
+        original = Learner.update
 
         def spy(self, features, targets, rate):
             wanted.append(features.requires_grad)
             return original(self, features, targets, rate)
 
-        monkeypatch.setattr(series._Pupil, "update", spy)
+        monkeypatch.setattr(Learner, "update", spy)
         train(recipe, files_in(tmp_path, "A1B", "A7B"), bases / "baseA.safetensors", running)
         assert wanted
         assert not any(wanted)
@@ -211,7 +217,7 @@ class TestGoingOn:
 
         interrupted = files_in(tmp_path / "interrupted", *names)
         with monkeypatch.context() as patch:
-            patch.setattr(series, "StopRequest", Stop)
+            patch.setattr("transferability.training.train.StopRequest", Stop)
             with pytest.raises(Interrupted, match=f"iteration {stop_after}"):
                 train(recipe, interrupted, source_of(pattern, bases), replace(running, state_seconds=1e9))
         lines = []
@@ -224,10 +230,9 @@ class TestGoingOn:
         source = bases / "baseA.safetensors"
         train(recipe, undisturbed, source, replace(running, states=tmp_path / "other states"))
         files = files_in(tmp_path, "A1B+", "A3B+")
-        class_of_state = series.StateFolder
         saves = {"A1B+": 5, "A3B+": 9}
 
-        class Dying(class_of_state):
+        class Dying(StateFolder):
             """Stops writing one network's states earlier than the other's, as a crash between two writes would."""
 
             def save(self, state):
@@ -284,13 +289,12 @@ class TestGoingOn:
         train(recipe, files, source, running)
         before = contents(files)
         trained = []
-        original = series._train_in_lock_step
 
-        def spy(recipe, pupils, running, stop):
-            trained.extend(pupil.network.name for pupil in pupils)
-            original(recipe, pupils, running, stop)
+        def spy(recipe, learners, running, stop):
+            trained.extend(learner.network.name for learner in learners)
+            train_in_lock_step(recipe, learners, running, stop)
 
-        monkeypatch.setattr(series, "_train_in_lock_step", spy)
+        monkeypatch.setattr("transferability.training.train.train_in_lock_step", spy)
         for path in tmp_path.glob("*.safetensors"):
             path.unlink()
         (running.states / "A3B" / "finished" / "A3B.safetensors").write_bytes(b"damaged")
@@ -408,7 +412,7 @@ class TestProtocol:
 
     def test_reduced_networks_see_only_the_first_images_of_each_class(self, recipe, running):
         whole = replace(recipe, split=whole_split(recipe.store.classes))
-        stream, validation = series._data(whole, Network.parse("reduced2"), running)
+        stream, validation = data_for(whole, Network.parse("reduced2"), running)
         seen = {tuple(image.flatten().tolist()) for i in range(6) for image in stream.batch(i)[0]}
         first = {label: [] for label in range(len(recipe.store.classes))}
         for i, label in enumerate(recipe.store.labels[recipe.store.training]):
@@ -504,7 +508,7 @@ class TestProtocol:
             train_until_it_dies(dying_after(stop_after), slow, files, large, running)
         train(slow, files, large, running)
         rows = list(csv.DictReader((tmp_path / "A7B.history.csv").open()))
-        assert float(rows[0]["training_loss"]) > series.EXPLOSION * np.log(3) > float(rows[-1]["validation_loss"])
+        assert float(rows[0]["training_loss"]) > EXPLOSION * np.log(3) > float(rows[-1]["validation_loss"])
 
     @pytest.mark.parametrize(
         ("factor", "rate", "where"),

@@ -23,7 +23,7 @@ from transferability.data import stream
 from transferability.data.stream import Preprocessing
 from transferability.networks.architecture import Architecture, he_normal
 from transferability.networks.build import ARCHITECTURES
-from transferability.training import train as series
+from transferability.training import lock_step
 from transferability.training.graphs import Replayed
 from transferability.training.optimiser import CaffeSGD
 from transferability.training.train import train
@@ -125,9 +125,9 @@ def test_recorded_dropout_is_seeded_by_network_and_iteration(recipe, running, tm
     recorded = weights_with(way, recipe, running, tmp_path / "recorded", cuda_graphs=True)
     assert recorder.replays > 0
     assert largest_difference(plain, recorded) == 0
-    pupil = type("Pupil", (), {"key": (0, "random0", "R1B+"), "updates": 3})
-    other = type("Pupil", (), {"key": (0, "random0", "R1B+"), "updates": 4})
-    assert variants.dropout_seed(pupil) != variants.dropout_seed(other)
+    learner = type("Learner", (), {"key": (0, "random0", "R1B+"), "updates": 3})
+    other = type("Learner", (), {"key": (0, "random0", "R1B+"), "updates": 4})
+    assert variants.dropout_seed(learner) != variants.dropout_seed(other)
 
 
 class Within:
@@ -138,8 +138,8 @@ class Within:
 
     def __enter__(self):
         self._block.__enter__()
-        self._patch.setattr(series, "_replays", lambda learning, running: running.cuda_graphs)
-        self._patch.setattr(series, "Replayed", partial(Replayed, record=self._recorder))
+        self._patch.setattr(lock_step, "replays", lambda learning, running: running.cuda_graphs)
+        self._patch.setattr(lock_step, "Replayed", partial(Replayed, record=self._recorder))
 
     def __exit__(self, *about):
         self._patch.undo()

@@ -23,7 +23,8 @@ from transferability.results.paper import summarise
 from transferability.results.reuse import reusable
 from transferability.study.config import STAGES
 from transferability.study.design import SplitPlan, Study
-from transferability.training.train import Recipe, Running, train
+from transferability.training.recipe import Recipe, Running
+from transferability.training.train import train
 
 NAMES = ("baseA", "baseB", "A3B", "A3B+", "R3B")
 

@@ -7,9 +7,11 @@ from pathlib import Path
 from support import die_at_write, files_in
 from transferability.data.splits import random_split
 from transferability.data.stream import Preprocessing
+from transferability.process.determinism import use_threads
 from transferability.store.reading import open_store
 from transferability.study.settings import Hyperparameters
-from transferability.training.train import Recipe, Running, train, use_threads
+from transferability.training.recipe import Recipe, Running
+from transferability.training.train import train
 
 arguments = json.loads(sys.argv[1])
 use_threads(1)

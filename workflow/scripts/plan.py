@@ -4,11 +4,11 @@ from tempfile import TemporaryDirectory
 from transferability.planning.calibration import peak_bytes
 from transferability.planning.data_size import data_size
 from transferability.planning.plan import plan_study, report
-from transferability.process.determinism import deterministic_algorithms
+from transferability.process.determinism import deterministic_algorithms, use_threads
 from transferability.process.devices import claimed_device, require_cuda
 from transferability.process.log import job_log
 from transferability.study.design import read_study
-from transferability.training.train import Running, use_threads
+from transferability.training.recipe import Running
 
 running = snakemake.config["running"]
 

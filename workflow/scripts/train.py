@@ -4,17 +4,18 @@ from pathlib import Path
 from transferability.data.splits import split_from_json
 from transferability.data.stream import Preprocessing
 from transferability.inspection.outdated import read_splits
-from transferability.process.determinism import deterministic_algorithms
+from transferability.process.determinism import deterministic_algorithms, use_threads
 from transferability.process.devices import claimed_device, require_cuda
 from transferability.process.log import job_log
 from transferability.records.progress import LESS_MEMORY, SUFFIX, JobRecord, Process, progress_file, read_job_record
 from transferability.store.reading import SAME_IMAGES, open_store, read_manifest
 from transferability.store.same_images import of_manifest, require_apart
 from transferability.study.design import read_study
-from transferability.study.layout import event_folder, states_folder
+from transferability.study.layout import NetworkFiles, event_folder, states_folder
 from transferability.study.settings import Hyperparameters
 from transferability.training.event_files import event_files
-from transferability.training.train import NetworkFiles, Recipe, Running, train, use_threads
+from transferability.training.recipe import Recipe, Running
+from transferability.training.train import train
 
 started = time.monotonic()
 running = snakemake.config["running"]

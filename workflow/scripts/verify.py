@@ -2,10 +2,10 @@ from pathlib import Path
 
 from transferability.files import write_csv
 from transferability.inspection.verification import Outputs, VerificationError, failures, report, verify_study
+from transferability.process.determinism import use_threads
 from transferability.process.log import job_log
 from transferability.study.design import read_study
 from transferability.study.names import Network
-from transferability.training.train import use_threads
 from transferability.words import counted
 
 running = snakemake.config["running"]

@@ -19,16 +19,20 @@ from transferability.data.splits import Split, make_split, samples_of, split_to_
 from transferability.data.stream import Preprocessing
 from transferability.files import csv_of, read_json, sha256_of
 from transferability.networks.build import build_network
+from transferability.networks.copying import copy_layers
 from transferability.process.provenance import provenance
-from transferability.records.checkpoints import copy_layers, load_weights, read_about
+from transferability.records.checkpoints import load_weights, read_about
 from transferability.results.accuracies import BALANCED, STATISTICS, collect, read_accuracies
 from transferability.results.scores import accuracies_of
 from transferability.results.tables import TABLES
 from transferability.store.reading import Store, checksum, open_store
 from transferability.study.design import Study
 from transferability.study.groups import grouped, read_groups
+from transferability.study.layout import NetworkFiles
 from transferability.study.names import Network
-from transferability.training.train import NetworkFiles, Recipe, evaluate, identity_of, source_weights
+from transferability.training.evaluation import evaluate
+from transferability.training.recipe import Recipe, identity_of
+from transferability.training.sources import source_weights
 from transferability.words import counted
 
 OK = "ok"

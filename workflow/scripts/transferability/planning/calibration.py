@@ -20,10 +20,13 @@ from transferability.data.stream import Preprocessing
 from transferability.planning.flops import flops_per_image
 from transferability.store.reading import Store
 from transferability.store.source import ImageClass
+from transferability.study.layout import NetworkFiles
 from transferability.study.names import RANDOM_SOURCE, Network, Series
 from transferability.study.settings import Hyperparameters
 from transferability.training.graphs import CALLS_BEFORE_RECORDING
-from transferability.training.train import VALIDATION_BATCH, NetworkFiles, Recipe, Running, train
+from transferability.training.images import VALIDATION_BATCH
+from transferability.training.recipe import Recipe, Running
+from transferability.training.train import train
 
 # A calibration trains for about so long at a time, once it is warm, and so often; on a device so slow that one
 # iteration takes longer than the last of these, for no more than that one.

@@ -20,7 +20,7 @@ from transferability.planning.needs import state_bytes, weight_bytes
 from transferability.study.config import STAGES
 from transferability.study.design import Study
 from transferability.study.names import Network
-from transferability.training.train import Running
+from transferability.training.recipe import Running
 from transferability.words import amount, counted, duration
 
 # Of the calibration of all kinds of jobs, the training that is timed, each kind's as often as it is repeated.

@@ -42,3 +42,9 @@ def deterministic_algorithms(device: str, *, wanted: bool) -> Iterator[None]:
         enabled, warn_only, cudnn.deterministic, cudnn.benchmark, filled = before
         torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
         memory.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
+
+
+def use_threads(threads: int) -> None:
+    """Compute on this many CPU threads; on the CPU, results are the same to the bit only for the same number."""
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)

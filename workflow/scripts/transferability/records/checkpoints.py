@@ -14,7 +14,6 @@ import numpy as np
 import safetensors
 import safetensors.torch
 import torch
-from torch import nn
 
 from transferability.files import parse_json, whole_file
 
@@ -84,13 +83,6 @@ def _digest(weights: Mapping[str, torch.Tensor]) -> str:
         digest.update(f"{name} {array.dtype} {array.shape}\0".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
-
-
-def copy_layers(weights: Mapping[str, torch.Tensor], network: nn.Sequential, layers: int) -> None:
-    """Copy the lowest layers of a source's weights into a network, bit for bit."""
-    for name, layer in list(network.named_children())[:layers]:
-        prefix = f"{name}."
-        layer.load_state_dict({k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)})
 
 
 def first_layer_weights(path: Path) -> Any:

@@ -15,7 +15,7 @@ from transferability.results.accuracies import collect_contents, read_table
 from transferability.results.tables import TABLES, write_tables
 from transferability.store.reading import stored_checksum
 from transferability.study.design import Key, Study
-from transferability.training.train import NetworkFiles
+from transferability.study.layout import NetworkFiles
 
 
 def current_networks(study: Study, metrics: Mapping[Key, Path]) -> dict[Key, dict[str, Any]]:

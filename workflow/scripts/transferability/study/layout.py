@@ -1,8 +1,11 @@
 """Where the files of a study lie that rules and scripts both name."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from transferability.study.names import Network
 
 
 def study_folder(config: Mapping[str, Any]) -> Path:
@@ -23,3 +26,26 @@ def event_folder(config: Mapping[str, Any], split: str, seed: str | int) -> Path
 def benchmark_file(config: Mapping[str, Any], split: str, seed: str | int, job: str) -> Path:
     """What Snakemake measured of a training job."""
     return study_folder(config) / "benchmarks" / split / f"seed{seed}" / f"{job}.tsv"
+
+
+@dataclass(frozen=True)
+class NetworkFiles:
+    """Where a finished network goes: weights, one row an evaluation, and its accuracies with what made them."""
+
+    checkpoint: Path
+    history: Path
+    metrics: Path
+
+    @classmethod
+    def beside(cls, checkpoint: Path) -> "NetworkFiles":
+        stem = checkpoint.name.removesuffix(".safetensors")
+        return cls(
+            checkpoint, checkpoint.with_name(f"{stem}.history.csv"), checkpoint.with_name(f"{stem}.metrics.json")
+        )
+
+    @property
+    def network(self) -> Network:
+        return Network.parse(self.checkpoint.name.removesuffix(".safetensors"))
+
+    def all(self) -> tuple[Path, Path, Path]:
+        return self.checkpoint, self.history, self.metrics

@@ -1,0 +1,31 @@
+"""Forward passes through parts of a network, in the precision of the study."""
+
+from collections.abc import Collection, Iterable
+
+import torch
+from torch import nn
+
+from transferability.networks.precision import computing_in
+
+
+def features_at(
+    depths: Collection[int], layers: Iterable[nn.Module], images: torch.Tensor, precision: str
+) -> dict[int, torch.Tensor]:
+    """What comes out of the first k layers, for every k in ``depths`` and for all layers; 0 are the images."""
+    at_depth = {0: images}
+    with computing_in(precision, images.device.type):
+        for depth, layer in enumerate(layers, start=1):
+            at_depth[depth] = layer(at_depth.pop(depth - 1) if depth - 1 not in depths else at_depth[depth - 1])
+    return at_depth
+
+
+def logits_of(layers: Iterable[nn.Module], features: torch.Tensor, precision: str) -> torch.Tensor:
+    """What a network's upper layers make of features: B x classes, float32.
+
+    The last layer computes in float32: with fewer bits, two classes of a few images in a hundred come out the same.
+    """
+    *lower, last = layers
+    with computing_in(precision, features.device.type):
+        for layer in lower:
+            features = layer(features)
+    return last(features.float())  # type: ignore[no-any-return]

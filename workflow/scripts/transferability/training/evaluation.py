@@ -1,0 +1,42 @@
+"""A finished network, evaluated again."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+
+from transferability.data.stream import mean_image
+from transferability.networks.build import build_network
+from transferability.networks.forward import logits_of
+from transferability.networks.precision import use_precision
+from transferability.results.scores import balanced_accuracy, loss_and_hits
+from transferability.study.names import Network
+from transferability.training.images import training_images, validation_set
+from transferability.training.recipe import Recipe
+
+
+class Evaluation(NamedTuple):
+    """Of a network on the validation images of its half: mean loss, and accuracies from 0 to 1."""
+
+    loss: float
+    top1: float
+    top5: float
+    balanced: float
+
+
+def evaluate(recipe: Recipe, network: Network, weights: Mapping[str, torch.Tensor], device: str) -> Evaluation:
+    """Evaluate a trained network."""
+    model = build_network(recipe.architecture, recipe.seen_shape, len(recipe.split.halves[network.target]))
+    model.load_state_dict(weights)
+    model.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    mean = mean_image(recipe.store, training_images(recipe, network)[0], recipe.preprocessing.mean)
+    validation = validation_set(recipe, network, mean, device, resident_bytes=0)  # every image is read once
+    use_precision(recipe.hyperparameters.precision)
+    with torch.no_grad():
+        counted = [
+            loss_and_hits(logits_of(model, images, recipe.hyperparameters.precision), targets)
+            for images, targets in validation.batches()
+        ]
+    loss, top1, top5 = (torch.stack([sums for sums, _ in counted]).sum(0) / len(validation)).tolist()
+    right = torch.cat([of_batch for _, of_batch in counted]).cpu().numpy()
+    return Evaluation(loss, top1, top5, balanced_accuracy(right, validation.targets))

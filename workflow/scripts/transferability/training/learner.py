@@ -1,0 +1,182 @@
+"""One network in training: its updates, its history, when it has exploded, and its states."""
+
+import hashlib
+import math
+from statistics import fmean
+
+import torch
+from torch import nn
+
+from transferability.networks.build import build_network, first_stochastic_layer
+from transferability.networks.copying import buffers_that_move, copy_layers, freeze_layers, training_mode
+from transferability.networks.forward import logits_of
+from transferability.records.states import StateFolder, TrainingState
+from transferability.seeding import seed_for
+from transferability.study.names import Network
+from transferability.training.optimiser import CaffeSGD
+from transferability.training.recipe import Recipe
+from transferability.training.sources import Source
+
+# A mean training loss of so many times that of a uniform guess, log(classes), is an explosion if it does not come down.
+EXPLOSION = 100
+HISTORY_COLUMNS = (
+    "iteration",
+    "learning_rate",
+    "training_loss",
+    "validation_loss",
+    "validation_top1",
+    "validation_top5",
+    "validation_balanced",
+)
+
+
+class Learner:
+    """A network in training."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        network: Network,
+        source: Source,
+        states: StateFolder,
+        device: str,
+    ) -> None:
+        classes = len(recipe.split.halves[network.target])
+        self.network = network
+        self.key = (recipe.seed, recipe.split.name, network.name)
+        self.model = build_network(recipe.architecture, recipe.seen_shape, classes, *self.key)
+        copy_layers(source.weights, self.model, network.copied)
+        self._layers = hashlib.sha256(repr(self.model).encode()).hexdigest()
+        self.model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        freeze_layers(self.model, network.frozen)
+        stochastic = first_stochastic_layer(self.model)
+        self.shared_depth = min(network.frozen, stochastic)
+        self._own_layers = list(self.model)[self.shared_depth :]
+        self.has_dropout = stochastic < len(self.model)
+        self._settings = recipe.hyperparameters
+        self._optimiser = CaffeSGD(self.model, recipe.hyperparameters)
+        self._states = states
+        self.updates = 0
+        self.failure: str | None = None  # why it cannot go on
+        self._source = source
+        self.history: list[dict[str, float]] = []
+        self.seconds = 0.0
+        self._losses: list[float] = []  # of the updates since the last evaluation
+        self._unread_losses: list[torch.Tensor] = []  # the latest of them, which the device may still be computing
+        self._exploded = EXPLOSION * math.log(classes)
+        self._first_loss = 0.0  # before the first update
+        self.resume(states.load())
+
+    def update(self, features: torch.Tensor, targets: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:
+        """One update on a batch, and its loss; ``features`` is what the shared layers make of the images."""
+        if self.has_dropout:
+            torch.manual_seed(seed_for(*self.key, "dropout", self.updates))
+        loss = nn.functional.cross_entropy(self.logits(features), targets)
+        self._optimiser.step(loss, rate)
+        return loss.detach()
+
+    def note(self, loss: torch.Tensor) -> None:
+        """Count an update."""
+        self._unread_losses.append(loss)
+        self.updates += 1
+
+    def _losses_since_evaluation(self) -> list[float]:
+        """Waits for the device."""
+        if self._unread_losses:
+            self._losses += torch.stack(self._unread_losses).tolist()
+            self._unread_losses.clear()
+        if self._losses and self.updates == len(self._losses):
+            self._first_loss = self._losses[0]
+        return self._losses
+
+    def logits(self, features: torch.Tensor) -> torch.Tensor:
+        """B x classes, float32."""
+        return logits_of(self._own_layers, features, self._settings.precision)
+
+    def training_mode(self) -> None:
+        """As `networks.copying.training_mode`."""
+        training_mode(self.model, self.network.frozen)
+
+    def validation_mode(self) -> None:
+        """No dropout, and running statistics."""
+        self.model.eval()
+
+    def record(self, loss: float, top1: float, top5: float, balanced: float) -> None:
+        """Add an evaluation to the history, or note a failure if the loss has exploded since the last one."""
+        training_loss = fmean(self._losses_since_evaluation())
+        if not math.isfinite(loss) or self._has_exploded(loss, ends=self.updates == self._settings.iterations):
+            self.failure = self._explosion(loss)
+            return
+        rate = self._settings.rate_at(self.updates - 1)
+        row = (self.updates, rate, training_loss, loss, top1, top5, balanced)
+        self.history.append(dict(zip(HISTORY_COLUMNS, row, strict=True)))
+        self._losses.clear()
+
+    def _has_exploded(self, now: float, ends: bool = False) -> bool:
+        """Whether the losses since the last evaluation, and the loss now, are such as no training brings down.
+
+        A loss before the first update, as of a base's large features, is none of training's doing: only what is larger
+        still is an explosion, unless training ends without having brought it down.
+        """
+        mean = fmean(self._losses)
+        if not math.isfinite(mean):  # weights that are not numbers never get better
+            return True
+        given = 0.0 if ends else self._first_loss
+        return min(mean, now) >= self._exploded and min(mean, now) > given
+
+    def _explosion(self, validation_loss: float) -> str:
+        """What went wrong at which iteration."""
+        since = self.updates - len(self._losses)
+        good = [i for i, loss in enumerate(self._losses, start=since + 1) if loss < self._exploded]
+        iteration = min(max(good, default=since) + 1, self.updates)  # since which it has not been good
+        loss = validation_loss if iteration in good else self._losses[iteration - since - 1]
+        where = f"{self.network.name}: the loss is {loss:g} at iteration {iteration}"
+        rate = f"({self._settings.learning_rate:g})"
+        if not self._first_loss < self._exploded:  # of the weights and images as they were given
+            before = ", before any update"
+            if iteration > 1:
+                before = f" and was {self._first_loss:g} before the first update"
+            return f"{where}{before}: {self._source.why_large}, or its own {rate}"
+        return f"{where}; lower its learning rate {rate}"
+
+    def save_state(self) -> None:
+        """Keep where the network stands, unless it has failed or is about to."""
+        trained = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        losses = self._losses_since_evaluation()
+        exploded = bool(losses) and self._has_exploded(losses[-1])
+        if self.failure is not None or exploded or not all(p.isfinite().all() for p in trained.values()):
+            return
+        tensors = (
+            {f"weights.{name}": p for name, p in trained.items()}
+            | {f"buffers.{name}": b for name, b in buffers_that_move(self.model, self.network.frozen).items()}
+            | {f"momentum.{name}": b for name, b in self._optimiser.buffers.items()}
+        )
+        progress = {
+            "layers": self._layers,
+            "history": self.history,
+            "losses": losses,
+            "first_loss": self._first_loss,
+            "seconds": self.seconds,
+        }
+        self._states.save(TrainingState(self._states.identity, self.updates, tensors, progress))
+
+    def resume(self, state: TrainingState | None) -> None:
+        """Go on where a state stands; from the start without one that can be used."""
+        if state is None or "losses" not in state.progress:  # of an earlier version
+            return
+        if state.progress.get("layers") != self._layers:  # the architecture's code was edited
+            return
+        trained = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        with torch.no_grad():
+            for prefix, targets in (
+                ("weights", trained),
+                ("buffers", buffers_that_move(self.model, self.network.frozen)),
+                ("momentum", self._optimiser.buffers),
+            ):
+                for name, tensor in targets.items():
+                    tensor.copy_(state.tensors[f"{prefix}.{name}"])
+        self.updates = state.updates
+        self.history = list(state.progress["history"])
+        self.seconds = state.progress["seconds"]
+        self._losses = list(state.progress["losses"])
+        self._first_loss = state.progress.get("first_loss", 0.0)  # an earlier version's states lack it

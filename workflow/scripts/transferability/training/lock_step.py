@@ -1,0 +1,147 @@
+"""Learners in lock-step: all see the same batches, and what they have in common is computed once a batch.
+
+That is reading and cropping the images, and the forward pass of the frozen layers that they share. Everything else is
+each network's own, so that its weights do not depend on what is trained beside it.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+
+from transferability.data.stream import ValidationSet
+from transferability.networks.forward import features_at
+from transferability.networks.precision import use_precision
+from transferability.process.provenance import device_name
+from transferability.process.signals import Interrupted, StopRequest
+from transferability.results.scores import balanced_accuracy, loss_and_hits
+from transferability.study.settings import Hyperparameters
+from transferability.training.graphs import Replayed, side_by_side
+from transferability.training.images import data_for
+from transferability.training.learner import Learner
+from transferability.training.recipe import Recipe, Running
+from transferability.training.reports import Reports
+from transferability.words import plural
+
+
+class SharedLayers:
+    """The frozen layers that several networks have in common, run once a batch and never with gradients."""
+
+    def __init__(self, learners: Sequence[Learner], precision: str) -> None:
+        self._depths = {learner.shared_depth for learner in learners}
+        deepest = max(learners, key=lambda learner: learner.shared_depth)
+        self._layers = deepest.model[: deepest.shared_depth].eval()
+        self._precision = precision
+
+    def features(self, images: torch.Tensor) -> dict[int, torch.Tensor]:
+        """What comes out of the first k layers, for every k that a network wants."""
+        with torch.no_grad():
+            return features_at(self._depths, self._layers, images, self._precision)
+
+
+class LockStep:
+    """One update after another of all the networks that learn."""
+
+    def __init__(self, shared: SharedLayers, settings: Hyperparameters, running: Running) -> None:
+        self._shared = shared
+        self._settings = settings
+        self._running = running
+        self._learning: list[Learner] = []
+        self._updates: Callable[..., torch.Tensor]  # of those that learn; there is always one
+
+    def update(self, learning: list[Learner], iteration: int, images: torch.Tensor, targets: torch.Tensor) -> None:
+        if learning != self._learning:
+            self._learning = learning
+            # Nothing here refers to itself: a recorded graph must be gone before the next one is recorded.
+            update_all = partial(_update_all, self._shared, learning)
+            self._updates = Replayed(update_all) if replays(learning, self._running) else update_all
+        rate = torch.full((), self._settings.rate_at(iteration), device=images.device)
+        losses = self._updates(images, targets, rate).clone()
+        for learner, loss in zip(learning, losses, strict=True):
+            learner.note(loss)
+
+
+def _update_all(
+    shared: SharedLayers,
+    learners: Sequence[Learner],
+    images: torch.Tensor,
+    targets: torch.Tensor,
+    rate: torch.Tensor,
+) -> torch.Tensor:
+    features = shared.features(images)
+    updates = [partial(learner.update, features[learner.shared_depth], targets, rate) for learner in learners]
+    return torch.stack(side_by_side(updates))
+
+
+def replays(learning: Sequence[Learner], running: Running) -> bool:
+    """Whether an update is recorded and replayed: where wanted, on a GPU, and never with dropout, which draws anew."""
+    return running.cuda_graphs and running.device == "cuda" and not any(learner.has_dropout for learner in learning)
+
+
+def train_in_lock_step(recipe: Recipe, learners: Sequence[Learner], running: Running, stop: StopRequest) -> None:
+    """Train learners of one half to the end, or until all have failed.
+
+    Raises:
+        Interrupted: the process was asked to stop; the states are written.
+    """
+    use_precision(recipe.hyperparameters.precision)
+    torch.backends.cudnn.benchmark = not torch.are_deterministic_algorithms_enabled()  # of a GPU's kernels, the fastest
+    stream, validation = data_for(recipe, learners[0].network, running)
+    iterations = recipe.hyperparameters.iterations
+    first = min(learner.updates for learner in learners)
+    if first:
+        running.say(f"going on from iteration {first}")
+    shared = SharedLayers(learners, recipe.hyperparameters.precision)
+    lock_step = LockStep(shared, recipe.hyperparameters, running)
+    names = ", ".join(learner.network.name for learner in learners)
+    running.say(
+        f"training {len(learners)} {plural(len(learners), 'network')} for half {learners[0].network.target} of "
+        f"{recipe.split.name} on {device_name(running.device)}: {names}"
+    )
+    reports = Reports(recipe.hyperparameters, learners, first, running)
+    last_state = time.monotonic()
+    for learner in learners:
+        learner.training_mode()
+    for iteration in range(first, iterations):
+        # A network whose state is newer than a sibling's waits until the others have caught up.
+        learning = [learner for learner in learners if learner.updates == iteration and learner.failure is None]
+        if not learning:  # those that lagged behind have failed
+            continue
+        started = time.monotonic()
+        images, targets = stream.batch(iteration)
+        lock_step.update(learning, iteration, images, targets)
+        if recipe.hyperparameters.evaluates_after(iteration + 1):
+            _validate(learning, shared, validation)
+            for failed in (learner for learner in learning if learner.failure is not None):
+                running.say(f"{failed.failure}; it is given up")
+            if all(learner.failure is not None for learner in learners):
+                return
+        for learner in learning:
+            learner.seconds += (time.monotonic() - started) / len(learning)
+        stopping = bool(stop)  # asked once: a signal between two questions must not leave without a state
+        if stopping or time.monotonic() - last_state > running.state_seconds:
+            for learner in learning:
+                learner.save_state()
+            last_state = time.monotonic()
+        if stopping:
+            raise Interrupted(f"stopped by {stop.signal_name} after iteration {iteration + 1}; the state is written")
+        reports.made(iteration + 1, len(learning))
+
+
+def _validate(learners: Sequence[Learner], shared: SharedLayers, validation: ValidationSet) -> None:
+    for learner in learners:
+        learner.validation_mode()
+    totals, hits = [], []
+    with torch.no_grad():
+        for images, targets in validation.batches():
+            features = shared.features(images)
+            logits = (learner.logits(features[learner.shared_depth]) for learner in learners)
+            counted = [loss_and_hits(of_one, targets) for of_one in logits]
+            totals.append(torch.stack([sums for sums, _ in counted]))
+            hits.append(torch.stack([right for _, right in counted]))
+    means = torch.stack(totals).sum(0) / len(validation)
+    rights = torch.cat(hits, dim=1).cpu().numpy()
+    for learner, (loss, top1, top5), right in zip(learners, means.tolist(), rights, strict=True):
+        learner.record(loss, top1, top5, balanced_accuracy(right, validation.targets))
+        learner.training_mode()

@@ -1,0 +1,78 @@
+"""What shapes a network, and so tells it from every other; and how it is trained, which shapes nothing."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from transferability.data.splits import Split
+from transferability.data.stream import Preprocessing
+from transferability.records.progress import Progress
+from transferability.store.reading import Store
+from transferability.study.names import Network
+from transferability.study.settings import ENGINE_VERSION, Hyperparameters
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that shapes the networks of one split and seed, apart from their names and sources."""
+
+    store: Store
+    split: Split
+    seed: int
+    architecture: str
+    preprocessing: Preprocessing
+    hyperparameters: Hyperparameters
+
+    @property
+    def seen_shape(self) -> tuple[int, int, int]:
+        return self.preprocessing.seen_shape(self.store.image_shape)
+
+
+def identity_of(recipe: Recipe, network: Network, source_digest: str | None) -> dict[str, Any]:
+    """Everything that shapes a network; two networks with the same identity are the same network."""
+    return {
+        "engine_version": ENGINE_VERSION,
+        "network": network.name,
+        "split": recipe.split.name,
+        "seed": recipe.seed,
+        "classes": [recipe.store.classes[i].name for i in recipe.split.halves[network.target]],
+        "data_set": recipe.store.name,
+        "store_checksum": recipe.store.checksum,
+        "architecture": recipe.architecture,
+        "preprocessing": asdict(recipe.preprocessing),
+        "hyperparameters": recipe.hyperparameters.to_json(),
+        "source_sha256": source_digest,
+    }
+
+
+def digest_of(identity: Mapping[str, Any]) -> str:
+    """SHA-256 of an identity, by which states and finished networks are known to be of it."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Running:
+    """How to train, as opposed to what: none of this shapes the result (on the CPU with as many threads, not by a bit).
+
+    Attributes:
+        states: the folder for state files.
+        device: ``cpu`` or ``cuda``.
+        state_seconds: time between two states.
+        report_seconds: time between two lines of progress.
+        resident_bytes: images of a half up to this size are held in the device's memory.
+        cuda_graphs: whether a GPU replays a recorded update; networks with dropout draw anew and never do.
+        say: called with every line of progress.
+        watchers: called with where the networks stand, at the beginning, with every line of progress and at the end.
+    """
+
+    states: Path
+    device: str
+    state_seconds: float
+    report_seconds: float
+    say: Callable[[str], None]
+    resident_bytes: float = float("inf")
+    cuda_graphs: bool = False
+    watchers: Sequence[Callable[[Progress], None]] = ()

@@ -17,7 +17,7 @@ study: .venv/installed
 	$(BIN)/snakemake --cores all
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -m "slow or not slow" --numprocesses 2 --dist loadfile --durations 25
+	$(BIN)/python -m pytest -m "slow or not slow" --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 25
 
 check: .venv/installed-dev
 	$(BIN)/ruff format --check .

@@ -18,6 +18,14 @@ from transferability.training.recipe import Recipe, Running
 hypothesis.settings.register_profile("reproducible", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("reproducible")
 
+# They take minutes, the cluster's mostly waiting: first, so that no worker is alone with one at the end.
+LONGEST = ("test_slurm.py", "test_workflow.py", "test_extending.py", "test_report_in_browser.py", "test_status.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first; files and their tests stay together and in order."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:

@@ -19,7 +19,7 @@ Row = tuple[int, list[str]]  # the number of its (last) line, and its cells
 
 def text_key(text: str) -> str:
     """What two spellings of one name have in common: Unicode's form NFC, no white space at the ends."""
-    return (text if text.isascii() else nfc(text)).strip()
+    return nfc(text).strip()
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

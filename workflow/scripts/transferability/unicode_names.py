@@ -5,4 +5,4 @@ import unicodedata
 
 def nfc(name: str) -> str:
     """The composed form, in which names are compared and shown."""
-    return unicodedata.normalize("NFC", name)
+    return name if name.isascii() else unicodedata.normalize("NFC", name)

@@ -20,6 +20,7 @@ from transferability.data.stream import Preprocessing
 from transferability.files import csv_of, read_json, sha256_of
 from transferability.networks.build import build_network
 from transferability.networks.copying import copy_layers
+from transferability.process.log import Say
 from transferability.process.provenance import provenance
 from transferability.records.checkpoints import load_weights, read_about
 from transferability.results.accuracies import BALANCED, STATISTICS, collect, read_accuracies
@@ -235,7 +236,7 @@ class Outputs:
     pictures: Sequence[Path]
 
 
-def verify_study(study: Study, outputs: Outputs, evaluations: int, say: Callable[[str], None]) -> Iterator[Finding]:
+def verify_study(study: Study, outputs: Outputs, evaluations: int, say: Say) -> Iterator[Finding]:
     """Check every output of a study; of the networks, evaluate so many again, spread over the study."""
     of_store = verify_store(outputs.store)
     yield of_store

@@ -13,11 +13,12 @@ import re
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import takewhile
 
 from transferability.process.environment import environment
+from transferability.process.log import Say
 
 POLL_SECONDS = 0.5
 LISTING_SECONDS = 60.0
@@ -102,7 +103,7 @@ def throttled(wanted: int, device: str) -> str:
 
 
 @contextmanager
-def claimed_device(wanted: str, say: Callable[[str], None], jobs_per_gpu: int = 1) -> Iterator[str]:
+def claimed_device(wanted: str, say: Say, jobs_per_gpu: int = 1) -> Iterator[str]:
     """The device for this job, ``cuda`` or ``cpu``, claimed for the length of the block.
 
     Call it before CUDA starts: a claimed GPU becomes the only visible one.
@@ -146,7 +147,7 @@ def _claims_of(gpus: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 
 @contextmanager
-def _first_free(claims: Mapping[str, tuple[str, ...]], jobs_per_gpu: int, say: Callable[[str], None]) -> Iterator[str]:
+def _first_free(claims: Mapping[str, tuple[str, ...]], jobs_per_gpu: int, say: Say) -> Iterator[str]:
     """The first GPU of which no other process holds a claim, held for the length of the block."""
     waiting = False
     while True:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ import safetensors.torch
 import torch
 
 from transferability.files import held_file, read_json, sha256_of, whole_file, write_json
+from transferability.process.log import Say
 
 _METADATA = "transferability"
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -51,7 +52,7 @@ class StateFolder:
         self._finished = folder / "finished"
 
     @contextmanager
-    def held(self, say: Callable[[str], None]) -> Iterator[None]:
+    def held(self, say: Say) -> Iterator[None]:
         """Hold this network for the length of the block; says so before it waits for another process to let go."""
         with held_file(self._folder / "lock", say, f"another process is training {self._folder.name}; waiting for it"):
             yield
@@ -110,7 +111,7 @@ class StateFolder:
 
 
 @contextmanager
-def hold_all(folders: Sequence[StateFolder], say: Callable[[str], None]) -> Iterator[None]:
+def hold_all(folders: Sequence[StateFolder], say: Say) -> Iterator[None]:
     """Hold several networks; all processes must name them in the same order."""
     with ExitStack() as stack:
         for folder in folders:

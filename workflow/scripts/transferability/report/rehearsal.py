@@ -86,8 +86,9 @@ def rehearse(study: Study, folder: Path) -> list[str]:
             with _trying(f"learning curves of {split}", tried):
                 _sketch(learning_curves(_histories(study, split), colours), path)
         with _trying("first-layer filters", tried):
-            _sketch(first_layer_filters(_filters(study)), paths.filters)
-            _sketch(first_layer_filters(_filters(study)), paths.filters.with_suffix(".pdf"))
+            filters = first_layer_filters(_filters(study))
+            for path in (paths.filters, paths.filters.with_suffix(".pdf")):
+                _sketch(filters, path)
         with _trying("the report", tried):
             for text in TEXTS.glob("*.rst"):
                 caption(text.stem)

@@ -43,7 +43,7 @@ def store_folder(stores: Path, name: str, shaping: Mapping[str, Any]) -> Path:
     missing = [key for key in files if key not in digests]
     if missing:
         return _the_one_there(of_settings, f"datasets.{name}.{missing[0]}: {files[missing[0]]}")
-    return of_settings.with_name(f"{of_settings.name}-{lists_digest(digests)[:_DIGITS]}") if digests else of_settings
+    return _of_lists(of_settings, digests)
 
 
 def settings_folder(stores: Path, name: str, shaping: Mapping[str, Any]) -> Path:
@@ -80,13 +80,15 @@ def lists_of(folder: Path, name: str, shaping: Mapping[str, Any]) -> dict[str, s
 
     StoreError if they are others than the folder's name says, since they were edited after the run began.
     """
-    if store_folder(folder.parent, name, shaping).name != folder.name:
-        lists = ", ".join(f"{key} ({path})" for key, path in list_files(shaping).items())
+    files = list_files(shaping)
+    digests = list_digests(files)
+    if _of_lists(settings_folder(folder.parent, name, shaping), digests).name != folder.name:
+        lists = ", ".join(f"{key} ({path})" for key, path in files.items())
         raise StoreError(
             f"datasets.{name}: {lists}: edited after this run began, which was to build {folder} of what was there "
             "then; run the same command again"
         )
-    return list_digests(list_files(shaping))
+    return digests
 
 
 def stores_of_other_lists(folder: Path, name: str, shaping: Mapping[str, Any]) -> Iterator[str]:
@@ -102,6 +104,11 @@ def stores_of_other_lists(folder: Path, name: str, shaping: Mapping[str, Any]) -
                 f"{lists} changed since {other} was built: another store is built, and what was made from that one is "
                 "made again; delete it if no other study needs it"
             )
+
+
+def _of_lists(of_settings: Path, digests: Mapping[str, str]) -> Path:
+    """The folder of the store of these settings and of lists of this content."""
+    return of_settings.with_name(f"{of_settings.name}-{lists_digest(digests)[:_DIGITS]}") if digests else of_settings
 
 
 def _the_one_there(of_settings: Path, unread: str) -> Path:

@@ -139,18 +139,21 @@ class Learner:
             return f"{where}{before}: {self._source.why_large}, or its own {rate}"
         return f"{where}; lower its learning rate {rate}"
 
-    def save_state(self) -> None:
-        """Keep where the network stands, unless it has failed or is about to."""
-        trained = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
-        losses = self._losses_since_evaluation()
-        exploded = bool(losses) and self._has_exploded(losses[-1])
-        if self.failure is not None or exploded or not all(p.isfinite().all() for p in trained.values()):
-            return
-        tensors = (
-            {f"weights.{name}": p for name, p in trained.items()}
+    def _tensors(self) -> dict[str, torch.Tensor]:
+        """What training changes, by the names that states have for it."""
+        return (
+            {f"weights.{name}": p for name, p in self.model.named_parameters() if p.requires_grad}
             | {f"buffers.{name}": b for name, b in buffers_that_move(self.model, self.network.frozen).items()}
             | {f"momentum.{name}": b for name, b in self._optimiser.buffers.items()}
         )
+
+    def save_state(self) -> None:
+        """Keep where the network stands, unless it has failed or is about to."""
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        losses = self._losses_since_evaluation()
+        exploded = bool(losses) and self._has_exploded(losses[-1])
+        if self.failure is not None or exploded or not all(p.isfinite().all() for p in trained):
+            return
         progress = {
             "layers": self._layers,
             "history": self.history,
@@ -158,7 +161,7 @@ class Learner:
             "first_loss": self._first_loss,
             "seconds": self.seconds,
         }
-        self._states.save(TrainingState(self._states.identity, self.updates, tensors, progress))
+        self._states.save(TrainingState(self._states.identity, self.updates, self._tensors(), progress))
 
     def resume(self, state: TrainingState | None) -> None:
         """Go on where a state stands; from the start without one that can be used."""
@@ -166,15 +169,9 @@ class Learner:
             return
         if state.progress.get("layers") != self._layers:  # the architecture's code was edited
             return
-        trained = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         with torch.no_grad():
-            for prefix, targets in (
-                ("weights", trained),
-                ("buffers", buffers_that_move(self.model, self.network.frozen)),
-                ("momentum", self._optimiser.buffers),
-            ):
-                for name, tensor in targets.items():
-                    tensor.copy_(state.tensors[f"{prefix}.{name}"])
+            for name, tensor in self._tensors().items():
+                tensor.copy_(state.tensors[name])
         self.updates = state.updates
         self.history = list(state.progress["history"])
         self.seconds = state.progress["seconds"]

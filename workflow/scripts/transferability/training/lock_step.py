@@ -22,7 +22,7 @@ from transferability.training.images import data_for
 from transferability.training.learner import Learner
 from transferability.training.recipe import Recipe, Running
 from transferability.training.reports import Reports
-from transferability.words import plural
+from transferability.words import counted
 
 
 class SharedLayers:
@@ -96,7 +96,7 @@ def train_in_lock_step(recipe: Recipe, learners: Sequence[Learner], running: Run
     lock_step = LockStep(shared, recipe.hyperparameters, running)
     names = ", ".join(learner.network.name for learner in learners)
     running.say(
-        f"training {len(learners)} {plural(len(learners), 'network')} for half {learners[0].network.target} of "
+        f"training {counted(len(learners), 'network')} for half {learners[0].network.target} of "
         f"{recipe.split.name} on {device_name(running.device)}: {names}"
     )
     reports = Reports(recipe.hyperparameters, learners, first, running)
@@ -137,9 +137,9 @@ def _validate(learners: Sequence[Learner], shared: SharedLayers, validation: Val
         for images, targets in validation.batches():
             features = shared.features(images)
             logits = (learner.logits(features[learner.shared_depth]) for learner in learners)
-            counted = [loss_and_hits(of_one, targets) for of_one in logits]
-            totals.append(torch.stack([sums for sums, _ in counted]))
-            hits.append(torch.stack([right for _, right in counted]))
+            of_each = [loss_and_hits(of_one, targets) for of_one in logits]
+            totals.append(torch.stack([sums for sums, _ in of_each]))
+            hits.append(torch.stack([right for _, right in of_each]))
     means = torch.stack(totals).sum(0) / len(validation)
     rights = torch.cat(hits, dim=1).cpu().numpy()
     for learner, (loss, top1, top5), right in zip(learners, means.tolist(), rights, strict=True):

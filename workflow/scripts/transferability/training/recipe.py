@@ -9,6 +9,7 @@ from typing import Any
 
 from transferability.data.splits import Split
 from transferability.data.stream import Preprocessing
+from transferability.process.log import Say
 from transferability.records.progress import Progress
 from transferability.store.reading import Store
 from transferability.study.names import Network
@@ -72,7 +73,7 @@ class Running:
     device: str
     state_seconds: float
     report_seconds: float
-    say: Callable[[str], None]
+    say: Say
     resident_bytes: float = float("inf")
     cuda_graphs: bool = False
     watchers: Sequence[Callable[[Progress], None]] = ()

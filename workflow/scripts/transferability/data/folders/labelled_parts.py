@@ -92,19 +92,17 @@ def labelled_parts(search: ImageSearch, keys: FolderKeys, say: Say) -> LabelledP
 
 def _untested(asked: _Asked, training: Labels, validation: Labels) -> Labels:
     """Images of folders that are not for validation, by whatever link; StoreError if a list contradicts a folder."""
-    tested = {asked.search.place(file): label for file, label in validation.items()}
-    wrong = {}
-    for file, label in training.items():
-        if tested.get(asked.search.place(file), label) != label:
-            wrong[file] = label, tested[asked.search.place(file)]
+    by_place = {asked.search.place(file): label for file, label in validation.items()}
+    tested = {file: by_place[place] for file in training if (place := asked.search.place(file)) in by_place}
+    wrong = [file for file, listed in tested.items() if listed != training[file]]
     if wrong:
-        file, (label, listed) = next(iter(wrong.items()))
+        file = wrong[0]
         more = f" (and {len(wrong) - 1} more like it)" if len(wrong) > 1 else ""
         raise StoreError(
-            f"{asked.where}.val_list: {asked.keys.val_list} gives {asked.search.shown(file)} the class {listed}, "
-            f"but it lies in the folder of {label}{more}; correct the list, or move the image"
+            f"{asked.where}.val_list: {asked.keys.val_list} gives {asked.search.shown(file)} the class {tested[file]}, "
+            f"but it lies in the folder of {training[file]}{more}; correct the list, or move the image"
         )
-    return {file: label for file, label in training.items() if asked.search.place(file) not in tested}
+    return {file: label for file, label in training.items() if file not in tested}
 
 
 def _of_kept(asked: _Asked, labels: Labels, kept: Sequence[str]) -> Labels:

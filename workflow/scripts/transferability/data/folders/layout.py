@@ -14,6 +14,7 @@ from transferability.data.folders.skipped_paths import skipped_paths
 from transferability.delimited_text import nearest, text_key, utf8_text
 from transferability.store.source import StoreError
 from transferability.study.folder_keys import FolderKeys, list_path
+from transferability.words import plural
 
 TRAIN, VAL = "train", "val"
 _PARTS = {TRAIN, VAL, "training", "valid", "validation", "dev", "test", "testing"}
@@ -231,11 +232,8 @@ def folder_names(folder: Path) -> list[str]:
 
 def _there_are(folder: Path) -> str:
     names = folder_names(folder)
-    return (
-        f"{folder} has the folder{'s' * (len(names) > 1)} {_listed(names)}"
-        if names
-        else f"{folder} has no folders at all"
-    )
+    what = f"the {plural(len(names), 'folder')} {_listed(names)}" if names else "no folders at all"
+    return f"{folder} has {what}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -5,7 +5,7 @@
 Runs in the order of what matters most and writes every result as it comes to gpu_check_NAME.csv: in the folder $OUT if
 that is set, else in benchmarks/results. Each step is a process with a limit of its own; none can stop the next, and
 the whole ends in time and says what was left out. Nothing is downloaded, and neither git nor a virtual environment is
-needed: the Python that runs this must be able to import what requirements.txt and pytest provide.
+needed: the Python that runs this must be able to import what requirements.txt, pytest and hypothesis provide.
 
 --rehearse takes tiny sizes, on a GPU or without one; --variants measures what is to be decided (docs/gpu.md).
 """

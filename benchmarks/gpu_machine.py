@@ -11,7 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 import torch
-from gpu_rows import ROW, emit, run_cases
+from gpu_rows import MEASURED, ROW, emit, run_cases
 
 from transferability.process.provenance import device_name
 
@@ -22,7 +22,7 @@ def machine() -> None:
     row = {
         "what": "GPU",
         "value": about["device"] if there else "",
-        "how": "measured",
+        "how": MEASURED,
         "note": "" if there else why_none(),
     }
     print(ROW + json.dumps({**row, **about}), flush=True)

@@ -8,9 +8,9 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from gpu_projects import CORES
-from gpu_rows import earlier, emit, run_cases, seconds_left
+from gpu_rows import earlier, emit, name_of, run_cases, seconds_left
 from gpu_setups import images_of, seconds_of_a_measurement, setups
-from gpu_speed import SMALL, Case, name_of
+from gpu_speed import SMALL, Case
 from plain_pytorch import training_rate
 from setups import LAYOUTS, STORED, networks_of
 

@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import torch
 from ceilings import DEVICE
-from gpu_rows import emit, rehearsing, run_cases
+from gpu_rows import FAILED, LEFT_OUT, emit, name_of, rehearsing, run_cases
 from gpu_setups import recipe_for
 from lock_step import FEW
 from setups import networks_of
@@ -76,16 +76,16 @@ def profiled(size: str, job: str, precision: str, graphs: bool) -> None:
         running = Running(Path(folder, "states"), DEVICE, 1e9, 0.0, lambda _line: None, 1e12, graphs, [watcher])
         of_this = replace(recipe, hyperparameters=settings)
         train(of_this, {one.network: one for one in files}, None, running)
-    tell(f"{size} {job}, {precision}{', recorded' * graphs}", watcher.profile, count)
+    tell(name_of(size, job, precision, graphs), watcher.profile, count)
 
 
 def tell(name: str, of: profile, count: int) -> None:
     if DEVICE != "cuda":
-        emit(f"{name}: no kernels on a CPU", "", how="left out", note="the profiler traces kernels of a GPU only")
+        emit(f"{name}: no kernels on a CPU", "", how=LEFT_OUT, note="the profiler traces kernels of a GPU only")
         return
     kernels = [event for event in events_of(of) if event.device_type.name == "CUDA"]
     if not kernels:
-        emit(f"{name}: no kernels seen", "", how="failed", note="CUPTI could not trace them")
+        emit(f"{name}: no kernels seen", "", how=FAILED, note="CUPTI could not trace them")
         return
     spans = sorted((event.time_range.start, event.time_range.end) for event in kernels)
     whole = max(end for _, end in spans) - spans[0][0]

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 from transferability.process.signals import Interrupted
 
 ROW, CASE, CASES = "@row ", "@case ", "@cases "
-# Environment of a step: when it must have ended (seconds since 1970), cases that need not be run again, where steps
+# Environment of a step: when it must have ended (by the monotonic clock), cases that need not be run again, where steps
 # leave things for one another, and whether sizes are those of a rehearsal and how much of it is wanted.
 DEADLINE, DONE, SCRATCH, REHEARSAL = (f"GPU_CHECK_{name}" for name in ("DEADLINE", "DONE", "SCRATCH", "REHEARSAL"))
 FEW_WAYS, ALL_WAYS = "few", "all"  # to rehearse
@@ -34,6 +34,11 @@ def emit(what: str, value: object, unit: str = "", *, expected: str = "", how: s
     """Say one result."""
     row = {"what": what, "value": value, "unit": unit, "expected": expected, "how": how, "note": note}
     print(ROW + json.dumps(row), flush=True)
+
+
+def name_of(size: str, job: str, precision: str, graphs: bool) -> str:
+    """What rows call a measurement, and later steps look for."""
+    return f"{size} {job}, {precision}{', recorded' * graphs}"
 
 
 def seconds_left() -> float:

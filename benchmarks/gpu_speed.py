@@ -17,9 +17,9 @@ import ceilings
 import torch
 from ceilings import DEVICE
 from gpu_projects import CORES
-from gpu_rows import earlier, emit, rehearsing, run_cases
+from gpu_rows import earlier, emit, name_of, rehearsing, run_cases
 from gpu_setups import recipe_for, seconds_of_a_measurement, setups
-from lock_step import LOADERS, loader_rate, training_rate
+from lock_step import LOADERS, job_rate, loader_rate
 from memory import peak_memory
 from setups import STORED
 from throughput import JOBS, operations
@@ -28,7 +28,6 @@ from transferability.data import stream
 from transferability.networks.precision import PRECISIONS, use_precision
 from transferability.process.determinism import use_threads
 from transferability.store.checked_rows import READERS
-from transferability.training.recipe import Running
 
 Case = Callable[[], None]
 # Precision and whether updates are recorded (small), or whether images are read from the store (large). What matters
@@ -36,10 +35,6 @@ Case = Callable[[], None]
 SMALL = (("bf16", True), ("tf32", True), ("float32", False))
 LARGE = (("bf16", False), ("bf16", True))
 MORE_READERS = 16  # beside the engine's own number
-
-
-def name_of(size: str, job: str, precision: str, graphs: bool) -> str:
-    return f"{size} {job}, {precision}{', recorded' * graphs}"
 
 
 def ceiling_cases() -> dict[str, Case]:
@@ -76,9 +71,7 @@ def train_large(job: str, precision: str) -> None:
 
 def measure(size: str, name: str, job: str, precision: str, *, graphs: bool) -> None:
     recipe = recipe_for(size, DEVICE, precision)
-    held_bytes = 0.0 if job.startswith(STORED) else float("inf")
-    running = Running(Path(), DEVICE, 1e9, 1e9, lambda _line: None, held_bytes, graphs)
-    rate = training_rate(recipe, job.removeprefix(STORED), running, seconds_of_a_measurement())
+    rate = job_rate(recipe, job, DEVICE, seconds_of_a_measurement(), graphs=graphs)
     emit(name, round(rate), "images/s", note=f"batch {recipe.hyperparameters.batch_size}, {memory()}")
     if peak := earlier(f"matrix product, {precision}"):
         share = operations(setups()[size], job, rate, 1e3 * peak)["share_of_peak"]

@@ -21,10 +21,12 @@ import yaml
 from gpu_projects import CORES, STAGES, Config, Job, Project, mean_costs
 from gpu_rows import (
     EXTRAPOLATED,
+    FAILED,
     LEFT_OUT,
     READY,
     earlier,
     emit,
+    name_of,
     rehearsing,
     run_cases,
     scratch,
@@ -35,7 +37,6 @@ from PIL import Image
 from snakemake.utils import update_config  # type: ignore[import-untyped]
 
 from transferability.study.design import read_study
-from transferability.study.names import Network
 
 # Jobs that share the GPU: two cores each, for Python and to read ahead.
 SHARES = CORES if rehearsing() else min(8, max(CORES // 2, 1))
@@ -79,7 +80,7 @@ def default_study() -> None:
     if code != 0:
         print(project.log_tail(), flush=True)
     finished = f"{SHARES} jobs at a time; {ending(code)}"
-    how = {} if code == 0 else {"how": LEFT_OUT if code is None else "failed"}
+    how = {} if code == 0 else {"how": LEFT_OUT if code is None else FAILED}
     emit("the default study, wall clock", took, "s", note=finished, **how)
     tell_jobs("default study", project.finished_jobs())
     if code == 0 and not rehearsing():
@@ -226,17 +227,14 @@ def jobs_of(study: Any) -> dict[str, int]:
     """How many training jobs of each stage the study has."""
     of_stage = dict.fromkeys(STAGES, 0)
     for _, _, job in study.jobs():
-        of_stage[stage_of_network(next(iter(job)))] += 1
+        of_stage[job[0].stage] += 1
     return of_stage
-
-
-def stage_of_network(network: Network) -> str:
-    return "base" if network.treatment == "base" else "fine_tuned" if network.treatment.endswith("+") else "frozen"
 
 
 def fastest_precision() -> str:
     """Of those in which a small series was measured with recorded updates; tf32 where none was."""
-    rates = {precision: earlier(f"small fine_tuned, {precision}, recorded") or 0.0 for precision in ("tf32", "bf16")}
+    names = {precision: name_of("small", "fine_tuned", precision, True) for precision in ("tf32", "bf16")}
+    rates = {precision: earlier(name) or 0.0 for precision, name in names.items()}
     return max(rates, key=lambda precision: rates[precision])
 
 
@@ -252,7 +250,7 @@ def iterations_for(jobs: Mapping[str, int], seconds: float, batch: int) -> int:
 
 
 def seconds_of_update(stage: str, batch: int) -> float:
-    rate = earlier(f"small {stage}, {fastest_precision()}, recorded")
+    rate = earlier(name_of("small", stage, fastest_precision(), True))
     networks = 1 if stage == "base" else 7
     return networks * batch / rate if rate else 1 / UPDATES_A_SECOND
 

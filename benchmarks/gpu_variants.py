@@ -18,14 +18,12 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from ceilings import DEVICE
-from gpu_rows import emit, rehearsing, run_cases, seconds_left
+from gpu_rows import emit, name_of, rehearsing, run_cases, seconds_left
 from gpu_setups import recipe_for, seconds_of_a_measurement
-from lock_step import training_rate
-from setups import STORED
+from lock_step import job_rate
 from variants import VARIANTS
 
 from transferability.process.determinism import use_threads
-from transferability.training.recipe import Running
 
 # Variant, size, job, precision, recorded updates; where its gain should be largest comes first.
 TRIALS = (
@@ -51,24 +49,18 @@ def compare(variant: str, size: str, job: str, precision: str, graphs: bool) -> 
         if rates[True] and seconds_left() < 15:
             break
         with VARIANTS[variant]() if with_variant else nullcontext():
-            rates[with_variant].append(rate_of(size, job, precision, graphs=graphs))
+            recipe = recipe_for(size, DEVICE, precision)
+            rates[with_variant].append(job_rate(recipe, job, DEVICE, seconds_of_a_measurement(), graphs=graphs))
     gain = 100 * (fmean(rates[True]) / fmean(rates[False]) - 1)
     spread = max(100 * (max(of) / min(of) - 1) for of in rates.values())
     with_and_without = " and ".join("/".join(f"{rate:.0f}" for rate in rates[which]) for which in (True, False))
     repeats = f"equal ones differ by {spread:.1f} %" if len(rates[True]) > 1 else "each once"
     note = f"{with_and_without} images/s with and without; {repeats}"
-    emit(name_of(variant, size, job, precision, graphs), round(gain, 1), "% faster", note=note)
+    emit(trial_name(variant, size, job, precision, graphs), round(gain, 1), "% faster", note=note)
 
 
-def rate_of(size: str, job: str, precision: str, *, graphs: bool) -> float:
-    held_bytes = 0.0 if job.startswith(STORED) else float("inf")
-    running = Running(Path(), DEVICE, 1e9, 1e9, lambda _line: None, held_bytes, graphs)
-    recipe = recipe_for(size, DEVICE, precision)
-    return training_rate(recipe, job.removeprefix(STORED), running, seconds_of_a_measurement())
-
-
-def name_of(variant: str, size: str, job: str, precision: str, graphs: bool) -> str:
-    return f"{variant}: {size} {job}, {precision}{', recorded' * graphs}"
+def trial_name(variant: str, size: str, job: str, precision: str, graphs: bool) -> str:
+    return f"{variant}: {name_of(size, job, precision, graphs)}"
 
 
 def share(processes: int, job: str, graphs: bool) -> None:
@@ -88,14 +80,13 @@ def share(processes: int, job: str, graphs: bool) -> None:
 def one_of_sharing(job: str, graphs: bool) -> None:
     """Longer than the others' starts may differ."""
     recipe = recipe_for("small", DEVICE, "float32")
-    running = Running(Path(), DEVICE, 1e9, 1e9, lambda _line: None, cuda_graphs=graphs)
-    print(json.dumps(training_rate(recipe, job, running, 0.1 if rehearsing() else 5.0)))
+    print(json.dumps(job_rate(recipe, job, DEVICE, 0.1 if rehearsing() else 5.0, graphs=graphs)))
 
 
 def cases() -> dict[str, Callable[[], None]]:
     # A rehearsal takes every variant once.
     wanted = {trial[0]: trial for trial in reversed(TRIALS)}.values() if rehearsing() else TRIALS
-    trials = {name_of(*trial): partial(compare, *trial) for trial in wanted}
+    trials = {trial_name(*trial): partial(compare, *trial) for trial in wanted}
     ways = [(count, "fine_tuned", graphs) for graphs in (True, False) for count in SHARING]
     ways = ways[:1] if rehearsing() else ways
     shared = {f"sharing: {way[0]}, recorded {way[2]}": partial(share, *way) for way in ways}

@@ -43,13 +43,10 @@ def main(setup: Setup, folder: Path, job: str, threads: int, precision: str, *, 
     use_threads(threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     recipe = recipe_of(setup, folder, device, precision)
-    held_bytes = 0.0 if job.startswith(STORED) else float("inf")
-    job = job.removeprefix(STORED)
-    if job in LOADERS:
-        rate = loader_rate(recipe, device, LOADERS[job], held_bytes, seconds)
+    if (loader := job.removeprefix(STORED)) in LOADERS:
+        rate = loader_rate(recipe, device, LOADERS[loader], held_bytes(job), seconds)
     else:
-        running = Running(Path(), device, 1e9, 1e9, lambda _line: None, held_bytes, graphs)
-        rate = training_rate(recipe, job, running, seconds)
+        rate = job_rate(recipe, job, device, seconds, graphs=graphs)
     print(json.dumps({"images_per_second": rate, **peak_memory()}))
 
 
@@ -73,6 +70,17 @@ def recipe_of(setup: Setup, folder: Path, device: str, precision: str) -> Recipe
             evaluate_every=10**9,
         ),
     )
+
+
+def held_bytes(job: str) -> float:
+    """Of a job's images, those that are held in memory."""
+    return 0.0 if job.startswith(STORED) else float("inf")
+
+
+def job_rate(recipe: Recipe, job: str, device: str, seconds: float, *, graphs: bool) -> float:
+    """The `training_rate` of a job, which may begin with stored_."""
+    running = Running(Path(), device, 1e9, 1e9, lambda _line: None, held_bytes(job), graphs)
+    return training_rate(recipe, job.removeprefix(STORED), running, seconds)
 
 
 def training_rate(recipe: Recipe, job: str, running: Running, seconds: float) -> float:

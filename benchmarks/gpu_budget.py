@@ -93,10 +93,10 @@ def run_step(
             current = begun[-1] if begun else step.name
             note = ended or f"exit {code}: {run.last_line[:300]}"
             take({"what": current, "value": "", "how": LEFT_OUT if ended else FAILED, "note": note})
-        goes_on = (
+        resumes = (
             run.begun and rest and code != 0 and not STOP.is_set() and deadline - time.monotonic() > step.least / 2
         )
-        if not goes_on:
+        if not resumes:
             break
     for case in rest:
         take({"what": case, "value": "", "how": LEFT_OUT, "note": f"no time left of {seconds:.0f} s"})

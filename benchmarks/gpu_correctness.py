@@ -1,7 +1,7 @@
 """Whether everything is right on a GPU.   python benchmarks/gpu_correctness.py tests|studies   (by gpu_check.py)
 
 ``tests`` are those of tests/test_gpu.py. ``studies`` runs one tiny study several times at once, each in a project of
-its own and all of them in the deterministic mode: in every precision, plain and with recorded updates, which must give
+its own and all of them in the deterministic mode: in every precision, plain and with captured updates, which must give
 the same bits; and once with a training killed in its middle and resumed, which must give the same bits too and is then
 verified.
 """
@@ -37,7 +37,7 @@ TINY: Config = {
     "splits": ["random0"],
     "networks": {"depths": [1, 4, 7], "treatments": ["selffer", "transfer+"]},
     "training": {"iterations": 120, "batch_size": 16, "evaluate_every": 40, "learning_rate": 0.005},
-    "running": {"deterministic": True, "jobs_per_gpu": PROCESSES, "report_seconds": 1},
+    "running": {"deterministic": True, "jobs_per_gpu": PROCESSES, "log_every_seconds": 1},
 }
 # Shares of the step's time that are kept for what follows: the resumed run, its comparison, and `verify`.
 RESUMING, COMPARING, VERIFYING = 0.3, 0.2, 0.1
@@ -75,7 +75,7 @@ def tests() -> None:
 def studies() -> None:
     budget, ways = seconds_left(), ways_to_train()
     projects = {way: Project(scratch() / f"tiny_{way[0]}_{way[1]:d}", config_of(*way)) for way in ways}
-    killed = Project(scratch() / "tiny_killed", config_of("float32", graphs=False, state_seconds=0.0))
+    killed = Project(scratch() / "tiny_killed", config_of("float32", graphs=False, state_every_seconds=0.0))
     started = time.monotonic()
     # Figures take no part in the killing, but the run that goes on makes them: `verify` looks at all that there is.
     first_run = killed.start(target(killed), cores=2)
@@ -113,8 +113,8 @@ def target(project: Project) -> str:
     return project.checkpoint("R1B") if rehearsing() else "accuracies"
 
 
-def config_of(precision: str, graphs: bool, state_seconds: float = 30.0) -> Config:
-    running = {**TINY["running"], "cuda_graphs": graphs, "state_seconds": state_seconds}
+def config_of(precision: str, graphs: bool, state_every_seconds: float = 30.0) -> Config:
+    running = {**TINY["running"], "cuda_graphs": graphs, "state_every_seconds": state_every_seconds}
     training = {**TINY["training"], "precision": precision}
     if rehearsing():
         less = {"networks": {"depths": [1], "treatments": ["random"]}}
@@ -161,7 +161,7 @@ def compare(projects: dict[tuple[str, bool], Project]) -> None:
         if graphs:
             plain, recorded = metrics[precision, False], metrics[precision, True]
             emit(
-                f"{precision}: networks that recorded updates change",
+                f"{precision}: networks that captured updates change",
                 different(plain, recorded),
                 "networks",
                 expected="0",
@@ -174,7 +174,7 @@ def compare(projects: dict[tuple[str, bool], Project]) -> None:
 
 def compare_resumed(plain: Project, killed: Project) -> None:
     logs = "".join(path.read_text(errors="replace") for path in killed.results.glob("logs/**/*.log"))
-    gone_on = re.findall(r"going on from iteration (\d+)", logs + killed.log_tail(10_000))
+    gone_on = re.findall(r"resuming at iteration (\d+)", logs + killed.log_tail(10_000))
     emit("resumed from iteration", gone_on[0] if gone_on else "none", expected="more than 0")
     expected, resumed = plain.metrics(), killed.metrics()
     if rehearsing():  # only the one that was killed is trained twice

@@ -232,7 +232,7 @@ def jobs_of(study: Any) -> dict[str, int]:
 
 
 def fastest_precision() -> str:
-    """Of those in which a small series was measured with recorded updates; tf32 where none was."""
+    """Of those in which a small series was measured with captured updates; tf32 where none was."""
     names = {precision: name_of("small", "fine_tuned", precision, True) for precision in ("tf32", "bf16")}
     rates = {precision: earlier(name) or 0.0 for precision, name in names.items()}
     return max(rates, key=lambda precision: rates[precision])

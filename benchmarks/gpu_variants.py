@@ -25,7 +25,7 @@ from variants import VARIANTS
 
 from transferability.process.determinism import use_threads
 
-# Variant, size, job, precision, recorded updates; where its gain should be largest comes first.
+# Variant, size, job, precision, captured updates; where its gain should be largest comes first.
 TRIALS = (
     ("copy_stream", "large", "stored_base", "bf16", False),
     ("copy_stream", "large", "stored_fine_tuned", "bf16", False),

@@ -5,7 +5,7 @@
 For every module of a setup's network (setups.py; all by default), in float32 and on one thread: milliseconds of the
 forward pass and of the backward pass with all gradients that training asks for, on the batch and the memory layout
 that training uses. ``share_of_time`` is of the sum over the network; ``share_of_peak`` is of a large matrix product.
-ReLU, pooling and normalisation count as no operations. An update of all weights is the last row.
+ReLU, pooling and normalization count as no operations. An update of all weights is the last row.
 """
 
 import sys
@@ -26,7 +26,7 @@ from transferability.networks.build import build_network
 from transferability.planning.flops import forward_flops
 from transferability.process.determinism import use_threads
 from transferability.process.provenance import device_name
-from transferability.training.optimiser import CaffeSGD
+from transferability.training.optimizer import CaffeSGD
 
 Row = dict[str, Any]
 
@@ -41,7 +41,7 @@ def main() -> None:
         of_setup = list(times(SETUPS[wanted]))
         total = sum(row["forward_ms"] + row["backward_ms"] for row in of_setup)
         rows += [
-            {"device": device, "torch": torch.__version__, "setup": wanted, **summarised(row, total, peak)}
+            {"device": device, "torch": torch.__version__, "setup": wanted, **summarized(row, total, peak)}
             for row in of_setup
         ]
         report(rows)
@@ -71,9 +71,9 @@ def times(setup: Setup) -> Iterator[Row]:
                 "mflops": flops * (2 if first else 3) / 1e6,
             }
             features, first = output, False
-    optimiser, rate = CaffeSGD(network, default_settings()), torch.zeros((), device=DEVICE)
-    held = tuple(optimiser.buffers.values())
-    update = seconds_of(lambda: optimiser.apply(held, rate))
+    optimizer, rate = CaffeSGD(network, default_settings()), torch.zeros((), device=DEVICE)
+    held = tuple(optimizer.buffers.values())
+    update = seconds_of(lambda: optimizer.apply(held, rate))
     yield {"layer": "all", "module": "update", "forward_ms": 0.0, "backward_ms": 1e3 * update, "mflops": 0.0}
 
 
@@ -81,7 +81,7 @@ def gradients(output: torch.Tensor, wanted: list[torch.Tensor]) -> None:
     torch.autograd.grad(output, wanted, torch.ones_like(output), retain_graph=True)
 
 
-def summarised(row: Row, total: float, peak: float) -> Row:
+def summarized(row: Row, total: float, peak: float) -> Row:
     spent = row["forward_ms"] + row["backward_ms"]
     rate = row["mflops"] / 1e3 / (spent / 1e3) if row["mflops"] else None
     return {

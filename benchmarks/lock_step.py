@@ -32,11 +32,11 @@ from transferability.process.determinism import use_threads
 from transferability.store.reading import open_store
 from transferability.study.layout import NetworkFiles
 from transferability.study.names import WHOLE
-from transferability.training.graphs import CALLS_BEFORE_RECORDING
+from transferability.training.graphs import CALLS_BEFORE_CAPTURE
 from transferability.training.recipe import Recipe, Running
 from transferability.training.train import train
 
-FEW = CALLS_BEFORE_RECORDING + 2  # iterations after which nothing happens for the first time
+FEW = CALLS_BEFORE_CAPTURE + 2  # iterations after which nothing happens for the first time
 
 
 def main(setup: Setup, folder: Path, job: str, threads: int, precision: str, *, graphs: bool, seconds: float) -> None:
@@ -111,20 +111,18 @@ def training_seconds(recipe: Recipe, job: str, running: Running, iterations: int
 class Pixels(ImageLoader):
     """Leaves away what is computed with the bytes of a batch once they are on the device."""
 
-    def _normalised(self, crops: Crops, pixels: torch.Tensor) -> torch.Tensor:
+    def _normalized(self, crops: Crops, pixels: torch.Tensor) -> torch.Tensor:
         return pixels
 
 
 LOADERS = {"loader": ImageLoader, "pixels": Pixels}
 
 
-def loader_rate(
-    recipe: Recipe, device: str, loading: type[ImageLoader], resident_bytes: float, seconds: float
-) -> float:
+def loader_rate(recipe: Recipe, device: str, loading: type[ImageLoader], cache_bytes: float, seconds: float) -> float:
     positions, targets = samples_of(recipe.store, recipe.split.halves[WHOLE], recipe.store.training)
     mean = mean_image(recipe.store, positions, recipe.preprocessing.mean)
     about = (mean, recipe.preprocessing, torch.device(device))
-    loader = loading(recipe.store, positions, *about, resident_bytes=resident_bytes)
+    loader = loading(recipe.store, positions, *about, cache_bytes=cache_bytes)
     stream = TrainingStream(loader, targets, recipe.hyperparameters.batch_size, "benchmark")
     stream.batch(0)
     started, batches = time.perf_counter(), 0

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, RandomSampler
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from transferability.networks.architecture import CrossChannelNormalisation
+from transferability.networks.architecture import CrossChannelNormalization
 from transferability.networks.build import build_network
 
 WARM_UP = 5
@@ -44,12 +44,12 @@ def training_rate(setup: Setup, folder: Path, frozen: int, workers: int, layout:
         pin_memory=device == "cuda",
     )
     memory_format = getattr(torch, layout)
-    network = with_torchs_normalisation(build_network(setup.architecture, setup.seen_shape, setup.classes, 0))
+    network = with_torchs_normalization(build_network(setup.architecture, setup.seen_shape, setup.classes, 0))
     network.to(device).to(memory_format=memory_format)
     for layer in network[:frozen]:
         layer.requires_grad_(False)
     learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.SGD(learned, lr=0.001, momentum=0.9, weight_decay=0.0005)
+    optimizer = torch.optim.SGD(learned, lr=0.001, momentum=0.9, weight_decay=0.0005)
     batches = iter(loader)
 
     def update() -> None:
@@ -58,9 +58,9 @@ def training_rate(setup: Setup, folder: Path, frozen: int, workers: int, layout:
         targets = targets.to(device, non_blocking=True)
         with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
             loss = nn.functional.cross_entropy(network(images), targets)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
 
     for _ in range(WARM_UP):
         update()
@@ -81,10 +81,10 @@ def transform(setup: Setup) -> transforms.Compose:
     return transforms.Compose([*steps, transforms.ToTensor(), transforms.Normalize(half, half)])
 
 
-def with_torchs_normalisation(network: nn.Sequential) -> nn.Sequential:
+def with_torchs_normalization(network: nn.Sequential) -> nn.Sequential:
     for layer in network:
         for name, module in layer.named_children():
-            if isinstance(module, CrossChannelNormalisation):
+            if isinstance(module, CrossChannelNormalization):
                 setattr(layer, name, nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75))
     return network
 

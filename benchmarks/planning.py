@@ -123,7 +123,7 @@ def make_up(project: Path, study: Study) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         files.checkpoint.touch()
         write_csv(files.history, HISTORY_COLUMNS, [tuple(row.values()) for row in history])
-        about = {"split": split, "kind": "random", **network.facts, "seed": seed}
+        about = {"split": split, "split_type": "random", **network.facts, "seed": seed}
         evaluations = {"iterations": 500, "evaluations": EVALUATIONS, **accuracies_of(history)}
         made_from = {"network": network.name, "split": split, "seed": seed, **study.asked_of(network, CHECKSUM)}
         write_json(files.metrics, {**about, **evaluations, "made_from": made_from})

@@ -6,7 +6,7 @@ For each setup (setups.py; all by default) a base, a frozen and a fine-tuned ser
 this project trains them, beside a plain PyTorch loop on the same images (plain_pytorch.py), with the number of workers
 and the memory layout that suit it best, one process a network. First the device's ceilings: a large matrix product and
 a copy of memory. Every measurement is a process of its own. Runs on the GPU if there is one, in float32, TF32 and
-bfloat16, with and without recorded updates, and with images held in its memory and read from the store; on a CPU in
+bfloat16, with and without captured updates, and with images held in its memory and read from the store; on a CPU in
 float32, and in bfloat16 where its matrix product is faster. Where loaders are named, only these are measured.
 
 Columns: ``images_per_second`` is summed over the networks of a job; ``speedup`` is against the plain loop, for a series

@@ -22,7 +22,7 @@ from transferability.seeding import seed_for
 from transferability.training import lock_step
 from transferability.training.graphs import Function, Replayed
 from transferability.training.learner import Learner
-from transferability.training.optimiser import CaffeSGD
+from transferability.training.optimizer import CaffeSGD
 
 Promise = Callable[[], torch.Tensor]
 
@@ -42,7 +42,7 @@ def copy_stream() -> Iterator[None]:
     def start(loader: ImageLoader, crops: Crops) -> Promise:
         reading = loader._images.start(crops)
         if not isinstance(loader._images, stream.HostImages):
-            return lambda: loader._normalised(crops, reading()).permute(0, 3, 1, 2)
+            return lambda: loader._normalized(crops, reading()).permute(0, 3, 1, 2)
         copying = thread.submit(copied, reading)
 
         def batch() -> torch.Tensor:
@@ -51,7 +51,7 @@ def copy_stream() -> Iterator[None]:
                 torch.cuda.current_stream().wait_event(event)
                 # Or its memory would be given to the next copy while this one is still computed with.
                 pixels.record_stream(torch.cuda.current_stream())
-            return loader._normalised(crops, pixels).permute(0, 3, 1, 2)
+            return loader._normalized(crops, pixels).permute(0, 3, 1, 2)
 
         return batch
 
@@ -64,7 +64,7 @@ def fused_sgd() -> Iterator[None]:
     """Torch's fused SGD, where nothing is recorded.
 
     Its update is v <- momentum v + (1 - dampening) (g + decay w); w <- w - lr v. With lr 1 and a dampening of
-    1 - rate that is Caffe's. The dampening is a number of the host, which a recorded update could not change.
+    1 - rate that is Caffe's. The dampening is a number of the host, which a captured update could not change.
     """
     update = Learner.update
 
@@ -78,10 +78,10 @@ def fused_sgd() -> Iterator[None]:
         yield
 
 
-def apply_fused(optimiser: CaffeSGD, gradients: tuple[torch.Tensor, ...], rate: float) -> None:
+def apply_fused(optimizer: CaffeSGD, gradients: tuple[torch.Tensor, ...], rate: float) -> None:
     """As `CaffeSGD.apply`, with a rate that is a number."""
-    settings, weights = optimiser._settings, len(optimiser._weights)
-    parameters, buffers = optimiser._parameters, list(optimiser.buffers.values())
+    settings, weights = optimizer._settings, len(optimizer._weights)
+    parameters, buffers = optimizer._parameters, list(optimizer.buffers.values())
     laid_out = [as_laid_out(gradient, parameter) for gradient, parameter in zip(gradients, parameters, strict=True)]
     of_weights, of_biases = slice(0, weights), slice(weights, None)
     with torch.no_grad():
@@ -174,7 +174,7 @@ def recorded_dropout() -> Iterator[None]:
             return update(learner, features, targets, rate)
         torch.cuda.default_generators[torch.cuda.current_device()].graphsafe_set_state(generators[learner.network.name])
         loss = torch.nn.functional.cross_entropy(learner.logits(features), targets)
-        learner._optimiser.step(loss, rate)
+        learner._optimizer.step(loss, rate)
         return loss.detach()
 
     def replays(_learning: Sequence[Any], running: Any) -> bool:
@@ -184,7 +184,7 @@ def recorded_dropout() -> Iterator[None]:
     with (
         patch.object(Learner, "update", update_of),
         patch.object(lock_step, "replays", replays),
-        patch.object(lock_step, "Replayed", partial(Replayed, record=record)),
+        patch.object(lock_step, "Replayed", partial(Replayed, capture=record)),
     ):
         yield
 
@@ -196,7 +196,7 @@ def capturing() -> bool:
 def record_with_generators(
     function: Function, inputs: Sequence[torch.Tensor], generators: dict[str, torch.Generator]
 ) -> tuple[Callable[[], None], torch.Tensor]:
-    """As `graphs.record_on_gpu`, with a generator a network, seeded before each replay."""
+    """As `graphs.capture_on_gpu`, with a generator a network, seeded before each replay."""
     learners: Sequence[Any] = function.args[1]  # type: ignore[attr-defined]  # partial(_update_all, shared, learners)
     device = torch.cuda.current_device()
     generators.clear()

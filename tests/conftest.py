@@ -67,4 +67,6 @@ def recipe(store_folder: Path) -> Recipe:
 
 @pytest.fixture
 def running(tmp_path: Path) -> Running:
-    return Running(tmp_path / "states", device="cpu", state_seconds=0.0, report_seconds=60.0, say=lambda _line: None)
+    return Running(
+        tmp_path / "states", device="cpu", state_every_seconds=0.0, log_every_seconds=60.0, say=lambda _line: None
+    )

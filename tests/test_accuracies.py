@@ -26,7 +26,7 @@ def metrics(name, top1, split="random0", seed=0, **other):
     network = Network.parse(name)
     return {
         "split": split,
-        "kind": "random" if split.startswith("random") else "grouped",
+        "split_type": "random" if split.startswith("random") else "semantic",
         **network.facts,
         "seed": seed,
         "iterations": 10,
@@ -74,7 +74,7 @@ def test_without_a_base_there_is_no_difference(written):
     assert pd.isna(row["difference_top1_final"])
 
 
-GUESSED = {"classes": 10, "validation_images": 900, "chance": 0.1}
+GUESSED = {"classes": 10, "validation_images": 900, "majority_baseline": 0.1}
 
 
 def guessing_reaches(right, images, chance):
@@ -85,7 +85,7 @@ def guessing_reaches(right, images, chance):
 @pytest.mark.parametrize(("images", "chance"), [(900, 0.1), (40, 0.25), (15, 0.5), (12, 0.5), (300, 0.24), (10, 1.0)])
 def test_a_network_has_learned_where_guessing_hardly_ever_does_as_well(images, chance):
     rights = np.arange(images + 1)
-    frame = pd.DataFrame({"top1_final": rights / images, "chance": chance, "validation_images": images})
+    frame = pd.DataFrame({"top1_final": rights / images, "majority_baseline": chance, "validation_images": images})
     for right, guesses in zip(rights, at_chance(frame), strict=True):
         learned = guessing_reaches(right, images, chance) <= 0.001
         assert learned == (guesses is not pd.NA and not guesses), right
@@ -106,7 +106,7 @@ def test_a_network_has_learned_where_guessing_hardly_ever_does_as_well(images, c
     ],
 )
 def test_a_base_that_is_no_better_than_guessing_flags_itself(right, images, chance, flag, written):
-    guessed = {"classes": 10, "validation_images": images, "chance": chance}
+    guessed = {"classes": 10, "validation_images": images, "majority_baseline": chance}
     frame = collect(written(metrics("baseA", right / images, **guessed)))
     assert frame["flag"].astype(object).where(frame["flag"].notna(), None).tolist() == [flag]
 
@@ -187,8 +187,14 @@ def test_published_networks_become_rows_like_our_own(written):
     assert theirs[numbers].dtypes.equals(ours[numbers].dtypes)
     assert theirs[["top5_final", "evaluations"]].isna().all(axis=None)
     rows = theirs.set_index(["split", "network"])
-    assert rows.loc[("random0", "A3B+"), ["kind", "n", "copied", "frozen", "seed"]].tolist() == ["random", 3, 3, 0, 0]
-    assert rows.loc[("man_made_natural", "B7A"), "kind"] == "grouped"
+    assert rows.loc[("random0", "A3B+"), ["split_type", "n", "copied", "frozen", "seed"]].tolist() == [
+        "random",
+        3,
+        3,
+        0,
+        0,
+    ]
+    assert rows.loc[("man_made_natural", "B7A"), "split_type"] == "semantic"
     assert rows.loc[("whole", "R2whole"), ["source", "frozen"]].tolist() == ["R", 2]
     assert rows.loc[("whole", "reduced1300"), "iterations"] == 200_000
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from transferability.networks.architecture import CrossChannelNormalisation
+from transferability.networks.architecture import CrossChannelNormalization
 from transferability.networks.architectures import LAYER_NAMES
 from transferability.networks.build import build_network, first_stochastic_layer
 
@@ -98,7 +98,7 @@ def pool(images):
     return np.array(windows).transpose(2, 0, 1)
 
 
-def normalise(images):
+def normalize(images):
     """Krizhevsky et al. (2012), as in Caffe: alpha is divided by the number of channels summed over."""
     channels = len(images)
     squares = [np.square(images[max(0, i - 2) : min(channels, i + 3)]).sum(0) for i in range(channels)]
@@ -106,8 +106,8 @@ def normalise(images):
 
 
 REFERENCE = {
-    "conv1": lambda x, w, b: normalise(pool(relu(convolution(x, w, b, stride=4)))),
-    "conv2": lambda x, w, b: normalise(pool(relu(convolution(x, w, b, pad=2, groups=2)))),
+    "conv1": lambda x, w, b: normalize(pool(relu(convolution(x, w, b, stride=4)))),
+    "conv2": lambda x, w, b: normalize(pool(relu(convolution(x, w, b, pad=2, groups=2)))),
     "conv3": lambda x, w, b: relu(convolution(x, w, b, pad=1)),
     "conv4": lambda x, w, b: relu(convolution(x, w, b, pad=1, groups=2)),
     "conv5": lambda x, w, b: pool(relu(convolution(x, w, b, pad=1, groups=2))),
@@ -130,10 +130,10 @@ def test_each_layer_computes_what_the_paper_says():
         np.testing.assert_allclose(ours, features, rtol=1e-4, atol=1e-4 * np.abs(features).max())
 
 
-def test_the_normalisation_is_torchs_in_both_directions():
+def test_the_normalization_is_torchs_in_both_directions():
     images = torch.from_numpy(np.random.default_rng(0).normal(0, 60, (2, 24, 5, 4))).float()
     results = []
-    for module in (CrossChannelNormalisation(24), nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75)):
+    for module in (CrossChannelNormalization(24), nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75)):
         seen = images.clone().requires_grad_(True)
         output = module(seen)
         results.append((output.detach(), torch.autograd.grad(output.square().sum(), seen)[0]))

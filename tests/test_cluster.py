@@ -25,10 +25,10 @@ def test_no_attempt_asks_for_more_than_the_longest_time(settings):
 
 
 def test_memory_holds_what_the_loader_may_hold():
-    assert training_mb(MANIFEST, resident_gb=4, networks=7) == START_MB + 8000 + 7000
+    assert training_mb(MANIFEST, cache_gb=4, networks=7) == START_MB + 8000 + 7000
     small = MANIFEST | {"training": 900, "validation": 100, "image_shape": [100, 100, 1]}
-    assert training_mb(small, resident_gb=4, networks=1) == START_MB + 20 + 1000
-    assert training_mb(small, resident_gb=4, networks=1, attempt=3) == 3 * (START_MB + 1020)
+    assert training_mb(small, cache_gb=4, networks=1) == START_MB + 20 + 1000
+    assert training_mb(small, cache_gb=4, networks=1, attempt=3) == 3 * (START_MB + 1020)
 
 
 def test_a_store_takes_more_with_more_threads():

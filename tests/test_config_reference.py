@@ -49,7 +49,7 @@ def test_every_key_has_a_row_or_a_section():
     assert rows(page).keys() | sections(page) == {path for path, _ in KEYS if not again.match(path)}
 
 
-@pytest.mark.parametrize("path", ["training.iterations", "figures.colours.transfer+", "splits", "running.threads"])
+@pytest.mark.parametrize("path", ["training.iterations", "figures.colors.transfer+", "splits", "running.threads"])
 def test_defaults_are_those_of_the_default_study(path):
     value = DEFAULT
     for key in path.split("."):

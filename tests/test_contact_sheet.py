@@ -16,7 +16,7 @@ def store_of(classes, channels, side=12, group=""):
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("side", [12, 200])
-def test_grey_and_colour_large_and_small_are_drawn(channels, side):
+def test_grey_and_color_large_and_small_are_drawn(channels, side):
     figure = contact_sheet(store_of(3, channels, side))
     strips = [axes.images[0].get_array() for axes in figure.axes if axes.images]
     assert len(strips) == 3

@@ -134,7 +134,7 @@ def test_a_class_of_which_nothing_can_be_used_is_there_still(root):
 
 def test_images_that_are_no_files_have_no_facts_of_files(tmp_path):
     source = Patterns()
-    found = survey(source, source.classes, 1, Pace(lambda _line: None, 0, report_seconds=60))
+    found = survey(source, source.classes, 1, Pace(lambda _line: None, 0, log_every_seconds=60))
     facts = facts_of(data_page(found, source.classes, REFUSE, tmp_path))
     assert facts.keys() == {"classes", "training images", "validation images", "every image becomes", "the same images"}
 

@@ -42,7 +42,7 @@ def surveyed(folder, threads=1, classes=None, **settings):
     lines = []
     with image_folders("mine", root=str(folder), size=16, **settings) as source:
         count = len(source.training) + len(source.validation)
-        found = survey(source, classes or source.classes, threads, Pace(lines.append, count, report_seconds=0))
+        found = survey(source, classes or source.classes, threads, Pace(lines.append, count, log_every_seconds=0))
     return found, lines
 
 
@@ -163,7 +163,7 @@ def test_there_is_no_preview_where_nothing_can_be_used(root):
 
 def test_a_source_without_files_is_surveyed_too():
     source = Patterns()
-    found = survey(source, source.classes, 2, Pace(lambda _line: None, 0, report_seconds=60))
+    found = survey(source, source.classes, 2, Pace(lambda _line: None, 0, log_every_seconds=60))
     assert found.counts.tolist() == [[12, 5]] * 6
     assert (len(found.sizes), dict(found.formats), found.passed_over) == (0, {}, {})
     assert found.preview.image_shape == source.image_shape
@@ -177,4 +177,4 @@ def test_what_cannot_be_a_data_set_is_refused_before_anything_is_read():
     source = Broken()
     object.__setattr__(source, "validation", source.validation[:3])
     with pytest.raises(StoreError, match="validation set has no image of class 003"):
-        survey(source, source.classes, 1, Pace(lambda _line: None, 0, report_seconds=60))
+        survey(source, source.classes, 1, Pace(lambda _line: None, 0, log_every_seconds=60))

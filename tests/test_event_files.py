@@ -53,7 +53,7 @@ def trained(recipe, running, tmp_path):
             watchers = [*curves, stop]
             states = tmp_path / name / "states"
             files = files_in(tmp_path / name, *NAMES)
-            train(recipe, files, None, replace(running, states=states, report_seconds=0.0, watchers=watchers))
+            train(recipe, files, None, replace(running, states=states, log_every_seconds=0.0, watchers=watchers))
         return tmp_path / name
 
     return run

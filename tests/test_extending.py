@@ -32,10 +32,10 @@ from transferability.figures.paper import figure3
 from transferability.figures.training import learning_curves
 from transferability.results.accuracies import read_accuracies
 results = Path(sys.argv[1])
-colours = yaml.safe_load(Path(sys.argv[2]).read_text())["figures"]["colours"]
+colors = yaml.safe_load(Path(sys.argv[2]).read_text())["figures"]["colors"]
 histories = {p.name.removesuffix(".history.csv"): pd.read_csv(p) for p in results.glob("networks/*/*/*.history.csv")}
-print([axes.get_title() for axes in learning_curves(histories, colours).axes])
-figure = figure3(read_accuracies(results / "accuracies.csv"), "top1_final", colours)
+print([axes.get_title() for axes in learning_curves(histories, colors).axes])
+figure = figure3(read_accuracies(results / "accuracies.csv"), "top1_final", colors)
 print(figure.axes[-1].get_legend_handles_labels()[1])
 """
 

@@ -180,7 +180,7 @@ def stopped(recipe, files, source, running, after, number=signal.SIGTERM):
 
     name = signal.Signals(number).name
     with pytest.raises(Interrupted, match=rf"stopped by {name} after iteration \d+; the state is written"):
-        train(recipe, files, source, replace(running, say=say, report_seconds=0.0))
+        train(recipe, files, source, replace(running, say=say, log_every_seconds=0.0))
 
 
 class TestSignals:
@@ -188,10 +188,10 @@ class TestSignals:
     def test_a_job_told_to_stop_goes_on_where_it_was(self, number, recipe, running, bases, undisturbed, tmp_path):
         files = files_in(tmp_path / "out", "A3B+")
         source = bases / "baseA.safetensors"
-        stopped(recipe, files, source, replace(running, state_seconds=1e9), 7, number)
+        stopped(recipe, files, source, replace(running, state_every_seconds=1e9), 7, number)
         lines = []
         train(recipe, files, source, replace(running, say=lines.append))
-        assert "going on from iteration 8" in lines
+        assert "resuming at iteration 8" in lines
         assert contents(tmp_path / "out").items() <= undisturbed.items()
 
     def test_under_nohup_a_lost_terminal_stops_nothing(self):
@@ -300,7 +300,7 @@ class TestAFullDisk:
         small_disk.remount("size=16m")
         lines = []
         train(recipe, files, source, replace(running, say=lines.append))
-        assert any(line.startswith("going on from iteration") for line in lines)
+        assert any(line.startswith("resuming at iteration") for line in lines)
         assert contents(tmp_path / "out").items() <= undisturbed.items()
 
     def test_without_room_for_a_checkpoint_the_states_are_kept(self, recipe, running, bases, small_disk, tmp_path):
@@ -314,7 +314,7 @@ class TestAFullDisk:
         filler.unlink()
         lines = []
         train(recipe, files, source, replace(running, say=lines.append))
-        assert "going on from iteration 24" in lines
+        assert "resuming at iteration 24" in lines
 
     def test_a_store_that_does_not_fit_says_so(self, small_disk):
         large = Patterns(image_shape=(200, 200, 1))
@@ -554,7 +554,7 @@ class TestExplosions:
         lines = []
         with pytest.raises(TrainingError, match=r"A1B: the loss is nan at iteration 6; .*; 1 of 2 networks"):
             train(recipe, files, source, replace(running, say=lines.append))
-        assert "going on from iteration 4" in lines
+        assert "resuming at iteration 4" in lines
         assert {"A7B.safetensors": undisturbed["A7B.safetensors"]}.items() <= contents(tmp_path / "out").items()
 
     def test_the_iteration_is_told_after_a_restart_between_two_evaluations(
@@ -570,7 +570,7 @@ class TestExplosions:
         wild = replace(recipe, hyperparameters=replace(recipe.hyperparameters, learning_rate=1e12))
         files, lines = files_in(tmp_path / "out", "A1B", "A7B"), []
         with pytest.raises(TrainingError, match=r"A1B: .*; A7B: .*; 0 of 2 networks are finished"):
-            train(wild, files, bases / "baseA.safetensors", replace(running, say=lines.append, report_seconds=0.0))
+            train(wild, files, bases / "baseA.safetensors", replace(running, say=lines.append, log_every_seconds=0.0))
         assert not any(line.startswith("iteration 7 ") for line in lines)  # the first evaluation is after 6
         assert not (tmp_path / "out").exists()
 
@@ -756,7 +756,7 @@ class TestWorkflow:
         )
 
     def test_a_terminal_that_is_closed_leaves_states_to_go_on_from(self, fresh):
-        fresh.configure(merged(TINY, {"training": {"iterations": 100_000}, "running": {"report_seconds": 0.1}}))
+        fresh.configure(merged(TINY, {"training": {"iterations": 100_000}, "running": {"log_every_seconds": 0.1}}))
         base = "results/small/networks/random0/seed0/baseA.safetensors"
         process, terminal = pty.fork()
         if process == 0:

@@ -21,7 +21,7 @@ from transferability.store.reading import open_store
 from transferability.study.names import Network
 from transferability.training.train import train
 
-JOBS = ("baseA", "A3B+", "R7B", "R1B+ R4B+ R7B+", "R1B R4B R7B", "R2B_keep3 R4B_keep3")
+JOBS = ("baseA", "A3B+", "R7B", "R1B+ R4B+ R7B+", "R1B R4B R7B", "R2B_preserve3 R4B_preserve3")
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +66,8 @@ def test_torch_counts_the_same_while_a_job_trains(job, recipe, running, tmp_path
 
 @pytest.mark.parametrize("job", ["baseA", "R1B R7B"])  # with dropout in fc7, and so six layers to share
 def test_the_papers_network_too(job, caffenet_recipe, running, tmp_path, monkeypatch):
-    # The engine's own normalisation is a convolution, which torch would count.
-    monkeypatch.setattr(caffenet, "CrossChannelNormalisation", lambda channels: nn.LocalResponseNorm(5, 1e-4))
+    # The engine's own normalization is a convolution, which torch would count.
+    monkeypatch.setattr(caffenet, "CrossChannelNormalization", lambda channels: nn.LocalResponseNorm(5, 1e-4))
 
     def gradients(output, _inputs, weights, *rest, **_):
         """Of a convolution with groups; torch's own count takes the weights' gradient as if there were one group."""
@@ -98,7 +98,7 @@ def test_the_papers_network_at_its_own_size():
     assert flops.backward == 2 * (2 * sum(uses) - uses[0])
 
 
-def test_layers_may_nest_and_normalise_by_batch(monkeypatch):
+def test_layers_may_nest_and_normalize_by_batch(monkeypatch):
     """Batch norm of one image and one position has no variance, and a layer need not be a chain of modules."""
 
     class Sum(nn.Module):

@@ -78,7 +78,7 @@ class TestSameBits:
 
     def test_of_images_read_from_the_store(self, trained, recipe, names):
         recipe = replace(recipe, preprocessing=Preprocessing(crop=14, mirror=True, mean="own", scale=64.0))
-        held, stored = (trained(str(size), recipe, names, resident_bytes=size) for size in (1e9, 0.0))
+        held, stored = (trained(str(size), recipe, names, cache_bytes=size) for size in (1e9, 0.0))
         assert_same(weights(held), weights(stored))
 
 
@@ -104,14 +104,14 @@ def test_it_computes_what_a_cpu_does(trained, running, recipe, tmp_path):
     assert one["top1_final"] == pytest.approx(other["top1_final"], abs=0.1)
 
 
-@pytest.mark.parametrize("resident_bytes", [1e9, 0.0])
+@pytest.mark.parametrize("cache_bytes", [1e9, 0.0])
 @pytest.mark.parametrize("crop", [0, 11])
-def test_it_sees_the_images_that_a_cpu_does(recipe, crop, resident_bytes):
+def test_it_sees_the_images_that_a_cpu_does(recipe, crop, cache_bytes):
     store, preprocessing = recipe.store, Preprocessing(crop=crop, mirror=True, mean="own", scale=64.0)
     positions = np.arange(store.training_count)
     mean = store.mean_image(range(len(store.classes)))
     cpu, gpu = (
-        ImageLoader(store, positions, mean, preprocessing, torch.device(device), resident_bytes=resident_bytes)
+        ImageLoader(store, positions, mean, preprocessing, torch.device(device), cache_bytes=cache_bytes)
         for device in ("cpu", "cuda")
     )
     crops = cpu.random_crops(np.random.default_rng(0).permutation(len(cpu)), np.random.default_rng(1))

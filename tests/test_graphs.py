@@ -1,4 +1,4 @@
-"""Recorded updates. Without a GPU a stand-in records: it calls the function again on the inputs that were held."""
+"""Captured updates. Without a GPU a stand-in captures: it calls the function again on the inputs that were held."""
 
 import gc
 import weakref
@@ -11,19 +11,19 @@ from safetensors.torch import load_file
 
 from support import files_in
 from transferability.training import lock_step
-from transferability.training.graphs import CALLS_BEFORE_RECORDING, Replayed, side_by_side
+from transferability.training.graphs import CALLS_BEFORE_CAPTURE, Replayed, side_by_side
 from transferability.training.learner import Learner
 from transferability.training.train import train
 
 
-class Recorder:
-    """Records as a GPU does: what is replayed reads the tensors given then, and writes into the same result."""
+class Capture:
+    """Captures as a GPU does: what is replayed reads the tensors given then, and writes into the same result."""
 
     def __init__(self):
-        self.recordings = self.replays = 0
+        self.captured = self.replays = 0
 
     def __call__(self, function, inputs):
-        self.recordings += 1
+        self.captured += 1
         result = torch.empty(0)
 
         def replay():
@@ -35,16 +35,16 @@ class Recorder:
 
 
 def test_a_replayed_function_gives_what_it_would_give():
-    recorder = Recorder()
-    replayed = Replayed(lambda x, y: x * y, recorder)
+    capture = Capture()
+    replayed = Replayed(lambda x, y: x * y, capture)
     for i in range(10):
         x, y = torch.full((3,), float(i)), torch.arange(3.0)
         assert torch.equal(replayed(x, y), x * y)
-    assert (recorder.recordings, recorder.replays) == (1, 10 - CALLS_BEFORE_RECORDING)
+    assert (capture.captured, capture.replays) == (1, 10 - CALLS_BEFORE_CAPTURE)
 
 
 def test_the_result_is_overwritten_by_the_next_call():
-    replayed = Replayed(lambda x: x + 1, Recorder())
+    replayed = Replayed(lambda x: x + 1, Capture())
     results = [replayed(torch.tensor(float(i))) for i in range(6)]
     assert results[4] is results[5]
 
@@ -56,7 +56,7 @@ def test_calls_without_a_gpu_come_one_after_the_other():
 
 
 def test_nothing_of_a_training_outlives_it(recipe, running, tmp_path, monkeypatch):
-    """On a GPU, a recorded graph that is left to the garbage collector is destroyed while another is recorded."""
+    """On a GPU, a captured graph that is left to the garbage collector is destroyed while another is captured."""
     alive = weakref.WeakSet()
 
     class Watched(Learner):
@@ -65,7 +65,7 @@ def test_nothing_of_a_training_outlives_it(recipe, running, tmp_path, monkeypatc
             alive.add(self)
 
     def replayed(function):
-        alive.add(made := Replayed(function, Recorder()))
+        alive.add(made := Replayed(function, Capture()))
         return made
 
     monkeypatch.setattr("transferability.training.train.Learner", Watched)
@@ -85,11 +85,11 @@ def test_networks_are_the_same_to_the_bit(pattern, recipe, running, tmp_path, mo
     plain, replayed = (files_in(tmp_path / how, *names) for how in ("plain", "replayed"))
     train(recipe, plain, None, running)
 
-    recorder = Recorder()
+    capture = Capture()
     monkeypatch.setattr(lock_step, "replays", lambda learning, running: True)
-    monkeypatch.setattr(lock_step, "Replayed", partial(Replayed, record=recorder))
+    monkeypatch.setattr(lock_step, "Replayed", partial(Replayed, capture=capture))
     train(recipe, replayed, None, replace(running, states=tmp_path / "other states"))
-    assert recorder.replays == recipe.hyperparameters.iterations - CALLS_BEFORE_RECORDING
+    assert capture.replays == recipe.hyperparameters.iterations - CALLS_BEFORE_CAPTURE
     for network in plain:
         one, other = (load_file(files[network].checkpoint) for files in (plain, replayed))
         assert all(torch.equal(one[name], other[name]) for name in one)

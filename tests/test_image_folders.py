@@ -18,23 +18,23 @@ from transferability.store.reading import open_store
 from transferability.store.same_images import ALLOW
 from transferability.store.source import StoreError, UnreadableImagesError
 
-COLOURS = {"n01": (200, 30, 30), "n02": (30, 200, 30), "n03": (30, 30, 200)}
+COLORS = {"n01": (200, 30, 30), "n02": (30, 200, 30), "n03": (30, 30, 200)}
 
 
-def save(path, colour=(90, 90, 90), size=(40, 30), mode="RGB", **how):
+def save(path, color=(90, 90, 90), size=(40, 30), mode="RGB", **how):
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, colour).convert(mode).save(path, **how)
+    Image.new("RGB", size, color).convert(mode).save(path, **how)
     return path
 
 
 @pytest.fixture
 def root(tmp_path):
-    """Three classes of one colour each, in the layout of ImageNet."""
+    """Three classes of one color each, in the layout of ImageNet."""
     root = tmp_path / "images"
-    for name, colour in COLOURS.items():
+    for name, color in COLORS.items():
         for i in range(4):
-            save(root / "train" / name / f"{name}_{i}.JPEG", colour, size=(30 + i, 50 - i))
-        save(root / "val" / name / f"val_{name}.JPEG", colour)
+            save(root / "train" / name / f"{name}_{i}.JPEG", color, size=(30 + i, 50 - i))
+        save(root / "val" / name / f"val_{name}.JPEG", color)
     return root
 
 
@@ -42,35 +42,35 @@ def source_of(folder, **settings):
     return image_folders("mine", **({"root": str(folder), "size": 16} | settings))
 
 
-def mean_colour(image):
+def mean_color(image):
     return image.reshape(-1, image.shape[-1]).mean(axis=0)
 
 
 def test_a_folder_for_each_class(root, tmp_path):
     (root / "train" / "n01" / "boxes.txt").write_text("no image")
     with source_of(root) as source:
-        assert [c.name for c in source.classes] == list(COLOURS)
+        assert [c.name for c in source.classes] == list(COLORS)
         assert [s.file for s in source.training[:4]] == [f"n01/n01_{i}.JPEG" for i in range(4)]
         build_store(source, tmp_path / "store", threads=2, chunk=5, duplicates=ALLOW)
     store = open_store(tmp_path / "store")
     assert store.images.shape == (15, 16, 16, 3)
     for image, label in zip(store.images, store.labels, strict=True):
-        assert np.abs(mean_colour(image) - list(COLOURS.values())[label]).max() < 8
+        assert np.abs(mean_color(image) - list(COLORS.values())[label]).max() < 8
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK", "P", "RGBA", "LA", "1"])
-def test_every_mode_becomes_colour_or_grey(tmp_path, mode):
+def test_every_mode_becomes_color_or_gray(tmp_path, mode):
     suffix = ".jpg" if mode in ("RGB", "L", "CMYK") else ".png"
     path = save(tmp_path / f"image{suffix}", (200, 200, 200), mode=mode)
-    colour, grey = read_image(path, 16, 3, "stretch"), read_image(path, 16, 1, "crop")
-    assert (colour.shape, grey.shape) == ((16, 16, 3), (16, 16, 1))
-    assert np.abs(mean_colour(colour) - 200).max() < 6
-    assert np.abs(mean_colour(grey) - 200).max() < 6
+    color, gray = read_image(path, 16, 3, "stretch"), read_image(path, 16, 1, "crop")
+    assert (color.shape, gray.shape) == ((16, 16, 3), (16, 16, 1))
+    assert np.abs(mean_color(color) - 200).max() < 6
+    assert np.abs(mean_color(gray) - 200).max() < 6
 
 
 def test_a_png_named_jpeg_is_read_as_what_it_is(tmp_path):
-    path = save(tmp_path / "image.png", COLOURS["n01"]).rename(tmp_path / "image.JPEG")
-    assert (read_image(path, 16, 3, "stretch") == COLOURS["n01"]).all()
+    path = save(tmp_path / "image.png", COLORS["n01"]).rename(tmp_path / "image.JPEG")
+    assert (read_image(path, 16, 3, "stretch") == COLORS["n01"]).all()
 
 
 def test_images_of_the_right_size_are_not_touched(tmp_path):
@@ -93,18 +93,18 @@ def test_stretching_keeps_the_edges_and_cropping_cuts_them(tmp_path):
 
 def test_flat_validation_images_with_class_names(root):
     flat(root)
-    lines = [f"val_{name}.JPEG\t{name}\t0\t0\t9\t9" for name in reversed(COLOURS)]
-    assert_labelled(root, lines)
+    lines = [f"val_{name}.JPEG\t{name}\t0\t0\t9\t9" for name in reversed(COLORS)]
+    assert_labeled(root, lines)
 
 
 def test_flat_validation_images_with_indices(root):
     flat(root)
-    assert_labelled(root, [f"val_{name}.JPEG {i}" for i, name in enumerate(COLOURS)])
+    assert_labeled(root, [f"val_{name}.JPEG {i}" for i, name in enumerate(COLORS)])
 
 
 def test_flat_validation_images_with_a_table(root):
     flat(root)
-    assert_labelled(root, ["ImageId,PredictionString", *(f"val_{name},{name} 1 2 3 4" for name in COLOURS)])
+    assert_labeled(root, ["ImageId,PredictionString", *(f"val_{name},{name} 1 2 3 4" for name in COLORS)])
 
 
 def test_the_official_ground_truth_of_imagenet(tmp_path):
@@ -127,11 +127,11 @@ def flat(root):
         path.parent.rmdir()
 
 
-def assert_labelled(root, lines):
+def assert_labeled(root, lines):
     (root / "labels.txt").write_text("\n".join(lines) + "\n")
     with source_of(root, val_labels="labels.txt") as source:
         assert {s.file: source.classes[s.label].name for s in source.validation} == {
-            f"val_{name}.JPEG": name for name in COLOURS
+            f"val_{name}.JPEG": name for name in COLORS
         }
 
 

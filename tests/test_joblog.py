@@ -79,7 +79,7 @@ JOB = """
 import os, signal, sys, time
 from pathlib import Path
 from transferability.process.log import job_log
-with job_log(Path(sys.argv[1]), "job", ["running.resident_gb", "training.batch_size"]) as say:
+with job_log(Path(sys.argv[1]), "job", ["running.cache_gb", "training.batch_size"]) as say:
     held = bytearray(200_000_000)
     held[::4096] = b"x" * len(held[::4096])
     say("working")
@@ -97,7 +97,7 @@ def ended_by(tmp_path, end):
 
 
 class TestLastWords:
-    LOWER = "lower running.resident_gb or training.batch_size, or give it more memory"
+    LOWER = "lower running.cache_gb or training.batch_size, or give it more memory"
 
     @pytest.mark.parametrize("kill", ["os.kill(os.getpid(), 9)", "os.setpgid(0, 0); os.killpg(0, 9)"])
     def test_a_killed_job_is_told_in_its_log_and_on_the_terminal(self, tmp_path, kill):

@@ -99,7 +99,7 @@ def test_a_rule_of_the_other_workflow_uses_the_accuracies(other):
     accuracies = pd.read_csv(other.folder / "results" / "small" / "accuracies.csv")
     assert set(accuracies["network"]) == {"baseA", "baseB", *(f"{s}{n}{t}" for n in (1, 7) for s, t in ("AB", "BA"))}
     header, deepest = (other.folder / "deepest.csv").read_text().splitlines()
-    assert header.startswith("split,kind,network,")
+    assert header.startswith("split,split_type,network,")
     assert deepest.startswith("random0,random,A7B,")
     assert not (other.folder / "results" / "small" / "figures").exists()
     assert {path.name for path in other.folder.iterdir() if not path.name.startswith(".")} == {

@@ -57,7 +57,7 @@ def test_what_is_no_name_is_refused(text):
         ("A7B+", "B", "A", 7, 0, "transfer+"),
         ("R2A", "A", "R", 2, 2, "random"),
         ("R2whole", "whole", "R", 2, 2, "random"),
-        ("A3B_keep2", "B", "A", 5, 3, "transfer"),
+        ("A3B_preserve2", "B", "A", 5, 3, "transfer"),
         ("reduced50", "whole", None, 0, 0, "reduced"),
     ],
 )
@@ -68,7 +68,7 @@ def test_names_of_the_paper(name, target, source, copied, frozen, treatment):
 
 
 @pytest.mark.parametrize(
-    "name", ["", "A0B", "A03B", "C3B", "A3", "a3B", "A3B++", "A3B+_keep2", "base", "baseR", "A3B "]
+    "name", ["", "A0B", "A03B", "C3B", "A3", "a3B", "A3B++", "A3B+_preserve2", "base", "baseR", "A3B "]
 )
 def test_near_misses_are_refused_by_name(name):
     with pytest.raises(ValueError, match="not the name of a network"):

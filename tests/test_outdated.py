@@ -17,7 +17,7 @@ CHECKSUM = "checksum"
 CLASSES = {"A": ["a", "b"], "B": ["c", "d"]}
 SPLIT = {
     "split": "random0",
-    "kind": "random",
+    "split_type": "random",
     "seed": 0,
     "halves": {half: {"classes": [{"name": n, "group": ""} for n in names]} for half, names in CLASSES.items()},
 }
@@ -109,6 +109,6 @@ def test_a_split_of_another_config_is_refused_by_name(change, tmp_path):
 def test_a_split_of_other_groups_is_refused(tmp_path):
     path = tmp_path / "letters_symbols.json"
     halves = {h: {"classes": [{"name": h, "group": g}]} for h, g in (("A", "symbol"), ("B", "letter"))}
-    write_json(path, {"split": "letters_symbols", "kind": "grouped", "seed": None, "halves": halves})
+    write_json(path, {"split": "letters_symbols", "split_type": "semantic", "seed": None, "halves": halves})
     with pytest.raises(OutdatedError, match=r"half A has the groups \['symbol'\], the config's is 'letter'"):
         read_splits({"letters_symbols": path}, STUDY)

@@ -22,5 +22,5 @@ def test_an_overlay_is_a_study_of_its_own_data(name):
     assert study.config["study"] == name
     assert list(study.networks())
     by_group = [plan.groups for plan in study.splits.values() if plan.groups]
-    assert by_group, "each has a split of dissimilar halves"
+    assert by_group, "each has a split of semantic halves"
     assert study.groups_file.is_file()

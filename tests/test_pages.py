@@ -1,4 +1,4 @@
-"""What people and catalogues read first: that it can be parsed, and that its links lead somewhere."""
+"""What people and catalogs read first: that it can be parsed, and that its links lead somewhere."""
 
 import re
 from pathlib import Path
@@ -49,7 +49,7 @@ def test_the_citation_has_what_the_format_requires():
     assert (paper["type"], paper["year"], paper["authors"][0]["family-names"]) == ("conference-paper", 2014, "Yosinski")
 
 
-def test_the_licence_is_the_one_that_is_cited():
+def test_the_license_is_the_one_that_is_cited():
     text = (ROOT / "LICENSE").read_text()
     assert text.startswith("MIT License\n\nCopyright (c) 2026 the contributors\n")
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["license"] == "MIT"
@@ -65,7 +65,7 @@ def test_every_ready_study_is_listed():
     assert sorted(set(listed) - {"../config.yaml"}) == sorted(path.name for path in (ROOT / "config").glob("*.yaml"))
 
 
-def test_the_catalogue_finds_what_it_asks_for():
+def test_the_catalog_finds_what_it_asks_for():
     usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
     assert usage.keys() == {"mandatory-flags", "software-stack-deployment"}
     assert usage["mandatory-flags"].keys() == {"desc", "flags"}

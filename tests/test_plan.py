@@ -154,9 +154,7 @@ class Clockwork:
 
 @pytest.fixture
 def workload(recipe):
-    return Workload(
-        (1, 4), "mini_caffenet", (16, 16, 1), 6, recipe.preprocessing, recipe.hyperparameters, resident=True
-    )
+    return Workload((1, 4), "mini_caffenet", (16, 16, 1), 6, recipe.preprocessing, recipe.hyperparameters, cached=True)
 
 
 @pytest.fixture

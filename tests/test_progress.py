@@ -126,7 +126,10 @@ class TestTraining:
     def test_watchers_are_told_from_the_first_iteration_to_the_last(self, recipe, running, tmp_path):
         seen = []
         train(
-            recipe, files_in(tmp_path, "R1B", "R3B"), None, replace(running, report_seconds=0.0, watchers=[seen.append])
+            recipe,
+            files_in(tmp_path, "R1B", "R3B"),
+            None,
+            replace(running, log_every_seconds=0.0, watchers=[seen.append]),
         )
         assert [progress.iteration for progress in seen] == list(range(25))
         assert (seen[0].images_per_second, seen[0].seconds_left) == (None, None)
@@ -149,7 +152,7 @@ class TestTraining:
         seen = []
         files = files_in(tmp_path, "R1B", "R3B")
         with pytest.raises(TrainingError):
-            train(recipe, files, None, replace(running, report_seconds=0.0, watchers=[seen.append]))
+            train(recipe, files, None, replace(running, log_every_seconds=0.0, watchers=[seen.append]))
         last_but_one = seen[-2]
         seconds = last_but_one.seconds_left * 23  # as long as 23 iterations took, one is left
         images = (6 * 2 + 17) * recipe.hyperparameters.batch_size
@@ -158,7 +161,7 @@ class TestTraining:
     def test_a_watched_network_is_the_same_to_the_bit(self, recipe, running, path, tmp_path):
         train(recipe, files_in(tmp_path / "alone", "R1B"), None, running)
         with progress_file(path, JOB) as watch:
-            watched = replace(running, states=tmp_path / "other", report_seconds=0.0, watchers=[watch])
+            watched = replace(running, states=tmp_path / "other", log_every_seconds=0.0, watchers=[watch])
             train(recipe, files_in(tmp_path / "watched", "R1B"), None, watched)
         for name in ("R1B.safetensors", "R1B.history.csv"):
             assert (tmp_path / "watched" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
@@ -171,7 +174,7 @@ class TestDeath:
         ended = subprocess.Popen(["true"])
         ended.wait()
         record = replace(JOB, process=replace(Process.this(), pid=ended.pid), peak_mb=5321)
-        lower = "running.resident_gb, running.networks_per_job or training.batch_size"
+        lower = "running.cache_gb, running.networks_per_job or training.batch_size"
         assert record.death == (
             f"the attempt before, process {ended.pid} on {record.process.host}, was killed (SIGKILL); it had 5,321 MB: "
             f"most often memory had run out; lower {lower}, or give it more memory"

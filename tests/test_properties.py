@@ -26,19 +26,19 @@ from transferability.data.splits import (
 from transferability.delimited_text import text_key
 from transferability.files import write_table
 from transferability.networks.architectures import DEEPEST_CUT
-from transferability.results.accuracies import STATISTICS, collect, read_accuracies
+from transferability.results.accuracies import METRICS, collect, read_accuracies
 from transferability.results.answers import headline
 from transferability.results.comparison import compare
 from transferability.results.effects import EFFECTS, paired_effects
 from transferability.results.pairs import paired_differences
-from transferability.results.paper import drops, summarise, table1
+from transferability.results.paper import drops, summarize, table1
 from transferability.results.published import PUBLISHED_COLUMNS, full_design, missing_networks, read_published
 from transferability.results.reuse import reusable
 from transferability.store.reading import Store
 from transferability.store.source import ImageClass, Sample
 from transferability.study.design import read_study
 from transferability.study.groups import grouped, read_groups
-from transferability.study.names import GROUPED, HALVES, RANDOM, WHOLE, Network, Series
+from transferability.study.names import HALVES, RANDOM, SEMANTIC, WHOLE, Network, Series
 from transferability.study.schema import ConfigError
 
 # The folder of a test is one for all of its examples, each of which writes its files anew.
@@ -62,9 +62,9 @@ near_names = st.from_regex(r"[ABR]?(base|reduced|n)?\d{0,3}(A|B|whole)?\+?(_keep
 
 @given(name_like | near_names | st.text())
 def test_only_what_names_print_is_parsed(text):
-    for kind in (Network, Series):
+    for split_type in (Network, Series):
         try:
-            parsed = kind.parse(text)
+            parsed = split_type.parse(text)
         except ValueError as error:
             assert repr(text) in str(error)  # noqa: PT017
         else:
@@ -277,7 +277,7 @@ def test_each_network_is_trained_by_one_job_and_after_its_source(networks, per_j
 odd_values = json_values | st.sampled_from(
     [float("nan"), float("inf"), 10**400, -(10**20), "1e-4", "random٣", "random99999999999", "a\nb", "../..", {1: 2}]
 )
-odd_keys = st.sampled_from(["kind", "random0", 1, None, True, 0.5])
+odd_keys = st.sampled_from(["split_type", "random0", 1, None, True, 0.5])
 
 
 @given(
@@ -318,15 +318,15 @@ def test_a_config_is_read_or_every_line_says_what_is_wrong(changes, extra):
 def metrics_of(split, seed, network, accuracy):
     return {
         "split": split,
-        "kind": RANDOM if split.startswith("random") else GROUPED,
+        "split_type": RANDOM if split.startswith("random") else SEMANTIC,
         **network.facts,
         "seed": seed,
         "iterations": 10,
         "evaluations": 3,
         "classes": 8,
         "validation_images": 400,
-        "chance": 0.125,
-        **dict.fromkeys(STATISTICS, accuracy),
+        "majority_baseline": 0.125,
+        **dict.fromkeys(METRICS, accuracy),
     }
 
 
@@ -356,7 +356,7 @@ def collected(folder, rows):
 
 
 TABLES = (
-    lambda table: summarise(table, "top1_final"),
+    lambda table: summarize(table, "top1_final"),
     lambda table: table1(table, "top1_final"),
     lambda table: drops(table, "top1_final"),
     lambda table: paired_effects(table, "top1_final"),
@@ -389,13 +389,13 @@ def test_losses_add_up_and_gains_are_bounded(tmp_path, rows):
     known = effects.dropna(subset="low")
     assert (known["low"] <= known["high"]).all()
     assert set(effects["effect"]) <= set(EFFECTS)
-    whole = effects.groupby(["kind", "n"])["left_out"].transform("sum") == 0
-    means = effects[whole].pivot_table(index=["kind", "n"], columns="effect", values="mean")
-    parts = ["co-adaptation loss", "specificity loss", "total loss"]
+    whole = effects.groupby(["split_type", "n"])["left_out"].transform("sum") == 0
+    means = effects[whole].pivot_table(index=["split_type", "n"], columns="effect", values="mean")
+    parts = ["co-adaptation drop", "specificity drop", "total drop"]
     if set(parts) <= set(means.columns):
         complete = means.dropna(subset=parts)
-        total = complete["co-adaptation loss"] + complete["specificity loss"]
-        assert total.to_numpy() == pytest.approx(complete["total loss"].to_numpy())
+        total = complete["co-adaptation drop"] + complete["specificity drop"]
+        assert total.to_numpy() == pytest.approx(complete["total drop"].to_numpy())
 
 
 @given(studies(), st.sampled_from(sorted(EFFECTS.values())))
@@ -412,9 +412,9 @@ def test_pairs_are_the_same_from_either_side(tmp_path, rows, sides):
 
 @given(studies(), st.data())
 @FEW
-def test_every_network_is_summarised_once_and_one_that_is_missing_is_told(tmp_path, rows, data):
+def test_every_network_is_summarized_once_and_one_that_is_missing_is_told(tmp_path, rows, data):
     table = collected(tmp_path, rows)
-    summary = summarise(table, "top1_final")
+    summary = summarize(table, "top1_final")
     assert summary[["networks", "left_out"]].sum().sum() == len(rows)
     design = full_design(table)
     assert len(design) == len(set(design))

@@ -42,14 +42,14 @@ def test_everything_that_is_made_of_networks_is_tried(tmp_path):
         {"splits": [{"name": "NA", "A": "letter", "B": "symbol"}]},
         {"networks": DEFAULT["networks"] | {"random_for": "whole", "reduced": [10, 100]}},
         {"networks": DEFAULT["networks"] | {"depths": [7], "treatments": ["selffer+"]}},
-        {"figures": DEFAULT["figures"] | {"statistic": "top1_mean_best10", "colours": {"base": "red"}}},
+        {"figures": DEFAULT["figures"] | {"metric": "top1_mean_best10", "colors": {"base": "red"}}},
         OrderedDict(study="ordered"),
     ],
 )
 @pytest.mark.usefixtures("quickly")
 def test_studies_of_any_kind_can_be_rehearsed(tmp_path, changes):
     config = config_of(tmp_path) | changes
-    config["figures"] = config["figures"] | {"colours": DEFAULT["figures"]["colours"] | config["figures"]["colours"]}
+    config["figures"] = config["figures"] | {"colors": DEFAULT["figures"]["colors"] | config["figures"]["colors"]}
     tried = rehearse(read_study(config), tmp_path)
     assert ("the figure reduced" in tried) == bool(config["networks"]["reduced"])
     assert ("learning curves of whole" in tried) == (config["networks"]["random_for"] == "whole")

@@ -55,10 +55,10 @@ class MadeUp:
         for split, seed, network in self.study.networks():
             self.write(split, seed, network, TOP1[network.treatment] - 0.01 * network.n)
         for split in self.study.splits:
-            kind = "random" if split.startswith("random") else "grouped"
+            split_type = "random" if split.startswith("random") else "semantic"
             classes = [{"index": i, "name": f"class <{i}>", "group": "letter"} for i in range(2)]
             half = {"training_images": 1234, "validation_images": 50, "class_count": 2, "classes": classes}
-            content = {"split": split, "kind": kind, "halves": {"A": half, "B": half}}
+            content = {"split": split, "split_type": split_type, "halves": {"A": half, "B": half}}
             write_json(self.folder / "splits" / f"{split}.json", content)
 
     def write(self, split, seed, network, top1, **made_from):
@@ -72,7 +72,7 @@ class MadeUp:
             "seconds": 36.0,
             "made_from": self.made_from(network) | made_from,
         }
-        guessing = {"classes": 32, "validation_images": 1600, "chance": 1 / 32}
+        guessing = {"classes": 32, "validation_images": 1600, "majority_baseline": 1 / 32}
         write_json(path, metrics(network.name, top1, split, seed, **made_by, **guessing))
         history = NetworkFiles.beside(path.with_name(f"{network.name}.safetensors")).history
         write_csv(history, HISTORY_COLUMNS, [(10, 0.1, 1.0, 1.0, top1, top1)])
@@ -203,7 +203,7 @@ def test_counts_of_one_are_singular_and_short_times_have_seconds(tmp_path):
 @pytest.mark.parametrize(("chance", "told"), [(0.24, True), (0.05, False)])
 def test_classes_of_very_unequal_size_are_told(made_up, chance, told):
     key = ("random0", 0, "baseB")
-    write_json(made_up.metrics[key], read_json(made_up.metrics[key]) | {"chance": chance})
+    write_json(made_up.metrics[key], read_json(made_up.metrics[key]) | {"majority_baseline": chance})
     words = (
         "the commonest of the 32 classes of half B of random0 has 24 % of its validation images: top-1 rewards naming "
         "it; balanced accuracy, of which naming it alone gives 3.1 %, does not"
@@ -220,11 +220,11 @@ def test_balanced_accuracy_stands_beside_top_1(made_up):
 
 
 def test_a_statistic_that_some_networks_lack_is_refused_by_name(tmp_path):
-    study = MadeUp(tmp_path, figures=DEFAULT["figures"] | {"statistic": "balanced_final"})
+    study = MadeUp(tmp_path, figures=DEFAULT["figures"] | {"metric": "balanced_final"})
     for (_, _, name), path in study.metrics.items():
         if name != "A7B":
             write_json(path, read_json(path) | dict.fromkeys(BALANCED, 0.123))
-    message = "figures.statistic: is balanced_final, which A7B of letters_symbols, seed 0; A7B of random0, seed 0 lack"
+    message = "figures.metric: is balanced_final, which A7B of letters_symbols, seed 0; A7B of random0, seed 0 lack"
     with pytest.raises(ValueError, match=message):
         study.page()
 
@@ -321,9 +321,9 @@ def test_before_the_first_base_nothing_can_be_compared(made_up):
     assert "No base network is finished yet" in made_up.html()
 
 
-@pytest.mark.parametrize("statistic", ["top1_final", "top1_best", "top1_mean_best10", *BALANCED])
-def test_every_network_is_beside_its_base_by_any_statistic(tmp_path, statistic):
-    study = MadeUp(tmp_path, figures=DEFAULT["figures"] | {"statistic": statistic})
+@pytest.mark.parametrize("metric", ["top1_final", "top1_best", "top1_mean_best10", *BALANCED])
+def test_every_network_is_beside_its_base_by_any_metric(tmp_path, metric):
+    study = MadeUp(tmp_path, figures=DEFAULT["figures"] | {"metric": metric})
     for path in study.metrics.values():
         content = read_json(path)
         write_json(path, content | dict.fromkeys(BALANCED, content["top1_final"]))
@@ -426,17 +426,17 @@ def test_a_small_picture_is_kept_and_a_large_one_reduced(tmp_path):
     Image.new("RGB", (20, 10)).save(small)
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (600, 3000, 3), dtype=np.uint8)).save(large)
     assert base64.b64decode(picture_source(small).partition("base64,")[2]) == small.read_bytes()
-    kind, _, content = picture_source(large).partition(";base64,")
-    assert kind == "data:image/webp"
+    split_type, _, content = picture_source(large).partition(";base64,")
+    assert split_type == "data:image/webp"
     picture = Image.open(io.BytesIO(base64.b64decode(content)))
     assert picture.size == (2400, 480)
 
 
 def test_numbers_are_sorted_by_value_and_what_is_not_there_has_no_value():
-    table = pd.DataFrame({"effect": ["total loss"] * 2, "n": [7, 1], "mean": [-0.0123, float("nan")]})
+    table = pd.DataFrame({"effect": ["total drop"] * 2, "n": [7, 1], "mean": [-0.0123, float("nan")]})
     rows = sheet_of("effects", table_views("top1_final")["effects"], table).rows
     assert [(cell.text, cell.key, cell.is_number) for cell in rows[0]] == [
-        ("total loss", "total loss", False),
+        ("total drop", "total drop", False),
         ("7", "7", True),
         ("−1.2", "-0.0123", True),
     ]

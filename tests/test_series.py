@@ -101,7 +101,7 @@ class TestFrozenAndCopied:
             train_in_lock_step(recipe, learners, running, stop)
 
         monkeypatch.setattr("transferability.training.train.train_in_lock_step", spy)
-        files = files_in(tmp_path, "A3B+", "A3B_keep2")
+        files = files_in(tmp_path, "A3B+", "A3B_preserve2")
         train(recipe, files, bases / "baseA.safetensors", running)
         source = load_file(bases / "baseA.safetensors")
         for network, paths in files.items():
@@ -219,10 +219,10 @@ class TestGoingOn:
         with monkeypatch.context() as patch:
             patch.setattr("transferability.training.train.StopRequest", Stop)
             with pytest.raises(Interrupted, match=f"iteration {stop_after}"):
-                train(recipe, interrupted, source_of(pattern, bases), replace(running, state_seconds=1e9))
+                train(recipe, interrupted, source_of(pattern, bases), replace(running, state_every_seconds=1e9))
         lines = []
         train(recipe, interrupted, source_of(pattern, bases), replace(running, say=lines.append))
-        assert f"going on from iteration {stop_after}" in lines
+        assert f"resuming at iteration {stop_after}" in lines
         assert contents(interrupted) == contents(undisturbed)
 
     def test_siblings_at_different_iterations_go_on_each_from_its_own(self, recipe, running, bases, tmp_path):
@@ -497,7 +497,7 @@ class TestProtocol:
         metrics = json.loads((tmp_path / "baseB.metrics.json").read_text())
         assert metrics["balanced_final"] == pytest.approx(np.mean(of_classes))
         assert metrics["balanced_final"] == evaluate(recipe, Network.parse("baseB"), weights, "cpu").balanced
-        assert metrics["chance"] == pytest.approx(5 / 11)
+        assert metrics["majority_baseline"] == pytest.approx(5 / 11)
 
     @pytest.mark.parametrize("stop_after", [3, None])
     def test_a_large_loss_that_training_brings_down_is_no_explosion(self, stop_after, recipe, running, bases, tmp_path):

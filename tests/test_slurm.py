@@ -27,7 +27,7 @@ STUDY = {
     "splits": ["random0"],
     "networks": {"depths": [1, 7], "treatments": ["selffer"]},
     "training": {"iterations": 1000, "batch_size": 16, "evaluate_every": 250, "learning_rate": 0.005},
-    "running": {"device": "cpu", "store_threads": 1, "resident_gb": 0.01, "state_seconds": 0.2},
+    "running": {"device": "cpu", "store_threads": 1, "cache_gb": 0.01, "state_every_seconds": 0.2},
 }
 LAST_WORDS = "killed (SIGKILL)"
 ACCURACIES = "results/small/accuracies.csv"
@@ -180,11 +180,11 @@ def stopped_after(log):
 
 
 def went_on_from(log):
-    return int(re.search(r"going on from iteration (\d+)", log)[1])
+    return int(re.search(r"resuming at iteration (\d+)", log)[1])
 
 
 class TestEveryFault:
-    def test_cancelled_it_goes_on_where_it_was(self, battered):
+    def test_canceled_it_goes_on_where_it_was(self, battered):
         _, logs = battered
         assert went_on_from(logs["baseA"][1]) == stopped_after(logs["baseA"][0]) > 0
 
@@ -201,7 +201,7 @@ class TestEveryFault:
         _, logs = battered
         for log in logs["baseB"][:2]:
             assert LAST_WORDS in log
-            assert "lower running.resident_gb, running.networks_per_job or training.batch_size" in log
+            assert "lower running.cache_gb, running.networks_per_job or training.batch_size" in log
         assert "the attempt before, process" in logs["baseB"][1]
 
     def test_one_that_could_say_why_it_ended_was_not_killed(self, battered):

@@ -28,7 +28,7 @@ JOB = QueuedJob("7", "PENDING", "Priority", 2, 4000, "gpu", "60:00", "train_base
         ({"reason": "Resources", "cores": 16}, "partition gpu has nodes of 8: set running.threads"),
         (
             {"reason": "PartitionConfig", "memory_mb": 99_000.0},
-            "asks for 99,000 MB, partition gpu has nodes of 64,000 MB: lower running.resident_gb or running.networks",
+            "asks for 99,000 MB, partition gpu has nodes of 64,000 MB: lower running.cache_gb or running.networks",
         ),
         ({"reason": "PartitionConfig"}, "has no node of what it asks for, such as a GPU"),
         ({"reason": "PartitionTimeLimit"}, "lower running.longest_minutes"),

@@ -11,11 +11,11 @@ from transferability.data.splits import (
     SplitError,
     class_lines,
     first_of_each_class,
-    grouped_split,
     image_lines,
     make_split,
     random_halves,
     samples_of,
+    semantic_split,
     split_from_json,
     split_to_json,
 )
@@ -89,18 +89,18 @@ CLASSES = [ImageClass("a", "x"), ImageClass("b", "y"), ImageClass("c", "x"), Ima
 
 
 def test_grouped_halves_have_the_classes_of_their_group():
-    split = grouped_split(CLASSES, "x_y", {"A": "y", "B": "x"})
+    split = semantic_split(CLASSES, "x_y", {"A": "y", "B": "x"})
     assert split.halves == {"A": (1, 3), "B": (0, 2)}
 
 
 def test_a_group_that_is_not_there_is_named():
     with pytest.raises(SplitError, match=r"split s: half B asks for the group 'w', but .* groups are x, y, z"):
-        grouped_split(CLASSES, "s", {"A": "x", "B": "w"})
+        semantic_split(CLASSES, "s", {"A": "x", "B": "w"})
 
 
 def test_a_half_of_one_class_is_refused():
     with pytest.raises(SplitError, match=r"half B has 1 classes; it takes at least 2"):
-        grouped_split(CLASSES, "s", {"A": "x", "B": "z"})
+        semantic_split(CLASSES, "s", {"A": "x", "B": "z"})
 
 
 def test_a_split_reads_back_as_it_was_written(store):

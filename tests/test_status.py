@@ -153,7 +153,7 @@ def test_a_killed_job_is_known_where_it_ran(made_up):
     made_up.job("baseA", "baseA", process=here, **HALF_WAY)
     assert made_up.status().counts["base"] == {FAILED: 1, WAITING: 1}
     assert f"process {ended.pid} is gone from {here.host}, killed (SIGKILL): most often memory" in unwrapped(made_up)
-    assert "lower running.resident_gb, running.networks_per_job or training.batch_size" in unwrapped(made_up)
+    assert "lower running.cache_gb, running.networks_per_job or training.batch_size" in unwrapped(made_up)
 
 
 @pytest.mark.parametrize(("age", "state"), [(-30, RUNNING), (299, RUNNING), (301, SILENT)])
@@ -165,7 +165,7 @@ def test_elsewhere_only_its_silence_tells(made_up, age, state):
 
 
 def test_silence_is_longer_where_reports_are_rarer(tmp_path):
-    made_up = MadeUp(tmp_path, running=DEFAULT["running"] | {"report_seconds": 60})
+    made_up = MadeUp(tmp_path, running=DEFAULT["running"] | {"log_every_seconds": 60})
     made_up.job("baseA", "baseA", process=FAR_AWAY, age=599)
     assert made_up.status().counts["base"][RUNNING] == 1
 
@@ -187,7 +187,7 @@ def test_files_that_are_not_whole_are_passed_over(made_up, content):
 
 
 def test_jobs_of_networks_that_the_config_no_longer_has_are_passed_over(made_up):
-    made_up.job("A1-2A_keep1", "A1A_keep1", "A2A_keep1", outcome=FAILED)
+    made_up.job("A1-2A_preserve1", "A1A_preserve1", "A2A_preserve1", outcome=FAILED)
     assert made_up.status().jobs == []
 
 
@@ -277,7 +277,7 @@ class TestQueue:
     @pytest.mark.parametrize(
         ("state", "reason"),
         [
-            ("OUT_OF_MEMORY", "SLURM ended job 99 for want of memory: lower running.resident_gb"),
+            ("OUT_OF_MEMORY", "SLURM ended job 99 for want of memory: lower running.cache_gb"),
             ("NODE_FAIL", "SLURM job 99 has ended without a word: NODE_FAIL"),
         ],
     )
@@ -299,7 +299,7 @@ def test_networks_of_a_glyph_set_of_any_name_are_its_own(tmp_path):
 
 
 @pytest.mark.parametrize("begun", [0, 40, 400])
-def test_a_thousand_networks_are_summarised(tmp_path, begun):
+def test_a_thousand_networks_are_summarized(tmp_path, begun):
     made_up = MadeUp(tmp_path, splits=[f"random{i}" for i in range(14)])
     assert len(made_up.metrics) > 1000
     names = tuple(f"A{n}B+" for n in range(1, 8))
@@ -342,7 +342,9 @@ BASES = ("random0/seed0/baseA", "random0/seed0/baseB")
 def project(tmp_path):
     """Trains two bases for some seconds, and reports a few times a second."""
     project = Project(tmp_path)
-    project.configure({"training": {"iterations": 1500}, "running": {"state_seconds": 1, "report_seconds": 0.1}})
+    project.configure(
+        {"training": {"iterations": 1500}, "running": {"state_every_seconds": 1, "log_every_seconds": 0.1}}
+    )
     return project
 
 
@@ -398,7 +400,7 @@ class TestAsItRuns:
         undisturbed.run(*targets(undisturbed))
         assert project.contents() == undisturbed.contents()
 
-    def test_after_a_kill_it_says_so_and_the_same_command_goes_on(self, project):
+    def test_after_a_kill_it_says_so_and_the_same_command_resumes(self, project):
         process = project.start(*targets(project))
         wait_for(lambda: under_way(project) and len(list(project.results.rglob("newest.state"))) == 2)
         os.killpg(process.pid, signal.SIGKILL)
@@ -412,7 +414,7 @@ class TestAsItRuns:
             assert f"process {pid} is gone" in text
         assert contents_and_times(project) == before
         output = project.run(*targets(project))
-        assert "going on from iteration" in output
+        assert "resuming at iteration" in output
         assert row(project.run("status"), "base") == (2, 0, 2, 0, 4)
 
     def test_a_failed_job_is_told_with_its_reason_and_log(self, project):

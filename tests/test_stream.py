@@ -115,7 +115,7 @@ def test_crops_are_pieces_of_the_image_less_the_mean_at_the_same_place(store):
     assert {mirrored for _, _, mirrored in places} == {False, True}
 
 
-def test_validation_sees_the_centre_unmirrored_in_file_order(store):
+def test_validation_sees_the_center_unmirrored_in_file_order(store):
     one = loader(store, Preprocessing(12, mirror=True, mean="whole", scale=64.0), store.validation)
     targets = store.labels[store.validation]
     batches = list(ValidationSet(one, targets, 7).batches())
@@ -125,14 +125,14 @@ def test_validation_sees_the_centre_unmirrored_in_file_order(store):
         assert np.allclose(image, as_network_sees(store, store.training_count + offset, 2, 2, 12))
 
 
-def test_images_of_colour_keep_their_channels(store):
+def test_images_of_color_keep_their_channels(store):
     images = store.images[:]
-    colour = np.concatenate([images, 255 - images, images // 2], axis=-1)
+    color = np.concatenate([images, 255 - images, images // 2], axis=-1)
     labels = store.labels[store.training]
-    sums = [colour[store.training][labels == label].sum(axis=0) for label in range(len(store.classes))]
-    coloured = replace(store, images=colour, class_sums=np.array(sums, dtype=np.uint32))
-    images, which = stream(coloured, 8, 0).batch(0)
-    assert np.allclose(images[0].numpy(), as_network_sees(coloured, int(which[0]), 0, 0, 16), atol=1e-5)
+    sums = [color[store.training][labels == label].sum(axis=0) for label in range(len(store.classes))]
+    colored = replace(store, images=color, class_sums=np.array(sums, dtype=np.uint32))
+    images, which = stream(colored, 8, 0).batch(0)
+    assert np.allclose(images[0].numpy(), as_network_sees(colored, int(which[0]), 0, 0, 16), atol=1e-5)
 
 
 def test_a_crop_larger_than_the_image_is_refused():
@@ -144,11 +144,11 @@ def test_a_crop_larger_than_the_image_is_refused():
     "preprocessing", [WHOLE_IMAGE, CROPPED, replace(CROPPED, crop=0), replace(CROPPED, mirror=False)]
 )
 def test_images_read_from_the_store_are_the_same_as_those_in_memory(store, preprocessing):
-    held, stored = (loader(store, preprocessing, store.validation, resident_bytes=size) for size in (1e9, 0))
+    held, stored = (loader(store, preprocessing, store.validation, cache_bytes=size) for size in (1e9, 0))
     chosen = np.random.default_rng(0).permutation(len(held))
     crops = held.random_crops(chosen, np.random.default_rng(1))
     assert torch.equal(held.batch(crops), stored.batch(crops))
-    assert torch.equal(held.batch(held.centre_crops(chosen)), stored.batch(held.centre_crops(chosen)))
+    assert torch.equal(held.batch(held.center_crops(chosen)), stored.batch(held.center_crops(chosen)))
 
 
 def test_the_mean_image_is_of_what_the_network_is_trained_on(store):

@@ -15,7 +15,7 @@ from snakemake.utils import update_config
 
 from transferability.data.kinds import require_images
 from transferability.data.kinds.glyphs import LETTER, SYMBOL
-from transferability.study.colours import require_colours
+from transferability.study.colors import require_colors
 from transferability.study.config import EMBEDDED_GROUPS
 from transferability.study.design import read_study
 from transferability.study.names import TREATMENTS
@@ -44,6 +44,8 @@ def changed(path, value):
         ("training.learnig_rate", 1, "training.learnig_rate: unknown key; did you mean learning_rate?"),
         ("training.base.epochs", 1, "training.base.epochs: unknown key; known here: iterations, batch_size"),
         ("treatments", [], "treatments: unknown key"),
+        ("figures.tolerated_loss", 0.01, "figures.tolerated_loss: unknown key; it is called figures.max_drop now"),
+        ("running.resident_gb", 1, "running.resident_gb: unknown key; it is called running.cache_gb now"),
         ("seeds", KeyError, "top level: seeds is missing"),
         ("training.iterations", "many", "training.iterations: is 'many'; it must be an integer"),
         ("training.weight_decay", "5e-4", "it must be a number; write it as 0.0005"),
@@ -78,7 +80,7 @@ def changed(path, value):
         ("running.device", "gpu", "running.device: is 'gpu'; it must be one of auto, cpu, cuda"),
         ("running.networks_per_job", 7.5, "running.networks_per_job: is 7.5; it must be an integer"),
         ("running.networks_per_job", 0, "running.networks_per_job: is 0; it must be at least 1"),
-        ("figures.statistic", "top1", "figures.statistic: is 'top1'; it must be one of top1_final"),
+        ("figures.metric", "top1", "figures.metric: is 'top1'; it must be one of top1_final"),
         ("networks.preserve", [7], "networks.preserve[0]: is 7; it must be at most 6"),
         ("networks.reduced", [5, 5], "networks.reduced: 5 is there twice"),
         ("networks.random_for", "all", "networks.random_for: is 'all'; it must be one of halves, whole"),
@@ -183,14 +185,14 @@ def test_reduced_networks_bring_the_base_of_the_whole_set():
 
 def test_preserved_layers_reach_no_further_than_the_network():
     study = read_study(changed("networks.preserve", [1, 3]))
-    kept = [name for name in names_by_split(study)["random0"] if "keep" in name]
+    preserving = [name for name in names_by_split(study)["random0"] if "preserve" in name]
     expected = {
-        f"{series[0]}{n}{series[1]}_keep{k}"
+        f"{series[0]}{n}{series[1]}_preserve{k}"
         for series in ("AA", "BB", "AB", "BA")
         for k in (1, 3)
         for n in range(1, 8 - k)
     }
-    assert set(kept) == expected
+    assert set(preserving) == expected
     assert (False, 3, (1, 2, 3, 4)) in study.copying_jobs
 
 
@@ -332,19 +334,19 @@ def test_layers_are_preserved_only_above_frozen_ones():
         read_study(config)
 
 
-@pytest.mark.parametrize("colour", ["redd", "", "none", "#00000000", "#GGGGGG", "$x$"])
-def test_a_colour_that_is_none_is_refused_by_name(colour):
-    require_colours(DEFAULT["figures"]["colours"])
+@pytest.mark.parametrize("color", ["redd", "", "none", "#00000000", "#GGGGGG", "$x$"])
+def test_a_color_that_is_none_is_refused_by_name(color):
+    require_colors(DEFAULT["figures"]["colors"])
     with pytest.raises(
-        ConfigError, match=rf"^config: figures\.colours\.base: is {re.escape(repr(colour))}; it must be a"
+        ConfigError, match=rf"^config: figures\.colors\.base: is {re.escape(repr(color))}; it must be a"
     ):
-        require_colours(changed("figures.colours.base", colour)["figures"]["colours"])
+        require_colors(changed("figures.colors.base", color)["figures"]["colors"])
 
 
 def test_settings_that_matplotlib_cannot_read_are_told_in_a_sentence(tmp_path):
     """Those of a user, in the folder where the study runs; in a fresh process, which has not read them yet."""
     (tmp_path / "matplotlibrc").write_bytes("# café".encode("latin-1"))
-    code = "from transferability.study.colours import require_colours; require_colours({})"
+    code = "from transferability.study.colors import require_colors; require_colors({})"
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow" / "scripts")}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True, check=False)

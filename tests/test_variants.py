@@ -17,15 +17,15 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import variants
 
 from support import files_in
-from test_graphs import Recorder
-from test_optimiser import SETTINGS
+from test_graphs import Capture
+from test_optimizer import SETTINGS
 from transferability.data import stream
 from transferability.data.stream import Preprocessing
 from transferability.networks.architecture import Architecture, he_normal
 from transferability.networks.build import ARCHITECTURES
 from transferability.training import lock_step
 from transferability.training.graphs import Replayed
-from transferability.training.optimiser import CaffeSGD
+from transferability.training.optimizer import CaffeSGD
 from transferability.training.train import train
 
 
@@ -59,11 +59,11 @@ def test_fused_updates_are_caffes_with_a_rate_that_changes(layout):
         torch.manual_seed(0)
         network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64, 2))
         network.to(memory_format=layout)
-        optimiser, random = CaffeSGD(network, SETTINGS), torch.Generator().manual_seed(1)
+        optimizer, random = CaffeSGD(network, SETTINGS), torch.Generator().manual_seed(1)
         for iteration in range(30):
             loss = network(torch.randn(4, 3, 6, 6, generator=random)).square().mean()
-            gradients = torch.autograd.grad(loss, optimiser._parameters)
-            apply(optimiser, gradients, rate_of(SETTINGS.rate_at(iteration)))
+            gradients = torch.autograd.grad(loss, optimizer._parameters)
+            apply(optimizer, gradients, rate_of(SETTINGS.rate_at(iteration)))
         return torch.cat([p.detach().flatten() for p in network.parameters()])
 
     caffe, fused = trained(CaffeSGD.apply, torch.tensor), trained(variants.apply_fused, float)
@@ -80,13 +80,13 @@ def test_weights_are_the_same_but_for_rounding(way, cropped, running, tmp_path):
 
 
 @pytest.mark.parametrize("way", ["copy_stream", "one_copy"])
-@pytest.mark.parametrize("resident_bytes", [1e9, 0.0])
-def test_images_are_the_same_to_the_bit(way, resident_bytes, cropped, running, tmp_path, monkeypatch):
+@pytest.mark.parametrize("cache_bytes", [1e9, 0.0])
+def test_images_are_the_same_to_the_bit(way, cache_bytes, cropped, running, tmp_path, monkeypatch):
     """With the functions of a GPU, which a CPU can run."""
     monkeypatch.setattr(stream, "less_mean_on_host", stream.less_mean_on_gpu)
-    if resident_bytes:
+    if cache_bytes:
         monkeypatch.setattr(stream, "HostImages", stream.GPUImages)
-    about = {"resident_bytes": resident_bytes}
+    about = {"cache_bytes": cache_bytes}
     one, other = (weights_with(w, cropped, running, tmp_path / str(i), **about) for i, w in ways_of(way))
     assert largest_difference(one, other) == 0
 
@@ -112,34 +112,34 @@ def with_dropout(image_shape, classes):
 
 
 def test_recorded_dropout_is_seeded_by_network_and_iteration(recipe, running, tmp_path, monkeypatch):
-    """A stand-in records, and calls the update again: with the seed of that iteration or it would differ."""
+    """A stand-in captures, and calls the update again: with the seed of that iteration or it would differ."""
     monkeypatch.setitem(ARCHITECTURES, "dropping", Architecture(with_dropout, he_normal, 7))
     recipe = replace(recipe, architecture="dropping")
     plain = weights_with(usual, recipe, running, tmp_path / "plain")
-    recorder = Recorder()
+    capture = Capture()
 
     def way():
         block = variants.recorded_dropout()
-        return Within(block, recorder, monkeypatch)
+        return Within(block, capture, monkeypatch)
 
-    recorded = weights_with(way, recipe, running, tmp_path / "recorded", cuda_graphs=True)
-    assert recorder.replays > 0
-    assert largest_difference(plain, recorded) == 0
+    captured = weights_with(way, recipe, running, tmp_path / "captured", cuda_graphs=True)
+    assert capture.replays > 0
+    assert largest_difference(plain, captured) == 0
     learner = type("Learner", (), {"key": (0, "random0", "R1B+"), "updates": 3})
     other = type("Learner", (), {"key": (0, "random0", "R1B+"), "updates": 4})
     assert variants.dropout_seed(learner) != variants.dropout_seed(other)
 
 
 class Within:
-    """The variant's block, with a stand-in that records on a CPU."""
+    """The variant's block, with a stand-in that captures on a CPU."""
 
-    def __init__(self, block, recorder, monkeypatch):
-        self._block, self._recorder, self._patch = block, recorder, monkeypatch
+    def __init__(self, block, capture, monkeypatch):
+        self._block, self._recorder, self._patch = block, capture, monkeypatch
 
     def __enter__(self):
         self._block.__enter__()
         self._patch.setattr(lock_step, "replays", lambda learning, running: running.cuda_graphs)
-        self._patch.setattr(lock_step, "Replayed", partial(Replayed, record=self._recorder))
+        self._patch.setattr(lock_step, "Replayed", partial(Replayed, capture=self._recorder))
 
     def __exit__(self, *about):
         self._patch.undo()

@@ -19,7 +19,7 @@ from transferability.networks.precision import PRECISIONS
 from transferability.records.checkpoints import read_about, save_checkpoint
 from transferability.results.accuracies import collect, read_accuracies
 from transferability.results.effects import paired_effects
-from transferability.results.paper import summarise
+from transferability.results.paper import summarize
 from transferability.results.reuse import reusable
 from transferability.study.config import STAGES
 from transferability.study.design import SplitPlan, Study
@@ -48,7 +48,7 @@ class Finished:
                 "datasets": {"patterns": {"kind": "patterns"}},
                 "networks": {"architecture": recipe.architecture},
                 "preprocessing": vars(recipe.preprocessing),
-                "figures": {"statistic": "top1_final", "tolerated_loss": 0.02},
+                "figures": {"metric": "top1_final", "max_drop": 0.02},
             },
             splits={"random0": SplitPlan("random0", 0, None)},
             seeds=(0,),
@@ -83,7 +83,7 @@ def untouched(recipe, store_folder, tmp_path_factory):
         train(recipe, {network: files}, source, running)
     write_table(study["accuracies.csv"], collect(files.metrics for files in study.files.values()))
     accuracies = read_accuracies(study["accuracies.csv"])
-    write_table(study["summary.csv"], summarise(accuracies, "top1_final"))
+    write_table(study["summary.csv"], summarize(accuracies, "top1_final"))
     write_table(study["effects.csv"], paired_effects(accuracies, "top1_final"))
     write_table(study["reuse.csv"], reusable(accuracies, "top1_final", 0.02))
     save(Figure(), *study.outputs.pictures)

@@ -33,7 +33,7 @@ SMALL = {
     "networks": {"depths": [1, 4, 7]},
     # A rate at which no network explodes, on any CPU, however long a test trains it.
     "training": {"iterations": 12, "batch_size": 16, "evaluate_every": 4, "learning_rate": 0.005},
-    "running": {"state_seconds": 0, "device": "cpu"},
+    "running": {"state_every_seconds": 0, "device": "cpu"},
 }
 AGGREGATES = {"accuracies", "tables", "figures", "report", "all"}
 CURVES = {"learning_curves random0", "learning_curves letters_symbols"}
@@ -273,8 +273,8 @@ class TestWhatAChangeReruns:
     def test_nothing(self, unchanged):
         assert unchanged.would_run() == set()
 
-    def test_a_colour(self, unchanged):
-        unchanged.configure({"figures": {"colours": {"transfer": "purple"}}})
+    def test_a_color(self, unchanged):
+        unchanged.configure({"figures": {"colors": {"transfer": "purple"}}})
         assert unchanged.would_run() == CURVES | {"figures", "report", "all"}
 
     def test_the_fine_tuning_rate(self, unchanged):
@@ -302,7 +302,7 @@ class TestWhatAChangeReruns:
         assert unchanged.would_run() == AGGREGATES | CURVES
 
     def test_fewer_networks_a_job(self, unchanged):
-        unchanged.configure({"running": {"networks_per_job": 1, "threads": 2, "state_seconds": 5}})
+        unchanged.configure({"running": {"networks_per_job": 1, "threads": 2, "state_every_seconds": 5}})
         assert unchanged.would_run() == set()
 
     def test_a_deleted_checkpoint(self, unchanged):
@@ -391,7 +391,7 @@ class TestInterruptions:
 
     def test_asked_to_stop_it_says_so_and_goes_on_where_it_was(self, tmp_path):
         project = Project(tmp_path)
-        project.configure({"training": {"iterations": 4000}, "running": {"report_seconds": 0.1}})
+        project.configure({"training": {"iterations": 4000}, "running": {"log_every_seconds": 0.1}})
         bases = [f"results/small/networks/random0/seed0/base{half}.safetensors" for half in "AB"]
         logs = [project.results / "logs" / "random0" / "seed0" / f"base{half}.log" for half in "AB"]
         process = project.start(*bases)
@@ -401,7 +401,7 @@ class TestInterruptions:
         for log in logs:
             assert re.search(r"stopped by SIG(INT|TERM) after iteration \d+; the state is written", log.read_text())
         process = project.start(*bases)
-        wait_for(lambda: all("going on from iteration" in text_of(log) for log in logs))
+        wait_for(lambda: all("resuming at iteration" in text_of(log) for log in logs))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
@@ -505,8 +505,8 @@ class TestAStudyOfOnesOwnImages:
     def test_the_networks_are_those_asked_for(self, own):
         names = {name.removesuffix(".safetensors").replace("/seed0", "") for name in own.networks()}
         series = {"AnA", "BnB", "AnB", "BnA"}
-        of_halves = {one.replace("n", n) + plus for one in series for n in "16" for plus in ("", "+", "_keep1")}
-        of_halves |= {one.replace("n", "1") + "_keep3" for one in series} | {"baseA", "baseB"}
+        of_halves = {one.replace("n", n) + plus for one in series for n in "16" for plus in ("", "+", "_preserve1")}
+        of_halves |= {one.replace("n", "1") + "_preserve3" for one in series} | {"baseA", "baseB"}
         of_whole = {"basewhole", "R1whole", "R6whole", "reduced1", "reduced3"}
         assert names == {f"even_odd/{name}" for name in of_halves} | {f"whole/{name}" for name in of_whole}
 
@@ -525,7 +525,7 @@ class TestAStudyOfOnesOwnImages:
 
     def test_preserved_layers_are_copied_and_learn(self, own):
         folder = own.results / "networks" / "even_odd" / "seed0"
-        source, kept = (load_file(folder / f"{name}.safetensors") for name in ("baseA", "A1B_keep3"))
+        source, kept = (load_file(folder / f"{name}.safetensors") for name in ("baseA", "A1B_preserve3"))
         weights = [f"{layer}.0.weight" for layer in LAYER_NAMES[:5]]
         assert (kept[weights[0]] == source[weights[0]]).all()
         distance = [float((kept[name] - source[name]).norm() / source[name].norm()) for name in weights]

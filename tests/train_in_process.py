@@ -24,7 +24,9 @@ recipe = Recipe(
     preprocessing=Preprocessing(crop=0, mirror=False, mean="own", scale=64.0),
     hyperparameters=Hyperparameters(**arguments["hyperparameters"]),
 )
-running = Running(Path(arguments["states"]), "cpu", state_seconds=0.0, report_seconds=60.0, say=lambda _line: None)
+running = Running(
+    Path(arguments["states"]), "cpu", state_every_seconds=0.0, log_every_seconds=60.0, say=lambda _line: None
+)
 if "die_at_write" in arguments:
     die_at_write(arguments["die_at_write"])
 print("ready", flush=True)

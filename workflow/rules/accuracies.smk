@@ -33,7 +33,7 @@ rule tables:
     conda:
         "../../envs/analysis.yaml"
     params:
-        statistic=config["figures"]["statistic"],
-        tolerated_loss=config["figures"]["tolerated_loss"],
+        metric=config["figures"]["metric"],
+        max_drop=config["figures"]["max_drop"],
     script:
         "../scripts/tables.py"

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(workflow.current_basedir).parent / "scripts"))
 
 from transferability.study import design as studies
 from transferability.planning.cluster import networks_mb, store_mb, training_mb, training_minutes
-from transferability.study.colours import require_colours
+from transferability.study.colors import require_colors
 from transferability.study.config_files import require_clear_files
 from transferability.process.devices import require_gpus, throttled
 from transferability.training.event_files import require_tensorboard
@@ -181,7 +181,7 @@ def training_resources(stage, networks):
         return training_minutes(*about, longest=LONGEST_MINUTES, attempt=attempt)
 
     def mem_mb(wildcards, input, attempt):
-        return training_mb(manifest_beside(input.store), config["running"]["resident_gb"], networks, attempt)
+        return training_mb(manifest_beside(input.store), config["running"]["cache_gb"], networks, attempt)
 
     return {"runtime": runtime, "mem_mb": mem_mb, **A_GPU}
 
@@ -280,7 +280,7 @@ def before_the_first_job():
     try:
         # Held until this process ends, however it ends; Snakemake's own lock would outlive a kill.
         HELD.append(lock_file(Path(".snakemake", "run.lock"), "another snakemake is running in this folder"))
-        require_colours(config["figures"]["colours"])
+        require_colors(config["figures"]["colors"])
         if config["running"]["tensorboard"] and not workflow.deployment_settings.deployment_method:
             require_tensorboard()  # else it is the jobs' own environment that must have it
         wanted = workflow.global_resources.get("gpu")

@@ -16,9 +16,9 @@ rule figures:
     conda:
         "../../envs/analysis.yaml"
     params:
-        statistic=config["figures"]["statistic"],
-        tolerated_loss=config["figures"]["tolerated_loss"],
-        colours=config["figures"]["colours"],
+        metric=config["figures"]["metric"],
+        max_drop=config["figures"]["max_drop"],
+        colors=config["figures"]["colors"],
     script:
         "../scripts/figures.py"
 
@@ -41,7 +41,7 @@ rule learning_curves:
     conda:
         "../../envs/analysis.yaml"
     params:
-        colours=config["figures"]["colours"],
+        colors=config["figures"]["colors"],
     script:
         "../scripts/learning_curves.py"
 

@@ -30,8 +30,8 @@ use rule tables as published_tables with:
         f"{PUBLISHED}/logs/tables.log",
     localrule: True
     params:
-        statistic="top1_mean_best10",
-        tolerated_loss=config["figures"]["tolerated_loss"],
+        metric="top1_mean_best10",
+        max_drop=config["figures"]["max_drop"],
 
 
 use rule figures as published_figures with:
@@ -47,9 +47,9 @@ use rule figures as published_figures with:
         f"{PUBLISHED}/logs/figures.log",
     localrule: True
     params:
-        statistic="top1_mean_best10",
-        tolerated_loss=config["figures"]["tolerated_loss"],
-        colours=config["figures"]["colours"],
+        metric="top1_mean_best10",
+        max_drop=config["figures"]["max_drop"],
+        colors=config["figures"]["colors"],
 
 
 rule published:
@@ -73,7 +73,7 @@ rule compare:
     conda:
         "../../envs/analysis.yaml"
     params:
-        statistic=config["figures"]["statistic"],
-        colours=config["figures"]["colours"],
+        metric=config["figures"]["metric"],
+        colors=config["figures"]["colors"],
     script:
         "../scripts/compare.py"

@@ -57,7 +57,7 @@ for fine_tuned, preserved, chunk in STUDY.copying_jobs:
 
     rule:
         name:
-            f"train_{stage}{f'_keep{preserved}' * (preserved > 0)}_n{depths_label(chunk).replace('-', '_to_')}"
+            f"train_{stage}{f'_preserve{preserved}' * (preserved > 0)}_n{depths_label(chunk).replace('-', '_to_')}"
         input:
             store=rules.store.output,
             split=rules.split.output.split,

@@ -9,7 +9,7 @@ from transferability.results.accuracies import read_accuracies
 
 with job_log(Path(snakemake.log[0]), "comparison"), figure_style():
     ours, published = (read_accuracies(Path(snakemake.input[name])) for name in ("ours", "published"))
-    statistic = snakemake.params.statistic
-    write_table(Path(snakemake.output.table), tables.compare(ours, published, statistic))
-    figure = figures.compare(ours, published, statistic, snakemake.params.colours)
+    metric = snakemake.params.metric
+    write_table(Path(snakemake.output.table), tables.compare(ours, published, metric))
+    figure = figures.compare(ours, published, metric, snakemake.params.colors)
     save(figure, *map(Path, snakemake.output.figure))

@@ -19,7 +19,7 @@ with (
 ):
     classes = described(source.classes, Path(params.groups) if params.groups else None)
     count = len(source.training) + len(source.validation)
-    pace = Pace(say, count, snakemake.config["running"]["report_seconds"])
+    pace = Pace(say, count, snakemake.config["running"]["log_every_seconds"])
     found = survey(source, classes, snakemake.threads, pace)
     write_text(page, data_page(found, classes, params.duplicates, Path(folder)))
     say(f"{counted(count, 'image')} read, {len(found.refused):,} cannot be used; the page is {page}")

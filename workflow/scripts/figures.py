@@ -10,4 +10,4 @@ params = snakemake.params
 with job_log(Path(snakemake.log[0]), "figures"), figure_style():
     accuracies = read_accuracies(Path(snakemake.input.accuracies))
     paths = {name: list(map(Path, files)) for name, files in snakemake.output.items()}
-    draw_pictures(accuracies, paths, params.statistic, params.colours, params.tolerated_loss)
+    draw_pictures(accuracies, paths, params.metric, params.colors, params.max_drop)

@@ -8,4 +8,4 @@ from transferability.results.accuracies import read_table
 with job_log(Path(snakemake.log[0]), f"learning curves of {snakemake.wildcards.split}"), figure_style():
     paths = map(Path, snakemake.input.histories)
     histories = {path.name.removesuffix(".history.csv"): read_table(path) for path in paths}
-    save(learning_curves(histories, snakemake.params.colours), *map(Path, snakemake.output.figure))
+    save(learning_curves(histories, snakemake.params.colors), *map(Path, snakemake.output.figure))

@@ -28,8 +28,8 @@ with (
             Running(
                 states=Path(folder),
                 device=device,
-                state_seconds=float("inf"),
-                report_seconds=float("inf"),
+                state_every_seconds=float("inf"),
+                log_every_seconds=float("inf"),
                 cuda_graphs=running["cuda_graphs"],
                 say=say,
             ),

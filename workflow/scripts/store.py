@@ -26,6 +26,6 @@ with (
         threads=snakemake.threads,
         duplicates=study.duplicates,
         say=say,
-        report_seconds=snakemake.config["running"]["report_seconds"],
+        log_every_seconds=snakemake.config["running"]["log_every_seconds"],
     )
     keep_validation_list(source, folder)

@@ -9,4 +9,4 @@ params = snakemake.params
 with job_log(Path(snakemake.log[0]), "tables"):
     accuracies = read_accuracies(Path(snakemake.input.accuracies))
     paths = {name: Path(path) for name, path in snakemake.output.items()}
-    write_tables(accuracies, paths, params.statistic, params.tolerated_loss)
+    write_tables(accuracies, paths, params.metric, params.max_drop)

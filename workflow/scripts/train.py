@@ -57,9 +57,9 @@ with (
         running=Running(
             states=states,
             device=device,
-            state_seconds=running["state_seconds"],
-            report_seconds=running["report_seconds"],
-            resident_bytes=running["resident_gb"] * 1e9,
+            state_every_seconds=running["state_every_seconds"],
+            log_every_seconds=running["log_every_seconds"],
+            cache_bytes=running["cache_gb"] * 1e9,
             cuda_graphs=running["cuda_graphs"],
             say=say,
             watchers=[watch, *curves],

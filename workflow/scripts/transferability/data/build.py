@@ -62,11 +62,11 @@ def build_store(
     duplicates: str = REFUSE,
     lists: Mapping[str, str] = NO_LISTS,
     say: Say = lambda line: None,
-    report_seconds: float = 30.0,
+    log_every_seconds: float = 30.0,
 ) -> None:
     """Write the source's images into a store; ``manifest.json`` comes last and makes the store valid.
 
-    Images are read ``chunk`` by ``chunk`` in several threads. A build that was interrupted goes on with the images
+    Images are read ``chunk`` by ``chunk`` in several threads. A build that was interrupted resumes with the images
     that are missing. A store that is there already, of the same source and undamaged, is kept as it is. Where another
     process builds in the folder, its end is awaited.
 
@@ -78,7 +78,7 @@ def build_store(
         duplicates: ``allow`` or ``refuse`` validation images that are training images too.
         lists: the SHA-256 of each list that the source was read by, by its key in the config; for the manifest.
         say: called with every line of progress.
-        report_seconds: time between two such lines.
+        log_every_seconds: time between two such lines.
 
     Raises:
         StoreError: the source's classes or samples cannot be a data set, images cannot be read (all of them are
@@ -98,8 +98,8 @@ def build_store(
             pixels = stored_pixels(source, keys, folder, chunk)
             if pixels.written:
                 in_all = counted(len(pixels.written) + len(pixels.spans), "chunk")
-                say(f"going on: {len(pixels.written)} of {in_all} written")
-            pace = Pace(say, sum(stop - start for start, stop in pixels.spans), report_seconds)
+                say(f"resuming: {len(pixels.written)} of {in_all} written")
+            pace = Pace(say, sum(stop - start for start, stop in pixels.spans), log_every_seconds)
             _read(source, pixels, threads, pace)
             found = _same_images(source, pixels, duplicates)
             _finish(source, pixels, digest, found, lists)

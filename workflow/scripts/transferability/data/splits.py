@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from transferability.labels import visible
 from transferability.store.reading import Store
 from transferability.store.source import ImageClass, Sample
-from transferability.study.names import GROUPED, HALVES, RANDOM, WHOLE
+from transferability.study.names import HALVES, RANDOM, SEMANTIC, WHOLE
 
 
 class SplitError(ValueError):
@@ -25,7 +25,7 @@ class Split:
     """The classes of each half (``whole``: of the one and only part), as sorted indices into the store's classes."""
 
     name: str
-    kind: str
+    split_type: str
     halves: Mapping[str, tuple[int, ...]]
     seed: int | None = None
 
@@ -44,7 +44,7 @@ def random_halves(classes: int, seed: int) -> tuple[tuple[int, ...], tuple[int, 
 def make_split(classes: Sequence[ImageClass], name: str, seed: int | None, groups: Mapping[str, str] | None) -> Split:
     """The split by ``groups`` if they are given, else the random one of ``seed``, else that of all classes."""
     if groups:
-        return grouped_split(classes, name, groups)
+        return semantic_split(classes, name, groups)
     if seed is None:
         return whole_split(classes)
     return random_split(classes, name, seed)
@@ -55,7 +55,7 @@ def random_split(classes: Sequence[ImageClass], name: str, seed: int) -> Split:
     return _checked(Split(name, RANDOM, {"A": half_a, "B": half_b}, seed))
 
 
-def grouped_split(classes: Sequence[ImageClass], name: str, groups: Mapping[str, str]) -> Split:
+def semantic_split(classes: Sequence[ImageClass], name: str, groups: Mapping[str, str]) -> Split:
     """Halves by group, ``{"A": group, "B": group}``; classes of other groups are in neither half."""
     known = sorted({c.group for c in classes if c.group})
     for half, group in groups.items():
@@ -65,7 +65,7 @@ def grouped_split(classes: Sequence[ImageClass], name: str, groups: Mapping[str,
                 f"{', '.join(known) or '(none)'}"
             )
     halves = {half: tuple(i for i, c in enumerate(classes) if c.group == groups[half]) for half in HALVES}
-    return _checked(Split(name, GROUPED, halves))
+    return _checked(Split(name, SEMANTIC, halves))
 
 
 def whole_split(classes: Sequence[ImageClass]) -> Split:
@@ -130,7 +130,7 @@ def split_to_json(split: Split, store: Store) -> dict[str, Any]:
     """The split with class names and counts, as its file holds it."""
     return {
         "split": split.name,
-        "kind": split.kind,
+        "split_type": split.split_type,
         "seed": split.seed,
         "data_set": store.name,
         "store_checksum": store.checksum,
@@ -154,7 +154,7 @@ def split_from_json(content: Mapping[str, Any], store: Store) -> Split:
         name, checksum = content["split"], content["store_checksum"]
         halves = {half: tuple(c["index"] for c in part["classes"]) for half, part in content["halves"].items()}
         names = {c["index"]: c["name"] for part in content["halves"].values() for c in part["classes"]}
-        split = Split(name, content["kind"], halves, content["seed"])
+        split = Split(name, content["split_type"], halves, content["seed"])
     except (AttributeError, KeyError, TypeError) as error:
         raise SplitError(f"not a split, or a damaged one ({error!r}); make it again") from error
     if checksum != store.checksum:

@@ -28,7 +28,7 @@ class Preprocessing:
 
     Attributes:
         crop: side of the square the network sees, 0 for the whole image. Training crops at random, validation
-            in the centre.
+            in the center.
         mirror: whether training mirrors every other image at random.
         mean: the mean image subtracted: ``own``, of the images that the network is trained on, as in the paper, or
             ``whole``, of the whole training set.
@@ -74,7 +74,7 @@ class Crops:
 class ImageLoader:
     """Images of a part of the store as float batches, B x C x H x W (channels last in memory) on a device.
 
-    Images up to ``resident_bytes`` in all are held in the device's memory; more are read from the store as they are
+    Images up to ``cache_bytes`` in all are held in the device's memory; more are read from the store as they are
     needed. The batches are the same to the bit.
     """
 
@@ -86,12 +86,12 @@ class ImageLoader:
         preprocessing: Preprocessing,
         device: torch.device,
         *,
-        resident_bytes: float = float("inf"),
+        cache_bytes: float = float("inf"),
     ) -> None:
         self._seen = preprocessing.seen_shape(store.image_shape)
-        resident = len(positions) * math.prod(store.image_shape) <= resident_bytes
-        kind = GPUImages if resident and device.type == "cuda" else HostImages
-        self._images = kind(store.images, positions, self._seen, device, resident)
+        cached = len(positions) * math.prod(store.image_shape) <= cache_bytes
+        kind = GPUImages if cached and device.type == "cuda" else HostImages
+        self._images = kind(store.images, positions, self._seen, device, cached)
         self._count = len(positions)
         self._slack = (store.image_shape[0] - self._seen[0], store.image_shape[1] - self._seen[1])
         self._mean = torch.from_numpy(mean).to(device)
@@ -113,7 +113,7 @@ class ImageLoader:
         left = random.integers(0, self._slack[1] + 1, count)
         return Crops(chosen, top, left, random.integers(0, 2, count) * self._mirror)
 
-    def centre_crops(self, chosen: NDArray[np.int64]) -> Crops:
+    def center_crops(self, chosen: NDArray[np.int64]) -> Crops:
         """Where to cut a batch of validation images."""
         top, left = (np.full(len(chosen), slack // 2) for slack in self._slack)
         return Crops(chosen, top, left, np.zeros(len(chosen), dtype=np.int64))
@@ -121,12 +121,12 @@ class ImageLoader:
     def start(self, crops: Crops) -> Callable[[], torch.Tensor]:
         """Begin to read a batch in the background, where that takes long; what is returned gives the batch."""
         pixels = self._images.start(crops)
-        return lambda: self._normalised(crops, pixels()).permute(0, 3, 1, 2)
+        return lambda: self._normalized(crops, pixels()).permute(0, 3, 1, 2)
 
     def batch(self, crops: Crops) -> torch.Tensor:
         return self.start(crops)()
 
-    def _normalised(self, crops: Crops, pixels: torch.Tensor) -> torch.Tensor:
+    def _normalized(self, crops: Crops, pixels: torch.Tensor) -> torch.Tensor:
         """The pixels less the mean image's at the same place, scaled, then mirrored; B x H x W x C."""
         if not any(self._slack) and not self._mirror:
             return pixels.to(torch.float32).sub_(self._mean).mul_(self._scale)
@@ -144,12 +144,12 @@ class HostImages:
         positions: NDArray[np.int64],
         seen: tuple[int, int, int],
         device: torch.device,
-        resident: bool,
+        cached: bool,
     ) -> None:
-        self._images = images[positions] if resident else images
-        self._positions = np.arange(len(positions)) if resident else positions
+        self._images = images[positions] if cached else images
+        self._positions = np.arange(len(positions)) if cached else positions
         self._seen, self._device = seen, device
-        self._readers = None if resident else ThreadPoolExecutor(READERS)
+        self._readers = None if cached else ThreadPoolExecutor(READERS)
 
     def start(self, crops: Crops) -> Callable[[], torch.Tensor]:
         """Promises B x H x W x C pixels, not yet mirrored."""
@@ -196,7 +196,7 @@ class GPUImages:
         positions: NDArray[np.int64],
         seen: tuple[int, int, int],
         device: torch.device,
-        _resident: bool,
+        _cached: bool,
     ) -> None:
         self._images = torch.from_numpy(images[positions]).to(device)
         self._seen, self._device = seen, device
@@ -304,7 +304,7 @@ class ValidationSet:
         started: deque[tuple[NDArray[np.int64], Callable[[], torch.Tensor]]] = deque()
         for first in range(0, len(self), self._batch_size):
             chosen = np.arange(first, min(first + self._batch_size, len(self)))
-            started.append((chosen, self._loader.start(self._loader.centre_crops(chosen))))
+            started.append((chosen, self._loader.start(self._loader.center_crops(chosen))))
             if len(started) > BATCHES_AHEAD:
                 yield self._finished(*started.popleft())
         for batch in started:

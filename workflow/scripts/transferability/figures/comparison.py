@@ -20,41 +20,41 @@ from transferability.figures.style import (
 )
 from transferability.results.accuracies import bases_at_chance
 from transferability.results.comparison import ANY, differences_to_base
-from transferability.study.names import GROUPED, KINDS_IN_WORDS
+from transferability.study.names import SEMANTIC, SPLIT_TYPES_IN_WORDS
 
 
-def compare(ours: pd.DataFrame, published: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> Figure:
-    """A study laid over the published one, where both have networks: a column a treatment and kind of split.
+def compare(ours: pd.DataFrame, published: pd.DataFrame, metric: str, colors: Mapping[str, str]) -> Figure:
+    """A study laid over the published one, where both have networks: a column a treatment and split type.
 
     Above, the mean difference of each network to its own base; below, as a share of the base's accuracy.
     """
     tables = {
-        "this study": differences_to_base(ours, statistic),
-        "published": differences_to_base(published, statistic),
+        "this study": differences_to_base(ours, metric),
+        "published": differences_to_base(published, metric),
     }
-    of_each = [set(zip(table["treatment"], table["kind"], strict=True)) for table in tables.values()]
-    common = sorted(of_each[0] & of_each[1], key=lambda pair: (pair[1] == GROUPED, list(LABELS).index(pair[0])))
+    of_each = [set(zip(table["treatment"], table["split_type"], strict=True)) for table in tables.values()]
+    common = sorted(of_each[0] & of_each[1], key=lambda pair: (pair[1] == SEMANTIC, list(LABELS).index(pair[0])))
     if not common:
         return nothing_but("no treatment that both have")
     figure = Figure(figsize=(2.6 * max(2, len(common)), 6.4), layout="constrained")
     panels = figure.subplots(2, len(common), squeeze=False, sharex=True)
     for row, column in zip(panels, ("difference", "relative"), strict=True):
-        for axes, (treatment, kind) in zip(row, common, strict=True):
-            axes.axhline(0, color=colours["base"], linestyle=LINES["base"], linewidth=1)
+        for axes, (treatment, split_type) in zip(row, common, strict=True):
+            axes.axhline(0, color=colors["base"], linestyle=LINES["base"], linewidth=1)
             for study, table in tables.items():
-                rows = table[(table["treatment"] == treatment) & (table["kind"] == kind)].sort_values("n")
+                rows = table[(table["treatment"] == treatment) & (table["split_type"] == split_type)].sort_values("n")
                 axes.plot(
                     rows["n"].to_numpy(float),
                     100 * rows[column],
                     label=study,
-                    **_study_style(study, treatment, colours),
+                    **_study_style(study, treatment, colors),
                 )
                 dead = rows.loc[rows["networks"] == 0, "n"]
                 cross_out(axes, dead.to_numpy(float), np.zeros(len(dead)))
             axes.set_xticks(sorted({int(n) for table in tables.values() for n in table["n"]}))
             axes.grid(axis="x", visible=False)
-    for axes, (treatment, kind) in zip(panels[0], common, strict=True):
-        halves = "halves or all classes" if kind == ANY else KINDS_IN_WORDS[kind]
+    for axes, (treatment, split_type) in zip(panels[0], common, strict=True):
+        halves = "halves or all classes" if split_type == ANY else SPLIT_TYPES_IN_WORDS[split_type]
         axes.set_title(f"{SYMBOLS[treatment]}\n{halves}")
     warn(figure, bases_at_chance(ours))
     panels[0, 0].set_ylabel("points above or below base")
@@ -65,9 +65,9 @@ def compare(ours: pd.DataFrame, published: pd.DataFrame, statistic: str, colours
     return figure
 
 
-def _study_style(study: str, treatment: str, colours: Mapping[str, str]) -> dict[str, Any]:
-    """Ours filled and in colour, the published hollow, dashed and grey: told apart in print too."""
-    style = marker_style(treatment, colours)
+def _study_style(study: str, treatment: str, colors: Mapping[str, str]) -> dict[str, Any]:
+    """Ours filled and in color, the published hollow, dashed and gray: told apart in print too."""
+    style = marker_style(treatment, colors)
     if study == "published":
         return style | {"color": QUIET, "markeredgecolor": QUIET, "markerfacecolor": "white", "linestyle": "--"}
     return style | {"markerfacecolor": style["color"], "linestyle": "-"}

@@ -22,47 +22,46 @@ from transferability.figures.style import (
 from transferability.results.accuracies import bases_at_chance
 from transferability.results.effects import EFFECTS, paired_effects
 from transferability.results.pairs import dead_depths
-from transferability.study.names import GROUPED, KINDS_IN_WORDS, RANDOM
+from transferability.study.names import RANDOM, SEMANTIC, SPLIT_TYPES_IN_WORDS
 
 _TOTAL_STYLE = {"marker": "X", "linestyle": "-", "color": QUIET, "linewidth": 1.2, "markersize": 6}
-# The effects that a figure can show on one scale, with the treatment whose looks they take; the random filters' loss is
+# The effects that a figure can show on one scale, with the treatment whose looks they take; the random filters' drop is
 # many times larger and is in figure 3.
-_LOSSES: Mapping[str, tuple[str | None, str]] = {
-    "co-adaptation loss": ("selffer", "base − BnB"),
-    "specificity loss": ("transfer", "BnB − AnB"),
-    "total loss": (None, "base − AnB"),
+_DROPS: Mapping[str, tuple[str | None, str]] = {
+    "co-adaptation drop": ("selffer", "base − BnB"),
+    "specificity drop": ("transfer", "BnB − AnB"),
+    "total drop": (None, "base − AnB"),
 }
 _GAINS: Mapping[str, tuple[str | None, str]] = {
-    "transfer gain": ("transfer+", "AnB⁺ − base"),
+    "fine-tuning gain": ("transfer+", "AnB⁺ − base"),
     "retraining gain": ("selffer+", "BnB⁺ − base"),
+    "transfer gain": ("transfer", "AnB⁺ − BnB⁺"),
 }
 
 
-def effects(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> Figure:
-    """Paired effects by n with their intervals: losses above, gains below; random and dissimilar halves side by side.
+def effects(accuracies: pd.DataFrame, metric: str, colors: Mapping[str, str]) -> Figure:
+    """Paired effects by n with their intervals: drops above, gains below; random and semantic halves side by side.
 
     An effect looks like the treatment that it is about. Effects of a single split and seed have no interval.
     """
-    table = paired_effects(accuracies, statistic)
+    table = paired_effects(accuracies, metric)
     shown = [
-        (effects, what)
-        for effects, what in ((_LOSSES, "loss"), (_GAINS, "gain"))
-        if table["effect"].isin(effects).any()
+        (effects, what) for effects, what in ((_DROPS, "drop"), (_GAINS, "gain")) if table["effect"].isin(effects).any()
     ]
     table = table[table["effect"].isin({effect for effects, _ in shown for effect in effects})]
-    kinds = [kind for kind in (RANDOM, GROUPED) if (table["kind"] == kind).any()]
-    if not kinds:
-        return nothing_but("no pairs of networks for any loss or gain")
-    figure = Figure(figsize=(max(7.4, 5.6 * len(kinds)), 0.6 + 3.5 * len(shown)), layout="constrained")
-    panels = figure.subplots(len(shown), len(kinds), squeeze=False, sharey="row", sharex=True)
-    for axes, kind in zip(panels[0], kinds, strict=True):
-        axes.set_title(KINDS_IN_WORDS[kind])
+    split_types = [split_type for split_type in (RANDOM, SEMANTIC) if (table["split_type"] == split_type).any()]
+    if not split_types:
+        return nothing_but("no pairs of networks for any drop or gain")
+    figure = Figure(figsize=(max(7.4, 5.6 * len(split_types)), 0.6 + 3.5 * len(shown)), layout="constrained")
+    panels = figure.subplots(len(shown), len(split_types), squeeze=False, sharey="row", sharex=True)
+    for axes, split_type in zip(panels[0], split_types, strict=True):
+        axes.set_title(SPLIT_TYPES_IN_WORDS[split_type])
     for row, (effects, what) in zip(panels, shown, strict=True):
         row[0].set_ylabel(f"{what}, points of accuracy (paired)")
-        for axes, kind in zip(row, kinds, strict=True):
-            of_kind = accuracies[accuracies["kind"] == kind]
+        for axes, split_type in zip(row, split_types, strict=True):
+            of_type = accuracies[accuracies["split_type"] == split_type]
             depths = sorted({int(n) for n in table["n"]})
-            _effects_of(axes, effects, of_kind, statistic, colours)
+            _effects_of(axes, effects, of_type, metric, colors)
             axes.set_xticks(depths)
             axes.set_xlim(*depth_limits(depths))
             axes.grid(axis="x", visible=False)
@@ -83,21 +82,21 @@ def _effects_of(
     axes: Axes,
     effects: Mapping[str, tuple[str | None, str]],
     accuracies: pd.DataFrame,
-    statistic: str,
-    colours: Mapping[str, str],
+    metric: str,
+    colors: Mapping[str, str],
 ) -> None:
-    """Those effects that there are, of one kind of halves, beside each other at their n."""
-    table = paired_effects(accuracies, statistic)
+    """Those effects that there are, of one split type, beside each other at their n."""
+    table = paired_effects(accuracies, metric)
     axes.axhline(0, color="black", linewidth=0.8)
     there = [effect for effect in effects if (table["effect"] == effect).any()]
     for offset, effect in zip(beside(len(there), 0.12), there, strict=True):
         treatment, formula = effects[effect]
         rows = table[(table["effect"] == effect) & (table["pairs"] > 0)].sort_values("n")
         if len(rows):
-            style = marker_style(treatment, colours) if treatment else _TOTAL_STYLE
+            style = marker_style(treatment, colors) if treatment else _TOTAL_STYLE
             _with_interval(axes, rows, offset, style, f"{effect} ({formula})")
         # At no height, which would be that of a number: on the line.
-        dead = np.array(dead_depths(accuracies, *EFFECTS[effect], statistic), float)
+        dead = np.array(dead_depths(accuracies, *EFFECTS[effect], metric), float)
         cross_out(axes, dead + offset, np.zeros_like(dead))
 
 

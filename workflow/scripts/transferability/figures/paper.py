@@ -30,10 +30,10 @@ from transferability.figures.style import (
 )
 from transferability.results.accuracies import bases_at_chance, doubtful, meaningless
 from transferability.results.pairs import dead_depths, of_the_paper, paired_differences
-from transferability.study.names import GROUPED, KINDS_IN_WORDS, RANDOM, WHOLE
+from transferability.study.names import RANDOM, SEMANTIC, SPLIT_TYPES_IN_WORDS, WHOLE
 
 _FIGURE2 = ("base", "selffer", "selffer+", "transfer", "transfer+")
-STATISTIC_LABELS = {
+METRIC_LABELS = {
     "top1_final": "top-1 accuracy\n(last evaluation)",
     "top1_best": "top-1 accuracy\n(best evaluation)",
     "top1_mean_best10": "top-1 accuracy\n(mean of ten best evaluations)",
@@ -43,73 +43,75 @@ STATISTIC_LABELS = {
 }
 
 
-def figure2(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> Figure:
-    """The paper's Figure 2, a column a kind of split: every network as a point, and the means as lines.
+def figure2(accuracies: pd.DataFrame, metric: str, colors: Mapping[str, str]) -> Figure:
+    """The paper's Figure 2, a column a split type: every network as a point, and the means as lines.
 
     The paper's is the column of the random splits. Kinds of splits have scales of their own; figure 3 has one for both.
     """
     accuracies = of_the_paper(accuracies)
     accuracies = accuracies[accuracies["treatment"].isin(_FIGURE2)]
-    kinds = [kind for kind in (RANDOM, GROUPED) if (accuracies["kind"] == kind).any()]
-    if not kinds:
+    split_types = [split_type for split_type in (RANDOM, SEMANTIC) if (accuracies["split_type"] == split_type).any()]
+    if not split_types:
         return nothing_but("no networks of halves that this figure shows")
     depths = _depths(accuracies)
-    figure = Figure(figsize=(depth_width(depths) * len(kinds), 8.4), layout="constrained")
-    panels = figure.subplots(2, len(kinds), squeeze=False, sharex=True)
+    figure = Figure(figsize=(depth_width(depths) * len(split_types), 8.4), layout="constrained")
+    panels = figure.subplots(2, len(split_types), squeeze=False, sharex=True)
     there = set(accuracies["treatment"])
-    for column, kind in enumerate(kinds):
-        of_kind = accuracies[accuracies["kind"] == kind]
+    for column, split_type in enumerate(split_types):
+        of_type = accuracies[accuracies["split_type"] == split_type]
         points, lines = panels[:, column]
-        if not meaningless(of_kind).any():  # whose points, far below, would flatten the means
+        if not meaningless(of_type).any():  # whose points, far below, would flatten the means
             lines.sharey(points)
-        # Of all kinds, since panels share their depths.
+        # Of all split types, since panels share their depths.
         for axes in (points, lines):
             depth_axis(axes, depths)
-        _points(points, of_kind, statistic, colours)
-        key = _mean_lines(lines, of_kind, statistic, colours)
-        absent = [SYMBOLS[t] for t in _FIGURE2 if t in there and not (of_kind["treatment"] == t).any()]
-        points.set_title("\n".join([KINDS_IN_WORDS[kind], *[f"(no networks {', '.join(absent)})"] * bool(absent)]))
+        _points(points, of_type, metric, colors)
+        key = _mean_lines(lines, of_type, metric, colors)
+        absent = [SYMBOLS[t] for t in _FIGURE2 if t in there and not (of_type["treatment"] == t).any()]
+        points.set_title(
+            "\n".join([SPLIT_TYPES_IN_WORDS[split_type], *[f"(no networks {', '.join(absent)})"] * bool(absent)])
+        )
         lines.set_xlabel("\n".join([textwrap.fill(DEPTH_LABEL, int(9 * depth_width(depths))), *key]))
     for row, what in zip(panels, ("every network", "means"), strict=True):
-        row[0].set_ylabel(f"{what}: {STATISTIC_LABELS[statistic]}")
+        row[0].set_ylabel(f"{what}: {METRIC_LABELS[metric]}")
     warn(figure, bases_at_chance(accuracies), below=True)
     columns = legend_columns(figure.get_figwidth(), 2.2, most=5)
     shared_legend(figure, panels[0], "outside upper center", columns)
     return figure
 
 
-def _points(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> None:
+def _points(axes: Axes, accuracies: pd.DataFrame, metric: str, colors: Mapping[str, str]) -> None:
     offsets = dict(zip(_FIGURE2, (0.0, -0.2, -0.07, 0.07, 0.2), strict=True))
     for treatment in _FIGURE2:
         rows = accuracies[accuracies["treatment"] == treatment]
         if len(rows):
-            style = marker_style(treatment, colours) | {"linestyle": "none", "alpha": 0.85}
+            style = marker_style(treatment, colors) | {"linestyle": "none", "alpha": 0.85}
             x = rows["n"].to_numpy(float) + offsets[treatment]
-            axes.plot(x, rows[statistic], label=LABELS[treatment], **style)
-            _mark(axes, x, rows, statistic)
-    _base_line(axes, accuracies, statistic, colours)
+            axes.plot(x, rows[metric], label=LABELS[treatment], **style)
+            _mark(axes, x, rows, metric)
+    _base_line(axes, accuracies, metric, colors)
     axes.set_xlabel("")
 
 
-def _mean_lines(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> list[str]:
+def _mean_lines(axes: Axes, accuracies: pd.DataFrame, metric: str, colors: Mapping[str, str]) -> list[str]:
     """Means by n, from the base's; the lines are a key to the numbers that are drawn."""
-    base = _base_mean(accuracies, statistic)
+    base = _base_mean(accuracies, metric)
     for treatment in _FIGURE2:
         rows = accuracies[accuracies["treatment"] == treatment]
-        means, dead = _means(rows, statistic), _dead_means(rows, statistic)
+        means, dead = _means(rows, metric), _dead_means(rows, metric)
         cross_out(axes, dead.index.to_numpy(float), dead)
         if len(means) and treatment != "base":
             x, y = [0.0, *means.index.to_numpy(float)], [base, *means]
-            axes.plot(x, y, **marker_style(treatment, colours))
-    axes.plot([0.0], [base], **marker_style("base", colours))
-    _base_line(axes, accuracies, statistic, colours)
-    return list(_name_losses(axes, accuracies, statistic, base))
+            axes.plot(x, y, **marker_style(treatment, colors))
+    axes.plot([0.0], [base], **marker_style("base", colors))
+    _base_line(axes, accuracies, metric, colors)
+    return list(_name_losses(axes, accuracies, metric, base))
 
 
-def _name_losses(axes: Axes, accuracies: pd.DataFrame, statistic: str, base: float) -> Iterator[str]:
+def _name_losses(axes: Axes, accuracies: pd.DataFrame, metric: str, base: float) -> Iterator[str]:
     """The paper's two reasons for a drop, each where it is largest, if there it is large enough to see."""
     selffer, transfer = (
-        _means(accuracies[accuracies["treatment"] == treatment], statistic) for treatment in ("selffer", "transfer")
+        _means(accuracies[accuracies["treatment"] == treatment], metric) for treatment in ("selffer", "transfer")
     )
     visible = 0.06 * (axes.get_ylim()[1] - axes.get_ylim()[0])
     for number, what, upper, lower in (
@@ -123,20 +125,20 @@ def _name_losses(axes: Axes, accuracies: pd.DataFrame, statistic: str, base: flo
             yield f"{number}  {what}"
 
 
-def figure3(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> Figure:
-    """After the paper's Figure 3: dissimilar halves, random filters, and all of them less the base of their target.
+def figure3(accuracies: pd.DataFrame, metric: str, colors: Mapping[str, str]) -> Figure:
+    """After the paper's Figure 3: semantic halves, random filters, and all of them less the base of their target.
 
     Panels for which a study has no networks are not drawn.
     """
     accuracies = of_the_paper(accuracies)
     frozen = accuracies["treatment"].isin(("transfer", "random"))
-    grouped, filters = accuracies["kind"] == GROUPED, accuracies["treatment"] == "random"
+    grouped, filters = accuracies["split_type"] == SEMANTIC, accuracies["treatment"] == "random"
     draw = [
         one
         for one, shown in (
             (_by_direction, (grouped & (accuracies["treatment"] == "transfer")).any()),
             (_random_filters, filters.any()),
-            (_normalised, frozen.any()),
+            (_normalized, frozen.any()),
         )
         if shown
     ]
@@ -144,77 +146,77 @@ def figure3(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]
         return nothing_but("no frozen networks with layers of the other half or of random filters")
     figure = Figure(figsize=(4.7 * len(draw), 4.9), layout=ConstrainedLayoutEngine(wspace=0.05))
     for axes, panel in zip(figure.subplots(1, len(draw), squeeze=False)[0], draw, strict=True):
-        panel(axes, accuracies, statistic, colours)
+        panel(axes, accuracies, metric, colors)
     warn(figure, bases_at_chance(accuracies))
     return figure
 
 
-def _by_direction(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> None:
+def _by_direction(axes: Axes, accuracies: pd.DataFrame, metric: str, colors: Mapping[str, str]) -> None:
     """Dissimilar halves: each direction's points, and the mean of both."""
-    axes.set_title("frozen transfer, dissimilar halves")
-    axes.set_ylabel(STATISTIC_LABELS[statistic])
-    rows = accuracies[(accuracies["kind"] == GROUPED) & accuracies["treatment"].isin(("base", "transfer"))]
+    axes.set_title("frozen transfer, semantic halves")
+    axes.set_ylabel(METRIC_LABELS[metric])
+    rows = accuracies[(accuracies["split_type"] == SEMANTIC) & accuracies["treatment"].isin(("base", "transfer"))]
     for target, marker in (("A", "^"), ("B", "o")):
         of_target = rows[rows["target"] == target]
         if of_target.empty:
             continue
-        style = marker_style("transfer", colours) | {"marker": marker, "linestyle": "none"}
+        style = marker_style("transfer", colors) | {"marker": marker, "linestyle": "none"}
         source = "B" if target == "A" else "A"
         x = of_target["n"].to_numpy(float)
-        axes.plot(x, of_target[statistic], label=f"{source}n{target}, base{target}", **style)
-        _mark(axes, x, of_target, statistic)
-    means = _means(rows, statistic)
+        axes.plot(x, of_target[metric], label=f"{source}n{target}, base{target}", **style)
+        _mark(axes, x, of_target, metric)
+    means = _means(rows, metric)
     if len(means) > 1:
-        axes.plot(means.index.to_numpy(float), means, color=colours["transfer"], label="mean over directions")
-    _base_line(axes, rows, statistic, colours)
+        axes.plot(means.index.to_numpy(float), means, color=colors["transfer"], label="mean over directions")
+    _base_line(axes, rows, metric, colors)
     depth_axis(axes, _depths(rows))
     legend_below(axes)
 
 
-def _random_filters(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> None:
+def _random_filters(axes: Axes, accuracies: pd.DataFrame, metric: str, colors: Mapping[str, str]) -> None:
     axes.set_title("random, untrained filters, frozen")
-    axes.set_ylabel(STATISTIC_LABELS[statistic].partition("\n")[0])
+    axes.set_ylabel(METRIC_LABELS[metric].partition("\n")[0])
     with_random = accuracies.loc[accuracies["treatment"] == "random", "split"].unique()
     rows = accuracies[accuracies["split"].isin(with_random) & accuracies["treatment"].isin(("base", "random"))]
-    for kind in (RANDOM, GROUPED, WHOLE):
-        of_kind = rows[rows["kind"] == kind]
-        if of_kind.empty:
+    for split_type in (RANDOM, SEMANTIC, WHOLE):
+        of_type = rows[rows["split_type"] == split_type]
+        if of_type.empty:
             continue
-        means = _means(of_kind, statistic)
-        style = marker_style("random", colours) | {"linestyle": {RANDOM: "-", GROUPED: "--", WHOLE: "-."}[kind]}
-        x = of_kind["n"].to_numpy(float)
-        if len(means) < len(of_kind):
-            axes.plot(x, of_kind[statistic], linestyle="none", marker=".", color=style["color"])
+        means = _means(of_type, metric)
+        style = marker_style("random", colors) | {"linestyle": {RANDOM: "-", SEMANTIC: "--", WHOLE: "-."}[split_type]}
+        x = of_type["n"].to_numpy(float)
+        if len(means) < len(of_type):
+            axes.plot(x, of_type[metric], linestyle="none", marker=".", color=style["color"])
         if len(means):
-            axes.plot(means.index.to_numpy(float), means, label=KINDS_IN_WORDS[kind], **style)
-        _mark(axes, x, of_kind, statistic)
+            axes.plot(means.index.to_numpy(float), means, label=SPLIT_TYPES_IN_WORDS[split_type], **style)
+        _mark(axes, x, of_type, metric)
     depth_axis(axes, _depths(rows))
     from_zero(axes)
     legend_below(axes)
 
 
-def _normalised(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> None:
+def _normalized(axes: Axes, accuracies: pd.DataFrame, metric: str, colors: Mapping[str, str]) -> None:
     """Frozen networks less the base of their own target, so that halves of different difficulty compare."""
     axes.set_title("all, less the base of their target")
-    axes.set_ylabel(f"difference in {STATISTIC_LABELS[statistic].partition(chr(10))[0]}")
-    for treatment, kind, line, what in (
+    axes.set_ylabel(f"difference in {METRIC_LABELS[metric].partition(chr(10))[0]}")
+    for treatment, split_type, line, what in (
         ("transfer", RANDOM, "-", "AnB, random halves"),
-        ("transfer", GROUPED, "--", "AnB, dissimilar halves"),
+        ("transfer", SEMANTIC, "--", "AnB, semantic halves"),
         ("random", None, "-.", "random filters"),
     ):
-        of_kind = accuracies if kind is None else accuracies[accuracies["kind"] == kind]
-        means = paired_differences(of_kind, treatment, "base", statistic).groupby("n")["difference"].mean()
+        of_type = accuracies if split_type is None else accuracies[accuracies["split_type"] == split_type]
+        means = paired_differences(of_type, treatment, "base", metric).groupby("n")["difference"].mean()
         if len(means):
-            style = marker_style(treatment, colours) | {"linestyle": line}
+            style = marker_style(treatment, colors) | {"linestyle": line}
             axes.plot([0.0, *means.index.to_numpy(float)], [0.0, *means], label=what, **style)
-        dead = dead_depths(of_kind, treatment, "base", statistic)
+        dead = dead_depths(of_type, treatment, "base", metric)
         cross_out(axes, dead, np.zeros(len(dead)))
-    axes.axhline(0, color=colours["base"], linestyle=LINES["base"], linewidth=1)
+    axes.axhline(0, color=colors["base"], linestyle=LINES["base"], linewidth=1)
     depth_axis(axes, _depths(accuracies[accuracies["treatment"].isin(("transfer", "random"))]))
     legend_below(axes)
 
 
-def reduced(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> Figure:
+def reduced(accuracies: pd.DataFrame, metric: str, colors: Mapping[str, str]) -> Figure:
     """Networks of all classes trained on fewer and fewer images a class, as in the paper's supplement.
 
     With all images they need not reach the base: the paper trained them by another schedule.
@@ -224,23 +226,23 @@ def reduced(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]
     if rows.empty:
         return nothing_but("no networks of reduced data")
     axes = figure.subplots()
-    means = _means(rows, statistic, by="examples_per_class")
-    style = marker_style("reduced", colours)
+    means = _means(rows, metric, by="examples_per_class")
+    style = marker_style("reduced", colors)
     if len(means) < len(rows):
         examples = rows["examples_per_class"].to_numpy(float)
-        axes.plot(examples, rows[statistic], linestyle="none", marker=".", color=style["color"])
+        axes.plot(examples, rows[metric], linestyle="none", marker=".", color=style["color"])
     axes.plot(means.index.to_numpy(float), means, label="reduced, on the first images of each class", **style)
-    _mark(axes, rows["examples_per_class"].to_numpy(float), rows, statistic)
+    _mark(axes, rows["examples_per_class"].to_numpy(float), rows, metric)
     counts = sorted(int(count) for count in rows["examples_per_class"].unique())
     bases = accuracies[(accuracies["treatment"] == "base") & (accuracies["target"] == WHOLE)]
     if len(bases):
-        _base_line(axes, bases, statistic, colours, label="base, on all images")
+        _base_line(axes, bases, metric, colors, label="base, on all images")
     axes.set_xscale("log")
     axes.set_xticks(counts, list(map(str, counts)), rotation=60)
     axes.minorticks_off()
     from_zero(axes)
     axes.set_xlabel("training images a class")
-    axes.set_ylabel(STATISTIC_LABELS[statistic])
+    axes.set_ylabel(METRIC_LABELS[metric])
     axes.grid(axis="x", visible=False)
     warn(figure, bases_at_chance(accuracies[accuracies["target"] == WHOLE]), below=True)
     shared_legend(figure, [axes], "outside upper center", columns=2)
@@ -251,32 +253,32 @@ def _depths(accuracies: pd.DataFrame) -> list[int]:
     return sorted(int(n) for n in accuracies["n"].unique() if n > 0)
 
 
-def _means(rows: pd.DataFrame, statistic: str, by: str = "n") -> pd.Series:
+def _means(rows: pd.DataFrame, metric: str, by: str = "n") -> pd.Series:
     """The means of the networks that mean something."""
-    return rows[~meaningless(rows)].groupby(by)[statistic].mean()
+    return rows[~meaningless(rows)].groupby(by)[metric].mean()
 
 
-def _dead_means(rows: pd.DataFrame, statistic: str) -> pd.Series:
+def _dead_means(rows: pd.DataFrame, metric: str) -> pd.Series:
     """The means by n where no network means anything: to be crossed out, and no part of a line."""
-    means = rows.groupby("n")[statistic].mean()
-    return means.drop(_means(rows, statistic).index)
+    means = rows.groupby("n")[metric].mean()
+    return means.drop(_means(rows, metric).index)
 
 
-def _mark(axes: Axes, x: NDArray[np.float64], rows: pd.DataFrame, statistic: str) -> None:
+def _mark(axes: Axes, x: NDArray[np.float64], rows: pd.DataFrame, metric: str) -> None:
     """Cross out single networks that mean nothing, and question those of which that cannot be told."""
     dead, untold = meaningless(rows).to_numpy(), doubtful(rows).to_numpy()
-    cross_out(axes, x[dead], rows.loc[dead, statistic])
-    question(axes, x[untold], rows.loc[untold, statistic])
+    cross_out(axes, x[dead], rows.loc[dead, metric])
+    question(axes, x[untold], rows.loc[untold, metric])
 
 
-def _base_mean(accuracies: pd.DataFrame, statistic: str) -> float:
+def _base_mean(accuracies: pd.DataFrame, metric: str) -> float:
     """Of the bases that are not at chance; not a number if all are."""
     bases = accuracies[accuracies["treatment"] == "base"]
-    return float(bases.loc[~meaningless(bases), statistic].mean())
+    return float(bases.loc[~meaningless(bases), metric].mean())
 
 
 def _base_line(
-    axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str], label: str | None = None
+    axes: Axes, accuracies: pd.DataFrame, metric: str, colors: Mapping[str, str], label: str | None = None
 ) -> None:
-    base = _base_mean(accuracies, statistic)
-    axes.axhline(base, linestyle=LINES["base"], color=colours["base"], linewidth=1, label=label)
+    base = _base_mean(accuracies, metric)
+    axes.axhline(base, linestyle=LINES["base"], color=colors["base"], linewidth=1, label=label)

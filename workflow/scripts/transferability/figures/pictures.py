@@ -10,14 +10,14 @@ from transferability.figures.effects import effects
 from transferability.figures.paper import figure2, figure3, reduced
 from transferability.figures.reuse import reuse_figure
 from transferability.figures.style import save
-from transferability.results.accuracies import require_statistic
+from transferability.results.accuracies import require_metric
 
-# From accuracies, the statistic that is compared, colours by treatment and the tolerated loss.
+# From accuracies, the metric that is compared, colors by treatment and the tolerated drop.
 PICTURES: Mapping[str, Callable[[pd.DataFrame, str, Mapping[str, str], float], Figure]] = {
-    "figure2": lambda accuracies, statistic, colours, _: figure2(accuracies, statistic, colours),
-    "figure3": lambda accuracies, statistic, colours, _: figure3(accuracies, statistic, colours),
-    "effects": lambda accuracies, statistic, colours, _: effects(accuracies, statistic, colours),
-    "reduced": lambda accuracies, statistic, colours, _: reduced(accuracies, statistic, colours),
+    "figure2": lambda accuracies, metric, colors, _: figure2(accuracies, metric, colors),
+    "figure3": lambda accuracies, metric, colors, _: figure3(accuracies, metric, colors),
+    "effects": lambda accuracies, metric, colors, _: effects(accuracies, metric, colors),
+    "reduced": lambda accuracies, metric, colors, _: reduced(accuracies, metric, colors),
     "reuse": reuse_figure,
 }
 
@@ -25,11 +25,11 @@ PICTURES: Mapping[str, Callable[[pd.DataFrame, str, Mapping[str, str], float], F
 def draw_pictures(
     accuracies: pd.DataFrame,
     paths: Mapping[str, Sequence[Path]],
-    statistic: str,
-    colours: Mapping[str, str],
-    tolerated_loss: float,
+    metric: str,
+    colors: Mapping[str, str],
+    max_drop: float,
 ) -> None:
-    """Draw some of `PICTURES` and save each to its paths; ValueError if some networks lack the statistic."""
-    require_statistic(accuracies, statistic)
+    """Draw some of `PICTURES` and save each to its paths; ValueError if some networks lack the metric."""
+    require_metric(accuracies, metric)
     for name, files in paths.items():
-        save(PICTURES[name](accuracies, statistic, colours, tolerated_loss), *files)
+        save(PICTURES[name](accuracies, metric, colors, max_drop), *files)

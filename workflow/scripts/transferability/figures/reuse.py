@@ -22,11 +22,11 @@ from transferability.networks.architectures import LAYER_NAMES
 from transferability.results.accuracies import bases_at_chance, meaningless
 from transferability.results.effects import paired_effects
 from transferability.results.reuse import WAYS_OF_REUSE, reusable
-from transferability.study.names import GROUPED, KINDS_IN_WORDS, RANDOM
+from transferability.study.names import RANDOM, SEMANTIC, SPLIT_TYPES_IN_WORDS
 from transferability.words import counted, points
 
-_GREEN = "#00694D"  # dark enough for white text; in grey, too, darker than what is not tolerated
-# Face, edge and text of a cell, by whether the loss is tolerated and whether that is certain.
+_GREEN = "#00694D"  # dark enough for white text; in gray, too, darker than what is not tolerated
+# Face, edge and text of a cell, by whether the drop is tolerated and whether that is conclusive.
 _CELLS: Mapping[tuple[bool, bool], tuple[str, str, str]] = {
     (True, True): (_GREEN, _GREEN, "white"),
     (True, False): ("#DFEEE9", _GREEN, _GREEN),
@@ -34,55 +34,55 @@ _CELLS: Mapping[tuple[bool, bool], tuple[str, str, str]] = {
     (False, False): ("white", "#BBBBBB", "black"),
 }
 _BAR = 0.27  # width; depths are 1 apart
-# The bars of a depth: the treatment whose colour it has, and what it is.
+# The bars of a depth: the treatment whose color it has, and what it is.
 _BARS: Mapping[str, tuple[str | None, str]] = {
-    "co-adaptation loss": ("selffer", "co-adaptation loss (base − BnB)"),
-    "specificity loss": ("transfer", "specificity loss (BnB − AnB)"),
-    "total loss": (None, "total loss (base − AnB)"),
-    "transfer gain": ("transfer+", "transfer gain (AnB⁺ − base)"),
+    "co-adaptation drop": ("selffer", "co-adaptation drop (base − BnB)"),
+    "specificity drop": ("transfer", "specificity drop (BnB − AnB)"),
+    "total drop": (None, "total drop (base − AnB)"),
+    "fine-tuning gain": ("transfer+", "fine-tuning gain (AnB⁺ − base)"),
 }
-_CENTRED: Mapping[str, Any] = {"ha": "center", "va": "center"}
-_REASONS = ("co-adaptation loss", "specificity loss")
+_CENTERED: Mapping[str, Any] = {"ha": "center", "va": "center"}
+_REASONS = ("co-adaptation drop", "specificity drop")
 
 
-def reuse_figure(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str], tolerated_loss: float) -> Figure:
-    """A column a kind of split: above, what copying comes to and whether that is tolerated, by depth; below, why.
+def reuse_figure(accuracies: pd.DataFrame, metric: str, colors: Mapping[str, str], max_drop: float) -> Figure:
+    """A column a split type: above, what copying comes to and whether that is tolerated, by depth; below, why.
 
     A cell has the mean difference to base, in points, and half the width of its 95 % interval where there is one. It is
-    green if no more than the tolerated loss is lost, and full if the whole interval says so.
+    green if no more than the tolerated drop is lost, and full if the whole interval says so.
 
     The bars of a depth begin at the base's accuracy with co-adaptation; specificity goes on from where that ends, and
     so ends where frozen transfer does, if all pairs are there;
-    beside them is what fine-tuning gains. Where the loss cannot be divided, for
-    want of selffer networks, it is one grey bar. Lines are the 95 % intervals of the bars at whose ends they are.
+    beside them is what fine-tuning gains. Where the drop cannot be divided, for
+    want of selffer networks, it is one gray bar. Lines are the 95 % intervals of the bars at whose ends they are.
 
     Args:
         accuracies: as `transferability.results.accuracies.collect` makes them.
-        statistic: the column that is compared.
-        colours: by treatment.
-        tolerated_loss: in accuracy, so 0.02 for 2 points.
+        metric: the column that is compared.
+        colors: by treatment.
+        max_drop: in accuracy, so 0.02 for 2 points.
     """
-    reuse, effects = reusable(accuracies, statistic, tolerated_loss), paired_effects(accuracies, statistic)
+    reuse, effects = reusable(accuracies, metric, max_drop), paired_effects(accuracies, metric)
     effects = effects[effects["effect"].isin(_BARS)]
-    kinds = [kind for kind in (RANDOM, GROUPED) if (effects["kind"] == kind).any()]
-    if not kinds:
+    split_types = [split_type for split_type in (RANDOM, SEMANTIC) if (effects["split_type"] == split_type).any()]
+    if not split_types:
         return nothing_but("no networks with copied layers beside their bases")
     ways = [treatment for treatment in WAYS_OF_REUSE if (reuse["treatment"] == treatment).any()]
-    figure = Figure(figsize=(max(9.4, 1.4 + 5.4 * len(kinds)), 5.2 + 0.8 * len(ways)), layout="constrained")
+    figure = Figure(figsize=(max(9.4, 1.4 + 5.4 * len(split_types)), 5.2 + 0.8 * len(ways)), layout="constrained")
     ratios = [0.5 * len(ways), 3.2] if ways else [3.2]
-    panels = figure.subplots(len(ratios), len(kinds), squeeze=False, sharey="row", height_ratios=ratios)
+    panels = figure.subplots(len(ratios), len(split_types), squeeze=False, sharey="row", height_ratios=ratios)
     depths = sorted({int(n) for n in effects["n"]})
-    for column, kind in zip(panels.T, kinds, strict=True):
-        of_kind = accuracies[accuracies["kind"] == kind]
+    for column, split_type in zip(panels.T, split_types, strict=True):
+        of_type = accuracies[accuracies["split_type"] == split_type]
         if ways:
-            _draw_cells(column[0], reuse[reuse["kind"] == kind], ways, depths)
-        column[0].set_title(KINDS_IN_WORDS[kind], fontweight="bold")
-        _draw_bars(column[-1], effects[effects["kind"] == kind], depths, colours)
+            _draw_cells(column[0], reuse[reuse["split_type"] == split_type], ways, depths)
+        column[0].set_title(SPLIT_TYPES_IN_WORDS[split_type], fontweight="bold")
+        _draw_bars(column[-1], effects[effects["split_type"] == split_type], depths, colors)
         column[-1].set_xlabel("layer n, the deepest that is copied")
-        _label_above(column[0], _rests_on(of_kind, effects[effects["kind"] == kind], statistic))
-        column[-1].axhspan(-100 * tolerated_loss, 0, color=_CELLS[True, False][0], linewidth=0, zorder=0)
+        _label_above(column[0], _rests_on(of_type, effects[effects["split_type"] == split_type], metric))
+        column[-1].axhspan(-100 * max_drop, 0, color=_CELLS[True, False][0], linewidth=0, zorder=0)
     panels[-1, 0].set_ylabel("points of accuracy above or below base")
-    _explain_cells(panels[0, 0], reuse, tolerated_loss)
+    _explain_cells(panels[0, 0], reuse, max_drop)
     legend_by_row(figure, panels, "outside lower center")
     warn(figure, bases_at_chance(accuracies))
     return figure
@@ -98,10 +98,10 @@ def _label_above(axes: Axes, text: str) -> None:
     axes.set_xlabel(text, color=QUIET, labelpad=8)
 
 
-def _rests_on(accuracies: pd.DataFrame, effects: pd.DataFrame, statistic: str) -> str:
+def _rests_on(accuracies: pd.DataFrame, effects: pd.DataFrame, metric: str) -> str:
     """The base's accuracy, and what the intervals can be had from."""
     bases = accuracies[accuracies["treatment"] == "base"]
-    learned = bases.loc[~meaningless(bases), statistic]
+    learned = bases.loc[~meaningless(bases), metric]
     base = f"base {100 * learned.mean():.1f} %" if len(learned) else "all bases at chance"
     counts = f"{counted(accuracies['split'].nunique(), 'split')}, {counted(accuracies['seed'].nunique(), 'seed')}"
     intervals = "no intervals" if effects["low"].isna().all() else "± and lines are 95 % intervals"
@@ -114,7 +114,7 @@ def _draw_cells(axes: Axes, reuse: pd.DataFrame, ways: Sequence[str], depths: Se
         of_way = reuse[reuse["treatment"] == treatment]
         if of_way.empty:
             text = f"no {WAYS_OF_REUSE[treatment]} networks"
-            axes.text(0.5, y, text, color=QUIET, transform=axes.get_yaxis_transform(), **_CENTRED)
+            axes.text(0.5, y, text, color=QUIET, transform=axes.get_yaxis_transform(), **_CENTERED)
         for row in of_way.to_dict("records"):
             _draw_cell(axes, y, row)
     axes.set_xlim(*depth_limits(depths))
@@ -126,21 +126,21 @@ def _draw_cells(axes: Axes, reuse: pd.DataFrame, ways: Sequence[str], depths: Se
     axes.spines[:].set_visible(False)
 
 
-def _explain_cells(axes: Axes, reuse: pd.DataFrame, tolerated_loss: float) -> None:
+def _explain_cells(axes: Axes, reuse: pd.DataFrame, max_drop: float) -> None:
     """Something for the legend to show of each kind of cell that there is."""
-    states = reuse.loc[reuse["verdict"].notna(), ["verdict", "certain"]]
-    there = {(verdict == "within", certain) for verdict, certain in states.itertuples(index=False)}
-    for (tolerated, certain), (face, edge, _) in _CELLS.items():
-        if (tolerated, certain) in there:
-            label = f"{'at most' if tolerated else 'more than'} {100 * tolerated_loss:g} points lost"
-            label += "" if certain else ", mean only"
+    states = reuse.loc[reuse["verdict"].notna(), ["verdict", "conclusive"]]
+    there = {(verdict == "within", conclusive) for verdict, conclusive in states.itertuples(index=False)}
+    for (tolerated, conclusive), (face, edge, _) in _CELLS.items():
+        if (tolerated, conclusive) in there:
+            label = f"{'at most' if tolerated else 'more than'} {100 * max_drop:g} points of drop"
+            label += "" if conclusive else ", mean only"
             axes.add_patch(Rectangle((0, 0), 0, 0, facecolor=face, edgecolor=edge, label=label))
 
 
 def _draw_cell(axes: Axes, y: float, row: Mapping[Hashable, Any]) -> None:
     """The difference to base of one n and way of reuse, a row of `reusable`."""
     n, tolerated = row["n"], row["verdict"] == "within"
-    face, edge, ink = _CELLS[tolerated, bool(row["certain"])]
+    face, edge, ink = _CELLS[tolerated, bool(row["conclusive"])]
     box = FancyBboxPatch((n - 0.41, y - 0.41), 0.82, 0.82, facecolor=face, edgecolor=edge)
     box.set_boxstyle("round", pad=0, rounding_size=0.1)
     axes.add_patch(box)
@@ -149,14 +149,14 @@ def _draw_cell(axes: Axes, y: float, row: Mapping[Hashable, Any]) -> None:
         return
     has_interval = pd.notna(row["low"])
     weight = "bold" if tolerated else "normal"
-    axes.text(n, y - 0.14 * has_interval, points(0 - row["loss"]), color=ink, fontweight=weight, **_CENTRED)
+    axes.text(n, y - 0.14 * has_interval, points(0 - row["drop"]), color=ink, fontweight=weight, **_CENTERED)
     if has_interval:
         half = f"±{50 * (row['high'] - row['low']):.1f}"
-        axes.text(n, y + 0.22, half, color=ink, size="x-small", **_CENTRED)
+        axes.text(n, y + 0.22, half, color=ink, size="x-small", **_CENTERED)
 
 
-def _draw_bars(axes: Axes, effects: pd.DataFrame, depths: Sequence[int], colours: Mapping[str, str]) -> None:
-    axes.axhline(0, color=colours["base"], linewidth=1)
+def _draw_bars(axes: Axes, effects: pd.DataFrame, depths: Sequence[int], colors: Mapping[str, str]) -> None:
+    axes.axhline(0, color=colors["base"], linewidth=1)
     for n in sorted({int(n) for n in effects["n"]}):
         by_effect = {row["effect"]: row for row in effects[effects["n"] == n].to_dict("records")}
         shown = _shown(set(by_effect))
@@ -167,11 +167,11 @@ def _draw_bars(axes: Axes, effects: pd.DataFrame, depths: Sequence[int], colours
                 cross_out(axes, [n + offset], [0.0])
                 continue
             start = end if effect in _REASONS else 0.0
-            sign = 1 if effect == "transfer gain" else -1
+            sign = 1 if effect == "fine-tuning gain" else -1
             height, low, high = (100 * sign * by_effect[effect][name] for name in ("mean", "low", "high"))
             end = start + height
-            colour = colours[treatment] if treatment else "#999999"
-            axes.bar(n + offset, height, _BAR, bottom=start, color=colour, label=label, linewidth=0)
+            color = colors[treatment] if treatment else "#999999"
+            axes.bar(n + offset, height, _BAR, bottom=start, color=color, label=label, linewidth=0)
             axes.vlines(n + offset, start + low, start + high, color="black", linewidth=1.2, zorder=3)
     axes.set_xlim(*depth_limits(depths))
     axes.set_xticks(depths)
@@ -179,6 +179,6 @@ def _draw_bars(axes: Axes, effects: pd.DataFrame, depths: Sequence[int], colours
 
 
 def _shown(effects: set[str]) -> list[str]:
-    """The bars of a depth from the effects that there are: the reasons of the loss if both are known, else its sum."""
-    losses = _REASONS if effects.issuperset(_REASONS) else ("total loss",) if "total loss" in effects else _REASONS[:1]
-    return [effect for effect in (*losses, "transfer gain") if effect in effects]
+    """The bars of a depth from the effects that there are: the reasons of the drop if both are known, else its sum."""
+    drops = _REASONS if effects.issuperset(_REASONS) else ("total drop",) if "total drop" in effects else _REASONS[:1]
+    return [effect for effect in (*drops, "fine-tuning gain") if effect in effects]

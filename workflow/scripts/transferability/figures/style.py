@@ -23,7 +23,7 @@ from transferability.files import whole_file
 
 
 class Look(NamedTuple):
-    """How a treatment looks and what it is called in figures; told apart without colour too, by marker and by line."""
+    """How a treatment looks and what it is called in figures; told apart without color too, by marker and by line."""
 
     marker: str
     line: str
@@ -47,7 +47,7 @@ LABELS = {treatment: look.label for treatment, look in LOOKS.items()}
 SYMBOLS = {treatment: look.symbol for treatment, look in LOOKS.items()}
 
 DEPTH_LABEL = "layer n at which the network is cut and retrained"
-QUIET = "#555555"  # notes, and what has no colour of its own
+QUIET = "#555555"  # notes, and what has no color of its own
 
 _SETTINGS: dict[Any, Any] = {
     "axes.spines.right": False,
@@ -80,16 +80,16 @@ def figure_style() -> Iterator[None]:
             yield
 
 
-def marker_style(treatment: str, colours: Mapping[str, str]) -> dict[str, Any]:
+def marker_style(treatment: str, colors: Mapping[str, str]) -> dict[str, Any]:
     """Filled markers are fine-tuned or base, hollow ones frozen."""
-    colour = colours.get(treatment, QUIET)
+    color = colors.get(treatment, QUIET)
     filled = treatment.endswith("+") or treatment in ("base", "reduced")
     return {
         "marker": MARKERS[treatment],
         "linestyle": LINES[treatment],
-        "color": colour,
-        "markerfacecolor": colour if filled else "white",
-        "markeredgecolor": colour,
+        "color": color,
+        "markerfacecolor": color if filled else "white",
+        "markeredgecolor": color,
         "markersize": 6,
     }
 

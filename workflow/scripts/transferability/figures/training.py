@@ -12,14 +12,14 @@ from transferability.figures.style import LINES, legend_columns, nothing_but, sh
 from transferability.study.names import TREATMENTS, Network, Series
 
 
-def learning_curves(histories: Mapping[str, pd.DataFrame], colours: Mapping[str, str]) -> Figure:
-    """Validation accuracy over training of all networks of a split and seed: a panel a series, a colour a depth.
+def learning_curves(histories: Mapping[str, pd.DataFrame], colors: Mapping[str, str]) -> Figure:
+    """Validation accuracy over training of all networks of a split and seed: a panel a series, a color a depth.
 
     Series are in the order of their targets and then treatments, so that of two halves they stand below each other.
 
     Args:
         histories: by network name; columns ``iteration`` and ``validation_top1``.
-        colours: by treatment; the base's is used.
+        colors: by treatment; the base's is used.
     """
     networks = {name: Network.parse(name) for name in histories}
     series = sorted({n.series for n in networks.values() if n.source}, key=_by_target)
@@ -30,12 +30,12 @@ def learning_curves(histories: Mapping[str, pd.DataFrame], colours: Mapping[str,
     figure = Figure(figsize=(3.1 * columns, 2.6 * rows + 0.5), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     depths = sorted({n.n for n in networks.values() if n.source})
-    # The lightest tenth of the colours is hard to see on white.
+    # The lightest tenth of the colors is hard to see on white.
     shade = dict(zip(depths, colormaps["viridis"](np.linspace(0, 0.9, len(depths))), strict=True))
     for axes, one in zip(panels, series, strict=False):
         base = histories.get(f"base{one.target}")
         if base is not None:
-            style = {"color": colours["base"], "linestyle": LINES["base"], "zorder": 3}
+            style = {"color": colors["base"], "linestyle": LINES["base"], "zorder": 3}
             axes.plot(base["iteration"], base["validation_top1"], label="base", **style)
         for name, network in sorted(networks.items(), key=lambda item: item[1].n):
             if network.source and network.series == one:

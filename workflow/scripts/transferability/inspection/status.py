@@ -25,7 +25,7 @@ from transferability.study.layout import benchmark_file, states_folder
 from transferability.study.names import Network, job_name
 
 DONE, WAITING, SILENT = "done", "waiting", "silent"
-# A job writes every report_seconds, but not while it validates, saves its states or reads its images.
+# A job writes every log_every_seconds, but not while it validates, saves its states or reads its images.
 LEAST_SILENCE = 300
 NO_QUEUE = Queue()
 
@@ -117,7 +117,7 @@ def status_of(study: Study, metrics: Mapping[Key, Path], now: float | None = Non
     contents = {key: network.content for key, network in finished.items()}
     current = study.current(contents, stored_checksum(study.store_folder))
     done = {key: network for key, network in finished.items() if key in current}
-    silence = max(LEAST_SILENCE, 10 * study.config["running"]["report_seconds"])
+    silence = max(LEAST_SILENCE, 10 * study.config["running"]["log_every_seconds"])
     jobs = [
         _job(record, now - record.time, silence, queue.end_of(record.process.slurm_job))
         for record in _records(study)

@@ -43,8 +43,8 @@ def _table(status: Status) -> Iterator[str]:
 _TITLES = {
     RUNNING: "running, with the newest top-1 accuracy of each network",
     SILENT: "no sign of life: dead, or on a node or file system that hangs; look at the log",
-    STOPPED: "stopped; the same command goes on where they were",
-    FAILED: "failed; the same command tries again, and goes on from the last state",
+    STOPPED: "stopped; the same command resumes where they were",
+    FAILED: "failed; the same command tries again, and resumes from the last state",
 }
 
 

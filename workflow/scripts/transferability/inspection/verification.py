@@ -23,7 +23,7 @@ from transferability.networks.copying import copy_layers
 from transferability.process.log import Say
 from transferability.process.provenance import provenance
 from transferability.records.checkpoints import load_weights, read_about
-from transferability.results.accuracies import BALANCED, STATISTICS, collect, read_accuracies
+from transferability.results.accuracies import BALANCED, METRICS, collect, read_accuracies
 from transferability.results.scores import accuracies_of
 from transferability.results.tables import TABLES
 from transferability.store.reading import Store, checksum, open_store
@@ -39,7 +39,7 @@ from transferability.words import counted
 OK = "ok"
 _BLOCK = 256  # images read at a time
 # Another device, version or number of threads may add in another order, so that an image on the edge between two
-# classes falls to the other side. With fewer bits there are more such images, and a CPU has none of a GPU's TF32.
+# classes falls to the other side. In reduced precision there are more such images, and a CPU has none of a GPU's TF32.
 ROUNDING_TOLERANCE = {"float32": 0.002, "tf32": 0.01, "bf16": 0.01}
 
 
@@ -164,14 +164,14 @@ class NetworkCheck:
         facts = {
             **self.network.facts,
             "split": self.recipe.split.name,
-            "kind": self.recipe.split.kind,
+            "split_type": self.recipe.split.split_type,
             "seed": self.recipe.seed,
             "made_from": identity,
         }
         for key, value in facts.items():
             if metrics[key] != value:
                 raise VerificationError(f"its {key} is {metrics[key]!r}, not {value!r}")
-        for name in STATISTICS:
+        for name in METRICS:
             if name in BALANCED and metrics.get(name) is None:  # of a network of before it was recorded
                 continue
             if not 0 <= metrics[name] <= 1:
@@ -259,7 +259,7 @@ def verify_study(study: Study, outputs: Outputs, evaluations: int, say: Say) -> 
         yield from NetworkCheck(recipe, NetworkFiles.beside(checkpoint)).findings(position in evaluated)
     metrics = [NetworkFiles.beside(checkpoint).metrics for checkpoint in outputs.checkpoints.values()]
     figures = study.config["figures"]
-    yield from verify_tables(outputs.tables, metrics, figures["statistic"], figures["tolerated_loss"])
+    yield from verify_tables(outputs.tables, metrics, figures["metric"], figures["max_drop"])
     yield from map(verify_picture, outputs.pictures)
 
 
@@ -280,15 +280,15 @@ def spread(count: int, sample: int) -> set[int]:
 
 
 def verify_tables(
-    tables: Mapping[str, Path], metrics: Iterable[Path], statistic: str, tolerated_loss: float
+    tables: Mapping[str, Path], metrics: Iterable[Path], metric: str, max_drop: float
 ) -> Iterator[Finding]:
     """Accuracies against the metrics, and the tables against the accuracies.
 
     Args:
         tables: by name: ``accuracies``, and any of those that `TABLES` makes.
         metrics: the metrics files of all networks.
-        statistic: what the tables compare.
-        tolerated_loss: of accuracy, by copying layers.
+        metric: what the tables compare.
+        max_drop: of accuracy, by copying layers.
     """
 
     def check(path: Path, expected: str) -> None:
@@ -296,7 +296,7 @@ def verify_tables(
             raise VerificationError("not what its inputs give; delete it to have it made again")
 
     def check_table(name: str, path: Path) -> None:
-        made = TABLES[name](read_accuracies(accuracies), statistic, tolerated_loss)
+        made = TABLES[name](read_accuracies(accuracies), metric, max_drop)
         check(path, made if isinstance(made, str) else csv_of(made))
 
     accuracies = tables["accuracies"]

@@ -20,19 +20,19 @@ class Architecture:
     Attributes:
         build: from (height, width, channels) of the images it sees and a number of classes to a network with
             layers named `LAYER_NAMES`.
-        initialise: draws a layer's weights from torch's global generator.
+        initialize: draws a layer's weights from torch's global generator.
         smallest_side: of the images that leave its pooling something to pool, in pixels.
     """
 
     build: Callable[[tuple[int, int, int], int], nn.Sequential]
-    initialise: Callable[[str, nn.Module], None]
+    initialize: Callable[[str, nn.Module], None]
     smallest_side: int
 
 
-class CrossChannelNormalisation(nn.Module):
+class CrossChannelNormalization(nn.Module):
     """Caffe's LRN over five channels, x / (1 + alpha / 5 * sum of squares) ^ beta, as `torch.nn.LocalResponseNorm`.
 
-    The sum over neighbouring channels is a product with a band matrix, a quarter of that module's time.
+    The sum over neighboring channels is a product with a band matrix, a quarter of that module's time.
     """
 
     def __init__(self, channels: int, size: int = 5, alpha: float = 1e-4, beta: float = 0.75) -> None:

@@ -2,7 +2,7 @@
 
 A network is an `nn.Sequential` of named layers, so that ``network[:n]`` is what is copied at depth n and
 ``network[n:]`` what is drawn at random. A layer is one learned operation with the nonlinearity, pooling and
-normalisation that follow it; dropout and flattening belong to the layer they feed. Where a maximum is pooled, ReLU
+normalization that follow it; dropout and flattening belong to the layer they feed. Where a maximum is pooled, ReLU
 comes after it and not before: the same to the bit, gradients too, for a fraction of the work.
 """
 
@@ -41,7 +41,7 @@ def build_network(
     network = recipe.build(image_shape, classes)
     for name, layer in network.named_children():
         torch.manual_seed(seed_for(*seed, "weights", name))
-        recipe.initialise(name, layer)
+        recipe.initialize(name, layer)
     return network
 
 

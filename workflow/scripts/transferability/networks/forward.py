@@ -22,7 +22,8 @@ def features_at(
 def logits_of(layers: Iterable[nn.Module], features: torch.Tensor, precision: str) -> torch.Tensor:
     """What a network's upper layers make of features: B x classes, float32.
 
-    The last layer computes in float32: with fewer bits, two classes of a few images in a hundred come out the same.
+    The last layer computes in float32: in reduced precision, two classes of a few images in a hundred come out the
+    same.
     """
     *lower, last = layers
     with computing_in(precision, features.device.type):

@@ -23,7 +23,7 @@ from transferability.store.source import ImageClass
 from transferability.study.layout import NetworkFiles
 from transferability.study.names import RANDOM_SOURCE, Network, Series
 from transferability.study.settings import Hyperparameters
-from transferability.training.graphs import CALLS_BEFORE_RECORDING
+from transferability.training.graphs import CALLS_BEFORE_CAPTURE
 from transferability.training.images import VALIDATION_BATCH
 from transferability.training.recipe import Recipe, Running
 from transferability.training.train import train
@@ -46,7 +46,7 @@ class Workload:
     Attributes:
         frozen: of each network, how many of its lowest layers are frozen.
         classes: of their half.
-        resident: whether the images are held in the device's memory.
+        cached: whether the images are held in the device's memory.
     """
 
     frozen: tuple[int, ...]
@@ -55,7 +55,7 @@ class Workload:
     classes: int
     preprocessing: Preprocessing
     hyperparameters: Hyperparameters
-    resident: bool
+    cached: bool
 
     def __str__(self) -> str:
         count = f"{len(self.frozen)} network{'s' * (len(self.frozen) > 1)}"
@@ -98,8 +98,8 @@ def calibrate(workload: Workload, running: Running, about: float = SECONDS) -> C
         running: as for `train`; its folder of states takes all that is written, and is left as it was.
         about: seconds of training at a time, of `REPEATS` and one more.
     """
-    resident_bytes = float("inf") if workload.resident else 0
-    quiet = replace(running, say=lambda _line: None, resident_bytes=resident_bytes)
+    cache_bytes = float("inf") if workload.cached else 0
+    quiet = replace(running, say=lambda _line: None, cache_bytes=cache_bytes)
     settings = workload.hyperparameters
     validation = VALIDATION_BATCH
     recipe = _recipe(workload, training=2 * settings.batch_size, validation=validation)
@@ -108,7 +108,7 @@ def calibrate(workload: Workload, running: Running, about: float = SECONDS) -> C
     def seconds(iterations: int, evaluate_every: int) -> tuple[float, float]:
         """Outside and inside the loop of iterations, which ends with an evaluation and so with the device's work."""
         marks: list[float] = []
-        timed = replace(quiet, report_seconds=float("inf"), watchers=[lambda _progress: marks.append(clock())])
+        timed = replace(quiet, log_every_seconds=float("inf"), watchers=[lambda _progress: marks.append(clock())])
         settings_of_this = replace(settings, iterations=iterations, evaluate_every=evaluate_every)
         with TemporaryDirectory(dir=running.states) as folder:
             files = {n: NetworkFiles.beside(Path(folder, f"{n.name}.safetensors")) for n in workload.networks}
@@ -122,7 +122,7 @@ def calibrate(workload: Workload, running: Running, about: float = SECONDS) -> C
     fixed, first = seconds(1, 1)
     if first > SLOW_SECONDS:
         return _shared_out(fixed, first, workload, validation)
-    few = CALLS_BEFORE_RECORDING + 1 if running.cuda_graphs else 1  # so that a recording is in both
+    few = CALLS_BEFORE_CAPTURE + 1 if running.cuda_graphs else 1  # so that a recording is in both
     fixed, first = seconds(few, few)  # warm
     iterations, many = few, first
     while many - first < about / 2:

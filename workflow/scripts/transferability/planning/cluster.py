@@ -29,18 +29,18 @@ def training_minutes(
         networks: how many the job trains.
         manifest: of the store, whose validation images count too.
         images_per_second: what the device trains of one network, at least.
-        longest: minutes that no job asks for more than; the next attempt goes on with what is left.
-        attempt: from 1; each gets more time, though it goes on from the state of the one before.
+        longest: minutes that no job asks for more than; the next attempt resumes with what is left.
+        attempt: from 1; each gets more time, though it resumes from the state of the one before.
     """
     images: int = settings.iterations * settings.batch_size + settings.evaluations * manifest["validation"]
     minutes = START_MINUTES + math.ceil(MARGIN * attempt * networks * images / images_per_second / 60)
     return min(minutes, longest)
 
 
-def training_mb(manifest: Mapping[str, Any], resident_gb: float, networks: int, attempt: int = 1) -> int:
+def training_mb(manifest: Mapping[str, Any], cache_gb: float, networks: int, attempt: int = 1) -> int:
     """Main memory for a training job: the images it holds, and room for each network."""
     images: float = (manifest["training"] + manifest["validation"]) * math.prod(manifest["image_shape"])
-    return networks_mb(networks, attempt) + attempt * math.ceil(2 * min(images, resident_gb * 1e9) / 1e6)
+    return networks_mb(networks, attempt) + attempt * math.ceil(2 * min(images, cache_gb * 1e9) / 1e6)
 
 
 def networks_mb(networks: int, attempt: int = 1) -> int:

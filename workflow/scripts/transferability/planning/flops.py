@@ -1,7 +1,7 @@
 """Floating-point operations of training, counted from the shapes of the layers as they are really run.
 
 Two operations, a multiplication and an addition, for every use of a weight of a convolution or a linear layer. Biases,
-ReLUs, pooling, normalisation and the optimiser's update count as none.
+ReLUs, pooling, normalization and the optimizer's update count as none.
 """
 
 from collections.abc import Sequence

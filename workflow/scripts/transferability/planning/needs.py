@@ -25,7 +25,7 @@ def needs(study: Study, source: ImageSource) -> Sequence[str]:
     networks = len(list(study.networks()))
     per_job = min(study.config["running"]["networks_per_job"], len(study.config["networks"]["depths"]))
     largest_part = len(source.training) * image_bytes // (1 if "whole" in study.splits else 2)
-    held = min(largest_part, study.config["running"]["resident_gb"] * 1e9)
+    held = min(largest_part, study.config["running"]["cache_gb"] * 1e9)
     reading = "" if held == largest_part else ", the others read from the disk"
     of_networks = f"{amount(networks * weights)} for {counted(networks, 'network')}"
     in_memory = f"{amount(3 * weights * per_job)} for {counted(per_job, 'network')}"

@@ -115,7 +115,7 @@ class Plan:
 
     def held_bytes(self) -> int:
         """Bytes of images that a job holds in memory: of the most that are held, and not read at every batch."""
-        limit = self.study.config["running"]["resident_gb"] * 1e9
+        limit = self.study.config["running"]["cache_gb"] * 1e9
         pixels = math.prod(self.size.image_shape)
         parts = [images * pixels for half in self.halves.values() for images in (half.training, half.validation)]
         return max((part for part in parts if part <= limit), default=0)
@@ -189,7 +189,7 @@ def _workload(study: Study, job: Job, size: DataSize, halves: Mapping[tuple[str,
         hyperparameters=replace(
             settings, iterations=1, evaluate_every=1, learning_rate=1e-5, schedule="constant", step_every=1
         ),
-        resident=images <= study.config["running"]["resident_gb"] * 1e9,
+        cached=images <= study.config["running"]["cache_gb"] * 1e9,
     )
 
 

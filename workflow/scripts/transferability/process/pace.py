@@ -9,15 +9,15 @@ from transferability.words import counted, duration
 class Pace:
     """A line every so often: how far, how fast, how long to go."""
 
-    def __init__(self, say: Say, total: int, report_seconds: float) -> None:
-        self._say, self._total, self._report_seconds = say, total, report_seconds
+    def __init__(self, say: Say, total: int, log_every_seconds: float) -> None:
+        self._say, self._total, self._log_every_seconds = say, total, log_every_seconds
         self._done = 0
         self._started = self._last = time.monotonic()
 
     def made(self, images: int) -> None:
         self._done += images
         now = time.monotonic()
-        if now - self._last >= self._report_seconds:
+        if now - self._last >= self._log_every_seconds:
             self._last = now
             rate = self._done / (now - self._started)
             left = (self._total - self._done) / rate

@@ -115,7 +115,7 @@ def _shortfall(job: QueuedJob, nodes: Sequence[Node]) -> str:
     if mine and job.memory_mb > memory:
         return (
             f"asks for {job.memory_mb:,.0f} MB, partition {job.partition} has nodes of {memory:,} MB: "
-            "lower running.resident_gb or running.networks_per_job"
+            "lower running.cache_gb or running.networks_per_job"
         )
     if job.reason == "Resources":
         return ""
@@ -148,7 +148,7 @@ _MEANINGS: Mapping[str, str] = {
 }
 _WISHES = {
     "Cpu": "cores: lower running.threads or running.store_threads",
-    "Mem": "memory: lower running.resident_gb or running.networks_per_job",
+    "Mem": "memory: lower running.cache_gb or running.networks_per_job",
     "Wall": "time: lower running.longest_minutes",
     "GRES": "GPUs: see the profile's first block",
     "Node": "nodes: see the profile's first block",

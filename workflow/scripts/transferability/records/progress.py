@@ -23,7 +23,7 @@ from transferability.process.signals import Interrupted
 SUFFIX = ".progress.json"
 RUNNING, STOPPED, FAILED = "running", "stopped", "failed"
 # What makes a training job need less memory.
-LESS_MEMORY = ("running.resident_gb", "running.networks_per_job", "training.batch_size")
+LESS_MEMORY = ("running.cache_gb", "running.networks_per_job", "training.batch_size")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Where a training stands, kept so that a job that dies goes on where it was.
+"""Where a training stands, kept so that a job that dies resumes where it was.
 
 State files live outside the outputs of the workflow's rules, because Snakemake deletes the outputs of failed jobs.
 For every network there are up to two states, the newest and the one before, and once it is finished its files.

@@ -11,7 +11,7 @@ from transferability.store.same_images import shared_images
 from transferability.study.design import Study
 from transferability.words import counted, duration, enumerated, plural
 
-STATISTICS_IN_WORDS: Mapping[str, str] = {
+METRICS_IN_WORDS: Mapping[str, str] = {
     "top1_final": "top-1 on the validation images, last evaluation",
     "top1_best": "top-1 on the validation images, best evaluation (selected on them)",
     "top1_mean_best10": "top-1 on the validation images, mean of the ten best evaluations (selected on them)",
@@ -45,7 +45,7 @@ def facts_of(
     yield "networks", f"{len(accuracies):,}"
     iterations, images = counted(training.iterations, "iteration"), counted(training.batch_size, "image")
     yield "base networks' training", f"{iterations} of {images}"
-    yield "accuracy compared", STATISTICS_IN_WORDS[study.config["figures"]["statistic"]]
+    yield "accuracy compared", METRICS_IN_WORDS[study.config["figures"]["metric"]]
     spent = hours_by_device(jobs_made)
     yield "time of training", "; ".join(f"{duration(3600 * hours)} on {device}" for device, hours in spent.items())
     yield from _imbalance(accuracies)
@@ -53,13 +53,13 @@ def facts_of(
 
 def _imbalance(accuracies: pd.DataFrame) -> Iterator[tuple[str, str]]:
     """How much the commonest class weighs, where it has more than twice its share of the validation images."""
-    uneven = accuracies[accuracies["chance"] > 2 / accuracies["classes"].astype("float64")]
-    for most in uneven.sort_values("chance", ascending=False).head(1).to_dict("records"):
+    uneven = accuracies[accuracies["majority_baseline"] > 2 / accuracies["classes"].astype("float64")]
+    for most in uneven.sort_values("majority_baseline", ascending=False).head(1).to_dict("records"):
         yield (
             "classes of unequal size",
             f"the commonest of the {most['classes']} classes of half {most['target']} of {most['split']} has "
-            f"{100 * most['chance']:.0f} % of its validation images: top-1 rewards naming it; balanced accuracy, of "
-            f"which naming it alone gives {100 / most['classes']:.1f} %, does not",
+            f"{100 * most['majority_baseline']:.0f} % of its validation images: top-1 rewards naming it; balanced "
+            f"accuracy, of which naming it alone gives {100 / most['classes']:.1f} %, does not",
         )
 
 

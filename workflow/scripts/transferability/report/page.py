@@ -25,7 +25,7 @@ from transferability.results.reuse import WAYS_OF_REUSE
 from transferability.store.source import ImageClass
 from transferability.study.design import Key, Study, without_running
 from transferability.study.groups import read_titles
-from transferability.study.names import GROUPED, KINDS_IN_WORDS
+from transferability.study.names import SEMANTIC, SPLIT_TYPES_IN_WORDS
 from transferability.words import counted, points
 
 TEMPLATE = "report.html.j2"
@@ -69,7 +69,7 @@ _NETWORKS: Sequence[tuple[frozenset[str], str, str, str]] = (
     ),
     (
         *(frozenset({"transfer+"}), "AnB⁺", "of the other half's base, fine-tuned with the rest"),
-        "what training twice and transfer gain",
+        "what training twice and fine-tuning gain",
     ),
     (frozenset({"random+"}), "RnB⁺", "untrained, trained with the rest", "how far the draw of first weights matters"),
     (frozenset({"reduced"}), "reduced", "trained from scratch on fewer images", "what less data costs"),
@@ -150,7 +150,7 @@ def report(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str,
 def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str, Any]], status: str = "") -> Page:
     """What the page of a study shows; see `report`."""
     accuracies = read_accuracies(files.accuracies)
-    statistic, tolerated = study.config["figures"]["statistic"], study.config["figures"]["tolerated_loss"]
+    metric, tolerated = study.config["figures"]["metric"], study.config["figures"]["max_drop"]
     jobs_made = jobs(study, networks, files.benchmarks)
     expected = [(split, seed, network.name) for split, seed, network in study.networks()]
     missing = missing_networks(accuracies, expected)
@@ -164,12 +164,12 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
         about=caption("study"),
         captions={path.stem: caption(path.stem) for path in TEXTS.glob("*_table.rst")},
         facts=list(facts_of(study, accuracies, jobs_made, files.manifest)),
-        answers=[_answer(answer, tolerated) for answer in answers(accuracies, statistic, tolerated)],
+        answers=[_answer(answer, tolerated) for answer in answers(accuracies, metric, tolerated)],
         reuse=_picture("Which layers can be reused?", figures.get("reuse"), "reuse"),
         figures=_there(_picture(title, figures.get(name), name) for name, title in FIGURE_TITLES.items()),
         tables=[
             sheet
-            for name, view in table_views(statistic).items()
+            for name, view in table_views(metric).items()
             if name in tables and tables[name].exists() and (sheet := sheet_of_file(name, view, tables[name])).rows
         ],
         learning_curves=_there(_picture(t, path, "learning_curves") for t, path in curves[:_MOST_LEARNING_CURVES]),
@@ -193,9 +193,9 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
 _CHIPS = {True: "yes", False: "no", None: "untold"}
 
 
-def _answer(answer: Answer, tolerated_loss: float) -> dict[str, Any]:
+def _answer(answer: Answer, max_drop: float) -> dict[str, Any]:
     return {
-        "halves": KINDS_IN_WORDS[answer.kind],
+        "halves": SPLIT_TYPES_IN_WORDS[answer.split_type],
         "base": answer.base_in_words,
         "differences": [(what, points(mean)) for what, mean in answer.differences.items()],
         "reuse": [
@@ -210,7 +210,7 @@ def _answer(answer: Answer, tolerated_loss: float) -> dict[str, Any]:
             }
             for treatment, found in answer.reusable.items()
         ],
-        "tolerated": f"{100 * tolerated_loss:g}",
+        "tolerated": f"{100 * max_drop:g}",
         "note": answer.note,
     }
 
@@ -235,7 +235,7 @@ def _split(content: Mapping[str, Any], titles: Mapping[str, str]) -> dict[str, A
     """A split's halves with their classes, named by their titles and their groups where they have any."""
 
     def shown(c: Mapping[str, str]) -> str:
-        title, group = titles.get(c["name"], ""), c["group"] if content["kind"] != GROUPED else ""
+        title, group = titles.get(c["name"], ""), c["group"] if content["split_type"] != SEMANTIC else ""
         name = ImageClass(c["name"], title=title).shown
         return visible(f"{name}, {group}" if group and title else f"{name} ({group})" if group else name)
 

@@ -6,7 +6,7 @@ the classes are tried once they are known, by `transferability.figures.contact_s
 
     python -m transferability.report.rehearsal < config.json
 
-It is no rule that training waits for: such a rule would run again for every colour that changes. Of jobs that wait for
+It is no rule that training waits for: such a rule would run again for every color that changes. Of jobs that wait for
 one that runs again, by an input that is `ancient`, Snakemake (9.27) does not ask whether they have reasons of their own
 to run; so networks of changed settings would be left as they are.
 """
@@ -35,11 +35,11 @@ from transferability.process.log import job_log
 from transferability.report.page import ReportFiles, report
 from transferability.report.pages import TEXTS, caption
 from transferability.report.runs import MAKER_COLUMNS
-from transferability.results.accuracies import GUESSING, STATISTICS, collect_contents, read_accuracies
+from transferability.results.accuracies import GUESSING, METRICS, collect_contents, read_accuracies
 from transferability.results.tables import TABLES, write_tables
 from transferability.study.design import Key, Study, read_study
 from transferability.study.groups import read_groups
-from transferability.study.names import GROUPED, HALVES, RANDOM, WHOLE, Network
+from transferability.study.names import HALVES, RANDOM, SEMANTIC, WHOLE, Network
 
 # Somewhere between chance and all, each treatment at a height of its own.
 _TOP1 = {"base": 0.8, "selffer": 0.79, "selffer+": 0.82, "transfer": 0.7, "transfer+": 0.83, "random": 0.4}
@@ -69,7 +69,7 @@ def rehearse(study: Study, folder: Path) -> list[str]:
     tried: list[str] = []
     paths = _Paths(folder, study)
     figures = study.config["figures"]
-    statistic, colours, tolerated_loss = figures["statistic"], figures["colours"], figures["tolerated_loss"]
+    metric, colors, max_drop = figures["metric"], figures["colors"], figures["max_drop"]
     networks = dict(_made_up(study))
     with figure_style():
         with _trying("the table of accuracies", tried):
@@ -78,13 +78,13 @@ def rehearse(study: Study, folder: Path) -> list[str]:
             accuracies = read_accuracies(paths.accuracies)
         for name, path in paths.tables.items():
             with _trying(f"the table {name}", tried):
-                write_tables(accuracies, {name: path}, statistic, tolerated_loss)
+                write_tables(accuracies, {name: path}, metric, max_drop)
         for name, path in paths.figures.items():
             with _trying(f"the figure {name}", tried):
-                _sketch(PICTURES[name](accuracies, statistic, colours, tolerated_loss), path)
+                _sketch(PICTURES[name](accuracies, metric, colors, max_drop), path)
         for split, path in paths.curves.items():
             with _trying(f"learning curves of {split}", tried):
-                _sketch(learning_curves(_histories(study, split), colours), path)
+                _sketch(learning_curves(_histories(study, split), colors), path)
         with _trying("first-layer filters", tried):
             filters = first_layer_filters(_filters(study))
             for path in (paths.filters, paths.filters.with_suffix(".pdf")):
@@ -178,12 +178,12 @@ def _made_up(study: Study) -> Iterator[tuple[Key, dict[str, Any]]]:
             (split, seed, network.name),
             {
                 "split": split,
-                "kind": _kind(study, split),
+                "split_type": _split_type(study, split),
                 "seed": seed,
                 **network.facts,
                 "iterations": study.hyperparameters[network.stage].iterations,
                 "evaluations": 1,
-                **dict.fromkeys(STATISTICS, 1 / _CLASSES if is_at_chance else _top1(network, position)),
+                **dict.fromkeys(METRICS, 1 / _CLASSES if is_at_chance else _top1(network, position)),
                 **guessing,
                 **maker,
                 "made_from": {},
@@ -196,8 +196,8 @@ def _top1(network: Network, position: int) -> float:
     return max(0.0, _TOP1.get(network.treatment, 0.5) - 0.02 * network.n + 0.001 * (position % 7))
 
 
-def _kind(study: Study, split: str) -> str:
-    return WHOLE if split == WHOLE else GROUPED if study.splits[split].groups else RANDOM
+def _split_type(study: Study, split: str) -> str:
+    return WHOLE if split == WHOLE else SEMANTIC if study.splits[split].groups else RANDOM
 
 
 def _split(study: Study, split: str) -> dict[str, Any]:
@@ -206,7 +206,7 @@ def _split(study: Study, split: str) -> dict[str, Any]:
     classes = [{"index": i, "name": name, "group": group} for i, (name, group) in enumerate(groups.items())]
     half = {"training_images": _IMAGES, "validation_images": _IMAGES, "class_count": len(groups), "classes": classes}
     targets = (WHOLE,) if split == WHOLE else HALVES
-    return {"split": split, "kind": _kind(study, split), "seed": 0, "halves": dict.fromkeys(targets, half)}
+    return {"split": split, "split_type": _split_type(study, split), "seed": 0, "halves": dict.fromkeys(targets, half)}
 
 
 def _histories(study: Study, split: str) -> dict[str, pd.DataFrame]:

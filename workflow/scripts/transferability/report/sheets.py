@@ -14,7 +14,7 @@ from transferability.labels import visible
 from transferability.report.runs import MAKER_COLUMNS
 from transferability.results.accuracies import read_accuracies, read_table
 from transferability.results.reuse import WAYS_OF_REUSE
-from transferability.study.names import KINDS_IN_WORDS
+from transferability.study.names import SPLIT_TYPES_IN_WORDS
 from transferability.words import points
 
 
@@ -93,7 +93,7 @@ def _cell(value: Any, show: Callable[[Any], str]) -> Cell:
     return Cell(visible(show(value)), repr(value) if is_number else visible(str(value)), is_number)
 
 
-def _loss(value: float) -> str:
+def _drop(value: float) -> str:
     """Points of accuracy, losses being positive."""
     return points(value).lstrip("+")
 
@@ -110,30 +110,30 @@ def _seconds(value: float) -> str:
     return f"{value:,.1f}"
 
 
-def _kind(value: str) -> str:
-    return KINDS_IN_WORDS.get(value, value)
+def _split_type(value: str) -> str:
+    return SPLIT_TYPES_IN_WORDS.get(value, value)
 
 
 def _yes(value: object) -> str:
     return {"True": "yes", "False": "no"}.get(str(value), str(value))
 
 
-_KIND, _N = Column("halves", _kind), Column("n", _whole)
+_SPLIT_TYPE, _N = Column("halves", _split_type), Column("n", _whole)
 _PAIRS, _SPLITS = Column("pairs", _whole), Column("splits", _whole)
 _LEFT_OUT = Column("left out", _whole, mostly_nothing=True)
 _COMMON: Mapping[str, TableView] = {
     "reuse": TableView(
         "Which layers can be copied",
         {
-            "kind": _KIND,
+            "split_type": _SPLIT_TYPE,
             "n": _N,
             "layer": Column("layer"),
             "treatment": Column("copied layers", lambda treatment: WAYS_OF_REUSE.get(treatment, treatment)),
-            "loss": Column("loss, points", _loss),
-            "low": Column("from", _loss),
-            "high": Column("to", _loss),
+            "drop": Column("drop, points", _drop),
+            "low": Column("from", _drop),
+            "high": Column("to", _drop),
             "verdict": Column("verdict"),
-            "certain": Column("certain", _yes),
+            "conclusive": Column("conclusive", _yes),
             "pairs": _PAIRS,
             "splits": _SPLITS,
             "left_out": _LEFT_OUT,
@@ -143,7 +143,7 @@ _COMMON: Mapping[str, TableView] = {
         "Effects",
         {
             "effect": Column("effect"),
-            "kind": _KIND,
+            "split_type": _SPLIT_TYPE,
             "n": _N,
             "mean": Column("mean, points", points),
             "low": Column("from", points),
@@ -156,14 +156,14 @@ _COMMON: Mapping[str, TableView] = {
     "summary": TableView(
         "Accuracies by treatment and depth",
         {
-            "kind": _KIND,
+            "split_type": _SPLIT_TYPE,
             "treatment": Column("treatment"),
             "n": _N,
             "preserved": Column("preserved", _whole),
             "examples_per_class": Column("images a class", _whole),
             "networks": Column("networks", _whole),
             "mean": Column("mean, %", _percent),
-            "standard_deviation": Column("standard deviation, points", _loss),
+            "standard_deviation": Column("standard deviation, points", _drop),
             "minimum": Column("least, %", _percent),
             "maximum": Column("most, %", _percent),
             "mean_difference_to_base": Column("less base, points", points),
@@ -190,14 +190,14 @@ _COMMON: Mapping[str, TableView] = {
     "drops": TableView(
         "The drop of frozen transfer",
         {
-            "kind": _KIND,
+            "split_type": _SPLIT_TYPE,
             "n": _N,
             "networks": Column("networks", _whole),
             "base": Column("base, %", _percent),
             "transfer": Column("AnB, %", _percent),
-            "drop": Column("drop, points", _loss),
+            "drop": Column("drop, points", _drop),
             "relative": Column("drop, % of base", _percent),
-            "paired": Column("drop, paired, points", _loss),
+            "paired": Column("drop, paired, points", _drop),
             "left_out": _LEFT_OUT,
         },
     ),
@@ -221,9 +221,9 @@ MAKERS = TableView(
 )
 
 
-def table_views(statistic: str) -> dict[str, TableView]:
+def table_views(metric: str) -> dict[str, TableView]:
     """The tables that are shown, in order, by name; beside top-1 stands balanced accuracy, and the other way round."""
-    accuracy, _, which = statistic.partition("_")
+    accuracy, _, which = metric.partition("_")
     other, heading = ("balanced", "balanced, %") if accuracy == "top1" else ("top1", "top-1, %")
     compared = {
         "split": Column("split"),
@@ -231,10 +231,10 @@ def table_views(statistic: str) -> dict[str, TableView]:
         "network": Column("network"),
         "treatment": Column("treatment"),
         "n": _N,
-        statistic: Column("accuracy, %", _percent),
+        metric: Column("accuracy, %", _percent),
         f"{other}_{which}": Column(heading, _percent),
         "base": Column("its base"),
-        f"difference_{statistic}": Column("less base, points", points),
+        f"difference_{metric}": Column("less base, points", points),
         "at_chance": Column("at chance", _yes, mostly_nothing=True),
         "flag": Column("flag"),
     }

@@ -51,27 +51,27 @@ def drawn_so_far(
             f"{study.folder}: no network is finished with the config's settings; there is nothing to report"
         )
     settings = study.config["figures"]
-    statistic, colours, tolerated = settings["statistic"], settings["colours"], settings["tolerated_loss"]
+    metric, colors, tolerated = settings["metric"], settings["colors"], settings["max_drop"]
     shutil.rmtree(folder, ignore_errors=True)
     accuracies = collect_contents((str(metrics[key]), content) for key, content in networks.items())
     there = {key: metrics[key] for key in networks}
     write_table(folder / "accuracies.csv", accuracies)
     tables = {name: folder / f"{name}.csv" for name in TABLES if name != "headline"}
-    write_tables(accuracies, tables, statistic, tolerated)
+    write_tables(accuracies, tables, metric, tolerated)
     figures = {name: folder / "figures" / f"{name}.png" for name in PICTURES if name != "reduced" or study.reduced}
-    draw_pictures(accuracies, {name: [path] for name, path in figures.items()}, statistic, colours, tolerated)
+    draw_pictures(accuracies, {name: [path] for name, path in figures.items()}, metric, colors, tolerated)
     filters = folder / "figures" / "first_layer_filters.png"
     _draw_filters(study, there, filters)
     return {
         "accuracies": folder / "accuracies.csv",
         "tables": tables,
         "figures": figures,
-        "learning_curves": _draw_learning_curves(there, colours, folder / "figures" / "learning_curves"),
+        "learning_curves": _draw_learning_curves(there, colors, folder / "figures" / "learning_curves"),
         "filters": filters,
     }
 
 
-def _draw_learning_curves(there: Mapping[Key, Path], colours: Mapping[str, str], folder: Path) -> dict[str, Path]:
+def _draw_learning_curves(there: Mapping[Key, Path], colors: Mapping[str, str], folder: Path) -> dict[str, Path]:
     pictures = {}
     for split, seed in sorted({(split, seed) for split, seed, _ in there}):
         histories = {
@@ -81,7 +81,7 @@ def _draw_learning_curves(there: Mapping[Key, Path], colours: Mapping[str, str],
         }
         title = f"{split}_seed{seed}"
         pictures[title] = folder / f"{title}.png"
-        save(learning_curves(histories, colours), pictures[title])
+        save(learning_curves(histories, colors), pictures[title])
     return pictures
 
 

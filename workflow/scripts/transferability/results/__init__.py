@@ -1,6 +1,6 @@
 """From records to tables: accuracies, paired effects, what can be reused.
 
-Wherever a ``statistic`` is asked for, it is a column of the accuracies. The paper's is ``top1_mean_best10``, the
+Wherever a ``metric`` is asked for, it is a column of the accuracies. The paper's is ``top1_mean_best10``, the
 mean of a network's ten best evaluations: it selects on the validation set and so is a little too good, for every
 network alike. ``top1_final`` does not select.
 

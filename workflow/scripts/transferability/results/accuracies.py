@@ -12,18 +12,18 @@ import pandas as pd
 from scipy.special import betainc
 
 from transferability.files import read_json
-from transferability.study.names import GROUPED, RANDOM, TREATMENTS, WHOLE, Network
+from transferability.study.names import RANDOM, SEMANTIC, TREATMENTS, WHOLE, Network
 
 # Balanced accuracy is the mean over classes of the share of a class's images that are named right.
 BALANCED = ("balanced_final", "balanced_best", "balanced_mean_best10")  # networks of before it was recorded lack them
-STATISTICS = (
+METRICS = (
     *("top1_final", "top5_final", "top1_best", "top5_best", "top1_mean_best10", "top5_mean_best10"),
     *BALANCED,
 )
 KEY = ["split", "seed", "network"]
 COLUMNS = [
     "split",
-    "kind",
+    "split_type",
     "network",
     "treatment",
     "source",
@@ -37,16 +37,16 @@ COLUMNS = [
     "evaluations",
     "classes",
     "validation_images",
-    "chance",
-    *STATISTICS,
+    "majority_baseline",
+    *METRICS,
     "base",
 ]
 # What tells an accuracy from guessing; published results, and networks trained before it was recorded, lack it.
-GUESSING = ("classes", "validation_images", "chance")
+GUESSING = ("classes", "validation_images", "majority_baseline")
 SIGNIFICANCE = 0.001  # how likely guessing may be to do as well as a network that counts as having learned
 AT_CHANCE = "at chance"
 TOO_FEW = "too few images to tell from chance"
-# Compared with the base of the same split, target and seed: columns base_<statistic> and difference_<statistic>.
+# Compared with the base of the same split, target and seed: columns base_<metric> and difference_<metric>.
 COMPARED = ("top1_final", "top1_best", "top1_mean_best10", *BALANCED)
 EXACT = 2**53  # whole numbers up to it are told apart as floats too
 _INTEGERS = [
@@ -55,7 +55,7 @@ _INTEGERS = [
 ]
 # Of all tables that are made from accuracies.
 _TEXT = [
-    *("split", "kind", "network", "treatment", "source", "target", "flag"),
+    *("split", "split_type", "network", "treatment", "source", "target", "flag"),
     *("effect", "layer", "layers", "verdict", "job", "device"),
 ]
 
@@ -80,7 +80,7 @@ def beside_bases(frame: pd.DataFrame) -> pd.DataFrame:
     own base or the base that its layers come from is at chance, or is judged on too few images to tell.
     """
     frame = frame.assign(**{column: None for column in (*GUESSING, *BALANCED) if column not in frame})
-    frame = frame.astype(dict.fromkeys(_INTEGERS, "Int64") | dict.fromkeys(("chance", *BALANCED), "float64"))
+    frame = frame.astype(dict.fromkeys(_INTEGERS, "Int64") | dict.fromkeys(("majority_baseline", *BALANCED), "float64"))
     frame["base"] = "base" + frame["target"]
     bases = frame.loc[frame["treatment"] == "base", [*KEY, *COMPARED]]
     bases = bases.rename(columns={"network": "base"} | {name: f"base_{name}" for name in COMPARED})
@@ -103,7 +103,10 @@ def at_chance(accuracies: pd.DataFrame) -> pd.Series:
     test, and where the accuracy, though it does not pass, is nearer to 1 than to chance. NA too where chance is not
     known. Balanced accuracy has no such test of its own; it is top-1's that is asked.
     """
-    chance, images = accuracies["chance"].to_numpy(np.float64), accuracies["validation_images"].to_numpy(np.float64)
+    chance, images = (
+        accuracies["majority_baseline"].to_numpy(np.float64),
+        accuracies["validation_images"].to_numpy(np.float64),
+    )
     top1 = accuracies["top1_final"].to_numpy(np.float64)
     right = np.rint(top1 * images)
     by_guessing = betainc(right, images - right + 1, chance)  # the binomial's tail; scipy.stats takes a second to load
@@ -119,7 +122,7 @@ def meaningless(accuracies: pd.DataFrame) -> pd.Series:
 
 
 def doubtful(accuracies: pd.DataFrame) -> pd.Series:
-    """Which networks have a base that may be at chance: means count them, and no verdict on them is certain."""
+    """Which networks have a base that may be at chance: means count them, and no verdict on them is conclusive."""
     return _flagged(accuracies, TOO_FEW) & ~meaningless(accuracies)
 
 
@@ -132,7 +135,7 @@ def bases_at_chance(accuracies: pd.DataFrame) -> str:
     bases = accuracies["treatment"] == "base"
     lines = (
         (meaningless, AT_CHANCE, "means nothing and is left out of means."),
-        (doubtful, TOO_FEW, "may mean nothing; no verdict on it is certain."),
+        (doubtful, TOO_FEW, "may mean nothing; no verdict on it is conclusive."),
     )
     return "\n".join(
         f"{what}: {_named(accuracies[bases & which(accuracies)])}. What is compared with them or copied from them {so}"
@@ -156,20 +159,20 @@ def _named(rows: pd.DataFrame) -> str:
     return "; ".join(names[:4]) + more
 
 
-def require_statistic(accuracies: pd.DataFrame, statistic: str) -> None:
-    """ValueError that names the networks which lack the statistic, if there are any."""
-    lacking = accuracies[accuracies[statistic].isna()]
+def require_metric(accuracies: pd.DataFrame, metric: str) -> None:
+    """ValueError that names the networks which lack the metric, if there are any."""
+    lacking = accuracies[accuracies[metric].isna()]
     if len(lacking):
         raise ValueError(
-            f"figures.statistic: is {statistic}, which {_named(lacking)} lack, since they were published without it or "
-            "trained before it was recorded; take a statistic of top1, such as top1_final, which all networks have"
+            f"figures.metric: is {metric}, which {_named(lacking)} lack, since they were published without it or "
+            "trained before it was recorded; take a metric of top1, such as top1_final, which all networks have"
         )
 
 
 def _flags(frame: pd.DataFrame) -> list[str | None]:
     bases = frame[frame["treatment"] == "base"]
     keys = bases[["split", "seed", "target"]].itertuples(index=False, name=None)
-    learned = dict(zip(keys, bases["at_chance"].mask(bases["chance"].isna(), False), strict=True))
+    learned = dict(zip(keys, bases["at_chance"].mask(bases["majority_baseline"].isna(), False), strict=True))
     flags: list[str | None] = []
     for row in frame.itertuples():
         words = []
@@ -211,7 +214,7 @@ def frame_of(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> pd.DataFrame:
             raise ValueError(f"{place}: the network {network} of {split}, seed {seed}, is there twice; see {first}")
         checked.append(row)
     frame = pd.DataFrame(checked, columns=COLUMNS[:-1])
-    return beside_bases(frame.astype(dict.fromkeys(STATISTICS, "float64")))
+    return beside_bases(frame.astype(dict.fromkeys(METRICS, "float64")))
 
 
 def _measured(path: str, content: Any) -> dict[str, Any]:
@@ -220,7 +223,7 @@ def _measured(path: str, content: Any) -> dict[str, Any]:
     absent = [column for column in COLUMNS[:-1] if column not in content and column not in (*GUESSING, *BALANCED)]
     if absent:
         raise ValueError(f"{path}: {absent[0]} is missing; delete the file to have it written again")
-    for name in STATISTICS:
+    for name in METRICS:
         if name not in BALANCED or content.get(name) is not None:
             require_accuracy(content[name], f"{path}: {name}")
     row = {column: content.get(column) for column in COLUMNS[:-1]}
@@ -238,14 +241,14 @@ def _right(row: Mapping[str, Any]) -> dict[str, bool]:
         facts = Network.parse(row["network"]).facts
     except (TypeError, ValueError):
         return {"network": False}
-    chance = row["chance"]
+    chance = row["majority_baseline"]
     return {
         "split": isinstance(row["split"], str) and row["split"] != "",
-        "kind": row["kind"] in (RANDOM, GROUPED, WHOLE),
+        "split_type": row["split_type"] in (RANDOM, SEMANTIC, WHOLE),
         **{column: row[column] == value for column, value in facts.items()},
         **{column: _is_count(row[column]) for column in ("seed", "iterations", "evaluations")},
         **{column: row[column] is None or _is_count(row[column]) for column in ("classes", "validation_images")},
-        "chance": chance is None or (isinstance(chance, int | float) and 0 <= chance <= 1),
+        "majority_baseline": chance is None or (isinstance(chance, int | float) and 0 <= chance <= 1),
     }
 
 

@@ -9,7 +9,7 @@ from transferability.networks.architectures import DEEPEST_CUT, LAYER_NAMES
 from transferability.results.accuracies import bases_at_chance, meaningless, others_at_chance
 from transferability.results.pairs import of_the_paper, paired_differences
 from transferability.results.reuse import WAYS_OF_REUSE, deepest_within, reusable
-from transferability.study.names import GROUPED, KINDS_IN_WORDS, RANDOM
+from transferability.study.names import RANDOM, SEMANTIC, SPLIT_TYPES_IN_WORDS
 from transferability.words import counted, enumerated, points
 
 # Treatments, each shown at its deepest cut, with what they show.
@@ -22,12 +22,12 @@ _DEEPEST: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class ReusableLayers:
-    """How many of the lowest layers can be copied from the other half at a tolerated loss; 0 for none.
+    """How many of the lowest layers can be copied from the other half at a tolerated drop; 0 for none.
 
     Attributes:
-        verdicts: by n, for every n that was tried and no other, whether the mean loss is tolerated; None where bases at
+        verdicts: by n, for every n that was tried and no other, whether the mean drop is tolerated; None where bases at
             chance leave nothing to tell it from.
-        deepest: the largest n up to which all that were tried are, by the mean loss.
+        deepest: the largest n up to which all that were tried are, by the mean drop.
         surely: the same by the whole 95 % interval; None where there is no interval, for want of splits and seeds.
     """
 
@@ -51,7 +51,7 @@ class ReusableLayers:
 
     @property
     def _beyond_a_gap(self) -> str:
-        """Depths at which the loss is tolerated though at a smaller one it is not."""
+        """Depths at which the drop is tolerated though at a smaller one it is not."""
         deeper = [n for n, within in self.verdicts.items() if within and n > self.deepest]
         return f" (but n = {enumerated(deeper)} too)" if deeper else ""
 
@@ -66,10 +66,10 @@ class ReusableLayers:
 
 @dataclass(frozen=True)
 class Answer:
-    """What one kind of halves tells.
+    """What one split type tells.
 
     Attributes:
-        kind: `RANDOM` or `GROUPED`.
+        split_type: `RANDOM` or `SEMANTIC`.
         base: mean accuracy of the bases; None if all are at chance.
         bases_left_out: how many bases are at chance, and in no mean.
         differences: accuracy less that of the own base, mean over pairs, by what it is of.
@@ -78,7 +78,7 @@ class Answer:
         note: what the study has no networks to tell; empty if nothing.
     """
 
-    kind: str
+    split_type: str
     base: float | None
     bases_left_out: int
     differences: Mapping[str, float]
@@ -91,42 +91,42 @@ class Answer:
         return "at chance" if self.base is None else f"{100 * self.base:.1f} %{left_out}"
 
 
-def answers(accuracies: pd.DataFrame, statistic: str, tolerated_loss: float) -> list[Answer]:
-    """What each kind of halves that has bases tells, random ones first.
+def answers(accuracies: pd.DataFrame, metric: str, max_drop: float) -> list[Answer]:
+    """What each split type that has bases tells, random ones first.
 
     Which layers can be copied is told by `deepest_within`: by the means of `reusable`, and by its intervals.
     """
-    reuse = reusable(accuracies, statistic, tolerated_loss)
+    reuse = reusable(accuracies, metric, max_drop)
     found = []
-    for kind in (RANDOM, GROUPED):
-        of_kind = of_the_paper(accuracies[accuracies["kind"] == kind])
-        bases = of_kind[of_kind["treatment"] == "base"]
+    for split_type in (RANDOM, SEMANTIC):
+        of_type = of_the_paper(accuracies[accuracies["split_type"] == split_type])
+        bases = of_type[of_type["treatment"] == "base"]
         if not bases.empty:
             dead = meaningless(bases)
-            base = None if dead.all() else float(bases.loc[~dead, statistic].mean())
-            differences = dict(_differences(of_kind, statistic))
-            layers = dict(_reusable_layers(reuse[reuse["kind"] == kind]))
-            found.append(Answer(kind, base, int(dead.sum()), differences, layers, _note(of_kind)))
+            base = None if dead.all() else float(bases.loc[~dead, metric].mean())
+            differences = dict(_differences(of_type, metric))
+            layers = dict(_reusable_layers(reuse[reuse["split_type"] == split_type]))
+            found.append(Answer(split_type, base, int(dead.sum()), differences, layers, _note(of_type)))
     return found
 
 
-def _note(of_kind: pd.DataFrame) -> str:
-    """That a loss of frozen transfer cannot be divided without selffer networks."""
-    there = set(of_kind["treatment"])
+def _note(of_type: pd.DataFrame) -> str:
+    """That a drop of frozen transfer cannot be divided without selffer networks."""
+    there = set(of_type["treatment"])
     if "transfer" in there and "selffer" not in there:
         return "without selffer networks (BnB), what lost co-adaptation costs is not told from what specificity does"
     return ""
 
 
-def headline(accuracies: pd.DataFrame, statistic: str, tolerated_loss: float) -> str:
+def headline(accuracies: pd.DataFrame, metric: str, max_drop: float) -> str:
     """A few lines that say what the study found."""
     networks = counted(len(accuracies), "network")
-    lines = [f"{networks}; accuracy is {statistic}, differences are in points, paired with each base"]
-    for answer in answers(accuracies, statistic, tolerated_loss):
-        lines.append(f"{KINDS_IN_WORDS[answer.kind]}: base {answer.base_in_words}")
+    lines = [f"{networks}; accuracy is {metric}, differences are in points, paired with each base"]
+    for answer in answers(accuracies, metric, max_drop):
+        lines.append(f"{SPLIT_TYPES_IN_WORDS[answer.split_type]}: base {answer.base_in_words}")
         lines += [f"  {what + ':':44} {points(mean).replace('−', '-'):>6}" for what, mean in answer.differences.items()]
         lines += [
-            f"  {f'at most {100 * tolerated_loss:g} points lost, {WAYS_OF_REUSE[treatment]}:':44} {layers}"
+            f"  {f'a drop of at most {100 * max_drop:g} points, {WAYS_OF_REUSE[treatment]}:':44} {layers}"
             for treatment, layers in answer.reusable.items()
         ]
         lines += [f"  {answer.note}"] * bool(answer.note)
@@ -134,13 +134,13 @@ def headline(accuracies: pd.DataFrame, statistic: str, tolerated_loss: float) ->
     return "\n".join(lines) + "\n"
 
 
-def _differences(of_kind: pd.DataFrame, statistic: str) -> Iterator[tuple[str, float]]:
+def _differences(of_type: pd.DataFrame, metric: str) -> Iterator[tuple[str, float]]:
     for treatment, (what, name) in _DEEPEST.items():
-        pairs = paired_differences(of_kind, treatment, "base", statistic)
+        pairs = paired_differences(of_type, treatment, "base", metric)
         if len(pairs):
             deepest = int(pairs["n"].max())
             yield f"{what}, {name.format(deepest)}", float(pairs.loc[pairs["n"] == deepest, "difference"].mean())
-    gains = paired_differences(of_kind, "transfer+", "base", statistic)
+    gains = paired_differences(of_type, "transfer+", "base", metric)
     if len(gains):
         depths = gains["n"].unique()
         what = f"A{depths[0]}B+" if len(depths) == 1 else "AnB+, mean over n"
@@ -151,8 +151,8 @@ def _reusable_layers(reuse: pd.DataFrame) -> Iterator[tuple[str, ReusableLayers]
     for treatment in WAYS_OF_REUSE:
         rows = reuse[reuse["treatment"] == treatment]
         if not rows["verdict"].isna().all():
-            certain = rows.assign(verdict=rows["verdict"].where(rows["certain"]))
-            surely = None if rows["low"].isna().all() else deepest_within(certain, treatment)
+            conclusive = rows.assign(verdict=rows["verdict"].where(rows["conclusive"]))
+            surely = None if rows["low"].isna().all() else deepest_within(conclusive, treatment)
             verdicts = {
                 int(n): None if pd.isna(verdict) else verdict == "within"
                 for n, verdict in sorted(zip(rows["n"], rows["verdict"], strict=True))

@@ -8,17 +8,18 @@ from transferability.results.pairs import MEANS, all_pairs, means_with_intervals
 
 # Each effect is the mean of (first - second) over pairs of networks of the same split, target, seed and n.
 EFFECTS: Mapping[str, tuple[str, str]] = {
-    "co-adaptation loss": ("base", "selffer"),
-    "specificity loss": ("selffer", "transfer"),
-    "total loss": ("base", "transfer"),
-    "transfer gain": ("transfer+", "base"),
+    "co-adaptation drop": ("base", "selffer"),
+    "specificity drop": ("selffer", "transfer"),
+    "total drop": ("base", "transfer"),
+    "fine-tuning gain": ("transfer+", "base"),
+    "transfer gain": ("transfer+", "selffer+"),
     "retraining gain": ("selffer+", "base"),
-    "random filter loss": ("base", "random"),
+    "random filter drop": ("base", "random"),
 }
 
 
-def paired_effects(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
-    """`EFFECTS` by kind of split and n: mean of paired differences, with a 95 % interval, ``low`` to ``high``.
+def paired_effects(accuracies: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """`EFFECTS` by split type and n: mean of paired differences, with a 95 % interval, ``low`` to ``high``.
 
     Networks of a split share their classes and those of a seed their base, so what counts as one observation is a
     split, or, where there is only one split, a seed. The interval is Student's t over those; it is empty where there
@@ -28,6 +29,6 @@ def paired_effects(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
     """
     tables = []
     for effect, (first, second) in EFFECTS.items():
-        pairs = all_pairs(accuracies, first, second, statistic)
+        pairs = all_pairs(accuracies, first, second, metric)
         tables.append(means_with_intervals(pairs).assign(effect=effect))
     return pd.concat(tables, ignore_index=True)[["effect", *MEANS]]

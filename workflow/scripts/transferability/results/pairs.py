@@ -10,7 +10,7 @@ from scipy.special import stdtrit
 from transferability.results.accuracies import meaningless
 
 CONFIDENCE = 0.95  # of all intervals
-MEANS = ["kind", "n", "pairs", "splits", "mean", "low", "high", "left_out"]  # of `means_with_intervals`
+MEANS = ["split_type", "n", "pairs", "splits", "mean", "low", "high", "left_out"]  # of `means_with_intervals`
 
 
 def of_the_paper(accuracies: pd.DataFrame) -> pd.DataFrame:
@@ -18,46 +18,46 @@ def of_the_paper(accuracies: pd.DataFrame) -> pd.DataFrame:
     return accuracies[accuracies["copied"] == accuracies["n"]]
 
 
-def paired_differences(accuracies: pd.DataFrame, first: str, second: str, statistic: str) -> pd.DataFrame:
+def paired_differences(accuracies: pd.DataFrame, first: str, second: str, metric: str) -> pd.DataFrame:
     """For each pair of networks of the same split, target, seed and n (a base has every n): first minus second.
 
-    Columns: split, kind, target, seed, n, the accuracies first and second, difference. Networks without a partner are
-    left out, and pairs that a base at chance makes meaningless.
+    Columns: split, split_type, target, seed, n, the accuracies first and second, difference. Networks without a
+    partner are left out, and pairs that a base at chance makes meaningless.
     """
-    pairs = all_pairs(accuracies, first, second, statistic)
+    pairs = all_pairs(accuracies, first, second, metric)
     return pairs[~pairs["left_out"]].drop(columns="left_out").reset_index(drop=True)
 
 
-def all_pairs(accuracies: pd.DataFrame, first: str, second: str, statistic: str) -> pd.DataFrame:
+def all_pairs(accuracies: pd.DataFrame, first: str, second: str, metric: str) -> pd.DataFrame:
     """As `paired_differences`, with the meaningless pairs, which the column ``left_out`` tells."""
-    key = ["split", "kind", "target", "seed"]
+    key = ["split", "split_type", "target", "seed"]
     accuracies = of_the_paper(accuracies)
     accuracies = accuracies.assign(left_out=meaningless(accuracies))
     sides = {}
     for treatment in (first, second):
         rows = accuracies[accuracies["treatment"] == treatment]
-        sides[treatment] = rows[[*key, *([] if treatment == "base" else ["n"]), statistic, "left_out"]]
+        sides[treatment] = rows[[*key, *([] if treatment == "base" else ["n"]), metric, "left_out"]]
     on = key if "base" in (first, second) else [*key, "n"]
     pairs = sides[first].merge(sides[second], on=on, suffixes=("_first", "_second"))
-    pairs = pairs.rename(columns={f"{statistic}_first": "first", f"{statistic}_second": "second"})
+    pairs = pairs.rename(columns={f"{metric}_first": "first", f"{metric}_second": "second"})
     pairs["difference"] = pairs["first"] - pairs["second"]
     pairs["left_out"] = pairs["left_out_first"] | pairs["left_out_second"]
     return pairs[[*key, "n", "first", "second", "difference", "left_out"]]
 
 
-def dead_depths(accuracies: pd.DataFrame, first: str, second: str, statistic: str) -> list[int]:
+def dead_depths(accuracies: pd.DataFrame, first: str, second: str, metric: str) -> list[int]:
     """The n at which there are pairs, but bases at chance make all of them meaningless."""
-    dead = all_pairs(accuracies, first, second, statistic).groupby("n")["left_out"].all()
+    dead = all_pairs(accuracies, first, second, metric).groupby("n")["left_out"].all()
     return [int(n) for n in dead.index[dead]]
 
 
 def means_with_intervals(pairs: pd.DataFrame) -> pd.DataFrame:
-    """The mean of `all_pairs` by kind of split and n, with its interval: columns `MEANS`."""
+    """The mean of `all_pairs` by split type and n, with its interval: columns `MEANS`."""
     rows = []
-    for (kind, n), everything in pairs.groupby(["kind", "n"], sort=True):
+    for (split_type, n), everything in pairs.groupby(["split_type", "n"], sort=True):
         group = everything[~everything["left_out"]]
         splits, mean = group["split"].nunique(), group["difference"].mean()
-        rows.append((kind, n, len(group), splits, mean, *interval(group), len(everything) - len(group)))
+        rows.append((split_type, n, len(group), splits, mean, *interval(group), len(everything) - len(group)))
     return pd.DataFrame(rows, columns=MEANS)
 
 

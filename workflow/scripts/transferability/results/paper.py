@@ -1,6 +1,6 @@
 """The paper's numbers: accuracy by treatment and depth, its Table 1, and what frozen transfer drops at the deepest n.
 
-Networks that preserve layers above the frozen ones have no part in the paper's treatments: `summarise` gives them rows
+Networks that preserve layers above the frozen ones have no part in the paper's treatments: `summarize` gives them rows
 of their own, the other tables leave them out.
 """
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from transferability.results.accuracies import meaningless
 from transferability.results.pairs import interval, of_the_paper, paired_differences
-from transferability.study.names import GROUPED, RANDOM
+from transferability.study.names import RANDOM, SEMANTIC
 
 LAYER_RANGES = ((1, 7), (3, 7), (5, 7))  # of the paper's Table 1
 
@@ -19,24 +19,24 @@ _TABLE_1 = [
     *("over_base_paired", "over_base_paired_low", "over_base_paired_high", "over_selffer+_paired"),
     *("gain_over_selffer+", "left_out"),
 ]
-_DROPS = ["kind", "n", "networks", "base", "transfer", "drop", "relative", "paired", "left_out"]
+_DROPS = ["split_type", "n", "networks", "base", "transfer", "drop", "relative", "paired", "left_out"]
 
 
-def summarise(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
-    """By kind of split, treatment and n: number of networks, spread of their accuracy, difference to base.
+def summarize(accuracies: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """By split type, treatment and n: number of networks, spread of their accuracy, difference to base.
 
     Reduced networks have a row for each number of examples, and networks that preserve layers for each number of those.
     ``at_chance`` counts the networks that are at chance themselves though their bases are not: means have them.
     """
     dead = meaningless(accuracies)
     differences = accuracies.assign(
-        counted=accuracies[statistic].mask(dead),
-        difference=(accuracies[statistic] - _base_of(accuracies, statistic)).mask(dead),
+        counted=accuracies[metric].mask(dead),
+        difference=(accuracies[metric] - _base_of(accuracies, metric)).mask(dead),
         preserved=accuracies["copied"] - accuracies["n"],
         left_out=dead,
         guesses=accuracies["at_chance"].fillna(False).astype(bool) & ~dead,
     )
-    by = ["kind", "treatment", "n", "preserved", "examples_per_class"]
+    by = ["split_type", "treatment", "n", "preserved", "examples_per_class"]
     groups = differences.groupby(by, dropna=False, sort=False)
     table = groups.agg(
         networks=("counted", "count"),
@@ -51,7 +51,7 @@ def summarise(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
     return table.reset_index().sort_values(by, ignore_index=True)
 
 
-def table1(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
+def table1(accuracies: pd.DataFrame, metric: str) -> pd.DataFrame:
     """The paper's Table 1: by how much AnB+ beats base and BnB+, over ranges of layers, on random splits.
 
     ``depths`` are the n of a range that have been tried; a range without any has no row.
@@ -66,10 +66,10 @@ def table1(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
     - ``gain_over_selffer+``: the mean gain of AnB+ over its own base, less that of BnB+ over its own. It needs no
       pairs, so it can be had where the two were trained for different halves.
     """
-    everything = of_the_paper(accuracies[accuracies["kind"] == RANDOM])
+    everything = of_the_paper(accuracies[accuracies["split_type"] == RANDOM])
     accuracies = everything[~meaningless(everything)]
     gain = {
-        (first, second): paired_differences(accuracies, first, second, statistic)
+        (first, second): paired_differences(accuracies, first, second, metric)
         for first, second in (("transfer+", "base"), ("transfer+", "selffer+"), ("selffer+", "base"))
     }
     rows = []
@@ -79,7 +79,7 @@ def table1(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
             continue
         in_range = accuracies[accuracies["n"].between(*layers)]
         networks = int(_has(accuracies, "transfer+", layers).sum())
-        mean = {name: _mean(in_range, name, statistic) for name in ("transfer+", "selffer+")}
+        mean = {name: _mean(in_range, name, metric) for name in ("transfer+", "selffer+")}
         pairs = {which: table[table["n"].between(*layers)] for which, table in gain.items()}
         over_base = pairs["transfer+", "base"]
         low, high = interval(over_base)
@@ -89,7 +89,7 @@ def table1(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
                 "depths": ", ".join(map(str, sorted(of_range["n"].unique()))),
                 "networks": networks,
                 "left_out": len(of_range) - networks,
-                "over_base": mean["transfer+"] - _mean(accuracies, "base", statistic),
+                "over_base": mean["transfer+"] - _mean(accuracies, "base", metric),
                 "over_selffer+": mean["transfer+"] - mean["selffer+"],
                 "over_base_paired": over_base["difference"].mean(),
                 "over_base_paired_low": low,
@@ -101,27 +101,27 @@ def table1(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=_TABLE_1)
 
 
-def drops(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
-    """By kind of split: how much less frozen transfer AnB reaches than base, at the deepest n that has been tried.
+def drops(accuracies: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """By split type: how much less frozen transfer AnB reaches than base, at the deepest n that has been tried.
 
     The paper's 8 % (random halves) and 25 % (man-made/natural) at n = 7 are ``drop``: the mean of all bases of such
     splits less the mean of all AnB, in points of accuracy. ``relative`` is that drop as a share of the bases' mean,
     and ``paired`` the mean of the differences of each network to its own base.
     """
     rows = []
-    for kind in (RANDOM, GROUPED):
-        everything = of_the_paper(accuracies[accuracies["kind"] == kind])
+    for split_type in (RANDOM, SEMANTIC):
+        everything = of_the_paper(accuracies[accuracies["split_type"] == split_type])
         depths = everything.loc[everything["treatment"] == "transfer", "n"]
         if depths.empty:
             continue
         n = int(depths.max())
-        of_kind = everything[~meaningless(everything)]
-        transfer = of_kind[_has(of_kind, "transfer", (n, n))]
-        base, mean = _mean(of_kind, "base", statistic), transfer[statistic].mean()
-        pairs = paired_differences(of_kind, "base", "transfer", statistic)
+        of_type = everything[~meaningless(everything)]
+        transfer = of_type[_has(of_type, "transfer", (n, n))]
+        base, mean = _mean(of_type, "base", metric), transfer[metric].mean()
+        pairs = paired_differences(of_type, "base", "transfer", metric)
         rows.append(
             {
-                "kind": kind,
+                "split_type": split_type,
                 "n": n,
                 "networks": len(transfer),
                 "base": base,
@@ -140,12 +140,12 @@ def _has(accuracies: pd.DataFrame, treatment: str, layers: tuple[int, int]) -> p
     return (accuracies["treatment"] == treatment) & accuracies["n"].between(*layers)
 
 
-def _base_of(accuracies: pd.DataFrame, statistic: str) -> NDArray[np.float64]:
-    """The statistic of each network's base, in the order of the accuracies."""
-    bases = accuracies[accuracies["treatment"] == "base"].set_index(["split", "target", "seed"])[statistic]
+def _base_of(accuracies: pd.DataFrame, metric: str) -> NDArray[np.float64]:
+    """The metric of each network's base, in the order of the accuracies."""
+    bases = accuracies[accuracies["treatment"] == "base"].set_index(["split", "target", "seed"])[metric]
     keys = pd.MultiIndex.from_frame(accuracies[["split", "target", "seed"]])
     return bases.reindex(keys).to_numpy(dtype=np.float64)
 
 
-def _mean(accuracies: pd.DataFrame, treatment: str, statistic: str) -> float:
-    return float(accuracies.loc[accuracies["treatment"] == treatment, statistic].mean())
+def _mean(accuracies: pd.DataFrame, treatment: str, metric: str) -> float:
+    return float(accuracies.loc[accuracies["treatment"] == treatment, metric].mean())

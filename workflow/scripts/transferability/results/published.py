@@ -17,10 +17,10 @@ from transferability.files import open_csv
 from transferability.networks.architectures import DEEPEST_CUT
 from transferability.results.accuracies import EXACT, frame_of, require_accuracy
 from transferability.study.names import (
-    GROUPED,
     HALVES,
     RANDOM,
     RANDOM_SOURCE,
+    SEMANTIC,
     TREATMENTS,
     WHOLE,
     Network,
@@ -28,10 +28,10 @@ from transferability.study.names import (
     source_of,
 )
 
-_PUBLISHED_STATISTICS = ("top1_final", "top1_best", "top1_mean_best10")
+_PUBLISHED_METRICS = ("top1_final", "top1_best", "top1_mean_best10")
 PUBLISHED_COLUMNS = (
     *("split", "treatment", "source", "target", "n", "examples_per_class", "iterations"),
-    *_PUBLISHED_STATISTICS,
+    *_PUBLISHED_METRICS,
 )
 _RANDOM_SPLIT = re.compile(r"random[0-9]+")
 
@@ -66,20 +66,20 @@ def missing_networks(accuracies: pd.DataFrame, expected: Sequence[tuple[str, int
 def full_design(accuracies: pd.DataFrame) -> list[tuple[str, int, str]]:
     """The networks that would make published accuracies complete, (split, seed, name), for `missing_networks`.
 
-    For each kind of split they are the bases, every series that one of its splits has, in both directions and at every
+    For each split type they are the bases, every series that one of its splits has, in both directions and at every
     n that there is, and every reduced network, in all of its splits and seeds: that random halves were fine-tuned
     does not mean that dissimilar ones should have been.
     """
     design = []
     depths = sorted({int(n) for n in accuracies["n"] if n > 0})
-    for _, of_kind in accuracies.groupby("kind", sort=True):
-        networks = [Network.parse(name) for name in of_kind["network"].unique()]
+    for _, of_type in accuracies.groupby("split_type", sort=True):
+        networks = [Network.parse(name) for name in of_type["network"].unique()]
         series = {either for network in networks if network.source for either in _both_directions(network.series)}
         complete = {Network(target) for network in networks for target in _mirrors(network.target)}
         complete |= {one.at(n) for one in series for n in depths if n + one.preserved <= DEEPEST_CUT}
         complete |= {network for network in networks if network.examples_per_class}
         names = [network.name for network in sorted(complete, key=_by_treatment)]
-        design += list(product(of_kind["split"].unique(), map(int, of_kind["seed"].unique()), names))
+        design += list(product(of_type["split"].unique(), map(int, of_type["seed"].unique()), names))
     return design
 
 
@@ -112,13 +112,13 @@ def _published_rows(path: Path, reader: "csv.DictReader[str]") -> Iterator[tuple
 
 def _published(text: Mapping[str, str]) -> dict[str, Any]:
     network = _published_network(text)
-    accuracies = {name: _number(text, name) for name in _PUBLISHED_STATISTICS}
+    accuracies = {name: _number(text, name) for name in _PUBLISHED_METRICS}
     for name, value in accuracies.items():
         require_accuracy(value, name)
     split = text["split"]
     return {
         "split": split,
-        "kind": WHOLE if split == WHOLE else RANDOM if _RANDOM_SPLIT.fullmatch(split) else GROUPED,
+        "split_type": WHOLE if split == WHOLE else RANDOM if _RANDOM_SPLIT.fullmatch(split) else SEMANTIC,
         **network.facts,
         "seed": 0,
         "iterations": _integer(text, "iterations", 1) if text["iterations"] else None,

@@ -1,4 +1,4 @@
-"""Which layers can be reused: whether copying them from the other half costs more than a tolerated loss."""
+"""Which layers can be reused: whether copying them from the other half costs more than a tolerated drop."""
 
 from collections.abc import Mapping
 
@@ -13,46 +13,58 @@ from transferability.results.pairs import all_pairs, means_with_intervals
 WAYS_OF_REUSE: Mapping[str, str] = {"transfer": "frozen", "transfer+": "fine-tuned"}
 
 
-def reusable(accuracies: pd.DataFrame, statistic: str, tolerated_loss: float) -> pd.DataFrame:
-    """Whether the lowest n layers can be copied from the other half at no more than a tolerated loss of accuracy.
+def reusable(accuracies: pd.DataFrame, metric: str, max_drop: float) -> pd.DataFrame:
+    """Whether the lowest n layers can be copied from the other half at no more than a tolerated drop of accuracy.
 
-    A row a kind of split, n and way of copying: ``transfer`` for frozen layers, ``transfer+`` for fine-tuned ones. The
+    A row a split type, n and way of copying: ``transfer`` for frozen layers, ``transfer+`` for fine-tuned ones. The
     loss is that of the network against its own base, paired, with its interval as in `paired_effects`; it is negative
     where copying gains. ``layer`` is the deepest that is copied.
 
     Args:
         accuracies: as `transferability.results.accuracies.collect` makes them.
-        statistic: the column that is compared.
-        tolerated_loss: in accuracy, so 0.02 for 2 points.
+        metric: the column that is compared.
+        max_drop: in accuracy, so 0.02 for 2 points.
 
     Returns:
-        Columns kind, n, layer, treatment, pairs, splits, loss, low, high, verdict, certain, left_out. The verdict is
-        ``within`` if the mean loss is at most the tolerated one, else ``beyond``; it is certain if the whole interval
-        is on that side, and so never where one split and seed give no interval, nor where a base is judged on too few
-        images to tell it from chance. Where bases at chance leave no pair, loss and verdict are empty. Depths that
-        were not tried have no row.
+        Columns split_type, n, layer, treatment, pairs, splits, drop, low, high, verdict, conclusive, left_out. The
+        verdict is ``within`` if the mean drop is at most the tolerated one, else ``beyond``; it is conclusive if the
+        whole interval is on that side, and so never where one split and seed give no interval, nor where a base is
+        judged on too few images to tell it from chance. Where bases at chance leave no pair, drop and verdict are
+        empty. Depths that were not tried have no row.
     """
     tables = []
     for treatment in WAYS_OF_REUSE:
-        pairs = all_pairs(accuracies, "base", treatment, statistic)
+        pairs = all_pairs(accuracies, "base", treatment, metric)
         tables.append(means_with_intervals(pairs).assign(treatment=treatment))
-    table = pd.concat(tables, ignore_index=True).rename(columns={"mean": "loss"})
+    table = pd.concat(tables, ignore_index=True).rename(columns={"mean": "drop"})
     table["layer"] = [LAYER_NAMES[n - 1] for n in table["n"]]
-    within = table["loss"] <= tolerated_loss
+    within = table["drop"] <= max_drop
     table["verdict"] = within.map({True: "within", False: "beyond"}).where(table["pairs"] > 0, None)
-    key = ["kind", "n", "treatment"]
+    key = ["split_type", "n", "treatment"]
     of_doubtful_bases = set(accuracies.loc[doubtful(accuracies), key].itertuples(index=False, name=None))
     clear = np.array([row not in of_doubtful_bases for row in table[key].itertuples(index=False, name=None)], bool)
-    table["certain"] = ((table["high"] <= tolerated_loss) | (table["low"] > tolerated_loss)) & clear
-    columns = ["kind", "n", "layer", "treatment", "pairs", "splits", "loss", "low", "high", "verdict", "certain"]
+    table["conclusive"] = ((table["high"] <= max_drop) | (table["low"] > max_drop)) & clear
+    columns = [
+        "split_type",
+        "n",
+        "layer",
+        "treatment",
+        "pairs",
+        "splits",
+        "drop",
+        "low",
+        "high",
+        "verdict",
+        "conclusive",
+    ]
     return table.sort_values(key, ignore_index=True)[[*columns, "left_out"]]
 
 
 def deepest_within(reuse: pd.DataFrame, treatment: str) -> int:
-    """The largest n at which, and at every smaller n that was tried, the loss is tolerated; 0 if there is none.
+    """The largest n at which, and at every smaller n that was tried, the drop is tolerated; 0 if there is none.
 
     Args:
-        reuse: rows of `reusable`, of one kind of split.
+        reuse: rows of `reusable`, of one split type.
         treatment: ``transfer`` or ``transfer+``.
     """
     deepest = 0

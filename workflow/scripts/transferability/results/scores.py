@@ -36,7 +36,7 @@ def accuracies_of(history: Sequence[Mapping[str, float | None]]) -> dict[str, fl
 
     ``final`` is the last evaluation. ``best`` and ``mean_best10``, the mean of the ten best evaluations (of all, if
     there are fewer), are the paper's; both select on the validation set and so are a little too good. Of an accuracy
-    that not every evaluation has, these two would be another statistic, and are None.
+    that not every evaluation has, these two would be another metric, and are None.
     """
     summary: dict[str, float | None] = {}
     for name in ("top1", "top5", "balanced"):

@@ -36,7 +36,7 @@ class Sample:
 class ImageSource(Protocol):
     """A data set on its way into a store: everything about it but the pixels is known beforehand.
 
-    Its ``repr`` says where its images are from: an interrupted store goes on only with a source of the same ``repr``.
+    Its ``repr`` says where its images are from: an interrupted store resumes only with a source of the same ``repr``.
     """
 
     @property

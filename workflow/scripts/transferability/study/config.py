@@ -223,7 +223,7 @@ def _split_problems(entry: str | Mapping[str, str], groups: Mapping[str, int]) -
     elif _RANDOM_SPLIT.fullmatch(entry["name"]):
         yield f"splits: {entry['name']} is the name of a random split; give the split by group another"
     else:
-        yield from _grouped_split_problems(entry, groups)
+        yield from _semantic_split_problems(entry, groups)
 
 
 def _random_split_problems(name: str, classes: int) -> Iterator[str]:
@@ -235,7 +235,7 @@ def _random_split_problems(name: str, classes: int) -> Iterator[str]:
         yield f"splits: {name} cuts {classes} classes into halves; it takes at least 4, 2 for each half to tell apart"
 
 
-def _grouped_split_problems(entry: Mapping[str, str], groups: Mapping[str, int]) -> Iterator[str]:
+def _semantic_split_problems(entry: Mapping[str, str], groups: Mapping[str, int]) -> Iterator[str]:
     name = entry["name"]
     if entry["A"] == entry["B"]:
         yield f"splits: {name} has the group {entry['A']!r} on both sides; A and B must differ"

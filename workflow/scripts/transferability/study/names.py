@@ -4,18 +4,18 @@ One algebra covers every treatment of Yosinski, Clune, Bengio and Lipson (NIPS 2
 trained for a *target* half, its first ``copied`` layers come from a *source* network, and the first
 ``frozen`` layers never move.
 
-=============  ======  ======  ======  =====================================================
-name           source  copied  frozen  treatment
-=============  ======  ======  ======  =====================================================
-``baseB``      none    0       0       base: trained from scratch
-``B3B``        B       3       3       selffer
-``B3B+``       B       3       0       selffer+, copied layers fine-tuned
-``A3B``        A       3       3       transfer
-``A3B+``       A       3       0       transfer+
-``R3B``        R       3       3       random: layers of an untrained network
-``A3B_keep2``  A       5       3       transfer, preserving two more layers, which are fine-tuned
-``reduced50``  none    0       0       reduced: base of the whole set on 50 images a class
-=============  ======  ======  ======  =====================================================
+=================  ======  ======  ======  =====================================================
+name               source  copied  frozen  treatment
+=================  ======  ======  ======  =====================================================
+``baseB``          none    0       0       base: trained from scratch
+``B3B``            B       3       3       selffer
+``B3B+``           B       3       0       selffer+, copied layers fine-tuned
+``A3B``            A       3       3       transfer
+``A3B+``           A       3       0       transfer+
+``R3B``            R       3       3       random: layers of an untrained network
+``A3B_preserve2``  A       5       3       transfer, preserving two more layers, which are fine-tuned
+``reduced50``      none    0       0       reduced: base of the whole set on 50 images a class
+=================  ======  ======  ======  =====================================================
 """
 
 import re
@@ -28,8 +28,8 @@ HALVES = ("A", "B")
 RANDOM_SOURCE = "R"
 
 # Of splits into halves, and in words of all.
-RANDOM, GROUPED = "random", "grouped"
-KINDS_IN_WORDS = {RANDOM: "random halves", GROUPED: "dissimilar halves", WHOLE: "all classes"}
+RANDOM, SEMANTIC = "random", "semantic"
+SPLIT_TYPES_IN_WORDS = {RANDOM: "random halves", SEMANTIC: "semantic halves", WHOLE: "all classes"}
 
 # Sources that are no half's base as it is: the letter that names of networks have, and the treatment it makes.
 OTHER_SOURCES = {RANDOM_SOURCE: "random"}
@@ -39,7 +39,8 @@ SOURCES = (*HALVES, *OTHER_SOURCES)
 COPYING = tuple(f"{kind}{plus}" for kind in ("selffer", "transfer", *OTHER_SOURCES.values()) for plus in ("", "+"))
 TREATMENTS = ("base", *COPYING, "reduced")
 
-_COPIES = rf"(?P<source>{'|'.join(SOURCES)})(?P<n>%s)(?P<target>A|B|whole)(?P<plus>\+?)(_keep(?P<keep>[1-9][0-9]*))?"
+_PRESERVED = r"(_preserve(?P<preserved>[1-9][0-9]*))?"
+_COPIES = rf"(?P<source>{'|'.join(SOURCES)})(?P<n>%s)(?P<target>A|B|whole)(?P<plus>\+?){_PRESERVED}"
 _SERIES = re.compile(_COPIES % "n")
 _COPY = re.compile(_COPIES % "[1-9][0-9]*")
 _BASE = re.compile(r"base(?P<target>A|B|whole)")
@@ -148,13 +149,14 @@ class Network:
         if match := _REDUCED.fullmatch(name):
             return cls(WHOLE, examples_per_class=int(match["examples"]))
         match = _COPY.fullmatch(name)
-        if match is None or (match["plus"] and match["keep"]):
-            raise ValueError(f"not the name of a network: {name!r} (like baseA, A3B, A3B+, R3B, A3B_keep2, reduced50)")
+        if match is None or (match["plus"] and match["preserved"]):
+            examples = "baseA, A3B, A3B+, R3B, A3B_preserve2, reduced50"
+            raise ValueError(f"not the name of a network: {name!r} (like {examples})")
         n = int(match["n"])
         return cls(
             target=match["target"],
             source=match["source"],
-            copied=n + int(match["keep"] or 0),
+            copied=n + int(match["preserved"] or 0),
             frozen=0 if match["plus"] else n,
         )
 
@@ -183,8 +185,8 @@ class Series:
 
     def name_at(self, n: int | str) -> str:
         plus = "+" if self.fine_tuned else ""
-        keep = f"_keep{self.preserved}" if self.preserved else ""
-        return f"{self.source}{n}{self.target}{plus}{keep}"
+        preserve = f"_preserve{self.preserved}" if self.preserved else ""
+        return f"{self.source}{n}{self.target}{plus}{preserve}"
 
     @property
     def name(self) -> str:
@@ -198,9 +200,9 @@ class Series:
     def parse(cls, name: str) -> Self:
         """The series of that name; ValueError for anything that `name` does not print."""
         match = _SERIES.fullmatch(name)
-        if match is None or (match["plus"] and match["keep"]):
-            raise ValueError(f"not the name of a series: {name!r} (like AnB, AnB+, RnB, AnB_keep2)")
-        return cls(match["source"], match["target"], bool(match["plus"]), int(match["keep"] or 0))
+        if match is None or (match["plus"] and match["preserved"]):
+            raise ValueError(f"not the name of a series: {name!r} (like AnB, AnB+, RnB, AnB_preserve2)")
+        return cls(match["source"], match["target"], bool(match["plus"]), int(match["preserved"] or 0))
 
 
 def depths_label(depths: Sequence[int]) -> str:

@@ -35,6 +35,16 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _EXACT = 2**53  # whole numbers up to this are the same as floats
 _SHOWN = 80  # characters of a value in a message
 
+# What keys were called in earlier versions, by what they are called now.
+_RENAMED = {
+    "figures.metric": "figures.metric",
+    "figures.max_drop": "figures.max_drop",
+    "figures.colors": "figures.colors",
+    "running.cache_gb": "running.cache_gb",
+    "running.state_every_seconds": "running.state_every_seconds",
+    "running.log_every_seconds": "running.log_every_seconds",
+}
+
 
 class ConfigError(ValueError):
     """The config asks for something that cannot be; the message has a line for each reason."""
@@ -47,8 +57,8 @@ def config_schema() -> Mapping[str, Any]:
     networks = schema["properties"]["networks"]["properties"]
     networks["architecture"]["enum"] = architecture_names()
     networks["treatments"]["items"]["enum"] = COPYING
-    colours = schema["properties"]["figures"]["properties"]["colours"]
-    colours["properties"] = {
+    colors = schema["properties"]["figures"]["properties"]["colors"]
+    colors["properties"] = {
         treatment: {"type": "string", "description": f"Of {treatment} networks."} for treatment in ("base", *COPYING)
     }
     return schema
@@ -98,7 +108,8 @@ def schema_problems(content: Any, schema: Mapping[str, Any], path: str = "") -> 
             case "additionalProperties":
                 known = list(error.schema["properties"])
                 for key in sorted(set(error.instance) - set(known), key=str):
-                    yield f"{dotted(where, [key])}: unknown key{_nearest(key, known)}"
+                    key_path = dotted(where, [key])
+                    yield f"{key_path}: unknown key{_new_name(key_path) or _nearest(key, known)}"
             case "required":
                 missing = [key for key in error.validator_value if key not in error.instance]
                 yield f"{where or 'top level'}: {' and '.join(missing)} is missing"
@@ -202,6 +213,10 @@ def dotted(path: str, parts: Sequence[object]) -> str:
         key = str(part) if str(part).isprintable() else repr(part)
         path += f"[{part}]" if isinstance(part, int) else f".{key}" if path else key
     return path
+
+
+def _new_name(path: str) -> str:
+    return f"; it is called {_RENAMED[path]} now" if path in _RENAMED else ""
 
 
 def _nearest(key: object, known: Sequence[str]) -> str:

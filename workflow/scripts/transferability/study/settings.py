@@ -15,7 +15,7 @@ class Hyperparameters:
     Attributes:
         learning_rate: at the start, for weights; biases learn at ``bias_rate`` times this rate, undecayed.
         schedule: ``step`` (times ``step_factor`` every ``step_every`` iterations), ``cosine`` (to 0), ``constant``.
-        precision: ``float32``, or ``tf32`` or ``bf16`` for products in fewer bits on a GPU.
+        precision: ``float32``, or ``tf32`` or ``bf16`` for products in reduced precision on a GPU.
         evaluate_every: iterations between validations; the last iteration is always validated.
     """
 

@@ -30,7 +30,7 @@ def evaluate(recipe: Recipe, network: Network, weights: Mapping[str, torch.Tenso
     model.load_state_dict(weights)
     model.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     mean = mean_image(recipe.store, training_images(recipe, network)[0], recipe.preprocessing.mean)
-    validation = validation_set(recipe, network, mean, device, resident_bytes=0)  # every image is read once
+    validation = validation_set(recipe, network, mean, device, cache_bytes=0)  # every image is read once
     use_precision(recipe.hyperparameters.precision)
     with torch.no_grad():
         counted = [

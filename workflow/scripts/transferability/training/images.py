@@ -17,13 +17,13 @@ def data_for(recipe: Recipe, network: Network, running: Running) -> tuple[Traini
     positions, targets = training_images(recipe, network)
     # Validation images have no part in the mean that is subtracted from them.
     mean = mean_image(recipe.store, positions, recipe.preprocessing.mean)
-    device, resident = torch.device(running.device), running.resident_bytes
-    loader = ImageLoader(recipe.store, positions, mean, recipe.preprocessing, device, resident_bytes=resident)
+    device, cached = torch.device(running.device), running.cache_bytes
+    loader = ImageLoader(recipe.store, positions, mean, recipe.preprocessing, device, cache_bytes=cached)
     # The stream belongs to the half, not to the network: comparisons between networks of a half are paired.
     stream = TrainingStream(
         loader, targets, recipe.hyperparameters.batch_size, recipe.seed, recipe.split.name, network.target
     )
-    return stream, validation_set(recipe, network, mean, running.device, resident)
+    return stream, validation_set(recipe, network, mean, running.device, cached)
 
 
 def training_images(recipe: Recipe, network: Network) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -36,22 +36,22 @@ def training_images(recipe: Recipe, network: Network) -> tuple[NDArray[np.int64]
 
 
 def validation_set(
-    recipe: Recipe, network: Network, mean: NDArray[np.float32], device: str, resident_bytes: float
+    recipe: Recipe, network: Network, mean: NDArray[np.float32], device: str, cache_bytes: float
 ) -> ValidationSet:
     """The validation images of a network's half, less the mean of its training images."""
     positions, targets = samples_of(recipe.store, recipe.split.halves[network.target], recipe.store.validation)
     about = (mean, recipe.preprocessing, torch.device(device))
-    loader = ImageLoader(recipe.store, positions, *about, resident_bytes=resident_bytes)
+    loader = ImageLoader(recipe.store, positions, *about, cache_bytes=cache_bytes)
     return ValidationSet(loader, targets, VALIDATION_BATCH)
 
 
 def guessing_facts(recipe: Recipe, network: Network) -> dict[str, int | float]:
     """What it takes to tell an accuracy from guessing.
 
-    ``chance`` is the accuracy of always naming the class of most validation images: 1 / classes where they are
-    balanced.
+    ``majority_baseline`` is the accuracy of always naming the class of most validation images: 1 / classes where
+    they are balanced.
     """
     classes = recipe.split.halves[network.target]
     _, targets = samples_of(recipe.store, classes, recipe.store.validation)
     chance = np.bincount(targets).max() / len(targets)
-    return {"classes": len(classes), "validation_images": len(targets), "chance": float(chance)}
+    return {"classes": len(classes), "validation_images": len(targets), "majority_baseline": float(chance)}

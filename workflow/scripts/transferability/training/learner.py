@@ -13,7 +13,7 @@ from transferability.networks.forward import logits_of
 from transferability.records.states import StateFolder, TrainingState
 from transferability.seeding import seed_for
 from transferability.study.names import Network
-from transferability.training.optimiser import CaffeSGD
+from transferability.training.optimizer import CaffeSGD
 from transferability.training.recipe import Recipe
 from transferability.training.sources import Source
 
@@ -54,7 +54,7 @@ class Learner:
         self._own_layers = list(self.model)[self.shared_depth :]
         self.has_dropout = stochastic < len(self.model)
         self._settings = recipe.hyperparameters
-        self._optimiser = CaffeSGD(self.model, recipe.hyperparameters)
+        self._optimizer = CaffeSGD(self.model, recipe.hyperparameters)
         self._states = states
         self.updates = 0
         self.failure: str | None = None  # why it cannot go on
@@ -72,7 +72,7 @@ class Learner:
         if self.has_dropout:
             torch.manual_seed(seed_for(*self.key, "dropout", self.updates))
         loss = nn.functional.cross_entropy(self.logits(features), targets)
-        self._optimiser.step(loss, rate)
+        self._optimizer.step(loss, rate)
         return loss.detach()
 
     def note(self, loss: torch.Tensor) -> None:
@@ -144,7 +144,7 @@ class Learner:
         return (
             {f"weights.{name}": p for name, p in self.model.named_parameters() if p.requires_grad}
             | {f"buffers.{name}": b for name, b in buffers_that_move(self.model, self.network.frozen).items()}
-            | {f"momentum.{name}": b for name, b in self._optimiser.buffers.items()}
+            | {f"momentum.{name}": b for name, b in self._optimizer.buffers.items()}
         )
 
     def save_state(self) -> None:
@@ -164,7 +164,7 @@ class Learner:
         self._states.save(TrainingState(self._states.identity, self.updates, self._tensors(), progress))
 
     def resume(self, state: TrainingState | None) -> None:
-        """Go on where a state stands; from the start without one that can be used."""
+        """Resume where a state stands; from the start without one that can be used."""
         if state is None or "losses" not in state.progress:  # of an earlier version
             return
         if state.progress.get("layers") != self._layers:  # the architecture's code was edited

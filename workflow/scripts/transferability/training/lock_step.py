@@ -53,7 +53,7 @@ class LockStep:
     def update(self, learning: list[Learner], iteration: int, images: torch.Tensor, targets: torch.Tensor) -> None:
         if learning != self._learning:
             self._learning = learning
-            # Nothing here refers to itself: a recorded graph must be gone before the next one is recorded.
+            # Nothing here refers to itself: a captured graph must be gone before the next one is captured.
             update_all = partial(_update_all, self._shared, learning)
             self._updates = Replayed(update_all) if replays(learning, self._running) else update_all
         rate = torch.full((), self._settings.rate_at(iteration), device=images.device)
@@ -75,7 +75,7 @@ def _update_all(
 
 
 def replays(learning: Sequence[Learner], running: Running) -> bool:
-    """Whether an update is recorded and replayed: where wanted, on a GPU, and never with dropout, which draws anew."""
+    """Whether an update is captured and replayed: where wanted, on a GPU, and never with dropout, which draws anew."""
     return running.cuda_graphs and running.device == "cuda" and not any(learner.has_dropout for learner in learning)
 
 
@@ -91,7 +91,7 @@ def train_in_lock_step(recipe: Recipe, learners: Sequence[Learner], running: Run
     iterations = recipe.hyperparameters.iterations
     first = min(learner.updates for learner in learners)
     if first:
-        running.say(f"going on from iteration {first}")
+        running.say(f"resuming at iteration {first}")
     shared = SharedLayers(learners, recipe.hyperparameters.precision)
     lock_step = LockStep(shared, recipe.hyperparameters, running)
     names = ", ".join(learner.network.name for learner in learners)
@@ -120,7 +120,7 @@ def train_in_lock_step(recipe: Recipe, learners: Sequence[Learner], running: Run
         for learner in learning:
             learner.seconds += (time.monotonic() - started) / len(learning)
         stopping = bool(stop)  # asked once: a signal between two questions must not leave without a state
-        if stopping or time.monotonic() - last_state > running.state_seconds:
+        if stopping or time.monotonic() - last_state > running.state_every_seconds:
             for learner in learning:
                 learner.save_state()
             last_state = time.monotonic()

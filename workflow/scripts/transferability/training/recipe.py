@@ -61,19 +61,19 @@ class Running:
     Attributes:
         states: the folder for state files.
         device: ``cpu`` or ``cuda``.
-        state_seconds: time between two states.
-        report_seconds: time between two lines of progress.
-        resident_bytes: images of a half up to this size are held in the device's memory.
-        cuda_graphs: whether a GPU replays a recorded update; networks with dropout draw anew and never do.
+        state_every_seconds: time between two states.
+        log_every_seconds: time between two lines of progress.
+        cache_bytes: images of a half up to this size are held in the device's memory.
+        cuda_graphs: whether a GPU replays a captured update; networks with dropout draw anew and never do.
         say: called with every line of progress.
         watchers: called with where the networks stand, at the beginning, with every line of progress and at the end.
     """
 
     states: Path
     device: str
-    state_seconds: float
-    report_seconds: float
+    state_every_seconds: float
+    log_every_seconds: float
     say: Say
-    resident_bytes: float = float("inf")
+    cache_bytes: float = float("inf")
     cuda_graphs: bool = False
     watchers: Sequence[Callable[[Progress], None]] = ()

@@ -24,7 +24,7 @@ class Reports:
         """So many updates are made, the last of so many networks."""
         self._network_updates += networks
         now = time.monotonic()
-        if updates == self._settings.iterations or now - self._last >= self._running.report_seconds:
+        if updates == self._settings.iterations or now - self._last >= self._running.log_every_seconds:
             self._last = now
             progress = self._progress(updates, now - self._started)
             self._running.say(_line(progress))

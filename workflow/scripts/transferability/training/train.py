@@ -27,7 +27,7 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
     """Train networks of one target and one source in lock-step and write their files.
 
     Networks that an earlier, interrupted or partly deleted run has finished are put back instead of trained again;
-    others go on from their last state.
+    others resume from their last state.
 
     Args:
         recipe: what to train on and how.
@@ -82,7 +82,7 @@ def _write(
     write_csv(files.history, HISTORY_COLUMNS, [_row(evaluation) for evaluation in learner.history])
     metrics = {
         "split": identity["split"],
-        "kind": recipe.split.kind,
+        "split_type": recipe.split.split_type,
         **network.facts,
         "seed": identity["seed"],
         **guessing_facts(recipe, network),

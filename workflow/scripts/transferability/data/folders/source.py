@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from transferability.data.folders.archives import unpacked
 from transferability.data.folders.image_files import STRETCH, WHITE, ImageFacts, UnusableImageError, read_with_facts
-from transferability.data.folders.labelled_parts import labelled_parts
+from transferability.data.folders.labeled_parts import labeled_parts
 from transferability.data.folders.layout import TRAIN, below_single_folder, unopened_told
 from transferability.data.folders.list_tables import CLASS, FILE
 from transferability.data.folders.search import ImageSearch, Reason, is_there, passed_over_lines, shown_below
@@ -163,7 +163,7 @@ def image_folders(
     An archive may have a folder of its own around ``train`` and ``val``, whose name does not matter then.
 
     Raises:
-        StoreError: something is missing, is empty, or is labelled in a way that cannot be understood.
+        StoreError: something is missing, is empty, or is labeled in a way that cannot be understood.
     """
     keys = FolderKeys(
         train,
@@ -183,7 +183,7 @@ def image_folders(
         with unopened_told(name):
             folder = below_single_folder(outer, Path(root), keys)
             search = ImageSearch(name, folder, skipped_paths(skip, Path(root), folder, name, (train, val)))
-            parts = labelled_parts(search, keys, say)
+            parts = labeled_parts(search, keys, say)
         index = {label: i for i, label in enumerate(parts.classes)}
         yield ImageFolders(
             name=name,

@@ -118,7 +118,7 @@ class Glyphs:
         scale = self.size * (0.74 - strength * between(0.0, 0.24)) / _GLYPH  # of the drawing, in pixels of the image
         slack = strength * 0.09 * self.size
         right, down = between(-slack, slack), between(-slack, slack)
-        # From a pixel of the image, seen from its centre, to a pixel of the drawing: shift, turn, shear, scale back.
+        # From a pixel of the image, seen from its center, to a pixel of the drawing: shift, turn, shear, scale back.
         a, b = (cosine - shear * sine) / scale, (-sine - shear * cosine) / scale
         c, d = sine / scale, cosine / scale
         rows = [[a, b, -(a * right + b * down)], [c, d, -(c * right + d * down)]]
@@ -289,12 +289,12 @@ def _looks(drawings: NDArray[Any]) -> NDArray[np.float64]:
 
 def _warp(drawings: NDArray[np.int32], inverse: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     """Drawings seen through inverse affine maps: N x size x size, 0 to 255, each pixel the mean of 2 x 2 looks."""
-    ticks = (2 * np.arange(2 * size) + 1 - 2 * size) * (_ONE // 4)  # centres of half pixels, from the image's centre
+    ticks = (2 * np.arange(2 * size) + 1 - 2 * size) * (_ONE // 4)  # centers of half pixels, from the image's center
     across, down = ticks[None, None, :], ticks[None, :, None]
     a, b, c, d, e, f = (inverse[:, i, j, None, None] for i in range(2) for j in range(3))
-    centre = (_DRAWING * _ONE - _ONE) // 2
-    x = ((a * across + b * down) >> 12) + c + centre
-    y = ((d * across + e * down) >> 12) + f + centre
+    center = (_DRAWING * _ONE - _ONE) // 2
+    x = ((a * across + b * down) >> 12) + c + center
+    y = ((d * across + e * down) >> 12) + f + center
     padded = np.pad(drawings, ((0, 0), (1, 2), (1, 2)))  # looks beyond the drawing see nothing
     column, row = (np.clip(v >> 12, -1, _DRAWING) + 1 for v in (x, y))
     right, lower = (np.where((v >= -_ONE) & (v < _ONE * _DRAWING), v & (_ONE - 1), 0) >> 6 for v in (x, y))

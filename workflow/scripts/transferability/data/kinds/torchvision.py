@@ -96,7 +96,7 @@ def _source(name: str, parts: Sequence[OfficialSet]) -> TorchvisionSet:
         for word, part in zip(("train", "test"), parts, strict=True)
     )
     pixels = np.concatenate([np.asarray(part.data) for part in parts])
-    images = pixels.reshape(*pixels.shape[:3], -1)  # grey images come without a channel
+    images = pixels.reshape(*pixels.shape[:3], -1)  # gray images come without a channel
     return TorchvisionSet(name, tuple(map(ImageClass, names)), training, validation, images)
 
 

@@ -27,7 +27,7 @@ Labels = dict[Path, str]  # the class of each image
 
 
 @dataclass(frozen=True)
-class LabelledParts:
+class LabeledParts:
     """Images with their classes: those of training class by class, all in the order of their paths.
 
     Attributes:
@@ -67,7 +67,7 @@ class _Asked:
         return f"datasets.{self.search.name}"
 
 
-def labelled_parts(search: ImageSearch, keys: FolderKeys, say: Say) -> LabelledParts:
+def labeled_parts(search: ImageSearch, keys: FolderKeys, say: Say) -> LabeledParts:
     """Find the images that the keys ask for, by folders, by lists or drawn; StoreError says what cannot be meant."""
     asked, folder = _Asked(search, keys, say), search.folder
     if not (keys.train_list or keys.has_no_val_folder):
@@ -87,7 +87,7 @@ def labelled_parts(search: ImageSearch, keys: FolderKeys, say: Say) -> LabelledP
     _require_images(asked, every, training, kept, folder / train)
     search.note_used(training.keys() | validation.keys() if search.links else ())
     by_class = dict(sorted(training.items(), key=lambda item: (item[1], item[0])))
-    return LabelledParts(tuple(kept), by_class, dict(sorted(validation.items())), train, val)
+    return LabeledParts(tuple(kept), by_class, dict(sorted(validation.items())), train, val)
 
 
 def _untested(asked: _Asked, training: Labels, validation: Labels) -> Labels:

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from transferability.study.settings import Hyperparameters
-from transferability.training.optimiser import CaffeSGD
+from transferability.training.optimizer import CaffeSGD
 
 SETTINGS = Hyperparameters(
     iterations=30,
@@ -33,7 +33,7 @@ def test_updates_are_caffes():
     network = nn.Linear(3, 2).double()
     weight, bias = (p.detach().numpy().copy() for p in (network.weight, network.bias))
     v_weight, v_bias = np.zeros_like(weight), np.zeros_like(bias)
-    optimiser = CaffeSGD(network, SETTINGS)
+    optimizer = CaffeSGD(network, SETTINGS)
     inputs = torch.randn(30, 4, 3, dtype=torch.float64)
     for iteration in range(30):
         x = inputs[iteration].numpy()
@@ -42,7 +42,7 @@ def test_updates_are_caffes():
         v_weight = 0.9 * v_weight + rate * (g_out.T @ x + 0.01 * weight)
         v_bias = 0.9 * v_bias + 2 * rate * g_out.sum(axis=0)
         weight, bias = weight - v_weight, bias - v_bias
-        optimiser.step((network(inputs[iteration]) ** 4).sum(dim=1).mean() / 4, rate_of(iteration))
+        optimizer.step((network(inputs[iteration]) ** 4).sum(dim=1).mean() / 4, rate_of(iteration))
         assert np.allclose(network.weight.detach().numpy(), weight, atol=1e-12)
         assert np.allclose(network.bias.detach().numpy(), bias, atol=1e-12)
 
@@ -51,10 +51,10 @@ def test_what_needs_no_gradient_is_left_alone():
     network = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 2))
     network[0].requires_grad_(False)
     before = network[0].weight.clone()
-    optimiser = CaffeSGD(network, SETTINGS)
-    optimiser.step(network(torch.ones(1, 3)).square().mean(), rate_of(0))
+    optimizer = CaffeSGD(network, SETTINGS)
+    optimizer.step(network(torch.ones(1, 3)).square().mean(), rate_of(0))
     assert torch.equal(network[0].weight, before)
-    assert set(optimiser.buffers) == {"1.weight", "1.bias"}
+    assert set(optimizer.buffers) == {"1.weight", "1.bias"}
 
 
 def test_rates():

@@ -1,12 +1,12 @@
-"""Whether the config's colours are any, told before networks are trained and not when they are drawn."""
+"""Whether the config's colors are any, told before networks are trained and not when they are drawn."""
 
 from collections.abc import Mapping
 
 from transferability.study.schema import ConfigError
 
 
-def require_colours(colours: Mapping[str, str]) -> None:
-    """ConfigError if matplotlib does not know the colour of a treatment, or if it is one that nobody sees.
+def require_colors(colors: Mapping[str, str]) -> None:
+    """ConfigError if matplotlib does not know the color of a treatment, or if it is one that nobody sees.
 
     No check where matplotlib is not installed. It reads the user's settings when it is first imported, as here; what
     stops it then would stop every job that draws.
@@ -20,9 +20,9 @@ def require_colours(colours: Mapping[str, str]) -> None:
             "matplotlibrc: matplotlib cannot read its settings, which are not UTF-8 text; save the file as UTF-8 or "
             f"take it away: it is the first there is of ./matplotlibrc, $MATPLOTLIBRC, ~/.config/matplotlib ({error})"
         ) from error
-    for treatment, colour in colours.items():
-        if not is_color_like(colour) or to_rgba(colour)[3] == 0:
+    for treatment, color in colors.items():
+        if not is_color_like(color) or to_rgba(color)[3] == 0:
             raise ConfigError(
-                f"config: figures.colours.{treatment}: is {colour!r}; it must be a colour that can be seen, such as "
+                f"config: figures.colors.{treatment}: is {color!r}; it must be a color that can be seen, such as "
                 "'#0072B2' or red"
             )

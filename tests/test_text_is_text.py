@@ -178,7 +178,7 @@ def test_a_split_of_any_name_is_in_the_tables(split, tmp_path):
 
 
 def test_what_can_be_downloaded_is_the_file(tmp_path):
-    write_csv(tmp_path / "summary.csv", ["kind", "treatment"], [("a\rb", "NA")])
+    write_csv(tmp_path / "summary.csv", ["split_type", "treatment"], [("a\rb", "NA")])
     sheet = sheet_of_file("summary", table_views("top1_final")["summary"], tmp_path / "summary.csv")
     assert base64.b64decode(sheet.csv.partition(",")[2]) == (tmp_path / "summary.csv").read_bytes()
     assert [cell.text for cell in sheet.rows[0]] == [r"a\rb", "NA"]

@@ -37,12 +37,12 @@ _SHOWN = 80  # characters of a value in a message
 
 # What keys were called in earlier versions, by what they are called now.
 _RENAMED = {
-    "figures.metric": "figures.metric",
-    "figures.max_drop": "figures.max_drop",
-    "figures.colors": "figures.colors",
-    "running.cache_gb": "running.cache_gb",
-    "running.state_every_seconds": "running.state_every_seconds",
-    "running.log_every_seconds": "running.log_every_seconds",
+    "figures.statistic": "figures.metric",
+    "figures.tolerated_loss": "figures.max_drop",
+    "figures.colours": "figures.colors",
+    "running.resident_gb": "running.cache_gb",
+    "running.state_seconds": "running.state_every_seconds",
+    "running.report_seconds": "running.log_every_seconds",
 }
 
 

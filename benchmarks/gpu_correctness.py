@@ -1,9 +1,9 @@
 """Whether everything is right on a GPU.   python benchmarks/gpu_correctness.py tests|studies   (by gpu_check.py)
 
-``tests`` are those of tests/test_gpu.py. ``studies`` runs one tiny study several times at once, each in a project of
-its own and all of them in the deterministic mode: in every precision, plain and with captured updates, which must give
-the same bits; and once with a training killed in its middle and resumed, which must give the same bits too and is then
-verified.
+``tests`` are those of tests/training/test_gpu.py. ``studies`` runs one tiny study several times at once, each in a
+project of its own and all of them in the deterministic mode: in every precision, plain and with captured updates, which
+must give the same bits; and once with a training killed in its middle and resumed, which must give the same bits too
+and is then verified.
 """
 
 import os
@@ -25,7 +25,8 @@ from gpu_rows import FAILED, FEW_WAYS, LEFT_OUT, REHEARSAL, emit, rehearsing, ru
 
 from transferability.records.progress import SUFFIX, read_job_record
 
-VERDICT = re.compile(r"^tests/test_gpu.py::(?P<test>\S+).* (?P<verdict>PASSED|FAILED|ERROR|SKIPPED)")
+TESTS = "tests/training/test_gpu.py"
+VERDICT = re.compile(rf"^{TESTS}::(?P<test>\S+).* (?P<verdict>PASSED|FAILED|ERROR|SKIPPED)")
 PRECISIONS = ("float32", "tf32", "bf16")
 STATE = "newest.state"  # once it is whole
 PROCESSES = 16  # that may share the GPU: more than run at a time
@@ -46,7 +47,7 @@ MOST_POINTS = 15.0  # that few images may make of fewer bits: 36 images a half, 
 
 def tests() -> None:
     """Each test's verdict counts as soon as it is known."""
-    command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "--tb=short", "tests/test_gpu.py"]
+    command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "--tb=short", TESTS]
     started, verdicts, failed = time.monotonic(), {"PASSED": 0, "FAILED": 0, "ERROR": 0, "SKIPPED": 0}, []
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True
@@ -62,14 +63,14 @@ def tests() -> None:
                 failed.append(match["test"])
     process.wait()
     limit.cancel()
-    emit("tests/test_gpu.py: passed", verdicts["PASSED"], "tests", note=f"in {time.monotonic() - started:.0f} s")
-    emit("tests/test_gpu.py: failed", len(failed), "tests", expected="0", note=" ".join(failed)[:2000])
+    emit(f"{TESTS}: passed", verdicts["PASSED"], "tests", note=f"in {time.monotonic() - started:.0f} s")
+    emit(f"{TESTS}: failed", len(failed), "tests", expected="0", note=" ".join(failed)[:2000])
     if verdicts["SKIPPED"]:
-        emit("tests/test_gpu.py: skipped", verdicts["SKIPPED"], "tests", expected="0", note="torch sees no GPU")
+        emit(f"{TESTS}: skipped", verdicts["SKIPPED"], "tests", expected="0", note="torch sees no GPU")
     if process.returncode == -signal.SIGKILL:
-        emit("tests/test_gpu.py: the rest", "", how=LEFT_OUT, note="no time left")
+        emit(f"{TESTS}: the rest", "", how=LEFT_OUT, note="no time left")
     elif process.returncode not in (0, 1):
-        emit("tests/test_gpu.py", "", how=FAILED, note=f"pytest ended with exit code {process.returncode}")
+        emit(TESTS, "", how=FAILED, note=f"pytest ended with exit code {process.returncode}")
 
 
 def studies() -> None:
@@ -197,4 +198,4 @@ def largest_difference(one: dict[str, Config], other: dict[str, Config]) -> floa
 
 
 if __name__ == "__main__":
-    run_cases({"tests": {"tests/test_gpu.py": tests}, "studies": {"tiny studies": studies}}[sys.argv[1]])
+    run_cases({"tests": {TESTS: tests}, "studies": {"tiny studies": studies}}[sys.argv[1]])

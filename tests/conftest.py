@@ -5,7 +5,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from support import Patterns
+from tests.project import kill_started
+from tests.support import Patterns
 from transferability.data.build import build_store
 from transferability.data.splits import random_split
 from transferability.data.stream import Preprocessing
@@ -31,6 +32,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _one_thread() -> None:
     """As the workflow's jobs compute."""
     use_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_keeps_running():
+    """A test that fails must not leave its runs behind, to slow all that follow."""
+    yield
+    kill_started()
 
 
 @pytest.fixture(scope="session")

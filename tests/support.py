@@ -1,4 +1,4 @@
-"""What several tests need: a tiny data set, and names with their files."""
+"""What several tests need: where the project lies, a tiny data set, and names with their files."""
 
 import os
 import signal
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from numpy.typing import NDArray
 
 from transferability.records.states import StateFolder, TrainingState
@@ -14,6 +15,9 @@ from transferability.store.source import ImageClass, Sample
 from transferability.study.layout import NetworkFiles
 from transferability.study.names import Network
 from transferability.training.train import train
+
+ROOT = Path(__file__).parents[1]
+DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from test_study import DEFAULT
+from tests.support import DEFAULT
 from transferability.data.splits import (
     Split,
     SplitError,

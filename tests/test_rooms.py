@@ -4,11 +4,12 @@ import ast
 import subprocess
 import sys
 from graphlib import TopologicalSorter
-from pathlib import Path
 
 import pytest
 
-LIBRARY = Path(__file__).parents[1] / "workflow" / "scripts" / "transferability"
+from tests.support import ROOT
+
+LIBRARY = ROOT / "workflow" / "scripts" / "transferability"
 
 # From below; rooms on one level know nothing of each other. Modules outside of rooms are below all.
 LEVELS = (

@@ -10,8 +10,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support import Patterns
-from test_accuracies import metrics
+from tests.results.support import metrics
+from tests.support import Patterns
 from transferability.data.build import build_store
 from transferability.data.splits import (
     SplitError,

@@ -1,0 +1,401 @@
+"""That figures show the numbers they are given, whatever is missing; how they look is for eyes."""
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from matplotlib.path import Path as MatplotlibPath
+
+from tests.results.support import PUBLISHED, frame
+from transferability.figures import comparison, paper, training
+from transferability.figures.contact_sheet import contact_sheet
+from transferability.figures.effects import effects as draw_effects
+from transferability.figures.reuse import reuse_figure
+from transferability.figures.style import LOOKS, figure_style, save
+from transferability.results.published import read_published
+from transferability.store.reading import open_store
+from transferability.study.names import TREATMENTS
+from transferability.study.schema import SCHEMA
+
+COLORS = yaml.safe_load((SCHEMA.parents[2] / "config.yaml").read_text())["figures"]["colors"]
+METRIC = "top1_final"
+
+
+def test_every_treatment_has_a_look_of_its_own():
+    assert tuple(LOOKS) == TREATMENTS
+    assert len({(look.marker, look.line) for look in LOOKS.values()}) == len(LOOKS)
+    assert len({look.label for look in LOOKS.values()}) == len({look.symbol for look in LOOKS.values()}) == len(LOOKS)
+
+
+@pytest.fixture
+def accuracies():
+    rows = []
+    for split in ("random0", "letters_symbols"):
+        rows += [(split, 0, "baseA", 0.8), (split, 0, "baseB", 0.9)]
+        for n in range(1, 8):
+            for a, b in ("AB", "BA"):
+                rows += [
+                    (split, 0, f"{b}{n}{b}", 0.8),
+                    (split, 0, f"{a}{n}{b}", 0.8 - 0.02 * n),
+                    (split, 0, f"{a}{n}{b}+", 0.85),
+                    (split, 0, f"R{n}{b}", 0.7 - 0.08 * n),
+                ]
+    return frame(*rows)
+
+
+def lines(axes):
+    return [(line.get_xdata(), line.get_ydata()) for line in axes.get_lines()]
+
+
+def has_line(axes, x, y):
+    return any(len(a) == len(x) and np.allclose(a, x) and np.allclose(b, y) for a, b in lines(axes))
+
+
+def test_figure_2_draws_the_means_from_the_base(accuracies):
+    with figure_style():
+        figure = paper.figure2(accuracies, METRIC, COLORS)
+    means = figure.axes[2]
+    assert has_line(means, range(8), [0.85, *(0.8 - 0.02 * n for n in range(1, 8))])
+    assert has_line(means, range(8), [0.85] * 8)
+
+
+def test_figure_2_has_a_point_for_every_network(accuracies):
+    with figure_style():
+        figure = paper.figure2(accuracies, METRIC, COLORS)
+    random0 = accuracies[(accuracies["split_type"] == "random") & (accuracies["treatment"] != "random")]
+    points = sum(len(x) for x, _ in lines(figure.axes[0]))
+    assert points == len(random0) + 2  # and the two ends of the base line
+
+
+reuse = partial(reuse_figure, max_drop=0.02)
+DRAWN = (paper.figure2, paper.figure3, draw_effects, reuse)
+
+
+def crosses(axes):
+    return [tuple(line.get_xdata().round()) for line in axes.get_lines() if line.get_marker() == "x"]
+
+
+def flagged(accuracies, which, text="baseB at chance"):
+    return accuracies.assign(flag=accuracies["flag"].mask(which & (accuracies["split"] == "random0"), text))
+
+
+def test_networks_of_a_base_at_chance_are_crossed_out_and_the_base_is_named(accuracies):
+    which = (accuracies["network"] == "baseB") | accuracies["network"].isin(["A3B", "B3B"])
+    accuracies = flagged(accuracies, which)
+    with figure_style():
+        figure2, figure3, effects, reused = (draw(accuracies, METRIC, COLORS) for draw in DRAWN)
+    points, _, means, _ = figure2.axes
+    assert sorted(crosses(points)) == [(0,), (3,), (3,)]
+    for axes in (means, *effects.axes, *reused.axes):  # of the other half, at every depth
+        assert not crosses(axes)
+    for text in (figure2.get_supxlabel(), *(figure.get_suptitle() for figure in (figure3, effects, reused))):
+        assert "baseB of random0, seed 0" in text.replace("\n", " ")
+
+
+def test_where_a_base_at_chance_leaves_nothing_a_cross_stands_in_every_figure(accuracies):
+    """As where one of two bases of the only split is at chance: of transfer, all that there is."""
+    which = (accuracies["network"] == "baseB") | accuracies["treatment"].isin(("transfer", "transfer+"))
+    accuracies = flagged(accuracies, which)
+    depths = tuple(range(1, 8))
+    with figure_style():
+        figure2, figure3, effects, reused = (draw(accuracies, METRIC, COLORS) for draw in DRAWN)
+    _, _, means, dissimilar = figure2.axes
+    assert crosses(means) == [depths, depths]
+    assert not has_line(means, range(8), [0.8, *(0.8 - 0.02 * n for n in range(1, 8))])
+    assert not crosses(dissimilar)
+    assert crosses(figure3.axes[-1]) == [depths]
+    losses, _, gains, _ = effects.axes
+    assert crosses(losses) == [depths, depths]  # of specificity and of the total
+    assert crosses(gains) == [depths]
+    cells, _, bars, _ = reused.axes
+    assert len(crosses(cells)) == 2 * 7
+    assert not [text for text in texts(cells) if text.strip("−+0123456789.±") == ""]  # no digits below the crosses
+    assert len(crosses(bars)) == 2 * 7
+
+
+def test_dead_networks_are_in_no_mean_that_is_drawn(accuracies):
+    """Every accuracy of half B of the random halves is nonsense, since baseB is at chance."""
+    of_b = (accuracies["split"] == "random0") & (accuracies["target"] == "B")
+    clean = accuracies[~of_b]
+    with figure_style():
+        drawn = []
+        for data in (flagged(accuracies.assign(**{METRIC: accuracies[METRIC].mask(of_b, 0.01)}), of_b), clean):
+            figure2, figure3, effects, reused = (draw(data, METRIC, COLORS) for draw in DRAWN)
+            panels = (figure2.axes[2], figure3.axes[2], effects.axes[0], reused.axes[2])
+            lines_drawn = [line.get_ydata() for axes in panels for line in axes.get_lines()]
+            drawn.append([*lines_drawn, list(bars_of(reused.axes[2]).values())])
+    for one, other in zip(*drawn, strict=True):
+        assert np.allclose(one, other)
+
+
+def test_dead_networks_far_below_do_not_flatten_the_means_of_others(accuracies):
+    of_b = (accuracies["split"] == "random0") & (accuracies["target"] == "B")
+    accuracies = flagged(accuracies.assign(**{METRIC: accuracies[METRIC].mask(of_b, 0.01)}), of_b)
+    with figure_style():
+        points, _, means, _ = paper.figure2(accuracies, METRIC, COLORS).axes
+    assert points.get_ylim()[0] < 0.01
+    assert means.get_ylim()[0] > 0.5
+
+
+def test_where_all_bases_are_at_chance_their_mean_is_crossed_out_too(accuracies):
+    with figure_style():
+        means = paper.figure2(flagged(accuracies, True), METRIC, COLORS).axes[2]
+    assert (0,) in crosses(means)
+
+
+@pytest.mark.parametrize("depths", [[1], [7], [6, 7]])
+def test_few_depths_stand_beside_their_base_in_a_narrow_figure(depths, accuracies):
+    few = accuracies[accuracies["n"].isin([0, *depths])]
+    with figure_style():
+        figure = paper.figure2(few, METRIC, COLORS)
+    points = figure.axes[0]
+    left, base, first, right = points.transData.transform([(x, 0) for x in (-0.6, 0, depths[0], depths[-1] + 0.6)])[
+        :, 0
+    ]
+    assert (first - base) / (right - left) == pytest.approx(1 / (1.2 + len(depths)), abs=0.05)
+    assert figure.get_figwidth() < 9
+
+
+def test_a_base_of_which_too_few_images_tell_is_questioned_and_not_crossed_out(accuracies):
+    accuracies = flagged(accuracies, accuracies["target"] == "B", "baseB: too few images to tell from chance")
+    with figure_style():
+        figure = paper.figure2(accuracies, METRIC, COLORS)
+    marks = [line.get_marker() for line in figure.axes[0].get_lines()]
+    # Paths and no text, which would be a formula that is not parsed: of base, and three treatments.
+    assert len([mark for mark in marks if isinstance(mark, MatplotlibPath)]) == 4
+    assert not crosses(figure.axes[0])
+    assert "too few images to tell from chance: baseB of random0, seed 0" in figure.get_supxlabel().replace("\n", " ")
+
+
+@pytest.mark.parametrize("only", ["selffer", "transfer", "transfer+", "random"])
+@pytest.mark.parametrize("draw", DRAWN)
+def test_of_one_treatment_alone_no_axes_are_empty_and_no_other_is_named(draw, only, accuracies):
+    with figure_style():
+        figure = draw(accuracies[accuracies["treatment"].isin(("base", only))], METRIC, COLORS)
+    for axes in figure.axes:
+        assert axes.get_lines() or axes.patches or texts(axes)
+    words = (
+        " ".join(
+            [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+            + [text for axes in figure.axes for text in [axes.get_title(), axes.get_xlabel(), *texts(axes)]]
+        )
+        .replace("BnA, base", "")
+        .replace("AnB, base", "")
+    )
+    foreign = {"selffer": ("AnB", "BnB⁺"), "transfer": ("BnB", "⁺"), "transfer+": ("BnB", "frozen"), "random": ("nB",)}
+    assert not [word for word in foreign[only] if word in words]
+
+
+def test_bars_and_points_stand_together_at_their_ticks(accuracies):
+    with figure_style():
+        alone = reuse(accuracies[accuracies["treatment"].isin(("base", "transfer+"))], METRIC, COLORS)
+        effects = draw_effects(accuracies[accuracies["treatment"].isin(("base", "selffer"))], METRIC, COLORS)
+    assert list(bars_of(alone.axes[-1])) == list(range(1, 8))
+    assert has_line(effects.axes[0], range(1, 8), [5] * 7)
+
+
+@pytest.mark.parametrize("draw", DRAWN)
+def test_nothing_is_crossed_out_where_all_bases_have_learned(draw, accuracies):
+    with figure_style():
+        figure = draw(accuracies, METRIC, COLORS)
+    assert not any(crosses(axes) for axes in figure.axes)
+    assert not figure.get_suptitle() + figure.get_supxlabel()
+
+
+def test_figure_3_normalizes_each_network_by_its_own_base(accuracies):
+    with figure_style():
+        together = paper.figure3(accuracies, METRIC, COLORS).axes[2]
+    assert has_line(together, range(8), [0, *(-0.05 - 0.02 * n for n in range(1, 8))])
+    assert has_line(together, range(8), [0, *(-0.15 - 0.08 * n for n in range(1, 8))])
+
+
+@pytest.fixture(scope="module")
+def published():
+    return read_published(PUBLISHED)
+
+
+def texts(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+def test_figure_2_of_the_published_accuracies_names_the_papers_two_reasons(published):
+    with figure_style():
+        figure = paper.figure2(published, "top1_mean_best10", COLORS)
+    random_halves, grouped = figure.axes[2:4]
+    assert random_halves.get_xlabel().splitlines()[1:] == [
+        "1  fragile co-adaptation, base − BnB",
+        "2  specificity of the features, BnB − AnB",
+    ]
+    assert figure.axes[1].get_title() == "semantic halves\n(no networks BnB, BnB⁺, AnB⁺)"
+    assert not texts(grouped)
+    assert len(grouped.get_xlabel().splitlines()) == 1
+
+
+def test_figure_2_leaves_out_networks_that_preserve_layers(accuracies):
+    keeping = accuracies.assign(copied=accuracies["copied"] + (accuracies["network"] == "A3B").astype(int))
+    with figure_style():
+        full, fewer = (paper.figure2(data, METRIC, COLORS).axes[0] for data in (accuracies, keeping))
+    assert sum(len(x) for x, _ in lines(full)) == sum(len(x) for x, _ in lines(fewer)) + 1
+
+
+def test_effects_are_drawn_in_points_and_their_legend_names_each_once(accuracies):
+    with figure_style():
+        figure = draw_effects(accuracies, METRIC, COLORS)
+    losses, gains = figure.axes[0], figure.axes[2]
+    drawn = {line.get_label(): line.get_ydata() for axes in (losses, gains) for line in axes.get_lines()}
+    assert drawn["specificity drop (BnB − AnB)"] == pytest.approx([2 * n for n in range(1, 8)])
+    assert drawn["total drop (base − AnB)"] == pytest.approx([5 + 2 * n for n in range(1, 8)])
+    assert drawn["fine-tuning gain (AnB⁺ − base)"] == pytest.approx([0] * 7)
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == [  # column by column: drops above, gains below
+        *("co-adaptation drop (base − BnB)", "fine-tuning gain (AnB⁺ − base)"),
+        *("specificity drop (BnB − AnB)", ""),
+        *("total drop (base − AnB)", ""),
+    ]
+
+
+def bars_of(axes):
+    """Beginning and end of each bar, by its center."""
+    boxes = [bar.get_bbox() for group in axes.containers for bar in group]
+    return {round((box.x0 + box.x1) / 2, 3): (box.y0, box.y1) for box in boxes}
+
+
+def test_bars_of_reuse_lead_from_base_over_the_selffer_to_frozen_transfer(accuracies):
+    with figure_style():
+        bars = bars_of(reuse(accuracies, METRIC, COLORS).axes[2])
+    assert len(bars) == 3 * 7
+    for n in (1, 7):
+        assert bars[n - 0.27] == pytest.approx((0, -5))
+        assert bars[n] == pytest.approx((-5, -5 - 2 * n))
+        assert bars[n + 0.27] == pytest.approx((0, 0))
+
+
+def test_a_loss_that_cannot_be_divided_is_one_bar(published):
+    with figure_style():
+        figure = reuse(published, "top1_mean_best10", COLORS)
+    grouped = bars_of(figure.axes[3])
+    assert list(grouped) == list(range(1, 8))
+    assert grouped[7] == pytest.approx((0, -25.012), abs=1e-3)
+    assert "no fine-tuned networks" in texts(figure.axes[1])
+
+
+def test_cells_of_reuse_have_points_and_intervals_and_the_legend_their_verdicts(published):
+    with figure_style():
+        figure = reuse(published, "top1_mean_best10", COLORS)
+    similar, dissimilar = figure.axes[:2]
+    frozen = [text.get_text() for text in similar.texts if text.get_position()[1] < 0.5]
+    assert frozen[:6] == ["+0.3", "±0.3", "−0.1", "±0.3", "−0.6", "±0.2"]
+    assert texts(dissimilar)[:7] == ["+0.3", "−0.9", "−3.2", "−7.3", "−12.9", "−16.6", "−25.0"]
+    assert similar.get_xlabel() == "base 62.5 %; 4 splits, 1 seed: ± and lines are 95 % intervals"
+    assert dissimilar.get_xlabel() == "base 59.5 %; 1 split, 1 seed: no intervals"
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == [
+        *("at most 2 points of drop", "co-adaptation drop (base − BnB)"),
+        *("at most 2 points of drop, mean only", "specificity drop (BnB − AnB)"),
+        *("more than 2 points of drop", "fine-tuning gain (AnB⁺ − base)"),
+        *("more than 2 points of drop, mean only", "total drop (base − AnB)"),
+    ]
+
+
+def test_only_depths_that_a_study_has_are_named(accuracies):
+    with figure_style():
+        figure = reuse(accuracies[accuracies["n"].isin((0, 3, 7))], METRIC, COLORS)
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["conv3", "fc7"]
+
+
+def test_the_reduced_figure_has_a_point_for_every_number_of_images_and_the_base(published):
+    with figure_style():
+        axes = paper.reduced(published, "top1_final", COLORS).axes[0]
+    assert has_line(axes, [0, 1], [0.575179] * 2)
+    curve = next(line for line in axes.get_lines() if len(line.get_xdata()) == 12)
+    assert curve.get_xdata().tolist() == [1, 2, 5, 10, 25, 50, 100, 250, 500, 750, 1000, 1300]
+    assert axes.get_xscale() == "log"
+
+
+def test_the_comparison_shows_both_studies_where_both_have_networks(accuracies, published):
+    with figure_style():
+        figure = comparison.compare(accuracies, published, "top1_final", COLORS)
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    assert titles == [
+        "BnB\nrandom halves",
+        "AnB\nrandom halves",
+        "AnB⁺\nrandom halves",
+        "random filters\nhalves or all classes",
+        "AnB\nsemantic halves",
+    ]
+    transfer = figure.axes[1]
+    assert has_line(transfer, range(1, 8), [-5 - 2 * n for n in range(1, 8)])
+    assert len(lines(transfer)) == 3  # the base line, ours, the published
+
+
+def test_a_comparison_of_nothing_in_common_says_so(accuracies, published):
+    with figure_style():
+        figure = comparison.compare(accuracies.iloc[:0], published, "top1_final", COLORS)
+    assert not figure.axes
+    assert texts(figure) == ["no treatment that both have"]
+
+
+@pytest.mark.parametrize("draw", [*DRAWN, paper.reduced])
+@pytest.mark.parametrize("split_type", ["whole", "random", "semantic"])
+def test_published_accuracies_are_drawn_whatever_they_cover(draw, split_type, published):
+    with figure_style():
+        figure = draw(published[published["split_type"] == split_type], "top1_final", COLORS)
+        figure.draw_without_rendering()
+    assert figure.texts or all(
+        axes.get_lines() or axes.texts or axes.patches for axes in figure.axes if axes.get_visible()
+    )
+
+
+@pytest.mark.parametrize("draw", DRAWN)
+@pytest.mark.parametrize("left_out", ["selffer", "transfer", "transfer+", "random", "base", "semantic", "everything"])
+def test_whatever_is_missing_the_rest_is_drawn(draw, left_out, accuracies, tmp_path):
+    rest = accuracies[(accuracies["treatment"] != left_out) & (accuracies["split_type"] != left_out)]
+    if left_out == "everything":
+        rest = accuracies.iloc[:0]
+    with figure_style():
+        save(draw(rest, METRIC, COLORS), tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_same_figure_is_the_same_file(accuracies, tmp_path):
+    for name in ("one", "other"):
+        with figure_style():
+            figure = paper.figure2(accuracies, METRIC, COLORS)
+            save(figure, tmp_path / f"{name}.png", tmp_path / f"{name}.pdf")
+    for suffix in (".png", ".pdf"):
+        assert (tmp_path / f"one{suffix}").read_bytes() == (tmp_path / f"other{suffix}").read_bytes()
+
+
+def test_learning_curves_show_every_network_in_the_panel_of_its_series():
+    history = pd.DataFrame({"iteration": [10, 20], "validation_top1": [0.2, 0.4]})
+    histories = dict.fromkeys(["baseA", "baseB", "A1B", "A7B", "B1B+", "R3A"], history)
+    with figure_style():
+        figure = training.learning_curves(histories, COLORS)
+    drawn = {axes.get_title(): len(axes.get_lines()) for axes in figure.axes if axes.get_title()}
+    assert drawn == {"RnA, random": 2, "BnB⁺, selffer": 2, "AnB, transfer": 3}
+    assert [axes.get_title() for axes in figure.axes if axes.get_title()] == list(drawn)  # by target, then treatment
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert sorted(labels) == ["base", "n = 1", "n = 3", "n = 7"]
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_filters_become_pictures_stretched_to_their_own_range(channels):
+    filters = np.random.default_rng(0).normal(size=(5, channels, 3, 3)).astype(np.float32)
+    mosaic = training._mosaic(filters)
+    assert mosaic.shape[:2] == (2 * 4 + 1, 3 * 4 + 1)
+    first = mosaic[1:4, 1:4]
+    assert (first.min(), first.max()) == (0, 1)
+    if channels == 3:
+        picture = filters[0].transpose(1, 2, 0)
+        assert np.allclose(first, (picture - picture.min()) / (picture.max() - picture.min()), atol=1e-6)
+
+
+def test_a_contact_sheet_has_a_row_for_every_class(store_folder, tmp_path):
+    store = open_store(store_folder)
+    with figure_style():
+        figure = contact_sheet(store)
+        save(figure, tmp_path / "sheet.png")
+    labels = {axes.get_ylabel() for axes in figure.axes if axes.get_visible()}
+    assert labels == {f"{c.name}\n{c.group}" for c in store.classes}

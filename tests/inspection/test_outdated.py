@@ -1,0 +1,113 @@
+"""Networks and splits of other settings than the config's are refused, with what differs."""
+
+import copy
+from pathlib import Path
+
+import pytest
+
+from tests.support import DEFAULT
+from transferability.files import write_json
+from transferability.inspection.outdated import OutdatedError, read_splits, require_current
+from transferability.study.design import read_study
+from transferability.study.names import Network
+
+STUDY = read_study(DEFAULT)
+CHECKSUM = "checksum"
+CLASSES = {"A": ["a", "b"], "B": ["c", "d"]}
+SPLIT = {
+    "split": "random0",
+    "split_type": "random",
+    "seed": 0,
+    "halves": {half: {"classes": [{"name": n, "group": ""} for n in names]} for half, names in CLASSES.items()},
+}
+
+
+def metrics_of(*names):
+    made = {}
+    for name in names:
+        network = Network.parse(name)
+        made_from = {
+            **{"network": name, "split": "random0", "seed": 0, "classes": CLASSES[network.target]},
+            **STUDY.asked_of(network, CHECKSUM),
+            "source_sha256": f"base{network.base}" if network.base else None,
+        }
+        made["random0", 0, name] = {"made_from": copy.deepcopy(made_from), "sha256": name}
+    return made
+
+
+def require(metrics, checksum=CHECKSUM):
+    files = {key: Path(f"{key[2]}.metrics.json") for key in metrics}
+    require_current(STUDY, metrics, files, {"random0": SPLIT}, checksum)
+
+
+@pytest.fixture
+def metrics():
+    return metrics_of("baseA", "baseB", "A3B", "A3B+", "R2A")
+
+
+def test_what_the_config_asks_for_is_accepted(metrics):
+    require(metrics)
+    require(metrics, None)
+    require({})
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (["hyperparameters", "iterations"], 7, "hyperparameters.iterations is 7, by the config it is 500"),
+        (["hyperparameters", "new"], 7, "hyperparameters.new is 7, by the config it is None"),
+        (["preprocessing", "crop"], 7, "preprocessing.crop is 7, by the config it is 0"),
+        (["architecture"], "caffenet", "architecture is 'caffenet', by the config it is 'mini_caffenet'"),
+        (["engine_version"], 1, "engine_version is 1, by"),
+        (["data_set"], "cifar", "data_set is 'cifar', by the config it is 'glyphs'"),
+        (["store_checksum"], "other", "store_checksum is 'other', by the config it is 'checksum'"),
+        (["classes"], ["x"], r"classes is \['x'\], by"),
+        (["network"], "A4B", "network is 'A4B', by"),
+        (["split"], "random1", "split is 'random1', by"),
+        (["seed"], 3, "seed is 3, by"),
+        (["source_sha256"], "older", "source_sha256 is 'older', that of baseA is 'baseA'"),
+        (["hyperparameters"], [[[]]], "hyperparameters is "),
+    ],
+)
+def test_any_other_setting_is_named_with_both_values(metrics, path, value, message):
+    made = metrics["random0", 0, "A3B"]["made_from"]
+    for key in path[:-1]:
+        made = made[key]
+    made[path[-1]] = value
+    with pytest.raises(OutdatedError, match=rf"^A3B\.metrics\.json: its {message}.*; set the config back, or delete "):
+        require(metrics)
+
+
+def test_a_copy_of_an_outdated_base_is_outdated(metrics):
+    metrics["random0", 0, "baseA"]["made_from"]["engine_version"] = 1
+    with pytest.raises(OutdatedError, match="and so on for 3 networks in all"):
+        require(metrics)
+
+
+def test_where_the_store_is_away_its_name_tells(metrics):
+    for made in metrics.values():
+        made["store"] = STUDY.store_folder.name
+    require(metrics, None)
+    metrics["random0", 0, "A3B"]["store"] = "glyphs-0123"
+    require(metrics)
+    with pytest.raises(OutdatedError, match=r"^A3B\.metrics\.json: its store is 'glyphs-0123', by the config and its"):
+        require(metrics, None)
+    assert ("random0", 0, "A3B") not in STUDY.current(metrics)
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"seed": None}, {"split": "other"}, {"halves": 3}])
+def test_a_split_of_another_config_is_refused_by_name(change, tmp_path):
+    path = tmp_path / "random0.json"
+    write_json(path, SPLIT)
+    assert read_splits({"random0": path}, STUDY) == {"random0": SPLIT}
+    write_json(path, SPLIT | change)
+    with pytest.raises(OutdatedError, match=r"random0\.json: .*; set the config back, or delete the file"):
+        read_splits({"random0": path}, STUDY)
+
+
+def test_a_split_of_other_groups_is_refused(tmp_path):
+    path = tmp_path / "letters_symbols.json"
+    halves = {h: {"classes": [{"name": h, "group": g}]} for h, g in (("A", "symbol"), ("B", "letter"))}
+    write_json(path, {"split": "letters_symbols", "split_type": "semantic", "seed": None, "halves": halves})
+    with pytest.raises(OutdatedError, match=r"half A has the groups \['symbol'\], the config's is 'letter'"):
+        read_splits({"letters_symbols": path}, STUDY)

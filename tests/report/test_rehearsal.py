@@ -1,0 +1,113 @@
+"""What comes last is tried first: whatever fails there fails before a network is trained, in one line."""
+
+import json
+import subprocess
+import sys
+from collections import OrderedDict
+
+import pytest
+
+from tests.support import DEFAULT
+from transferability.figures.pictures import PICTURES
+from transferability.files import PROJECT
+from transferability.report import rehearsal
+from transferability.report.rehearsal import RehearsalError, main, rehearse
+from transferability.results.tables import TABLES
+from transferability.study.design import read_study
+
+
+def config_of(folder, **changes):
+    return DEFAULT | {"results": str(folder), "networks": DEFAULT["networks"] | {"depths": [1, 7]}} | changes
+
+
+@pytest.fixture
+def quickly(monkeypatch):
+    """Without the seconds that it takes to render figures."""
+    monkeypatch.setattr(rehearsal, "_sketch", lambda _figure, _path: None)
+
+
+def test_everything_that_is_made_of_networks_is_tried(tmp_path):
+    tried = rehearse(read_study(config_of(tmp_path)), tmp_path)
+    for what in (*(f"the table {name}" for name in TABLES), "first-layer filters", "the report"):
+        assert what in tried
+    assert {name for name in PICTURES if f"the figure {name}" in tried} == PICTURES.keys() - {"reduced"}
+    assert "learning curves of random0" in tried
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"splits": [{"name": "NA", "A": "letter", "B": "symbol"}]},
+        {"networks": DEFAULT["networks"] | {"random_for": "whole", "reduced": [10, 100]}},
+        {"networks": DEFAULT["networks"] | {"depths": [7], "treatments": ["selffer+"]}},
+        {"figures": DEFAULT["figures"] | {"metric": "top1_mean_best10", "colors": {"base": "red"}}},
+        OrderedDict(study="ordered"),
+    ],
+)
+@pytest.mark.usefixtures("quickly")
+def test_studies_of_any_kind_can_be_rehearsed(tmp_path, changes):
+    config = config_of(tmp_path) | changes
+    config["figures"] = config["figures"] | {"colors": DEFAULT["figures"]["colors"] | config["figures"]["colors"]}
+    tried = rehearse(read_study(config), tmp_path)
+    assert ("the figure reduced" in tried) == bool(config["networks"]["reduced"])
+    assert ("learning curves of whole" in tried) == (config["networks"]["random_for"] == "whole")
+
+
+@pytest.mark.usefixtures("quickly")
+def test_it_is_the_same_every_time_and_has_bases_at_chance(tmp_path):
+    pages = []
+    for name in ("one", "other"):
+        folder = tmp_path / name
+        folder.mkdir()
+        rehearse(read_study(config_of(tmp_path)), folder)
+        pages.append((folder / "report.html").read_text())
+    assert pages[0] == pages[1]
+    assert "at chance: baseB of letters_symbols, seed 0" in pages[0]
+
+
+@pytest.mark.usefixtures("quickly")
+@pytest.mark.parametrize(("name", "what"), [("figure3", "figure"), ("reuse", "table")])
+def test_what_would_fail_is_named_on_one_line_with_the_reason(tmp_path, monkeypatch, name, what):
+    def fail(*_arguments):
+        raise KeyError("no\nsuch column")
+
+    places = {
+        "figure": ("transferability.report.rehearsal.PICTURES", PICTURES),
+        "table": ("transferability.results.tables.TABLES", TABLES),
+    }
+    place, known = places[what]
+    monkeypatch.setattr(place, dict(known) | {name: fail})
+    with pytest.raises(
+        RehearsalError, match=rf"^the {what} {name} could not be made .*KeyError.*no.*such column"
+    ) as told:
+        rehearse(read_study(config_of(tmp_path)), tmp_path)
+    assert len(str(told.value).splitlines()) == 1
+
+
+@pytest.mark.usefixtures("quickly")
+def test_what_the_machine_lacks_is_told_as_such(tmp_path, monkeypatch):
+    def fail(*_arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("transferability.report.rehearsal.PICTURES", dict(PICTURES) | {"figure2": fail})
+    with pytest.raises(OSError, match="No space left"):
+        rehearse(read_study(config_of(tmp_path)), tmp_path)
+
+
+def test_it_loads_no_torch():
+    code = "import sys, transferability.report.rehearsal; sys.exit('torch' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", code], cwd=PROJECT / "workflow" / "scripts", check=False).returncode == 0
+    )
+
+
+@pytest.mark.usefixtures("quickly")
+def test_its_log_tells_what_was_tried_and_nothing_else_is_left(tmp_path, monkeypatch):
+    with (tmp_path / "config.json").open("w+") as given:
+        json.dump(config_of(tmp_path), given)
+        given.seek(0)
+        monkeypatch.setattr(sys, "stdin", given)
+        main()
+    files = {path.name: path for path in tmp_path.rglob("*") if path.is_file()}
+    assert files.keys() == {"config.json", "rehearsal.log"}
+    assert "the figure figure2" in files["rehearsal.log"].read_text()

@@ -1,0 +1,482 @@
+"""The report of a study: what it says, that it needs nothing but itself, and what it says of a study with gaps."""
+
+import base64
+import io
+import re
+from dataclasses import replace
+from functools import cache
+from html import unescape
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from tests.results.support import metrics
+from tests.support import DEFAULT
+from transferability.figures.pictures import PICTURES
+from transferability.figures.style import figure_style
+from transferability.files import PROJECT, read_json, write_csv, write_json
+from transferability.records.metrics import read_metrics
+from transferability.report.page import (
+    FIGURE_TITLES,
+    ReportFiles,
+    page_of,
+    report,
+)
+from transferability.report.pages import TEXTS, caption, picture_source
+from transferability.report.runs import hours_by_device, jobs, makers
+from transferability.report.sheets import sheet_of, table_views
+from transferability.report.so_far import current_networks, drawn_so_far
+from transferability.results.accuracies import BALANCED, read_accuracies
+from transferability.results.answers import headline
+from transferability.study.design import read_study
+from transferability.study.layout import NetworkFiles
+from transferability.study.settings import ENGINE_VERSION
+from transferability.training.learner import HISTORY_COLUMNS
+from transferability.words import duration
+
+TOP1 = {"base": 0.8, "selffer": 0.79, "transfer": 0.7, "random": 0.4, "selffer+": 0.82, "transfer+": 0.83}
+
+
+class MadeUp:
+    """The files of a study whose networks were never trained."""
+
+    def __init__(self, folder, **changes):
+        self.config = DEFAULT | {"results": str(folder), "networks": DEFAULT["networks"] | {"depths": [1, 7]}} | changes
+        self.study = read_study(self.config)
+        self.folder = self.study.folder
+        self.metrics = {
+            (split, seed, network.name): self.folder / f"networks/{split}/seed{seed}/{network.name}.metrics.json"
+            for split, seed, network in self.study.networks()
+        }
+        for split, seed, network in self.study.networks():
+            self.write(split, seed, network, TOP1[network.treatment] - 0.01 * network.n)
+        for split in self.study.splits:
+            split_type = "random" if split.startswith("random") else "semantic"
+            classes = [{"index": i, "name": f"class <{i}>", "group": "letter"} for i in range(2)]
+            half = {"training_images": 1234, "validation_images": 50, "class_count": 2, "classes": classes}
+            content = {"split": split, "split_type": split_type, "halves": {"A": half, "B": half}}
+            write_json(self.folder / "splits" / f"{split}.json", content)
+
+    def write(self, split, seed, network, top1, **made_from):
+        path = self.metrics[split, seed, network.name]
+        made_by = {
+            "versions": {"torch": "2.14.1", "numpy": "2.4.6", "python": "3.11.7"},
+            "commit": None,
+            "device": "cpu (made up)",
+            "threads": 1,
+            "deterministic": True,
+            "seconds": 36.0,
+            "made_from": self.made_from(network) | made_from,
+        }
+        guessing = {"classes": 32, "validation_images": 1600, "majority_baseline": 1 / 32}
+        write_json(path, metrics(network.name, top1, split, seed, **made_by, **guessing))
+        history = NetworkFiles.beside(path.with_name(f"{network.name}.safetensors")).history
+        write_csv(history, HISTORY_COLUMNS, [(10, 0.1, 1.0, 1.0, top1, top1)])
+
+    def made_from(self, network):
+        return {
+            "engine_version": ENGINE_VERSION,
+            "data_set": self.config["dataset"],
+            "architecture": self.config["networks"]["architecture"],
+            "preprocessing": self.config["preprocessing"],
+            "hyperparameters": self.study.hyperparameters[network.stage].to_json(),
+        }
+
+    def networks(self):
+        return current_networks(self.study, self.metrics)
+
+    def files(self):
+        with figure_style():
+            made = drawn_so_far(self.study, self.networks(), self.metrics, self.folder / "so_far")
+        return ReportFiles(
+            **made,
+            contact_sheet=self.folder / "none.png",
+            halves={},
+            splits={split: self.folder / "splits" / f"{split}.json" for split in self.study.splits},
+            benchmarks=self.folder / "benchmarks",
+        )
+
+    def page(self):
+        return page_of(self.study, self.files(), self.networks())
+
+    def html(self, status=""):
+        return report(self.study, self.files(), self.networks(), status)
+
+
+def save_a_dot(_figure, *paths):
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (1, 1)).save(path)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quickly():
+    """Without the seconds that it takes to render figures."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("transferability.report.so_far.save", save_a_dot)
+        patch.setattr("transferability.figures.pictures.save", save_a_dot)
+        yield
+
+
+@pytest.fixture(scope="module")
+def complete(_quickly, tmp_path_factory):
+    """A study of which nothing is missing."""
+    study = MadeUp(tmp_path_factory.mktemp("complete"))
+    study.files = cache(study.files)
+    return study
+
+
+@pytest.fixture
+def made_up(tmp_path):
+    """A study of its own, to be damaged."""
+    return MadeUp(tmp_path)
+
+
+def unfolded(text):
+    """Without line ends, which a page may have anywhere."""
+    return " ".join(text.split())
+
+
+def test_it_says_what_the_headline_says(complete):
+    page, html = complete.page(), unescape(unfolded(complete.html()))
+    accuracies = read_accuracies(complete.folder / "so_far" / "accuracies.csv")
+    lines = headline(accuracies, "top1_final", 0.02).splitlines()
+    for answer in page.answers:
+        assert f"<h3>{answer['halves']}</h3>" in html
+        for what, points in answer["differences"]:
+            assert f"<dt>{what}</dt><dd>{points}</dd>" in html
+            assert any(what in line and line.endswith(points.replace("−", "-")) for line in lines)
+        for reuse in answer["reuse"]:
+            assert any(line.endswith(reuse["words"]) for line in lines)
+
+
+def test_the_layers_that_can_be_reused_are_marked(complete):
+    """Frozen transfer loses 11 points at n = 1, fine-tuned transfer gains 2 there and loses 4 at n = 7."""
+    for answer in complete.page().answers:
+        marked = {reuse["way"]: [verdict for _, verdict in reuse["layers"]] for reuse in answer["reuse"]}
+        untried = ["untried"] * 5  # the study has n = 1 and 7
+        assert marked == {"frozen": ["no", *untried, "no"], "fine-tuned": ["yes", *untried, "no"]}
+
+
+def test_depths_that_were_not_tried_are_told_and_not_drawn_as_failed(tmp_path):
+    study = MadeUp(tmp_path, networks=DEFAULT["networks"] | {"depths": [7]})
+    html = unfolded(study.html())
+    assert html.count('<li class="untried">conv1</li>') == 2 * len(study.study.splits)
+    assert "Layers in dashes: not tried." in html
+    assert "no layer of n = 7 tried" in html
+    assert "<dt>depths n tried</dt><dd>7</dd>" in html
+
+
+def without_captions(html):
+    return re.sub(
+        r"<figcaption>.*?</figcaption>|<div class=.about.>.*?</div>|<pre>.*?</pre>", "", html, flags=re.DOTALL
+    )
+
+
+def test_nothing_is_said_of_treatments_that_were_not_asked_for(tmp_path):
+    """Of one split and of selffer networks alone, frozen."""
+    networks = {"depths": [3], "treatments": ["selffer"]}
+    study = MadeUp(tmp_path, networks=DEFAULT["networks"] | networks)
+    page, html = study.page(), without_captions(study.html())
+    assert {sheet.name for sheet in page.tables} == {"effects", "summary", "accuracies"}
+    assert [picture.title for picture in page.figures] == [FIGURE_TITLES["figure2"], FIGURE_TITLES["effects"]]
+    words = re.sub(r'"data:[^"]*"', "", html)
+    for word in ("AnB", "BnB⁺", "transfer+", "RnB", "other half's", "fine-tuned", "points lost", "specific"):
+        assert word not in words, word
+
+
+def test_counts_of_one_are_singular_and_short_times_have_seconds(tmp_path):
+    networks = {"depths": [3], "treatments": ["selffer"]}
+    study = MadeUp(tmp_path, networks=DEFAULT["networks"] | networks)
+    html = unfolded(study.html())
+    count = len(study.metrics)
+    assert "<dt>seeds</dt><dd>1 (seed 0)</dd>" in html
+    assert f"<dd>{duration(36 * count)} on cpu (made up)</dd>" in html
+    next(path for (_, _, name), path in study.metrics.items() if name == "A3A").unlink()
+    assert f"1 of {count} networks is <a" in unfolded(study.html())
+
+
+@pytest.mark.parametrize(("chance", "told"), [(0.24, True), (0.05, False)])
+def test_classes_of_very_unequal_size_are_told(made_up, chance, told):
+    key = ("random0", 0, "baseB")
+    write_json(made_up.metrics[key], read_json(made_up.metrics[key]) | {"majority_baseline": chance})
+    words = (
+        "the commonest of the 32 classes of half B of random0 has 24 % of its validation images: top-1 rewards naming "
+        "it; balanced accuracy, of which naming it alone gives 3.1 %, does not"
+    )
+    assert (words in unfolded(made_up.html())) == told
+    assert ("classes of unequal size" in made_up.html()) == told
+
+
+def test_balanced_accuracy_stands_beside_top_1(made_up):
+    for path in made_up.metrics.values():
+        write_json(path, read_json(path) | dict.fromkeys(BALANCED, 0.123))
+    sheet = next(sheet for sheet in made_up.page().tables if sheet.name == "accuracies")
+    assert {row[sheet.headings.index("balanced, %")].text for row in sheet.rows} == {"12.3"}
+
+
+def test_a_statistic_that_some_networks_lack_is_refused_by_name(tmp_path):
+    study = MadeUp(tmp_path, figures=DEFAULT["figures"] | {"metric": "balanced_final"})
+    for (_, _, name), path in study.metrics.items():
+        if name != "A7B":
+            write_json(path, read_json(path) | dict.fromkeys(BALANCED, 0.123))
+    message = "figures.metric: is balanced_final, which A7B of letters_symbols, seed 0; A7B of random0, seed 0 lack"
+    with pytest.raises(ValueError, match=message):
+        study.page()
+
+
+class Addresses(HTMLParser):
+    """What a page refers to."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.found = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.found += [(tag, value) for name, value in attrs if name in ("src", "href", "srcset", "action", "data")]
+
+
+def test_it_refers_to_nothing_but_itself(complete):
+    html = complete.html()
+    addresses = Addresses(html).found
+    assert {tag for tag, _ in addresses} == {"a", "img", "link"}
+    assert all(address.startswith(("data:", "#")) for _, address in addresses)
+    assert "://" not in re.sub(r'"data:[^"]*"', "", html)
+    targets = [address for _, address in addresses if address.startswith("#")]
+    assert all(f'id="{target[1:]}"' in html for target in targets)
+
+
+def test_every_picture_has_a_caption_and_is_a_picture(complete):
+    page = complete.page()
+    pictures = [page.reuse, *page.figures, *page.learning_curves]
+    assert len(pictures) == 1 + 3 + 2
+    for picture in pictures:
+        assert len(picture.caption) > 100
+        content = base64.b64decode(picture.source.removeprefix("data:image/png;base64,"))
+        Image.open(io.BytesIO(content)).verify()
+
+
+def test_what_can_be_downloaded_is_the_file(complete):
+    files = complete.files()
+    sheets = {sheet.name: sheet for sheet in page_of(complete.study, files, complete.networks()).tables}
+    assert list(sheets) == ["reuse", "effects", "summary", "table1", "drops", "accuracies"]
+    for name, path in {**files.tables, "accuracies": files.accuracies}.items():
+        assert base64.b64decode(sheets[name].csv.partition("base64,")[2]) == path.read_bytes()
+        assert len(sheets[name].rows) == len(path.read_text().splitlines()) - 1
+
+
+def test_the_same_study_gives_the_same_page(complete):
+    assert complete.html() == complete.html()
+
+
+def test_all_networks_there_and_none_flagged(complete):
+    page, html = complete.page(), unfolded(complete.html())
+    assert page.missing == []
+    assert page.warnings == []
+    assert "<b>glyphs</b>" in html
+    assert f"All {len(complete.metrics)} networks of the study are there." in html
+    assert "No base network that is there is at chance." in html
+    assert 'class="problem"' not in html
+
+
+def test_networks_that_are_not_there_are_named_and_not_filled_in(made_up):
+    gone = [("random0", 0, "A7B"), ("letters_symbols", 0, "baseB")]
+    for key in gone:
+        made_up.metrics[key].unlink()
+    page, html = made_up.page(), unfolded(made_up.html("baseB: killed <here>"))
+    assert set(page.missing) == {f"{split} seed{seed} {name}" for split, seed, name in gone}
+    assert f"2 of {len(made_up.metrics)} networks are" in html
+    assert "<li>random0 seed0 A7B</li>" in html
+    assert "baseB: killed &lt;here&gt;" in html
+    assert len(next(sheet for sheet in page.tables if sheet.name == "accuracies").rows) == len(made_up.metrics) - 2
+
+
+def test_networks_of_other_settings_are_not_mixed_with_those_of_the_config(made_up):
+    """After a change of the config they stay where they are until their jobs start again."""
+    for split, seed, network in made_up.study.networks():
+        if network.name == "A7B":
+            made_up.write(split, seed, network, 0.99, hyperparameters={"learning_rate": 99})
+    page = made_up.page()
+    assert set(page.missing) == {f"{split} seed0 A7B" for split in made_up.study.splits}
+    networks = next(sheet for sheet in page.tables if sheet.name == "accuracies")
+    assert "A7B" not in {row[networks.headings.index("network")].text for row in networks.rows}
+    assert sum(int(row[page.jobs.headings.index("networks")].text) for row in page.jobs.rows) == len(networks.rows)
+
+
+def test_pictures_of_an_earlier_time_are_not_shown(made_up):
+    stale = made_up.folder / "so_far" / "figures" / "first_layer_filters.png"
+    save_a_dot(None, stale)
+    assert made_up.page().filters is None
+
+
+def test_before_the_first_base_nothing_can_be_compared(made_up):
+    for (_, _, name), path in made_up.metrics.items():
+        if not name.startswith("R"):
+            path.unlink()
+    assert "No base network is finished yet" in made_up.html()
+
+
+@pytest.mark.parametrize("metric", ["top1_final", "top1_best", "top1_mean_best10", *BALANCED])
+def test_every_network_is_beside_its_base_by_any_metric(tmp_path, metric):
+    study = MadeUp(tmp_path, figures=DEFAULT["figures"] | {"metric": metric})
+    for path in study.metrics.values():
+        content = read_json(path)
+        write_json(path, content | dict.fromkeys(BALANCED, content["top1_final"]))
+    page = study.page()
+    networks = next(sheet for sheet in page.tables if sheet.name == "accuracies")
+    column = networks.headings.index("less base, points")
+    assert all(row[column].is_number for row in networks.rows)
+
+
+@pytest.mark.parametrize("stale", ["data_set", "base", "source_sha256"])
+def test_copies_of_another_base_or_data_set_are_not_mixed_with_those_of_the_config(made_up, stale):
+    """A3B of an old baseA, beside the baseA that has been trained since, is of another study."""
+    for split, seed, network in made_up.study.networks():
+        path = made_up.metrics[split, seed, network.name]
+        content = read_json(path)
+        if network.name == "baseA":
+            content["sha256"] = "new"
+            if stale == "base":
+                content["made_from"]["hyperparameters"]["learning_rate"] = 99
+        if network.base == "A":
+            content["made_from"]["source_sha256"] = "old" if stale == "source_sha256" else "new"
+        if stale == "data_set":
+            content["made_from"]["data_set"] = "another"
+        write_json(path, content)
+    copies = {name for _, _, name in made_up.networks() if name != "baseA"}
+    of_a = {network.name for *_, network in made_up.study.networks() if network.base == "A"}
+    assert of_a
+    assert not copies & of_a
+    assert bool(copies) == (stale != "data_set")
+
+
+def test_a_file_that_is_no_metrics_is_named(made_up):
+    path = next(iter(made_up.metrics.values()))
+    for content in ([], {"made_from": None}, "text"):
+        write_json(path, content)
+        with pytest.raises(ValueError, match=rf"{path.name}: no metrics of a network; delete it"):
+            made_up.networks()
+
+
+@pytest.mark.parametrize("kept", ["baseA", "A7B", "R1A", "B7B+"])
+def test_a_single_network_makes_a_page(made_up, kept):
+    for (split, _, name), path in made_up.metrics.items():
+        if (split, name) != ("random0", kept):
+            path.unlink()
+    assert f"{len(made_up.metrics) - 1} of {len(made_up.metrics)} networks are" in unfolded(made_up.html())
+
+
+def test_before_the_first_network_there_is_nothing_to_report(made_up):
+    for path in made_up.metrics.values():
+        path.unlink()
+    with pytest.raises(ValueError, match="no network is finished with the config's settings; there is nothing to"):
+        made_up.files()
+
+
+def test_bases_at_chance_are_told_at_the_top(made_up):
+    for network in made_up.study.networks_of("random0"):
+        if network.name == "baseA":
+            made_up.write("random0", 0, network, 1 / 32)
+    page, html = made_up.page(), unfolded(made_up.html())
+    assert page.warnings[0].startswith("at chance: baseA of random0, seed 0")
+    assert html.index('class="problem"') < html.index('id="answer"')
+    assert re.match(r"[1-9]\d networks are flagged", page.flags)
+
+
+def test_names_of_classes_are_text_and_nothing_else(complete):
+    html = complete.html()
+    assert "class &lt;0&gt; (letter)" in html
+    assert "<0>" not in html
+
+
+def test_a_half_of_one_class_and_image_is_told_in_the_singular(made_up):
+    path = made_up.folder / "splits" / "random0.json"
+    content = read_json(path)
+    half = content["halves"]["A"]
+    content["halves"]["A"] = half | {"training_images": 1, "validation_images": 1, "classes": half["classes"][:1]}
+    write_json(path, content)
+    html = made_up.html()
+    assert "A: 1 class, 1 training image and 1 validation image<" in html
+    assert "B: 2 classes, 1,234 training images and 50 validation images<" in html
+
+
+def test_every_caption_is_well_formed():
+    for path in TEXTS.glob("*.rst"):
+        assert caption(path.stem).strip().startswith(("<main", "<p", "<div")), path
+    assert all((TEXTS / f"{name}.rst").exists() for name in FIGURE_TITLES)
+
+
+def test_every_figure_and_table_has_a_caption():
+    """Also for Snakemake's own report, which breaks without: those that rules name, some by functions of common.smk."""
+    rules = "".join(path.read_text() for path in (PROJECT / "workflow" / "rules").glob("*.smk"))
+    named = {*re.findall(r"\.\./report/(\w+)\.rst", rules), *re.findall(r'picture\(\s*f"[^"]+",\s*"(\w+)"', rules)}
+    named |= {f"{table}_table" for table in re.findall(r'table\("(\w+)"\)', rules)}
+    assert len(named) == 3 + 7 + 6
+    assert {*PICTURES, *FIGURE_TITLES} <= named
+    assert {path.stem for path in TEXTS.glob("*.rst")} == named
+
+
+def test_a_small_picture_is_kept_and_a_large_one_reduced(tmp_path):
+    small, large = tmp_path / "small.png", tmp_path / "large.png"
+    Image.new("RGB", (20, 10)).save(small)
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (600, 3000, 3), dtype=np.uint8)).save(large)
+    assert base64.b64decode(picture_source(small).partition("base64,")[2]) == small.read_bytes()
+    split_type, _, content = picture_source(large).partition(";base64,")
+    assert split_type == "data:image/webp"
+    picture = Image.open(io.BytesIO(base64.b64decode(content)))
+    assert picture.size == (2400, 480)
+
+
+def test_numbers_are_sorted_by_value_and_what_is_not_there_has_no_value():
+    table = pd.DataFrame({"effect": ["total drop"] * 2, "n": [7, 1], "mean": [-0.0123, float("nan")]})
+    rows = sheet_of("effects", table_views("top1_final")["effects"], table).rows
+    assert [(cell.text, cell.key, cell.is_number) for cell in rows[0]] == [
+        ("total drop", "total drop", False),
+        ("7", "7", True),
+        ("−1.2", "-0.0123", True),
+    ]
+    assert (rows[1][2].text, rows[1][2].key) == ("", "")
+
+
+class TestWhatWasRun:
+    def test_a_row_for_each_job_with_the_time_of_all_attempts_and_of_the_last(self, made_up):
+        folder = made_up.folder / "benchmarks" / "random0" / "seed0"
+        folder.mkdir(parents=True)
+        (folder / "A1-7B.tsv").write_text("s\th:m:s\tmax_rss\n12.5\t0:00:12\t345.6\n")
+        (folder / "baseA.tsv").write_text("s\th:m:s\tmax_rss\n1.0\t0:00:01\tNA\n")
+        table = jobs(made_up.study, read_metrics(made_up.metrics), made_up.folder / "benchmarks")
+        assert len(table) == len(list(made_up.study.jobs()))
+        rows = table[table["split"] == "random0"].set_index("job")
+        assert rows.loc["A1-7B", ["networks", "training_seconds", "last_attempt_seconds", "peak_mb"]].tolist() == [
+            2,
+            72.0,
+            12.5,
+            345.6,
+        ]
+        assert rows.loc["baseA", "last_attempt_seconds"] == 1.0
+        assert pd.isna(rows.loc["baseA", "peak_mb"])
+        assert pd.isna(rows.loc["baseB", "last_attempt_seconds"])
+        assert hours_by_device(table) == {"cpu (made up)": pytest.approx(len(made_up.metrics) / 100)}
+
+    def test_networks_made_otherwise_have_a_row_of_their_own(self, made_up):
+        networks = read_metrics(made_up.metrics)
+        networks["random0", 0, "baseA"]["commit"] = "abc-dirty"
+        table = makers(networks)
+        del networks["random0", 0, "baseB"]["deterministic"]  # as of a network of before that was recorded
+        assert "unknown" in makers(networks)["deterministic"].tolist()
+        assert table[["commit", "networks"]].to_numpy().tolist() == [["unknown", len(networks) - 1], ["abc-dirty", 1]]
+
+
+def test_of_many_learning_curves_the_first_are_shown_and_the_others_are_told(complete):
+    one = next(iter(complete.files().learning_curves.values()))
+    files = replace(complete.files(), learning_curves={f"random{i}_seed0": one for i in range(40)})
+    page = page_of(complete.study, files, complete.networks())
+    assert [picture.title for picture in page.learning_curves] == [f"random{i}_seed0" for i in range(12)]
+    assert "28 more splits and seeds are in <code>figures/learning_curves</code>" in report(
+        complete.study, files, complete.networks()
+    )
+    assert "more splits and seeds" not in complete.html()

@@ -1,0 +1,46 @@
+"""What tests of tables need: the published accuracies' file, and rows of made-up networks."""
+
+import pandas as pd
+
+from tests.support import ROOT
+from transferability.results.accuracies import beside_bases
+from transferability.study.names import Network
+
+PUBLISHED = ROOT / "resources" / "yosinski2014" / "top1.csv"
+
+
+def metrics(name, top1, split="random0", seed=0, **other):
+    network = Network.parse(name)
+    return {
+        "split": split,
+        "split_type": "random" if split.startswith("random") else "semantic",
+        **network.facts,
+        "seed": seed,
+        "iterations": 10,
+        "evaluations": 3,
+        **{f"{top}_{which}": top1 for top in ("top1", "top5") for which in ("final", "best", "mean_best10")},
+        "device": "cpu",
+        **other,
+    }
+
+
+def frame(*rows, **facts):
+    """Rows of (split, seed, network, accuracy), and facts that all have."""
+    records = []
+    for split, seed, name, accuracy in rows:
+        network = Network.parse(name)
+        records.append(
+            {
+                "split": split,
+                "split_type": "random" if split.startswith("random") else "semantic",
+                **network.facts,
+                "seed": seed,
+                "iterations": 1,
+                "evaluations": 1,
+                "top1_final": accuracy,
+                "top1_best": accuracy,
+                "top1_mean_best10": accuracy,
+                **facts,
+            }
+        )
+    return beside_bases(pd.DataFrame(records))

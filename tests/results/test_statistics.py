@@ -1,0 +1,429 @@
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from tests.results.support import PUBLISHED, frame
+from tests.support import ROOT
+from transferability.networks.architectures import LAYER_NAMES
+from transferability.results.answers import headline
+from transferability.results.comparison import compare
+from transferability.results.effects import paired_effects
+from transferability.results.pairs import interval, paired_differences
+from transferability.results.paper import drops, summarize, table1
+from transferability.results.published import full_design, missing_networks, read_published
+from transferability.results.reuse import deepest_within, reusable
+
+METRIC = "top1_final"
+
+
+PAPERS = "top1_mean_best10"
+PUBLISHED_PAGE = ROOT / "docs" / "published.md"
+
+
+@pytest.fixture(scope="module")
+def published():
+    return read_published(PUBLISHED)
+
+
+@pytest.fixture
+def unequal_halves():
+    """Half B is much easier than A; AnB+ gains 2 points on its own base, BnB+ one."""
+    rows = [("random0", 0, "baseA", 0.5), ("random0", 0, "baseB", 0.9)]
+    rows += [("random0", 0, f"A{n}B+", 0.92) for n in range(1, 8)]
+    rows += [("random0", 0, f"B{n}B+", 0.91) for n in range(1, 8)]
+    rows += [("dissimilar", 0, "baseB", 0.1), ("dissimilar", 0, "A7B+", 0.2)]
+    return frame(*rows)
+
+
+def test_table_1_by_the_papers_formula_and_paired(unequal_halves):
+    table = table1(unequal_halves, METRIC).set_index("layers")
+    assert table["networks"].tolist() == [7, 5, 3]
+    assert table["over_base"].to_numpy() == pytest.approx(0.92 - 0.7)
+    assert table["over_base_paired"].to_numpy() == pytest.approx(0.02)
+    assert table["over_selffer+"].to_numpy() == pytest.approx(0.01)
+    assert table["over_selffer+_paired"].to_numpy() == pytest.approx(0.01)
+
+
+def test_pairs_are_of_the_same_split_seed_target_and_depth():
+    data = frame(
+        ("random0", 0, "baseB", 0.6),
+        ("random0", 1, "baseB", 0.7),
+        ("random1", 0, "baseA", 0.8),
+        ("random0", 0, "B3B", 0.5),
+        ("random0", 0, "B4B", 0.45),
+        ("random0", 0, "A3B", 0.4),
+        ("random0", 1, "A3B", 0.3),
+        ("random1", 0, "B3A", 0.2),
+    )
+    to_base = paired_differences(data, "transfer", "base", METRIC)
+    assert sorted(to_base["difference"].round(6)) == [-0.6, -0.4, -0.2]
+    to_selffer = paired_differences(data, "selffer", "transfer", METRIC)
+    assert to_selffer["difference"].tolist() == pytest.approx([0.1])
+
+
+def study(splits, seeds, effect, **facts):
+    return frame(*study_rows(splits, seeds, effect), **facts)
+
+
+def study_rows(splits, seeds, effect):
+    rows = []
+    for split in range(splits):
+        for seed in range(seeds):
+            rows += [(f"random{split}", seed, f"base{half}", 0.8) for half in "AB"]
+            rows += [
+                (f"random{split}", seed, f"{a}{n}{b}", 0.8 - effect(split, seed, n))
+                for a, b in ("AB", "BA")
+                for n in (1, 7)
+            ]
+    return rows
+
+
+def effects_of(data, name="total drop"):
+    table = paired_effects(data, METRIC)
+    return table[table["effect"] == name].set_index("n")
+
+
+def test_effects_and_their_intervals():
+    noise = np.random.default_rng(0).normal(0, 0.01, (4, 1, 8))
+    table = effects_of(study(4, 1, lambda split, seed, n: 0.01 * n + noise[split, seed, n]))
+    assert table["pairs"].tolist() == [8, 8]
+    assert table["splits"].tolist() == [4, 4]
+    for n in (1, 7):
+        mean, error = 0.01 * n + noise[:, 0, n].mean(), noise[:, 0, n].std(ddof=1) / 2
+        expected = [mean - 3.182446 * error, mean, mean + 3.182446 * error]
+        assert table.loc[n, ["low", "mean", "high"]].tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("splits", [2, 3, 4, 9])
+def test_the_interval_holds_the_true_mean_in_95_of_100_studies(splits):
+    """Both directions of a split share its classes, and so what is drawn for it."""
+    random = np.random.default_rng(splits)
+    targets = pd.DataFrame({"split": np.repeat(np.arange(splits), 2), "seed": 0})
+    held = []
+    for _ in range(1000):
+        difference = np.repeat(random.normal(size=splits), 2) + 0.3 * random.normal(size=2 * splits)
+        low, high = interval(targets.assign(difference=difference))
+        held.append(low <= 0 <= high)
+    assert 0.93 < np.mean(held) < 0.97
+
+
+@pytest.mark.parametrize("splits", [2, 4, 40])
+def test_the_interval_of_splits_with_a_pair_each_is_scipys(splits):
+    differences = np.random.default_rng(splits).normal(0.01, 0.02, splits)
+    pairs = pd.DataFrame({"split": range(splits), "seed": 0, "difference": differences})
+    expected = stats.t.interval(0.95, splits - 1, differences.mean(), stats.sem(differences))
+    assert interval(pairs) == pytest.approx(expected)
+
+
+def test_seeds_alone_give_an_interval_too():
+    table = effects_of(study(1, 3, lambda _split, seed, _n: 0.1 * seed))
+    assert table.loc[1, "low"] < table.loc[1, "mean"] < table.loc[1, "high"]
+
+
+def test_one_split_and_seed_give_no_interval():
+    table = effects_of(study(1, 1, lambda _split, _seed, n: 0.01 * n))
+    assert table["mean"].tolist() == pytest.approx([0.01, 0.07])
+    assert table[["low", "high"]].isna().all(axis=None)
+
+
+def test_summary_counts_and_compares(unequal_halves):
+    table = summarize(unequal_halves, METRIC).set_index(["split_type", "treatment", "n"])
+    row = table.loc["random", "transfer+", 3]
+    assert row["networks"] == 1
+    assert row["mean_difference_to_base"] == pytest.approx(0.02)
+    assert table.loc["random", "base", 0]["mean"] == pytest.approx(0.7)
+
+
+def test_what_is_missing_is_listed_not_filled_in(unequal_halves):
+    expected = [("random0", 0, "A1B+"), ("random0", 0, "A1B"), ("random1", 0, "baseA")]
+    missing = missing_networks(unequal_halves, expected)
+    assert missing["network"].tolist() == ["A1B", "baseA"]
+
+
+def test_the_headline_says_the_numbers(unequal_halves):
+    text = headline(unequal_halves, METRIC, 0.02)
+    assert "18 networks" in text
+    assert "random halves: base 70.0 %" in text
+    assert "+2.0" in text
+
+
+def verdicts(table, treatment="transfer"):
+    rows = table[table["treatment"] == treatment]
+    return list(rows[["n", "layer", "verdict", "conclusive"]].itertuples(index=False, name=None))
+
+
+def test_layers_are_reusable_for_certain_where_the_whole_interval_is_on_one_side_of_the_max_drop():
+    """Losses at n = 1 and 7 are 0 and 6 points on average; the interval is 3.182 standard errors wide to each side."""
+    data = study(4, 1, lambda split, _seed, n: 0.01 * (n - 1) + 0.001 * (split - 1.5))
+    assert verdicts(reusable(data, METRIC, 0.02)) == [(1, "conv1", "within", True), (7, "fc7", "beyond", True)]
+    half = 3.182446 * np.std([0, 0.001, 0.002, 0.003], ddof=1) / 2
+    for tolerated, conclusive in ((0.99 * half, False), (1.01 * half, True)):
+        assert verdicts(reusable(data, METRIC, tolerated))[0] == (1, "conv1", "within", conclusive)
+    for tolerated, conclusive in ((0.06 - 0.99 * half, False), (0.06 - 1.01 * half, True)):
+        assert verdicts(reusable(data, METRIC, tolerated))[1] == (7, "fc7", "beyond", conclusive)
+
+
+def test_without_an_interval_no_verdict_is_certain():
+    data = study(1, 1, lambda _split, _seed, n: 0.01 * n)
+    assert verdicts(reusable(data, METRIC, 0.02)) == [(1, "conv1", "within", False), (7, "fc7", "beyond", False)]
+
+
+def test_a_gain_is_no_loss(unequal_halves):
+    table = reusable(unequal_halves, METRIC, 0)
+    of_random = table[table["split_type"] == "random"]
+    assert of_random["drop"].to_numpy() == pytest.approx(-0.02)
+    assert set(of_random["verdict"]) == {"within"}
+
+
+def test_there_is_no_verdict_beside_a_base_at_chance_and_none_is_passed_over():
+    data = study(4, 1, lambda _split, _seed, _n: 0.01)
+    middle = data[data["n"] == 7].assign(n=3, copied=3, frozen=3, network="A3B", flag="baseA at chance")
+    table = reusable(pd.concat([data, middle]), METRIC, 0.02)
+    assert [verdict if isinstance(verdict, str) else None for _, _, verdict, _ in verdicts(table)] == [
+        *("within", None, "within")
+    ]
+    assert deepest_within(table, "transfer") == 1
+    assert deepest_within(table, "transfer+") == 0
+
+
+def test_the_headline_says_up_to_where_layers_can_be_copied(published):
+    lines = [" ".join(line.split()) for line in headline(published, PAPERS, 0.02).splitlines()]
+    assert [line for line in lines if "a drop of" in line] == [
+        "a drop of at most 2 points, frozen: up to layer 3 (conv3)",
+        "a drop of at most 2 points, fine-tuned: up to layer 7 (fc7), by the mean; none by the 95 % interval",
+        "a drop of at most 2 points, frozen: up to layer 2 (conv2), by the mean of one split and seed",
+    ]
+
+
+GUESSED = {"classes": 32, "validation_images": 1600, "majority_baseline": 1 / 32}
+# A split whose baseA has learned nothing.
+DEAD = [
+    ("random7", 0, name, accuracy)
+    for name, accuracy in {"baseA": 0.03, "baseB": 0.8, "A1B": 0.1, "B1A": 0.6, "A7B": 0.1, "B7A": 0.6}.items()
+]
+
+
+NUMBERS = ("difference", "mean", "low", "high", "paired", "drop", "standard_deviation")
+
+
+@pytest.mark.parametrize("make", [summarize, drops, paired_effects, partial(reusable, max_drop=0.02)])
+def test_networks_of_a_base_at_chance_are_in_no_mean_and_are_counted(make):
+    rows = study_rows(3, 1, lambda split, _seed, n: 0.01 * n + 0.001 * split)
+    clean, table = (make(frame(*data, **GUESSED), METRIC) for data in (rows, [*rows, *DEAD]))
+    numbers = [column for column in clean if column.startswith(NUMBERS)]
+    alike = table[table["treatment"] != "base"] if make is summarize else table
+    clean = clean[clean["treatment"] != "base"] if make is summarize else clean
+    pd.testing.assert_frame_equal(alike[numbers], clean[numbers])
+    assert (alike["left_out"] == 2).all()
+    assert (clean["left_out"] == 0).all()
+
+
+def test_where_all_bases_are_at_chance_rows_stay_and_say_nothing():
+    data = frame(*DEAD, **GUESSED)
+    reuse, effects = reusable(data, METRIC, 0.02), paired_effects(data, METRIC)
+    assert reuse[["pairs", "left_out"]].to_numpy().tolist() == [[0, 2], [0, 2]]
+    assert reuse[["drop", "verdict"]].isna().all(axis=None)
+    assert effects["mean"].isna().all()
+    assert "random halves: base 80.0 % (1 base at chance left out)" in headline(data, METRIC, 0.02)
+
+
+def test_a_network_at_chance_beside_bases_that_are_not_is_in_its_mean_and_told():
+    data = frame(("random0", 0, "baseB", 0.8), ("random0", 0, "A7B+", 0.03), **GUESSED)
+    summary = summarize(data, METRIC).set_index("treatment")
+    assert summary.loc["transfer+", ["networks", "left_out", "at_chance"]].tolist() == [1, 0, 1]
+    assert summary.loc["transfer+", "mean"] == pytest.approx(0.03)
+    assert "A7B+ of random0, seed 0. That may be a finding" in headline(data, METRIC, 0.02)
+
+
+def test_no_verdict_is_certain_where_a_base_is_judged_on_too_few_images():
+    few = {"classes": 2, "validation_images": 5, "majority_baseline": 0.5}
+    data = study(4, 1, lambda split, _seed, n: 0.01 * (n - 1) + 0.001 * (split - 1.5), **few)
+    table = reusable(data, METRIC, 0.02)
+    assert table["verdict"].tolist() == ["within", "beyond"]
+    assert not table["conclusive"].any()
+
+
+def lines_of(text, words):
+    return [" ".join(line.split()) for line in text.splitlines() if words in line]
+
+
+@pytest.mark.parametrize(
+    ("losses", "words"),
+    [
+        ({7: 0.01}, "up to layer 7 (fc7), of n = 7 tried"),
+        ({7: 0.05}, "no layer of n = 7 tried"),
+        ({3: 0.01, 5: 0.05, 7: 0.01}, "up to layer 3 (conv3), of n = 3, 5, 7 tried (but n = 7 too)"),
+        ({1: 0.05, 2: 0.05, 3: 0.05}, "no layer of n = 1-3 tried"),
+        (dict.fromkeys(range(1, 8), 0.05), "no layer"),
+    ],
+)
+def test_the_headline_speaks_of_depths_that_were_tried_and_of_no_others(losses, words):
+    rows = [("random0", 0, "baseB", 0.8)] + [("random0", 0, f"A{n}B", 0.8 - loss) for n, loss in losses.items()]
+    text = headline(frame(*rows), METRIC, 0.02)
+    expected = f"a drop of at most 2 points, frozen: {words}, by the mean of one split and seed"
+    assert lines_of(text, "a drop of") == [expected]
+    assert "fine-tuned" not in text
+    assert "without selffer networks" in text
+
+
+def test_of_selffer_networks_alone_the_headline_says_nothing_of_the_other_half():
+    text = headline(frame(("random0", 0, "baseB", 0.8), ("random0", 0, "B7B", 0.75)), METRIC, 0.02)
+    assert lines_of(text, "own frozen") == ["own frozen features, B7B: -5.0"]
+    assert not any(word in text for word in ("other", "transfer", "a drop of", "without"))
+
+
+def test_an_empty_table_has_its_columns():
+    data = frame(("random0", 0, "baseB", 0.8), ("random0", 0, "B7B", 0.75))
+    assert list(table1(data, METRIC).columns) == list(table1(read_published(PUBLISHED), METRIC).columns)
+    assert table1(data, METRIC).empty
+    assert drops(data, METRIC).empty
+
+
+def test_table_1_names_the_depths_that_its_ranges_have():
+    rows = [("random0", 0, "baseB", 0.8), ("random0", 0, "A1B+", 0.8), ("random0", 0, "A4B+", 0.8)]
+    table = table1(frame(*rows), METRIC)
+    assert table[["layers", "depths"]].to_numpy().tolist() == [["1-7", "1, 4"], ["3-7", "4"]]
+
+
+def in_points(values):
+    return [round(100 * value, 1) for value in values]
+
+
+def test_the_published_accuracies_give_the_papers_table_1(published):
+    table = table1(published, PAPERS)
+    assert table["layers"].tolist() == ["1-7", "3-7", "5-7"]
+    assert in_points(table["over_base"]) == [1.6, 1.8, 2.1]
+    assert in_points(table["over_selffer+"]) == [1.4, 1.4, 1.7]
+
+
+def effects_page_row(effects, n):
+    """What docs/published.md should say of depth n: bold where the interval does not include zero."""
+    cells = [str(n), LAYER_NAMES[n - 1]]
+    for name in ("co-adaptation drop", "specificity drop", "total drop"):
+        mean, low, high = effects.loc[(name, "random", n), ["mean", "low", "high"]]
+        text = f"{100 * mean:.2f} ± {50 * (high - low):.2f}"
+        cells.append(f"**{text}**" if low > 0 or high < 0 else text)
+    cells.append(f"{100 * effects.loc[('total drop', 'semantic', n), 'mean']:.2f}")
+    return f"| {' | '.join(cells)} |".replace("-", "−")
+
+
+def test_the_page_on_the_published_accuracies_has_their_effects(published):
+    page = PUBLISHED_PAGE.read_text(encoding="utf-8")
+    effects = paired_effects(published, PAPERS).set_index(["effect", "split_type", "n"])
+    for n in range(1, 8):
+        assert effects_page_row(effects, n) in page
+
+
+def test_by_either_statistic_the_same_published_losses_are_beyond_noise(published):
+    beyond = []
+    for metric in (PAPERS, "top1_final"):
+        table = paired_effects(published, metric)
+        losses = table[table["effect"].str.endswith("drop") & ((table["low"] > 0) | (table["high"] < 0))]
+        beyond.append(set(losses[["effect", "split_type", "n"]].itertuples(index=False, name=None)))
+    assert beyond[0] == beyond[1]
+    assert len(beyond[0]) == 3 + 4 + 6
+
+
+def test_paired_the_published_gains_are_smaller(published):
+    table = table1(published, PAPERS)
+    assert in_points(table["over_base_paired"]) == [1.0, 1.2, 1.2]
+    # The authors' AnB+ are all of half B, their BnB+ all of half A: no pairs, and next to nothing between their gains.
+    assert table["over_selffer+_paired"].isna().all()
+    assert (table["gain_over_selffer+"].abs() < 0.002).all()
+    assert table["over_base_paired_low"].isna().tolist() == [False, False, True]
+
+
+def test_the_published_accuracies_give_the_papers_drops_in_points(published):
+    table = drops(published, PAPERS).set_index("split_type")
+    assert table["networks"].to_dict() == {"random": 8, "semantic": 2}
+    assert round(100 * table.loc["random", "drop"]) == 8
+    assert round(100 * table.loc["semantic", "drop"]) == 25
+    assert table["paired"].tolist() == pytest.approx(table["drop"].tolist())
+    assert table["relative"].tolist() == pytest.approx((table["drop"] / table["base"]).tolist())
+
+
+def test_paired_differences_take_out_how_hard_a_half_is(unequal_halves):
+    table = table1(unequal_halves, METRIC)
+    assert table["gain_over_selffer+"].to_numpy() == pytest.approx(0.01)
+    harder = unequal_halves.assign(**{METRIC: unequal_halves[METRIC] - 0.3 * (unequal_halves["target"] == "B")})
+    paired = [name for name in table.columns if "paired" in name or "gain" in name]
+    pd.testing.assert_frame_equal(table1(harder, METRIC)[paired], table[paired])
+
+
+def test_published_networks_that_were_never_trained_are_listed(published):
+    missing = missing_networks(published, full_design(published))
+    assert set(missing["split"]) == {"random0", "random1", "random2", "random3"}
+    assert len(missing) == 4 * (2 + 4 * 2 * 7) - (published["split_type"] == "random").sum()
+    assert set(missing.loc[missing["split"] == "random0", "network"]) == {
+        *(f"B{n}B{plus}" for n in range(1, 8) for plus in ("", "+")),
+        *(f"B{n}A+" for n in range(1, 8)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("split", "network"), [("whole", "R3whole"), ("man_made_natural", "B4A"), ("random2", "baseB")]
+)
+def test_a_published_network_that_is_removed_is_missing(split, network, published):
+    rest = published[(published["split"] != split) | (published["network"] != network)]
+    before, after = (missing_networks(table, full_design(table)) for table in (published, rest))
+    new = set(after.itertuples(index=False, name=None)) - set(before.itertuples(index=False, name=None))
+    assert new == {(split, 0, network)}
+
+
+def test_networks_that_preserve_layers_do_not_mix_with_the_papers():
+    plain = [("random0", 0, "baseB", 0.9), ("random0", 0, "B3B", 0.8), ("random0", 0, "A3B", 0.7)]
+    alone, mixed = (
+        frame(*plain),
+        frame(*plain, ("random0", 0, "A3B_preserve2", 0.1), ("random0", 0, "B3B_preserve2", 0.2)),
+    )
+    pd.testing.assert_frame_equal(paired_effects(mixed, METRIC), paired_effects(alone, METRIC))
+    summary = summarize(mixed, METRIC).set_index(["treatment", "preserved"])
+    assert summary.loc[("transfer", 0), "mean"] == pytest.approx(0.7)
+    assert summary.loc[("transfer", 2), "mean"] == pytest.approx(0.1)
+
+
+def test_the_summary_keeps_numbers_of_examples_apart(published):
+    table = summarize(published, PAPERS)
+    assert (table.loc[table["treatment"] == "reduced", "networks"] == 1).all()
+    assert table["networks"].sum() == len(published)
+
+
+def test_a_split_counts_by_its_pairs_and_its_seeds_are_one_observation():
+    """Split 0 has two seeds, of losses 0 and 0.1, and split 1 one, of 0.3: their sums are 1/6 from the mean's."""
+    rows = [("random0", seed, "baseB", 0.8) for seed in (0, 1)] + [("random1", 0, "baseB", 0.8)]
+    rows += [("random0", 0, "A1B", 0.8), ("random0", 1, "A1B", 0.7), ("random1", 0, "A1B", 0.5)]
+    table = effects_of(frame(*rows))
+    assert table.loc[1, ["pairs", "splits"]].tolist() == [3, 2]
+    mean, error = 0.4 / 3, (4 * (1 / 6) ** 2) ** 0.5 / 3
+    expected = [mean - 12.706205 * error, mean, mean + 12.706205 * error]
+    assert table.loc[1, ["low", "mean", "high"]].tolist() == pytest.approx(expected)
+
+
+def test_a_study_compared_with_itself_does_not_differ(published):
+    table = compare(published, published, PAPERS)
+    same = table[["difference_ours_less_published", "relative_ours_less_published"]]
+    assert (same == 0).all(axis=None)
+    assert table["networks_ours"].sum() == len(published[published["n"] > 0])
+
+
+def test_studies_are_compared_by_their_differences_to_base(published):
+    ours = frame(
+        ("random0", 0, "baseB", 0.8),
+        ("random0", 0, "A3B", 0.6),
+        ("letters", 0, "baseB", 0.5),
+        ("letters", 0, "B3B", 0.4),
+        ("letters", 0, "R1B", 0.1),
+    )
+    table = compare(ours, published, METRIC).set_index(["treatment", "split_type", "n"])
+    row = table.loc["transfer", "random", 3]
+    assert row[["difference_ours", "relative_ours"]].tolist() == pytest.approx([-0.2, -0.25])
+    assert row["difference_ours_less_published"] == pytest.approx(-0.2 - row["difference_published"])
+    # Random filters of halves and of all classes are compared; what only one study has stays, with a gap.
+    assert table.loc["random", "any", 1]["difference_ours_less_published"] == pytest.approx(
+        -0.4 - (0.490781 - 0.575179)
+    )
+    assert np.isnan(table.loc["selffer", "semantic", 3]["difference_published"])
+    assert np.isnan(table.loc["transfer", "semantic", 7]["difference_ours"])

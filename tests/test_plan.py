@@ -154,9 +154,7 @@ class Clockwork:
 
 @pytest.fixture
 def workload(recipe):
-    return Workload(
-        (1, 4), "mini_caffenet", (16, 16, 1), 6, recipe.preprocessing, recipe.hyperparameters, resident=True
-    )
+    return Workload((1, 4), (16, 16, 1), 6, recipe.settings, resident=True)
 
 
 @pytest.fixture
@@ -221,9 +219,8 @@ class TestCalibration:
     @pytest.mark.parametrize("scale", [1.0, 64.0])
     def test_the_engine_trains_it(self, scale, workload, running):
         running.states.mkdir()
-        found = calibrate(
-            replace(workload, classes=2, preprocessing=replace(workload.preprocessing, scale=scale)), running
-        )
+        settings = replace(workload.settings, preprocessing=replace(workload.settings.preprocessing, scale=scale))
+        found = calibrate(replace(workload, classes=2, settings=settings), running)
         assert found.update > 0
         assert list(running.states.iterdir()) == []
 

@@ -304,8 +304,8 @@ def test_a_config_is_read_or_every_line_says_what_is_wrong(changes, extra):
         assert all(line.startswith("config: ") and len(line) < 2000 for line in lines)
         return
     assert list(study.networks())
-    for settings_of_stage in study.hyperparameters.values():
-        assert np.isfinite([settings_of_stage.rate_at(i) for i in (0, settings_of_stage.iterations - 1)]).all()
+    for hyperparameters in (of_stage.hyperparameters for of_stage in study.stages.values()):
+        assert np.isfinite([hyperparameters.rate_at(i) for i in (0, hyperparameters.iterations - 1)]).all()
     for plan in study.splits.values():
         assert plan.name.isascii()
         if plan.seed is not None:

@@ -10,7 +10,6 @@ from transferability.data.stream import (
     GPUImages,
     HostImages,
     ImageLoader,
-    Preprocessing,
     TrainingStream,
     ValidationSet,
     less_mean_on_gpu,
@@ -18,6 +17,7 @@ from transferability.data.stream import (
     mean_image,
 )
 from transferability.store.reading import open_store
+from transferability.study.settings import Preprocessing
 
 WHOLE_IMAGE = Preprocessing(crop=0, mirror=False, mean="whole", scale=64.0)
 CROPPED = Preprocessing(crop=11, mirror=True, mean="own", scale=64.0)

@@ -20,10 +20,7 @@ rule train_base:
     resources:
         **training_resources("base", networks=1),
     params:
-        engine_version=ENGINE_VERSION,
-        architecture=config["networks"]["architecture"],
-        preprocessing=config["preprocessing"],
-        hyperparameters=STUDY.hyperparameters["base"].to_json(),
+        **STUDY.settings("base").to_json(),
     script:
         "../scripts/train.py"
 
@@ -41,10 +38,7 @@ use rule train_base as train_reduced with:
     resources:
         **training_resources("reduced", networks=1),
     params:
-        engine_version=ENGINE_VERSION,
-        architecture=config["networks"]["architecture"],
-        preprocessing=config["preprocessing"],
-        hyperparameters=STUDY.hyperparameters["reduced"].to_json(),
+        **STUDY.settings("reduced").to_json(),
 
 
 # Selffer, transfer and random networks. A job trains all depths of a series, or a chunk of them, in lock-step; since a
@@ -77,9 +71,6 @@ for fine_tuned, preserved, chunk in STUDY.copying_jobs:
         resources:
             **training_resources(stage, networks=len(chunk)),
         params:
-            engine_version=ENGINE_VERSION,
-            architecture=config["networks"]["architecture"],
-            preprocessing=config["preprocessing"],
-            hyperparameters=STUDY.hyperparameters[stage].to_json(),
+            **STUDY.settings(stage).to_json(),
         script:
             "../scripts/train.py"

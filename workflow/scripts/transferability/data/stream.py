@@ -17,35 +17,9 @@ from numpy.typing import NDArray
 from transferability.seeding import generator_for
 from transferability.store.checked_rows import READERS, CheckedRows
 from transferability.store.reading import Store
+from transferability.study.settings import WHOLE_MEAN, Preprocessing
 
-WHOLE_MEAN = "whole"
 BATCHES_AHEAD = 2  # read while the networks learn from the one before
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """What is done to an image between the store and the network.
-
-    Attributes:
-        crop: side of the square the network sees, 0 for the whole image. Training crops at random, validation
-            in the centre.
-        mirror: whether training mirrors every other image at random.
-        mean: the mean image subtracted: ``own``, of the images that the network is trained on, as in the paper, or
-            ``whole``, of the whole training set.
-        scale: pixel values, less the mean image, are divided by this.
-    """
-
-    crop: int
-    mirror: bool
-    mean: str
-    scale: float
-
-    def seen_shape(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-        """Height, width and channels of what the network sees; ValueError if the crop does not fit."""
-        height, width, channels = image_shape
-        if self.crop > min(height, width):
-            raise ValueError(f"preprocessing: crop is {self.crop}, but the images are {height} x {width} pixels")
-        return (self.crop or height, self.crop or width, channels)
 
 
 def mean_image(store: Store, positions: NDArray[np.int64], mean: str) -> NDArray[np.float32]:

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 
 from transferability.data.splits import Split, make_split, samples_of, split_to_json
-from transferability.data.stream import Preprocessing
 from transferability.files import csv_of, read_json, sha256_of
 from transferability.networks.build import build_network
 from transferability.networks.copying import copy_layers
@@ -133,7 +132,7 @@ class NetworkCheck:
             if about.get(key) != value:
                 raise VerificationError(f"its {key} is {about.get(key)!r}, not {value!r}")
         model = build_network(
-            self.recipe.architecture,
+            self.recipe.settings.architecture,
             self.recipe.seen_shape,
             len(self.recipe.split.halves[self.network.target]),
         )
@@ -179,7 +178,7 @@ class NetworkCheck:
 
     def check_frozen_layers(self) -> None:
         """Bit-equal to those of the source."""
-        expected = build_network(self.recipe.architecture, self.recipe.seen_shape, 2)
+        expected = build_network(self.recipe.settings.architecture, self.recipe.seen_shape, 2)
         copy_layers(source_weights(self.recipe, self.network, self.source), expected, self.network.frozen)
         for name, layer in list(expected.named_children())[: self.network.frozen]:
             for key, tensor in layer.state_dict(prefix=f"{name}.").items():
@@ -264,14 +263,7 @@ def verify_study(study: Study, outputs: Outputs, evaluations: int, say: Say) -> 
 
 
 def _recipe(study: Study, store: Store, split: Split, seed: int, network: Network) -> Recipe:
-    return Recipe(
-        store=store,
-        split=split,
-        seed=seed,
-        architecture=study.config["networks"]["architecture"],
-        preprocessing=Preprocessing(**study.config["preprocessing"]),
-        hyperparameters=study.hyperparameters[network.stage],
-    )
+    return Recipe(store, split, seed, study.settings(network.stage))
 
 
 def spread(count: int, sample: int) -> set[int]:

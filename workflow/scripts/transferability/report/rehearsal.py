@@ -181,7 +181,7 @@ def _made_up(study: Study) -> Iterator[tuple[Key, dict[str, Any]]]:
                 "kind": _kind(study, split),
                 "seed": seed,
                 **network.facts,
-                "iterations": study.hyperparameters[network.stage].iterations,
+                "iterations": study.settings(network.stage).hyperparameters.iterations,
                 "evaluations": 1,
                 **dict.fromkeys(STATISTICS, 1 / _CLASSES if is_at_chance else _top1(network, position)),
                 **guessing,

@@ -12,11 +12,11 @@ from typing import Any
 
 from transferability.networks.architectures import DEEPEST_CUT
 from transferability.store.same_images import REFUSE
-from transferability.study.config import STAGES, data_set_of, groups_file_of, hyperparameters_of, read_config
+from transferability.study.config import STAGES, data_set_of, groups_file_of, read_config, settings_of
 from transferability.study.layout import study_folder
 from transferability.study.names import HALVES, RANDOM_SOURCE, WHOLE, Network, Series, source_of
 from transferability.study.schema import ConfigError, config_schema
-from transferability.study.settings import ENGINE_VERSION, Hyperparameters
+from transferability.study.settings import Settings
 from transferability.study.store_folder import DUPLICATES, settings_folder, shaping_settings, store_folder
 
 MOST_DRAWN_BASES = 12
@@ -43,7 +43,7 @@ class Study:
         halves_series: the series trained for the halves of each split.
         whole_series: the series trained for the whole set.
         reduced: images a class of each base of the whole set that is trained on fewer.
-        hyperparameters: by stage, `STAGES`.
+        stages: what shapes the networks of each stage, `STAGES`.
     """
 
     config: Mapping[str, Any]
@@ -52,11 +52,15 @@ class Study:
     halves_series: tuple[Series, ...]
     whole_series: tuple[Series, ...]
     reduced: tuple[int, ...]
-    hyperparameters: Mapping[str, Hyperparameters]
+    stages: Mapping[str, Settings]
 
     @property
     def folder(self) -> Path:
         return study_folder(self.config)
+
+    def settings(self, stage: str) -> Settings:
+        """What shapes the networks of a stage, one of `STAGES`."""
+        return self.stages[stage]
 
     @property
     def data_set(self) -> Mapping[str, Any]:
@@ -131,12 +135,9 @@ class Study:
     def asked_of(self, network: Network, store_checksum: str | None = None) -> dict[str, Any]:
         """What a network would be made from today; of the store only if its checksum is known."""
         return {
-            "engine_version": ENGINE_VERSION,
             "data_set": self.config["dataset"],
             **({"store_checksum": store_checksum} if store_checksum else {}),
-            "architecture": self.config["networks"]["architecture"],
-            "preprocessing": self.config["preprocessing"],
-            "hyperparameters": self.hyperparameters[network.stage].to_json(),
+            **self.settings(network.stage).to_json(),
         }
 
     def is_current(self, network: Network, made_from: Mapping[str, Any], store_checksum: str | None = None) -> bool:
@@ -215,7 +216,7 @@ def read_study(config: Mapping[str, Any]) -> Study:
         halves_series=halves_series,
         whole_series=whole_series,
         reduced=tuple(sorted(config["networks"]["reduced"])),
-        hyperparameters={stage: hyperparameters_of(config, stage) for stage in STAGES},
+        stages={stage: settings_of(config, stage) for stage in STAGES},
     )
 
 

@@ -26,10 +26,10 @@ class Evaluation(NamedTuple):
 
 def evaluate(recipe: Recipe, network: Network, weights: Mapping[str, torch.Tensor], device: str) -> Evaluation:
     """Evaluate a trained network."""
-    model = build_network(recipe.architecture, recipe.seen_shape, len(recipe.split.halves[network.target]))
+    model = build_network(recipe.settings.architecture, recipe.seen_shape, len(recipe.split.halves[network.target]))
     model.load_state_dict(weights)
     model.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    mean = mean_image(recipe.store, training_images(recipe, network)[0], recipe.preprocessing.mean)
+    mean = mean_image(recipe.store, training_images(recipe, network)[0], recipe.settings.preprocessing.mean)
     validation = validation_set(recipe, network, mean, device, resident_bytes=0)  # every image is read once
     use_precision(recipe.hyperparameters.precision)
     with torch.no_grad():

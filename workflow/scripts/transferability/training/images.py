@@ -16,9 +16,9 @@ def data_for(recipe: Recipe, network: Network, running: Running) -> tuple[Traini
     """The batches that a network is trained on, and the images that it is validated on."""
     positions, targets = training_images(recipe, network)
     # Validation images have no part in the mean that is subtracted from them.
-    mean = mean_image(recipe.store, positions, recipe.preprocessing.mean)
+    mean = mean_image(recipe.store, positions, recipe.settings.preprocessing.mean)
     device, resident = torch.device(running.device), running.resident_bytes
-    loader = ImageLoader(recipe.store, positions, mean, recipe.preprocessing, device, resident_bytes=resident)
+    loader = ImageLoader(recipe.store, positions, mean, recipe.settings.preprocessing, device, resident_bytes=resident)
     # The stream belongs to the half, not to the network: comparisons between networks of a half are paired.
     stream = TrainingStream(
         loader, targets, recipe.hyperparameters.batch_size, recipe.seed, recipe.split.name, network.target
@@ -40,7 +40,7 @@ def validation_set(
 ) -> ValidationSet:
     """The validation images of a network's half, less the mean of its training images."""
     positions, targets = samples_of(recipe.store, recipe.split.halves[network.target], recipe.store.validation)
-    about = (mean, recipe.preprocessing, torch.device(device))
+    about = (mean, recipe.settings.preprocessing, torch.device(device))
     loader = ImageLoader(recipe.store, positions, *about, resident_bytes=resident_bytes)
     return ValidationSet(loader, targets, VALIDATION_BATCH)
 

@@ -44,7 +44,7 @@ class Learner:
         classes = len(recipe.split.halves[network.target])
         self.network = network
         self.key = (recipe.seed, recipe.split.name, network.name)
-        self.model = build_network(recipe.architecture, recipe.seen_shape, classes, *self.key)
+        self.model = build_network(recipe.settings.architecture, recipe.seen_shape, classes, *self.key)
         copy_layers(source.weights, self.model, network.copied)
         self._layers = hashlib.sha256(repr(self.model).encode()).hexdigest()
         self.model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -29,7 +29,7 @@ def source_weights(recipe: Recipe, network: Network, source: Path | None) -> dic
     if network.source == RANDOM_SOURCE:
         # One untrained network a split and seed: its layers serve all depths, so that they can be shared.
         untrained = build_network(
-            recipe.architecture, recipe.seen_shape, 2, recipe.seed, recipe.split.name, RANDOM_SOURCE
+            recipe.settings.architecture, recipe.seen_shape, 2, recipe.seed, recipe.split.name, RANDOM_SOURCE
         )
         return dict(untrained.state_dict())
     if source is None:
@@ -40,7 +40,7 @@ def source_weights(recipe: Recipe, network: Network, source: Path | None) -> dic
         split=recipe.split.name,
         seed=recipe.seed,
         store_checksum=recipe.store.checksum,
-        architecture=recipe.architecture,
+        architecture=recipe.settings.architecture,
     )
 
 

@@ -245,6 +245,12 @@ networks_sections = st.fixed_dictionaries(
 )
 
 
+def names_by(rule, network):
+    """The networks of the job of a rule that has this network's wildcards."""
+    wildcards = {"source": network.source, "target": network.target, "examples": network.examples_per_class}
+    return [name.format(**wildcards) for name in rule.networks]
+
+
 @given(networks_sections, st.integers(1, 9), st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True))
 def test_each_network_is_trained_by_one_job_and_after_its_source(networks, per_job, seeds):
     config = DEFAULT | {
@@ -262,16 +268,12 @@ def test_each_network_is_trained_by_one_job_and_after_its_source(networks, per_j
     for split, seed, network in every:
         if network.source in HALVES:
             assert (split, seed, Network(network.source)) in every
-    jobs = [
-        series.at(n).name
-        for series in (*study.halves_series, *study.whole_series)
-        for fine_tuned, preserved, chunk in study.copying_jobs
-        if (fine_tuned, preserved) == (series.fine_tuned, series.preserved)
-        for n in chunk
-    ]
-    of_one = {network.name for _, _, network in every if network.source}
-    assert sorted(jobs) == sorted(of_one)
-    assert all(len(chunk) <= per_job for _, _, chunk in study.copying_jobs)
+    training_rules = list(study.training_rules)
+    assert len({rule.name for rule in training_rules}) == len(training_rules)
+    for _, _, job in study.jobs():
+        (rule,) = (rule for rule in training_rules if names_by(rule, job[0]) == [network.name for network in job])
+        assert rule.stage == job[0].stage
+        assert len(job) <= per_job
 
 
 odd_values = json_values | st.sampled_from(

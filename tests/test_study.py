@@ -191,7 +191,8 @@ def test_preserved_layers_reach_no_further_than_the_network():
         for n in range(1, 8 - k)
     }
     assert set(kept) == expected
-    assert (False, 3, (1, 2, 3, 4)) in study.copying_jobs
+    (rule,) = (rule for rule in study.training_rules if rule.name == "train_frozen_keep3_n1_to_4")
+    assert rule.networks == tuple(f"{{source}}{n}{{target}}_keep3" for n in (1, 2, 3, 4))
 
 
 def overlaid(path, **changes):

@@ -25,8 +25,8 @@ from setups import SETUPS, STORED, Setup, default_settings, networks_of
 
 from transferability.data.build import build_store
 from transferability.data.folders.source import image_folders
-from transferability.data.splits import samples_of, whole_split
-from transferability.data.stream import Crops, ImageLoader, TrainingStream, mean_image
+from transferability.data.splits import whole_split
+from transferability.data.stream import Crops, ImageLoader, TrainingStream
 from transferability.files import read_json
 from transferability.process.determinism import use_threads
 from transferability.store.reading import open_store
@@ -124,9 +124,9 @@ LOADERS = {"loader": ImageLoader, "pixels": Pixels}
 def loader_rate(
     recipe: Recipe, device: str, loading: type[ImageLoader], resident_bytes: float, seconds: float
 ) -> float:
-    positions, targets = samples_of(recipe.store, recipe.split.halves[WHOLE], recipe.store.training)
-    mean = mean_image(recipe.store, positions, recipe.settings.preprocessing.mean)
-    about = (mean, recipe.settings.preprocessing, torch.device(device))
+    task, preprocessing = recipe.task(WHOLE), recipe.settings.preprocessing
+    positions, targets = task.training()
+    about = (task.mean_image(preprocessing.mean), preprocessing, torch.device(device))
     loader = loading(recipe.store, positions, *about, resident_bytes=resident_bytes)
     stream = TrainingStream(loader, targets, recipe.hyperparameters.batch_size, "benchmark")
     stream.batch(0)

@@ -3,7 +3,6 @@
 import math
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -44,11 +43,14 @@ def trained(recipe, names, running, folder, counter):
     with counter:
         train(recipe, files, source, running)
     settings, target = recipe.hyperparameters, next(iter(files)).target
-    classes = recipe.split.halves[target]
+    task = recipe.task(target)
     flops = flops_per_image(
-        recipe.settings.architecture, recipe.seen_shape, len(classes), [Network.parse(name).frozen for name in names]
+        recipe.settings.architecture,
+        recipe.seen_shape,
+        len(task.classes),
+        [Network.parse(name).frozen for name in names],
     )
-    validation = np.isin(recipe.store.labels[recipe.store.validation], classes).sum()
+    validation = len(task.validation()[0])
     evaluations = math.ceil(settings.iterations / settings.evaluate_every)
     images = settings.iterations * settings.batch_size
     return counter.get_total_flops(), images * flops.training + evaluations * validation * flops.forward

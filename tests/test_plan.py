@@ -18,6 +18,7 @@ from test_workflow import SMALL as SMALL_STUDY
 from test_workflow import Project, merged, store_of
 from transferability.data.build import build_store
 from transferability.data.kinds.glyphs import Glyphs
+from transferability.data.stream import VALIDATION_BATCH
 from transferability.planning import calibration
 from transferability.planning.calibration import Cost, Workload, calibrate, start_seconds
 from transferability.planning.data_size import data_size, half_sizes
@@ -25,7 +26,6 @@ from transferability.planning.plan import Job, Plan, _spread_of_all, report
 from transferability.store.source import StoreError
 from transferability.study.design import read_study
 from transferability.study.names import Network
-from transferability.training.images import VALIDATION_BATCH
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())

@@ -16,13 +16,12 @@ from test_study import DEFAULT
 from transferability.data.splits import (
     Split,
     SplitError,
-    first_of_each_class,
     image_lines,
     make_split,
-    samples_of,
     split_from_json,
     split_to_json,
 )
+from transferability.data.tasks import first_of_each_class
 from transferability.delimited_text import text_key
 from transferability.files import write_table
 from transferability.networks.architectures import DEEPEST_CUT
@@ -170,7 +169,7 @@ def test_a_damaged_split_is_refused_or_still_one_of_the_store(path, value):
     except SplitError:
         return
     assert isinstance(split, Split)
-    assert all(len(samples_of(STORE, classes, STORE.training)[0]) for classes in split.halves.values())
+    assert all(len(split.task(STORE, half).training()[0]) for half in split.halves)
     every = [index for classes in split.halves.values() for index in classes]
     assert len(every) == len(set(every))
 
@@ -179,9 +178,12 @@ def test_a_damaged_split_is_refused_or_still_one_of_the_store(path, value):
 def test_every_image_is_of_one_half_and_has_its_place_in_it(groups, seed):
     store = store_of(classes_of(groups), seed=seed)
     split = make_split(store.classes, "random0", 0, None)
-    for part in (store.training, store.validation):
-        positions = np.concatenate([samples_of(store, classes, part)[0] for classes in split.halves.values()])
-        assert sorted(positions) == list(range(part.start, part.stop))
+    tasks = [split.task(store, half) for half in split.halves]
+    for part, of_each in (
+        (store.training, [task.training() for task in tasks]),
+        (store.validation, [task.validation() for task in tasks]),
+    ):
+        assert sorted(np.concatenate([positions for positions, _ in of_each])) == list(range(part.start, part.stop))
     samples = [Sample(int(label), f"{i}.png") for i, label in enumerate(store.labels)]
     lists = [image_lines(samples, classes).splitlines() for classes in split.halves.values()]
     assert sum(map(len, lists)) == len(samples)

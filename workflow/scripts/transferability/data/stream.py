@@ -17,22 +17,10 @@ from numpy.typing import NDArray
 from transferability.seeding import generator_for
 from transferability.store.checked_rows import READERS, CheckedRows
 from transferability.store.reading import Store
-from transferability.study.settings import WHOLE_MEAN, Preprocessing
+from transferability.study.settings import Preprocessing
 
 BATCHES_AHEAD = 2  # read while the networks learn from the one before
-
-
-def mean_image(store: Store, positions: NDArray[np.int64], mean: str) -> NDArray[np.float32]:
-    """The mean image, H x W x C, for a network trained on these images of the store; `Preprocessing` says which."""
-    if mean == WHOLE_MEAN:
-        return store.mean_image(range(len(store.classes)))
-    classes = np.unique(store.labels[positions])
-    if len(positions) == np.isin(store.labels[store.training], classes).sum():
-        return store.mean_image(classes.tolist())
-    total = np.zeros(store.image_shape, dtype=np.uint64)
-    for start in range(0, len(positions), 256):
-        total += store.images[positions[start : start + 256]].sum(axis=0, dtype=np.uint64)
-    return (total / len(positions)).astype(np.float32)
+VALIDATION_BATCH = 400
 
 
 @dataclass(frozen=True)

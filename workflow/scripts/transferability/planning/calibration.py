@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from transferability.data.splits import Split
+from transferability.data.stream import VALIDATION_BATCH
 from transferability.planning.flops import flops_per_image
 from transferability.store.reading import Store
 from transferability.store.source import ImageClass
@@ -23,7 +24,6 @@ from transferability.study.layout import NetworkFiles
 from transferability.study.names import RANDOM_SOURCE, Network, Series
 from transferability.study.settings import Settings
 from transferability.training.graphs import CALLS_BEFORE_RECORDING
-from transferability.training.images import VALIDATION_BATCH
 from transferability.training.recipe import Recipe, Running
 from transferability.training.train import train
 

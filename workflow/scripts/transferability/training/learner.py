@@ -41,7 +41,7 @@ class Learner:
         states: StateFolder,
         device: str,
     ) -> None:
-        classes = len(recipe.split.halves[network.target])
+        classes = len(recipe.task(network.target).classes)
         self.network = network
         self.key = (recipe.seed, recipe.split.name, network.name)
         self.model = build_network(recipe.settings.architecture, recipe.seen_shape, classes, *self.key)

@@ -87,7 +87,9 @@ def train_in_lock_step(recipe: Recipe, learners: Sequence[Learner], running: Run
     """
     use_precision(recipe.hyperparameters.precision)
     torch.backends.cudnn.benchmark = not torch.are_deterministic_algorithms_enabled()  # of a GPU's kernels, the fastest
-    stream, validation = data_for(recipe, learners[0].network, running)
+    network = learners[0].network
+    task = recipe.task(network.target)
+    stream, validation = data_for(task, network.examples_per_class, recipe.settings, recipe.seed, running)
     iterations = recipe.hyperparameters.iterations
     first = min(learner.updates for learner in learners)
     if first:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from transferability.data.splits import Split
+from transferability.data.tasks import Task
 from transferability.process.log import Say
 from transferability.records.progress import Progress
 from transferability.store.reading import Store
@@ -24,6 +25,10 @@ class Recipe:
     seed: int
     settings: Settings
 
+    def task(self, target: str) -> Task:
+        """What networks of this target are trained for."""
+        return self.split.task(self.store, target)
+
     @property
     def seen_shape(self) -> tuple[int, int, int]:
         return self.settings.preprocessing.seen_shape(self.store.image_shape)
@@ -39,13 +44,14 @@ class Recipe:
 
 def identity_of(recipe: Recipe, network: Network, source_digest: str | None) -> dict[str, Any]:
     """Everything that shapes a network; two networks with the same identity are the same network."""
+    task = recipe.task(network.target)
     return {
         "network": network.name,
-        "split": recipe.split.name,
+        "split": task.split,
         "seed": recipe.seed,
-        "classes": [recipe.store.classes[i].name for i in recipe.split.halves[network.target]],
-        "data_set": recipe.store.name,
-        "store_checksum": recipe.store.checksum,
+        "classes": task.class_names,
+        "data_set": task.store.name,
+        "store_checksum": task.store.checksum,
         **recipe.settings.to_json(),
         "source_sha256": source_digest,
     }

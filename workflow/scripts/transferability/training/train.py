@@ -12,7 +12,6 @@ from transferability.records.states import StateFolder, hold_all
 from transferability.results.scores import accuracies_of
 from transferability.study.layout import NetworkFiles
 from transferability.study.names import Network
-from transferability.training.images import guessing_facts
 from transferability.training.learner import HISTORY_COLUMNS, Learner
 from transferability.training.lock_step import train_in_lock_step
 from transferability.training.recipe import Recipe, Running, digest_of, identity_of
@@ -85,7 +84,7 @@ def _write(
         "kind": recipe.split.kind,
         **network.facts,
         "seed": identity["seed"],
-        **guessing_facts(recipe, network),
+        **recipe.task(network.target).guessing_facts(),
         "iterations": learner.updates,
         "evaluations": len(learner.history),
         **accuracies_of(learner.history),

@@ -95,10 +95,10 @@ class TestFrozenAndCopied:
     def test_fine_tuned_layers_start_at_their_source_and_move(self, recipe, running, bases, tmp_path, monkeypatch):
         seen = {}
 
-        def spy(recipe, learners, running, stop):
+        def spy(learners, *about):
             for learner in learners:
                 seen[learner.network.name] = {k: v.clone() for k, v in learner.model.state_dict().items()}
-            train_in_lock_step(recipe, learners, running, stop)
+            train_in_lock_step(learners, *about)
 
         monkeypatch.setattr("transferability.training.train.train_in_lock_step", spy)
         files = files_in(tmp_path, "A3B+", "A3B_keep2")
@@ -292,9 +292,9 @@ class TestGoingOn:
         before = contents(files)
         trained = []
 
-        def spy(recipe, learners, running, stop):
+        def spy(learners, *about):
             trained.extend(learner.network.name for learner in learners)
-            train_in_lock_step(recipe, learners, running, stop)
+            train_in_lock_step(learners, *about)
 
         monkeypatch.setattr("transferability.training.train.train_in_lock_step", spy)
         for path in tmp_path.glob("*.safetensors"):

@@ -1,8 +1,6 @@
 """Where the layers that a network copies come from."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 
@@ -10,13 +8,6 @@ from transferability.networks.build import build_network
 from transferability.records.checkpoints import load_weights, read_about
 from transferability.study.names import RANDOM_SOURCE, Network
 from transferability.training.recipe import Recipe
-
-
-class Source(NamedTuple):
-    """What the networks of a job copy layers from, and where a large loss before the first update would come from."""
-
-    weights: Mapping[str, torch.Tensor]
-    why_large: str
 
 
 def source_weights(recipe: Recipe, network: Network, source: Path | None) -> dict[str, torch.Tensor]:

@@ -64,12 +64,11 @@ def main(seeds: int, iterations: int | None) -> None:
 
 def recipe_of(folder: Path, iterations: int | None) -> Recipe:
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    with image_source("glyphs", config["datasets"]["glyphs"]) as source:
+    study = read_study(config)
+    with image_source("glyphs", study.store_settings) as source:
         build_store(source, folder)
     store = open_store(folder)
-    recipe = Recipe(
-        store, random_split(store.classes, "random0", 0), seed=0, settings=read_study(config).settings("base")
-    )
+    recipe = Recipe(store, random_split(store.classes, "random0", 0), seed=0, settings=study.settings("base"))
     return recipe.with_hyperparameters(iterations=iterations or recipe.hyperparameters.iterations, evaluate_every=10**9)
 
 

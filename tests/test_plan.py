@@ -17,6 +17,8 @@ from snakemake.utils import update_config
 from test_workflow import SMALL as SMALL_STUDY
 from test_workflow import Project, merged, store_of
 from transferability.data.build import build_store
+from transferability.data.kind import Kind
+from transferability.data.kinds import image_source, kind_of
 from transferability.data.kinds.glyphs import Glyphs
 from transferability.data.stream import VALIDATION_BATCH
 from transferability.planning import calibration
@@ -26,6 +28,7 @@ from transferability.planning.plan import Job, Plan, _spread_of_all, report
 from transferability.store.source import StoreError
 from transferability.study.design import read_study
 from transferability.study.names import Network
+from transferability.study.schema import config_schema
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -99,13 +102,14 @@ class TestDataSize:
             data_size(study, Path("no store"))
 
     def test_any_kind_of_data_set_that_is_not_at_hand_is_refused(self, small, monkeypatch):
-        kinds = {"dataset": "m", "datasets": {"m": {"kind": "folder", "root": "/no/such", "size": 32}}}
-        study = study_of(kinds, {"splits": ["random0"]})
-        monkeypatch.setitem(study.data_set, "kind", "of another kind")
-        monkeypatch.delitem(study.data_set, "root")
-        monkeypatch.setattr("transferability.planning.data_size.at_hand", lambda settings: False)
-        with pytest.raises(StoreError, match=r"datasets\.m: its images are not at hand, and no file of groups"):
-            data_size(study, Path("no store"))
+        elsewhere = Kind(image_source, at_hand=lambda settings: False)
+        monkeypatch.setattr("transferability.planning.data_size.kind_of", lambda settings: elsewhere)
+        with pytest.raises(StoreError, match=r"datasets\.glyphs: its images are not at hand, and no file of groups"):
+            data_size(small, Path("no store"))
+
+    def test_every_kind_that_the_config_may_name_has_its_file(self):
+        for kind in config_schema()["$defs"]["data_sets"]:
+            assert isinstance(kind_of({"kind": kind}), Kind)
 
 
 class TestWallTime:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
+from transferability.data.kind import DataSize
 from transferability.planning.calibration import SECONDS, Cost, Workload, calibrate, start_seconds
-from transferability.planning.data_size import DataSize, HalfSize, half_sizes
+from transferability.planning.data_size import HalfSize, half_sizes
 from transferability.planning.needs import state_bytes, weight_bytes
 from transferability.study.config import STAGES
 from transferability.study.design import Study

@@ -7,7 +7,6 @@ CPU, which has no kernels to trace, the operations are timed instead, and it is 
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -68,13 +67,12 @@ def wait() -> None:
 def profiled(size: str, job: str, precision: str, graphs: bool) -> None:
     recipe = recipe_for(size, DEVICE, precision)
     count = 3 if rehearsing() else 20
-    settings = replace(recipe.hyperparameters, iterations=FEW + count + 1)
+    of_this = recipe.with_hyperparameters(iterations=FEW + count + 1)
     watcher = Profiled(FEW, count)
     with TemporaryDirectory() as folder:
         files = [NetworkFiles.beside(Path(folder, f"{name}.safetensors")) for name in networks_of(job)]
         # Every iteration is reported; that waits for nothing.
         running = Running(Path(folder, "states"), DEVICE, 1e9, 0.0, lambda _line: None, 1e12, graphs, [watcher])
-        of_this = replace(recipe, hyperparameters=settings)
         train(of_this, {one.network: one for one in files}, None, running)
     tell(name_of(size, job, precision, graphs), watcher.profile, count)
 

@@ -196,7 +196,8 @@ def tiny_imagenet() -> None:
     precision = fastest_precision()
     study = read_study(whole_config(str(root), 12_000, precision))
     jobs = jobs_of(study)
-    iterations = iterations_for(jobs, seconds_left() - LAST_SECONDS - 10, study.hyperparameters["base"].batch_size)
+    in_full = study.settings("base").hyperparameters
+    iterations = iterations_for(jobs, seconds_left() - LAST_SECONDS - 10, in_full.batch_size)
     networks = sum(1 for _ in study.networks())
     project = Project.again(folder, tiny_imagenet_config(str(root), iterations, precision), based_on=BASED_ON)
     started = time.monotonic()
@@ -210,7 +211,7 @@ def tiny_imagenet() -> None:
     emit(f"tiny-imagenet, {iterations} iterations", round(took, 1), "s", note=f"{done}; {ending(code)}")
     tell_jobs("tiny-imagenet", finished)
     if {job.stage for job in finished} == set(STAGES):
-        extrapolate(finished, jobs, took if code == 0 else None, iterations, study.hyperparameters["base"].iterations)
+        extrapolate(finished, jobs, took if code == 0 else None, iterations, in_full.iterations)
     else:
         emit("tiny-imagenet in full", "", how=LEFT_OUT, note="not a job of every kind was finished")
 

@@ -25,13 +25,14 @@ from setups import SETUPS, STORED, Setup, default_settings, networks_of
 
 from transferability.data.build import build_store
 from transferability.data.folders.source import image_folders
-from transferability.data.splits import samples_of, whole_split
-from transferability.data.stream import Crops, ImageLoader, Preprocessing, TrainingStream, mean_image
+from transferability.data.splits import whole_split
+from transferability.data.stream import Crops, ImageLoader, TrainingStream
 from transferability.files import read_json
 from transferability.process.determinism import use_threads
 from transferability.store.reading import open_store
 from transferability.study.layout import NetworkFiles
 from transferability.study.names import WHOLE
+from transferability.study.settings import Preprocessing, Settings
 from transferability.training.graphs import CALLS_BEFORE_CAPTURE
 from transferability.training.recipe import Recipe, Running
 from transferability.training.train import train
@@ -60,14 +61,16 @@ def recipe_of(setup: Setup, folder: Path, device: str, precision: str) -> Recipe
         store=store,
         split=whole_split(store.classes),
         seed=0,
-        architecture=setup.architecture,
-        preprocessing=Preprocessing(setup.crop, setup.mirror, "whole", 64.0),
-        hyperparameters=replace(
-            default_settings(),
-            batch_size=setup.batch_on(device),
-            learning_rate=1e-4,
-            precision=precision,
-            evaluate_every=10**9,
+        settings=Settings(
+            architecture=setup.architecture,
+            preprocessing=Preprocessing(setup.crop, setup.mirror, "whole", 64.0),
+            hyperparameters=replace(
+                default_settings(),
+                batch_size=setup.batch_on(device),
+                learning_rate=1e-4,
+                precision=precision,
+                evaluate_every=10**9,
+            ),
         ),
     )
 
@@ -101,7 +104,7 @@ def training_rate(recipe: Recipe, job: str, running: Running, seconds: float) ->
 
 
 def training_seconds(recipe: Recipe, job: str, running: Running, iterations: int) -> float:
-    recipe = replace(recipe, hyperparameters=replace(recipe.hyperparameters, iterations=iterations))
+    recipe = recipe.with_hyperparameters(iterations=iterations)
     with TemporaryDirectory() as folder:
         files = [NetworkFiles.beside(Path(folder, f"{name}.safetensors")) for name in networks_of(job)]
         train(recipe, {one.network: one for one in files}, None, replace(running, states=Path(folder, "states")))
@@ -119,9 +122,9 @@ LOADERS = {"loader": ImageLoader, "pixels": Pixels}
 
 
 def loader_rate(recipe: Recipe, device: str, loading: type[ImageLoader], cache_bytes: float, seconds: float) -> float:
-    positions, targets = samples_of(recipe.store, recipe.split.halves[WHOLE], recipe.store.training)
-    mean = mean_image(recipe.store, positions, recipe.preprocessing.mean)
-    about = (mean, recipe.preprocessing, torch.device(device))
+    task, preprocessing = recipe.task(WHOLE), recipe.settings.preprocessing
+    positions, targets = task.training()
+    about = (task.mean_image(preprocessing.mean), preprocessing, torch.device(device))
     loader = loading(recipe.store, positions, *about, cache_bytes=cache_bytes)
     stream = TrainingStream(loader, targets, recipe.hyperparameters.batch_size, "benchmark")
     stream.batch(0)

@@ -28,13 +28,14 @@ RATES = (50, 100, 200, 300)  # TFLOP/s that are sustained
 def operations(study: Study) -> Counter[str]:
     """By stage, of all networks."""
     counted: Counter[str] = Counter()
-    side, channels = study.config["preprocessing"]["crop"], 3
     for _, _, job in study.jobs():
-        settings = study.hyperparameters[job[0].stage]
+        settings = study.settings(job[0].stage)
         classes = CLASSES if job[0].target == WHOLE else CLASSES // 2
         frozen = [network.frozen for network in job]
-        of_an_image = flops_per_image(study.config["networks"]["architecture"], (side, side, channels), classes, frozen)
-        counted[job[0].stage] += of_an_image.training * settings.iterations * settings.batch_size
+        side = settings.preprocessing.crop
+        of_an_image = flops_per_image(settings.architecture, (side, side, 3), classes, frozen)
+        images = settings.hyperparameters.iterations * settings.hyperparameters.batch_size
+        counted[job[0].stage] += of_an_image.training * images
     return counted
 
 

@@ -28,16 +28,15 @@ import torch
 import yaml
 from ceilings import DEVICE
 from reporting import report
-from setups import default_settings
 
 from transferability.data.build import build_store
 from transferability.data.kinds import image_source
 from transferability.data.splits import random_split
-from transferability.data.stream import Preprocessing
 from transferability.files import read_json
 from transferability.process.determinism import use_threads
 from transferability.process.provenance import device_name
 from transferability.store.reading import open_store
+from transferability.study.design import read_study
 from transferability.study.layout import NetworkFiles
 from transferability.training.recipe import Recipe, Running
 from transferability.training.train import train
@@ -56,8 +55,7 @@ def main(seeds: int, iterations: int | None) -> None:
         accuracies: Accuracies = {}
         for run, precision in RUNS.items():
             for seed in range(seeds):
-                settings = replace(recipe.hyperparameters, precision=precision)
-                of_seed = replace(recipe, seed=seed, hyperparameters=settings)
+                of_seed = replace(recipe.with_hyperparameters(precision=precision), seed=seed)
                 for name, top1 in trained(of_seed, Path(folder, run, str(seed))):
                     accuracies[run, name, seed] = top1
     about = {"device": device_name(DEVICE), "torch": torch.__version__, "iterations": recipe.hyperparameters.iterations}
@@ -66,18 +64,12 @@ def main(seeds: int, iterations: int | None) -> None:
 
 def recipe_of(folder: Path, iterations: int | None) -> Recipe:
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    with image_source("glyphs", config["datasets"]["glyphs"]) as source:
+    study = read_study(config)
+    with image_source("glyphs", study.store_settings) as source:
         build_store(source, folder)
     store = open_store(folder)
-    settings = default_settings()
-    return Recipe(
-        store=store,
-        split=random_split(store.classes, "random0", 0),
-        seed=0,
-        architecture=config["networks"]["architecture"],
-        preprocessing=Preprocessing(**config["preprocessing"]),
-        hyperparameters=replace(settings, iterations=iterations or settings.iterations, evaluate_every=10**9),
-    )
+    recipe = Recipe(store, random_split(store.classes, "random0", 0), seed=0, settings=study.settings("base"))
+    return recipe.with_hyperparameters(iterations=iterations or recipe.hyperparameters.iterations, evaluate_every=10**9)
 
 
 def trained(recipe: Recipe, folder: Path) -> Iterator[tuple[str, float]]:

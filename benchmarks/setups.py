@@ -67,7 +67,7 @@ def wanted_setups() -> list[str]:
 
 def default_settings() -> Hyperparameters:
     """How the default study trains a base."""
-    return read_study(yaml.safe_load((ROOT / "config.yaml").read_text())).hyperparameters["base"]
+    return read_study(yaml.safe_load((ROOT / "config.yaml").read_text())).settings("base").hyperparameters
 
 
 def write_images(setup: Setup, root: Path) -> None:

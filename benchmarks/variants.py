@@ -71,7 +71,7 @@ def fused_sgd() -> Iterator[None]:
     def update_with_number(
         learner: Any, features: torch.Tensor, targets: torch.Tensor, _rate: torch.Tensor
     ) -> torch.Tensor:
-        rate: Any = learner._settings.rate_at(learner.updates)
+        rate: Any = learner.hyperparameters.rate_at(learner.updates)
         return update(learner, features, targets, rate)
 
     with patch.object(Learner, "update", update_with_number), patch.object(CaffeSGD, "apply", apply_fused):

@@ -9,10 +9,9 @@ from tests.project import kill_started
 from tests.support import Patterns
 from transferability.data.build import build_store
 from transferability.data.splits import random_split
-from transferability.data.stream import Preprocessing
 from transferability.process.determinism import use_threads
 from transferability.store.reading import open_store
-from transferability.study.settings import Hyperparameters
+from transferability.study.settings import Hyperparameters, Preprocessing, Settings
 from transferability.training.recipe import Recipe, Running
 
 # A slow machine is no reason to fail, and neither is chance: the examples are the same in every run.
@@ -55,20 +54,22 @@ def recipe(store_folder: Path) -> Recipe:
         store=store,
         split=random_split(store.classes, "random0", 0),
         seed=0,
-        architecture="mini_caffenet",
-        preprocessing=Preprocessing(crop=0, mirror=False, mean="own", scale=64.0),
-        hyperparameters=Hyperparameters(
-            iterations=24,
-            batch_size=8,
-            learning_rate=0.02,
-            schedule="step",
-            step_every=10,
-            step_factor=0.5,
-            momentum=0.9,
-            weight_decay=0.0005,
-            bias_rate=2.0,
-            precision="float32",
-            evaluate_every=6,
+        settings=Settings(
+            architecture="mini_caffenet",
+            preprocessing=Preprocessing(crop=0, mirror=False, mean="own", scale=64.0),
+            hyperparameters=Hyperparameters(
+                iterations=24,
+                batch_size=8,
+                learning_rate=0.02,
+                schedule="step",
+                step_every=10,
+                step_factor=0.5,
+                momentum=0.9,
+                weight_decay=0.0005,
+                bias_rate=2.0,
+                precision="float32",
+                evaluate_every=6,
+            ),
         ),
     )
 

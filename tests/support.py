@@ -2,7 +2,7 @@
 
 import os
 import signal
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from transferability.records.states import StateFolder, TrainingState
 from transferability.store.source import ImageClass, Sample
 from transferability.study.layout import NetworkFiles
 from transferability.study.names import Network
+from transferability.training.recipe import Recipe
 from transferability.training.train import train
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +54,11 @@ class Patterns:
 
 def files_in(folder: Path, *names: str) -> dict[Network, NetworkFiles]:
     return {Network.parse(name): NetworkFiles.beside(folder / f"{name}.safetensors") for name in names}
+
+
+def with_settings(recipe: Recipe, **changes: object) -> Recipe:
+    """The same with another architecture or preprocessing."""
+    return replace(recipe, settings=replace(recipe.settings, **changes))
 
 
 def dying_after(updates: int) -> type[StateFolder]:

@@ -16,13 +16,12 @@ from tests.support import DEFAULT
 from transferability.data.splits import (
     Split,
     SplitError,
-    first_of_each_class,
     image_lines,
     make_split,
-    samples_of,
     split_from_json,
     split_to_json,
 )
+from transferability.data.tasks import first_of_each_class
 from transferability.delimited_text import text_key
 from transferability.files import write_table
 from transferability.networks.architectures import DEEPEST_CUT
@@ -170,7 +169,7 @@ def test_a_damaged_split_is_refused_or_still_one_of_the_store(path, value):
     except SplitError:
         return
     assert isinstance(split, Split)
-    assert all(len(samples_of(STORE, classes, STORE.training)[0]) for classes in split.halves.values())
+    assert all(len(split.task(STORE, half).training()[0]) for half in split.halves)
     every = [index for classes in split.halves.values() for index in classes]
     assert len(every) == len(set(every))
 
@@ -179,9 +178,12 @@ def test_a_damaged_split_is_refused_or_still_one_of_the_store(path, value):
 def test_every_image_is_of_one_half_and_has_its_place_in_it(groups, seed):
     store = store_of(classes_of(groups), seed=seed)
     split = make_split(store.classes, "random0", 0, None)
-    for part in (store.training, store.validation):
-        positions = np.concatenate([samples_of(store, classes, part)[0] for classes in split.halves.values()])
-        assert sorted(positions) == list(range(part.start, part.stop))
+    tasks = [split.task(store, half) for half in split.halves]
+    for part, of_each in (
+        (store.training, [task.training() for task in tasks]),
+        (store.validation, [task.validation() for task in tasks]),
+    ):
+        assert sorted(np.concatenate([positions for positions, _ in of_each])) == list(range(part.start, part.stop))
     samples = [Sample(int(label), f"{i}.png") for i, label in enumerate(store.labels)]
     lists = [image_lines(samples, classes).splitlines() for classes in split.halves.values()]
     assert sum(map(len, lists)) == len(samples)
@@ -245,6 +247,12 @@ networks_sections = st.fixed_dictionaries(
 )
 
 
+def names_by(rule, network):
+    """The networks of the job of a rule that has this network's wildcards."""
+    wildcards = {"source": network.source, "target": network.target, "examples": network.examples_per_class}
+    return [name.format(**wildcards) for name in rule.networks]
+
+
 @given(networks_sections, st.integers(1, 9), st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True))
 def test_each_network_is_trained_by_one_job_and_after_its_source(networks, per_job, seeds):
     config = DEFAULT | {
@@ -262,16 +270,12 @@ def test_each_network_is_trained_by_one_job_and_after_its_source(networks, per_j
     for split, seed, network in every:
         if network.source in HALVES:
             assert (split, seed, Network(network.source)) in every
-    jobs = [
-        series.at(n).name
-        for series in (*study.halves_series, *study.whole_series)
-        for fine_tuned, preserved, chunk in study.copying_jobs
-        if (fine_tuned, preserved) == (series.fine_tuned, series.preserved)
-        for n in chunk
-    ]
-    of_one = {network.name for _, _, network in every if network.source}
-    assert sorted(jobs) == sorted(of_one)
-    assert all(len(chunk) <= per_job for _, _, chunk in study.copying_jobs)
+    training_rules = list(study.training_rules)
+    assert len({rule.name for rule in training_rules}) == len(training_rules)
+    for _, _, job in study.jobs():
+        (rule,) = (rule for rule in training_rules if names_by(rule, job[0]) == [network.name for network in job])
+        assert rule.stage == job[0].stage
+        assert len(job) <= per_job
 
 
 odd_values = json_values | st.sampled_from(
@@ -304,8 +308,8 @@ def test_a_config_is_read_or_every_line_says_what_is_wrong(changes, extra):
         assert all(line.startswith("config: ") and len(line) < 2000 for line in lines)
         return
     assert list(study.networks())
-    for settings_of_stage in study.hyperparameters.values():
-        assert np.isfinite([settings_of_stage.rate_at(i) for i in (0, settings_of_stage.iterations - 1)]).all()
+    for hyperparameters in (of_stage.hyperparameters for of_stage in study.stages.values()):
+        assert np.isfinite([hyperparameters.rate_at(i) for i in (0, hyperparameters.iterations - 1)]).all()
     for plan in study.splits.values():
         assert plan.name.isascii()
         if plan.seed is not None:

@@ -11,12 +11,12 @@ import variants
 from safetensors.torch import load_file
 from torch import nn
 
-from tests.support import files_in
+from tests.support import files_in, with_settings
 from tests.training.support import SETTINGS, Capture
 from transferability.data import stream
-from transferability.data.stream import Preprocessing
 from transferability.networks.architecture import Architecture, he_normal
 from transferability.networks.build import ARCHITECTURES
+from transferability.study.settings import Preprocessing
 from transferability.training import lock_step
 from transferability.training.graphs import Replayed
 from transferability.training.optimizer import CaffeSGD
@@ -25,7 +25,7 @@ from transferability.training.train import train
 
 @pytest.fixture
 def cropped(recipe):
-    return replace(recipe, preprocessing=Preprocessing(crop=14, mirror=True, mean="own", scale=64.0))
+    return with_settings(recipe, preprocessing=Preprocessing(crop=14, mirror=True, mean="own", scale=64.0))
 
 
 def weights_with(way, recipe, running, folder, names=("R1B+", "R3B+"), **about):
@@ -67,8 +67,7 @@ def test_fused_updates_are_caffes_with_a_rate_that_changes(layout):
 
 @pytest.mark.parametrize("way", ["fused_sgd", "contiguous"])
 def test_weights_are_the_same_but_for_rounding(way, cropped, running, tmp_path):
-    settings = replace(cropped.hyperparameters, iterations=8, evaluate_every=8)
-    recipe = replace(cropped, hyperparameters=settings)
+    recipe = cropped.with_hyperparameters(iterations=8, evaluate_every=8)
     one, other = (weights_with(w, recipe, running, tmp_path / str(i)) for i, w in ways_of(way))
     assert largest_difference(one, other) < 1e-5
 
@@ -108,7 +107,7 @@ def with_dropout(image_shape, classes):
 def test_recorded_dropout_is_seeded_by_network_and_iteration(recipe, running, tmp_path, monkeypatch):
     """A stand-in captures, and calls the update again: with the seed of that iteration or it would differ."""
     monkeypatch.setitem(ARCHITECTURES, "dropping", Architecture(with_dropout, he_normal, 7))
-    recipe = replace(recipe, architecture="dropping")
+    recipe = with_settings(recipe, architecture="dropping")
     plain = weights_with(usual, recipe, running, tmp_path / "plain")
     capture = Capture()
 

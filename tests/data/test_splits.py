@@ -10,11 +10,9 @@ from tests.support import ROOT
 from transferability.data.splits import (
     SplitError,
     class_lines,
-    first_of_each_class,
     image_lines,
     make_split,
     random_halves,
-    samples_of,
     semantic_split,
     split_from_json,
     split_to_json,
@@ -58,31 +56,11 @@ def store(store_folder):
 
 def test_halves_share_no_sample_and_each_has_all_of_its_classes(store):
     split = make_split(store.classes, "random0", 0, None)
-    for part in (store.training, store.validation):
-        by_half = {half: samples_of(store, classes, part)[0] for half, classes in split.halves.items()}
-        together = np.concatenate(list(by_half.values()))
-        assert sorted(together) == list(range(part.start, part.stop))
-
-
-def test_training_and_validation_share_no_sample(store):
-    classes = range(len(store.classes))
-    training, validation = (set(samples_of(store, classes, part)[0]) for part in (store.training, store.validation))
-    assert not training & validation
-    assert len(training | validation) == len(store.labels)
-
-
-def test_targets_are_places_in_the_half(store):
-    classes = (1, 4, 5)
-    for part in (store.training, store.validation):
-        positions, targets = samples_of(store, classes, part)
-        assert [classes[target] for target in targets] == store.labels[positions].tolist()
-        assert positions.tolist() == sorted(positions)
-
-
-def test_first_of_each_class():
-    targets = np.array([1, 0, 1, 1, 0, 2])
-    assert first_of_each_class(targets, 1).tolist() == [0, 1, 5]
-    assert first_of_each_class(targets, 2).tolist() == [0, 1, 2, 4, 5]
+    tasks = [split.task(store, half) for half in split.halves]
+    training = np.concatenate([task.training()[0] for task in tasks])
+    validation = np.concatenate([task.validation()[0] for task in tasks])
+    assert sorted(training) == list(range(store.training_count))
+    assert sorted(validation) == list(range(store.training_count, len(store.labels)))
 
 
 CLASSES = [ImageClass("a", "x"), ImageClass("b", "y"), ImageClass("c", "x"), ImageClass("d", "y"), ImageClass("e", "z")]

@@ -10,14 +10,13 @@ from transferability.data.stream import (
     GPUImages,
     HostImages,
     ImageLoader,
-    Preprocessing,
     TrainingStream,
     ValidationSet,
     less_mean_on_gpu,
     less_mean_on_host,
-    mean_image,
 )
 from transferability.store.reading import open_store
+from transferability.study.settings import Preprocessing
 
 WHOLE_IMAGE = Preprocessing(crop=0, mirror=False, mean="whole", scale=64.0)
 CROPPED = Preprocessing(crop=11, mirror=True, mean="own", scale=64.0)
@@ -149,14 +148,6 @@ def test_images_read_from_the_store_are_the_same_as_those_in_memory(store, prepr
     crops = held.random_crops(chosen, np.random.default_rng(1))
     assert torch.equal(held.batch(crops), stored.batch(crops))
     assert torch.equal(held.batch(held.center_crops(chosen)), stored.batch(held.center_crops(chosen)))
-
-
-def test_the_mean_image_is_of_what_the_network_is_trained_on(store):
-    half = np.flatnonzero(store.labels[store.training] < 3)
-    for positions in (half, half[:7], half[[0, -1]]):
-        expected = store.images[positions].astype(np.float64).mean(axis=0).astype(np.float32)
-        assert np.array_equal(mean_image(store, positions, "own"), expected)
-        assert np.array_equal(mean_image(store, positions, "whole"), mean_of_all(store))
 
 
 @pytest.mark.parametrize("side", [11, 16])

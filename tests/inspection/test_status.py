@@ -47,11 +47,8 @@ class MadeUp:
         for split, seed, network in self.study.networks():
             if network.name in names:
                 made = {
-                    "engine_version": ENGINE_VERSION,
                     "data_set": self.study.config["dataset"],
-                    "architecture": self.config["networks"]["architecture"],
-                    "preprocessing": self.config["preprocessing"],
-                    "hyperparameters": self.study.hyperparameters[network.stage].to_json(),
+                    **self.study.settings(network.stage).to_json(),
                 }
                 content = {"device": device, "seconds": seconds, "made_from": made | made_from}
                 write_json(self.metrics[split, seed, network.name], content)

@@ -1,7 +1,6 @@
 """That verification passes what is right, and names whatever is not."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,8 +45,6 @@ class Finished:
             config={
                 "dataset": "patterns",
                 "datasets": {"patterns": {"kind": "patterns"}},
-                "networks": {"architecture": recipe.architecture},
-                "preprocessing": vars(recipe.preprocessing),
                 "figures": {"metric": "top1_final", "max_drop": 0.02},
             },
             splits={"random0": SplitPlan("random0", 0, None)},
@@ -55,7 +52,7 @@ class Finished:
             halves_series=(),
             whole_series=(),
             reduced=(),
-            hyperparameters=dict.fromkeys(STAGES, recipe.hyperparameters),
+            stages=dict.fromkeys(STAGES, recipe.settings),
         )
 
     def __getitem__(self, name: str) -> Path:
@@ -187,7 +184,7 @@ def test_weights_that_are_not_finite_are_noticed(study):
 
 
 def test_a_base_trained_anew_makes_its_series_stale(study, recipe, tmp_path):
-    other = replace(recipe, hyperparameters=replace(recipe.hyperparameters, learning_rate=0.01))
+    other = recipe.with_hyperparameters(learning_rate=0.01)
     train(other, files_in(tmp_path, "baseA"), None, Running(tmp_path, "cpu", 60.0, 60.0, lambda _line: None))
     shutil.copy(tmp_path / "baseA.safetensors", study["networks"])
     wrong = study.wrong()

@@ -35,10 +35,10 @@ def test_products_are_computed_in_it(precision, dtype):
 def test_networks_in_bf16_have_float32_weights_near_those_in_float32(name, recipe, running, tmp_path):
     weights = {}
     for precision in PRECISIONS:
-        settings = replace(recipe.hyperparameters, precision=precision, iterations=6)
+        with_precision = recipe.with_hyperparameters(precision=precision, iterations=6)
         files = files_in(tmp_path / precision, name)
         states = tmp_path / "states" / precision
-        train(replace(recipe, hyperparameters=settings), files, None, replace(running, states=states))
+        train(with_precision, files, None, replace(running, states=states))
         (paths,) = files.values()
         weights[precision] = load_file(paths.checkpoint)
     assert all(tensor.dtype == torch.float32 for tensor in weights["bf16"].values())
@@ -70,8 +70,7 @@ def tied(logits):
 
 
 def test_an_evaluation_is_in_the_same_precision_as_the_training(recipe, running, tmp_path):
-    settings = replace(recipe.hyperparameters, precision="bf16")
-    in_bf16 = replace(recipe, hyperparameters=settings)
+    in_bf16 = recipe.with_hyperparameters(precision="bf16")
     files = files_in(tmp_path, "baseB")
     train(in_bf16, files, None, running)
     ((network, paths),) = files.items()

@@ -3,13 +3,12 @@
 import math
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from tests.support import Patterns, files_in
+from tests.support import Patterns, files_in, with_settings
 from transferability.data.build import build_store
 from transferability.data.splits import random_split
 from transferability.networks import build as networks
@@ -29,13 +28,9 @@ def caffenet_recipe(recipe, tmp_path_factory):
     folder = tmp_path_factory.mktemp("large")
     build_store(Patterns(class_count=4, training_per_class=2, validation_per_class=1, image_shape=(67, 67, 3)), folder)
     store = open_store(folder)
-    return replace(
-        recipe,
-        store=store,
-        split=random_split(store.classes, "random0", 0),
-        architecture="caffenet",
-        hyperparameters=replace(recipe.hyperparameters, iterations=2, batch_size=2, evaluate_every=1),
-    )
+    of_store = replace(recipe, store=store, split=random_split(store.classes, "random0", 0))
+    short = of_store.with_hyperparameters(iterations=2, batch_size=2, evaluate_every=1)
+    return with_settings(short, architecture="caffenet")
 
 
 def trained(recipe, names, running, folder, counter):
@@ -48,11 +43,14 @@ def trained(recipe, names, running, folder, counter):
     with counter:
         train(recipe, files, source, running)
     settings, target = recipe.hyperparameters, next(iter(files)).target
-    classes = recipe.split.halves[target]
+    task = recipe.task(target)
     flops = flops_per_image(
-        recipe.architecture, recipe.seen_shape, len(classes), [Network.parse(name).frozen for name in names]
+        recipe.settings.architecture,
+        recipe.seen_shape,
+        len(task.classes),
+        [Network.parse(name).frozen for name in names],
     )
-    validation = np.isin(recipe.store.labels[recipe.store.validation], classes).sum()
+    validation = len(task.validation()[0])
     evaluations = math.ceil(settings.iterations / settings.evaluate_every)
     images = settings.iterations * settings.batch_size
     return counter.get_total_flops(), images * flops.training + evaluations * validation * flops.forward

@@ -18,7 +18,10 @@ from tests.project import SMALL as SMALL_STUDY
 from tests.project import Project, merged, store_of
 from tests.support import DEFAULT, ROOT
 from transferability.data.build import build_store
+from transferability.data.kind import Kind
+from transferability.data.kinds import image_source, kind_of
 from transferability.data.kinds.glyphs import Glyphs
+from transferability.data.stream import VALIDATION_BATCH
 from transferability.planning import calibration
 from transferability.planning.calibration import Cost, Workload, calibrate, start_seconds
 from transferability.planning.data_size import data_size, half_sizes
@@ -26,7 +29,7 @@ from transferability.planning.plan import Job, Plan, _spread_of_all, report
 from transferability.store.source import StoreError
 from transferability.study.design import read_study
 from transferability.study.names import Network
-from transferability.training.images import VALIDATION_BATCH
+from transferability.study.schema import config_schema
 
 NINE_CLASSES = {"glyphs": {"letters": 5, "symbols": 4, "training_per_class": 7, "validation_per_class": 3}}
 
@@ -98,13 +101,14 @@ class TestDataSize:
             data_size(study, Path("no store"))
 
     def test_any_kind_of_data_set_that_is_not_at_hand_is_refused(self, small, monkeypatch):
-        kinds = {"dataset": "m", "datasets": {"m": {"kind": "folder", "root": "/no/such", "size": 32}}}
-        study = study_of(kinds, {"splits": ["random0"]})
-        monkeypatch.setitem(study.data_set, "kind", "of another kind")
-        monkeypatch.delitem(study.data_set, "root")
-        monkeypatch.setattr("transferability.planning.data_size.at_hand", lambda settings: False)
-        with pytest.raises(StoreError, match=r"datasets\.m: its images are not at hand, and no file of groups"):
-            data_size(study, Path("no store"))
+        elsewhere = Kind(image_source, at_hand=lambda settings: False)
+        monkeypatch.setattr("transferability.planning.data_size.kind_of", lambda settings: elsewhere)
+        with pytest.raises(StoreError, match=r"datasets\.glyphs: its images are not at hand, and no file of groups"):
+            data_size(small, Path("no store"))
+
+    def test_every_kind_that_the_config_may_name_has_its_file(self):
+        for kind in config_schema()["$defs"]["data_sets"]:
+            assert isinstance(kind_of({"kind": kind}), Kind)
 
 
 class TestWallTime:
@@ -153,7 +157,7 @@ class Clockwork:
 
 @pytest.fixture
 def workload(recipe):
-    return Workload((1, 4), "mini_caffenet", (16, 16, 1), 6, recipe.preprocessing, recipe.hyperparameters, cached=True)
+    return Workload((1, 4), (16, 16, 1), 6, recipe.settings, cached=True)
 
 
 @pytest.fixture
@@ -218,9 +222,8 @@ class TestCalibration:
     @pytest.mark.parametrize("scale", [1.0, 64.0])
     def test_the_engine_trains_it(self, scale, workload, running):
         running.states.mkdir()
-        found = calibrate(
-            replace(workload, classes=2, preprocessing=replace(workload.preprocessing, scale=scale)), running
-        )
+        settings = replace(workload.settings, preprocessing=replace(workload.settings.preprocessing, scale=scale))
+        found = calibrate(replace(workload, classes=2, settings=settings), running)
         assert found.update > 0
         assert list(running.states.iterdir()) == []
 

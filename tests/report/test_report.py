@@ -33,7 +33,6 @@ from transferability.results.accuracies import BALANCED, read_accuracies
 from transferability.results.answers import headline
 from transferability.study.design import read_study
 from transferability.study.layout import NetworkFiles
-from transferability.study.settings import ENGINE_VERSION
 from transferability.training.learner import HISTORY_COLUMNS
 from transferability.words import duration
 
@@ -78,11 +77,8 @@ class MadeUp:
 
     def made_from(self, network):
         return {
-            "engine_version": ENGINE_VERSION,
             "data_set": self.config["dataset"],
-            "architecture": self.config["networks"]["architecture"],
-            "preprocessing": self.config["preprocessing"],
-            "hyperparameters": self.study.hyperparameters[network.stage].to_json(),
+            **self.study.settings(network.stage).to_json(),
         }
 
     def networks(self):

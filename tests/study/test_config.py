@@ -249,7 +249,7 @@ class TestHints:
 class TestNumbers:
     def test_whole_floats_are_integers_where_integers_are_wanted(self):
         study = read_study(changed(training__iterations=1000.0, datasets__glyphs__size=24.0, seeds=[1.0]))
-        found = (study.hyperparameters["base"].iterations, study.data_set["size"], study.seeds[0])
+        found = (study.settings("base").hyperparameters.iterations, study.data_set["size"], study.seeds[0])
         assert [type(value) for value in found] == [int, int, int]
         assert found == (1000, 24, 1)
 

@@ -190,7 +190,8 @@ def test_preserved_layers_reach_no_further_than_the_network():
         for n in range(1, 8 - k)
     }
     assert set(preserving) == expected
-    assert (False, 3, (1, 2, 3, 4)) in study.copying_jobs
+    (rule,) = (rule for rule in study.training_rules if rule.name == "train_frozen_preserve3_n1_to_4")
+    assert rule.networks == tuple(f"{{source}}{n}{{target}}_preserve3" for n in (1, 2, 3, 4))
 
 
 def overlaid(path, **changes):
@@ -211,7 +212,7 @@ def test_the_papers_study_is_the_papers():
         "random+": 0,
         "reduced": 12,
     }
-    base, reduced = study.hyperparameters["base"], study.hyperparameters["reduced"]
+    base, reduced = study.settings("base").hyperparameters, study.settings("reduced").hyperparameters
     assert [base.rate_at(i) for i in (0, 99_999, 100_000, 449_999)] == pytest.approx([1e-2, 1e-2, 1e-3, 1e-6])
     assert [reduced.rate_at(i) for i in (0, 63_999, 64_000)] == pytest.approx([1.25e-2, 1.25e-2, 1.25e-3])
     assert (base.iterations, reduced.iterations) == (450_000, 200_000)
@@ -271,7 +272,7 @@ def test_series_are_cut_into_jobs(per_job, chunks):
 
 def test_a_stage_has_its_own_hyperparameters():
     study = read_study(changed("training.fine_tuned", {"learning_rate": 0.001}))
-    rates = {stage: settings.learning_rate for stage, settings in study.hyperparameters.items()}
+    rates = {stage: settings.hyperparameters.learning_rate for stage, settings in study.stages.items()}
     assert rates == {"base": 0.05, "reduced": 0.05, "frozen": 0.05, "fine_tuned": 0.001}
 
 
@@ -310,14 +311,14 @@ class TestWhatShapesATraining:
     @pytest.mark.parametrize(("key", "value"), [("step_every", 7), ("step_factor", 0.3)])
     def test_steps_count_where_the_rate_falls_in_steps(self, schedule, key, value):
         config = changed("training.schedule", schedule)
-        before = read_study(config).hyperparameters["base"].to_json()
+        before = read_study(config).settings("base").hyperparameters.to_json()
         config["training"][key] = value
-        after = read_study(config).hyperparameters["base"].to_json()
+        after = read_study(config).settings("base").hyperparameters.to_json()
         assert (before != after) == (schedule == "step")
 
     def test_every_other_key_counts(self):
         config = changed("training.schedule", "cosine")
-        settings = read_study(config).hyperparameters["base"]
+        settings = read_study(config).settings("base").hyperparameters
         assert settings.to_json().keys() == vars(settings).keys() - {"step_every", "step_factor"}
 
 

@@ -11,11 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.support import files_in
-from transferability.data.stream import ImageLoader, Preprocessing
+from tests.support import files_in, with_settings
+from transferability.data.stream import ImageLoader
 from transferability.files import read_json
 from transferability.networks.precision import PRECISIONS
 from transferability.process.determinism import deterministic_algorithms
+from transferability.study.settings import Preprocessing
 from transferability.training.recipe import Running
 from transferability.training.train import train
 
@@ -61,7 +62,7 @@ def trained(on_gpu, tmp_path):
 class TestSameBits:
     @pytest.fixture
     def recipe(self, recipe, precision):
-        return replace(recipe, hyperparameters=replace(recipe.hyperparameters, precision=precision))
+        return recipe.with_hyperparameters(precision=precision)
 
     def test_of_a_second_training(self, trained, recipe, names):
         assert_same(*(weights(trained(folder, recipe, names)) for folder in ("one", "other")))
@@ -77,14 +78,14 @@ class TestSameBits:
         assert_same(together, alone)
 
     def test_of_images_read_from_the_store(self, trained, recipe, names):
-        recipe = replace(recipe, preprocessing=Preprocessing(crop=14, mirror=True, mean="own", scale=64.0))
+        recipe = with_settings(recipe, preprocessing=Preprocessing(crop=14, mirror=True, mean="own", scale=64.0))
         held, stored = (trained(str(size), recipe, names, cache_bytes=size) for size in (1e9, 0.0))
         assert_same(weights(held), weights(stored))
 
 
 @pytest.mark.parametrize("graphs", [False, True])
 def test_frozen_layers_stay_where_they_were(trained, recipe, graphs):
-    at_first = replace(recipe, hyperparameters=replace(recipe.hyperparameters, learning_rate=1e-30))
+    at_first = recipe.with_hyperparameters(learning_rate=1e-30)
     drawn, moved = (
         weights(trained(name, of, ["R3B"], cuda_graphs=graphs))["R3B"]
         for name, of in (("drawn", at_first), ("moved", recipe))
@@ -95,7 +96,7 @@ def test_frozen_layers_stay_where_they_were(trained, recipe, graphs):
 
 def test_it_computes_what_a_cpu_does(trained, running, recipe, tmp_path):
     """A few updates: rounding has no time to grow."""
-    recipe = replace(recipe, hyperparameters=replace(recipe.hyperparameters, iterations=5, evaluate_every=5))
+    recipe = recipe.with_hyperparameters(iterations=5, evaluate_every=5)
     on_gpu, on_cpu = trained("gpu", recipe, ["baseB"]), files_in(tmp_path / "cpu", "baseB")
     train(recipe, on_cpu, None, running)
     for key, tensor in weights(on_cpu)["baseB"].items():

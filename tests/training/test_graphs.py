@@ -43,8 +43,8 @@ def test_nothing_of_a_training_outlives_it(recipe, running, tmp_path, monkeypatc
     alive = weakref.WeakSet()
 
     class Watched(Learner):
-        def __init__(self, *about):
-            super().__init__(*about)
+        def __init__(self, *about, **more):
+            super().__init__(*about, **more)
             alive.add(self)
 
     def replayed(function):

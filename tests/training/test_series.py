@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from tests.support import dying_after, files_in, train_until_it_dies
+from tests.support import dying_after, files_in, train_until_it_dies, with_settings
 from tests.training.support import TRAIN_IN_PROCESS
 from transferability.data.splits import whole_split
 from transferability.networks import build as networks
@@ -96,10 +96,10 @@ class TestFrozenAndCopied:
     def test_fine_tuned_layers_start_at_their_source_and_move(self, recipe, running, bases, tmp_path, monkeypatch):
         seen = {}
 
-        def spy(recipe, learners, running, stop):
+        def spy(learners, *about):
             for learner in learners:
                 seen[learner.network.name] = {k: v.clone() for k, v in learner.model.state_dict().items()}
-            train_in_lock_step(recipe, learners, running, stop)
+            train_in_lock_step(learners, *about)
 
         monkeypatch.setattr("transferability.training.train.train_in_lock_step", spy)
         files = files_in(tmp_path, "A3B+", "A3B_preserve2")
@@ -150,8 +150,10 @@ class TestIndependence:
             assert contents(alone).items() <= contents(together).items()
 
     def test_dropout_and_augmentation_are_each_networks_own_too(self, recipe, running, bases, tmp_path, with_dropout):
-        recipe = replace(
-            recipe, architecture=with_dropout, preprocessing=replace(recipe.preprocessing, crop=14, mirror=True)
+        recipe = with_settings(
+            recipe,
+            architecture=with_dropout,
+            preprocessing=replace(recipe.settings.preprocessing, crop=14, mirror=True),
         )
         train(recipe, files_in(tmp_path, "baseA"), None, running)
         source = tmp_path / "baseA.safetensors"
@@ -162,7 +164,7 @@ class TestIndependence:
         assert contents(alone).items() <= contents(together).items()
 
     def test_dropout_of_channels_is_each_networks_own_too(self, recipe, running, tmp_path, with_channel_dropout):
-        recipe = replace(recipe, architecture=with_channel_dropout)
+        recipe = with_settings(recipe, architecture=with_channel_dropout)
         train(recipe, files_in(tmp_path, "baseA"), None, running)
         source = tmp_path / "baseA.safetensors"
         together = files_in(tmp_path / "together", "A2B", "A3B", "A4B")
@@ -246,7 +248,7 @@ class TestGoingOn:
         assert contents(files) == contents(undisturbed)
 
     def test_running_statistics_go_on_too(self, recipe, running, tmp_path, with_batch_norm):
-        recipe = replace(recipe, architecture=with_batch_norm)
+        recipe = with_settings(recipe, architecture=with_batch_norm)
         undisturbed, files = files_in(tmp_path / "undisturbed", "R1B", "R3B"), files_in(tmp_path, "R1B", "R3B")
         train(recipe, undisturbed, None, replace(running, states=tmp_path / "other states"))
         train_dying_and_again(dying_after(13), recipe, files, None, running)
@@ -265,7 +267,7 @@ class TestGoingOn:
             network.conv1.append(edit())
             return network
 
-        recipe, files = replace(recipe, architecture="mine"), files_in(tmp_path, "baseA")
+        recipe, files = with_settings(recipe, architecture="mine"), files_in(tmp_path, "baseA")
         monkeypatch.setitem(networks.ARCHITECTURES, "mine", Architecture(mini_caffenet, he_normal, smallest_side=7))
         train_until_it_dies(dying_after(4), recipe, files, None, running)
         monkeypatch.setitem(networks.ARCHITECTURES, "mine", Architecture(edited, he_normal, smallest_side=7))
@@ -291,9 +293,9 @@ class TestGoingOn:
         before = contents(files)
         trained = []
 
-        def spy(recipe, learners, running, stop):
+        def spy(learners, *about):
             trained.extend(learner.network.name for learner in learners)
-            train_in_lock_step(recipe, learners, running, stop)
+            train_in_lock_step(learners, *about)
 
         monkeypatch.setattr("transferability.training.train.train_in_lock_step", spy)
         for path in tmp_path.glob("*.safetensors"):
@@ -307,8 +309,8 @@ class TestGoingOn:
         "change",
         [
             lambda recipe: replace(recipe, seed=1),
-            lambda recipe: replace(recipe, hyperparameters=replace(recipe.hyperparameters, learning_rate=0.01)),
-            lambda recipe: replace(recipe, preprocessing=replace(recipe.preprocessing, mirror=True)),
+            lambda recipe: recipe.with_hyperparameters(learning_rate=0.01),
+            lambda recipe: with_settings(recipe, preprocessing=replace(recipe.settings.preprocessing, mirror=True)),
             lambda recipe: replace(recipe, store=replace(recipe.store, checksum="another")),
         ],
     )
@@ -325,14 +327,14 @@ class TestGoingOn:
         self, recipe, running, bases, store_folder, tmp_path
     ):
         """SIGKILL leaves no time for anything: whatever is on the disk at that moment must do."""
-        long = replace(recipe, hyperparameters=replace(recipe.hyperparameters, iterations=120))
+        long = recipe.with_hyperparameters(iterations=120)
         names = ["A1B+", "A3B+", "A7B+"]
         undisturbed = files_in(tmp_path / "undisturbed", *names)
         train(long, undisturbed, bases / "baseA.safetensors", running)
         files = files_in(tmp_path / "killed", *names)
         arguments = {
             "store": str(store_folder),
-            "hyperparameters": long.hyperparameters.to_json(),
+            "settings": long.settings.to_json(),
             "source": str(bases / "baseA.safetensors"),
             "folder": str(tmp_path / "killed"),
             "states": str(tmp_path / "killed states"),
@@ -359,9 +361,7 @@ class TestGoingOn:
 
 class TestProtocol:
     def test_evaluations_come_when_they_should_and_the_last_is_the_end(self, recipe, running, tmp_path):
-        settings = replace(recipe.hyperparameters, iterations=20, evaluate_every=6)
-        files = files_in(tmp_path, "baseA")
-        train(replace(recipe, hyperparameters=settings), files, None, running)
+        train(recipe.with_hyperparameters(iterations=20, evaluate_every=6), files_in(tmp_path, "baseA"), None, running)
         rows = (tmp_path / "baseA.history.csv").read_text().splitlines()
         assert [row.split(",")[0] for row in rows] == ["iteration", "6", "12", "18", "20"]
         assert json.loads((tmp_path / "baseA.metrics.json").read_text())["iterations"] == 20
@@ -382,7 +382,7 @@ class TestProtocol:
 
     def test_validation_changes_nothing(self, recipe, running, bases, tmp_path):
         """A network evaluated rarely has the same weights as one evaluated often."""
-        often = replace(recipe, hyperparameters=replace(recipe.hyperparameters, evaluate_every=1))
+        often = recipe.with_hyperparameters(evaluate_every=1)
         train(often, files_in(tmp_path, "baseA"), None, running)
         assert equal(load_file(tmp_path / "baseA.safetensors"), load_file(bases / "baseA.safetensors"))
 
@@ -395,11 +395,11 @@ class TestProtocol:
             return original(self, features)
 
         monkeypatch.setattr(nn.Dropout, "forward", spy)
-        train(replace(recipe, architecture=with_dropout), files_in(tmp_path, "baseA"), None, running)
+        train(with_settings(recipe, architecture=with_dropout), files_in(tmp_path, "baseA"), None, running)
         assert seen == {True: {True}, False: {False}}
 
     def test_frozen_batch_statistics_do_not_move(self, recipe, running, tmp_path, with_batch_norm):
-        recipe = replace(recipe, architecture=with_batch_norm)
+        recipe = with_settings(recipe, architecture=with_batch_norm)
         train(recipe, files_in(tmp_path, "baseA"), None, running)
         files = files_in(tmp_path, "A1B", "A3B", "A3B+")
         for name in ("A1B", "A3B", "A3B+"):
@@ -413,7 +413,7 @@ class TestProtocol:
 
     def test_reduced_networks_see_only_the_first_images_of_each_class(self, recipe, running):
         whole = replace(recipe, split=whole_split(recipe.store.classes))
-        stream, validation = data_for(whole, Network.parse("reduced2"), running)
+        stream, validation = data_for(whole.task("whole"), 2, whole.settings, whole.seed, running)
         seen = {tuple(image.flatten().tolist()) for i in range(6) for image in stream.batch(i)[0]}
         first = {label: [] for label in range(len(recipe.store.classes))}
         for i, label in enumerate(recipe.store.labels[recipe.store.training]):
@@ -425,7 +425,7 @@ class TestProtocol:
         assert len(validation) == len(recipe.store.labels) - recipe.store.training_count
 
     def test_a_loss_that_is_not_a_number_stops_and_names_the_network(self, recipe, running, tmp_path):
-        wild = replace(recipe, hyperparameters=replace(recipe.hyperparameters, learning_rate=1e12))
+        wild = recipe.with_hyperparameters(learning_rate=1e12)
         with pytest.raises(TrainingError, match=r"baseA: the loss is (nan|inf) .* lower its learning rate"):
             train(wild, files_in(tmp_path, "baseA"), None, running)
         assert not list(tmp_path.glob("*.safetensors"))
@@ -541,7 +541,7 @@ def with_large_features(bases, folder, factor):
 
 
 def at_rate(recipe, rate):
-    return replace(recipe, hyperparameters=replace(recipe.hyperparameters, learning_rate=rate))
+    return recipe.with_hyperparameters(learning_rate=rate)
 
 
 @pytest.fixture

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from tests.support import die_at_write, files_in
 from transferability.data.splits import random_split
-from transferability.data.stream import Preprocessing
 from transferability.process.determinism import use_threads
 from transferability.store.reading import open_store
-from transferability.study.settings import Hyperparameters
+from transferability.study.settings import Settings
 from transferability.training.recipe import Recipe, Running
 from transferability.training.train import train
 
@@ -20,9 +19,7 @@ recipe = Recipe(
     store=store,
     split=random_split(store.classes, "random0", 0),
     seed=0,
-    architecture="mini_caffenet",
-    preprocessing=Preprocessing(crop=0, mirror=False, mean="own", scale=64.0),
-    hyperparameters=Hyperparameters(**arguments["hyperparameters"]),
+    settings=Settings.from_json(arguments["settings"]),
 )
 running = Running(
     Path(arguments["states"]), "cpu", state_every_seconds=0.0, log_every_seconds=60.0, say=lambda _line: None

@@ -190,7 +190,7 @@ class TestADataSetOfAnotherKind:
             arrays = {name: array for name, array in (blood.arrays | changes).items() if array is not None}
             np.savez(tmp_path / "x.npz", **arrays)
         code = (
-            "import pathlib, sys\nfrom transferability.data.kinds.npz_arrays import npz_arrays\n"
+            "import pathlib, sys\nfrom transferability.data.kinds.npz import npz_arrays\n"
             "npz_arrays('x', pathlib.Path(sys.argv[1]))"
         )
         scripts = blood.folder / "workflow" / "scripts"
@@ -295,7 +295,7 @@ def all_three(tmp_path):
 def test_the_diffs_apply_together(all_three):
     """Fast, to be told at once when the code around a diff has changed: make it again from the code as it is."""
     library = all_three.folder / "workflow" / "scripts" / "transferability"
-    for path in ("data/kinds/npz_arrays.py", "networks/architectures/mini_vgg.py", "training/sources.py"):
+    for path in ("data/kinds/npz.py", "networks/architectures/mini_vgg.py", "training/sources.py"):
         ast.parse((library / path).read_text())
 
 

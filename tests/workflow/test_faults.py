@@ -25,7 +25,7 @@ import torch
 from matplotlib.figure import Figure
 
 from tests.project import Project, merged, text_of, wait_for
-from tests.support import ROOT, Patterns, die_at_write, files_in, train_until_it_dies
+from tests.support import ROOT, Patterns, die_at_write, files_in, train_until_it_dies, with_settings
 from tests.training.support import TRAIN_IN_PROCESS
 from transferability.data.build import build_store
 from transferability.data.splits import SplitError, split_from_json, split_to_json
@@ -144,13 +144,13 @@ class TestKilledInTheMiddleOfWriting:
     def test_a_training_killed_in_file_after_file_ends_like_an_undisturbed_one(
         self, recipe, bases, store_folder, tmp_path
     ):
-        short = replace(recipe, hyperparameters=replace(recipe.hyperparameters, iterations=6))
+        short = recipe.with_hyperparameters(iterations=6)
         names = ("A1B+", "A3B+")
         running = Running(tmp_path / "states", "cpu", 0.0, 60.0, lambda _line: None)
         train(short, files_in(tmp_path / "undisturbed", *names), bases / "baseA.safetensors", running)
         arguments = {
             "store": str(store_folder),
-            "hyperparameters": short.hyperparameters.to_json(),
+            "settings": short.settings.to_json(),
             "source": str(bases / "baseA.safetensors"),
             "folder": str(tmp_path / "killed"),
             "states": str(tmp_path / "killed states"),
@@ -368,10 +368,9 @@ class TestStates:
         assert not any(line.startswith("going on") for line in lines)
         assert contents(tmp_path / "out").items() <= undisturbed.items()
 
-    def test_one_of_another_engine_version(self, half_way, recipe, running, bases, monkeypatch):
-        monkeypatch.setattr("transferability.training.recipe.ENGINE_VERSION", 10_000)
-        lines = []
-        train(recipe, half_way, bases / "baseA.safetensors", replace(running, say=lines.append))
+    def test_one_of_another_engine_version(self, half_way, recipe, running, bases):
+        lines, later = [], with_settings(recipe, engine_version=10_000)
+        train(later, half_way, bases / "baseA.safetensors", replace(running, say=lines.append))
         assert not any(line.startswith("going on") for line in lines)
         (files,) = half_way.values()
         assert read_about(files.checkpoint)["engine_version"] == 10_000
@@ -567,7 +566,7 @@ class TestExplosions:
             train(recipe, files, source, running)
 
     def test_when_all_have_failed_the_job_ends_at_once(self, recipe, running, bases, tmp_path):
-        wild = replace(recipe, hyperparameters=replace(recipe.hyperparameters, learning_rate=1e12))
+        wild = recipe.with_hyperparameters(learning_rate=1e12)
         files, lines = files_in(tmp_path / "out", "A1B", "A7B"), []
         with pytest.raises(TrainingError, match=r"A1B: .*; A7B: .*; 0 of 2 networks are finished"):
             train(wild, files, bases / "baseA.safetensors", replace(running, say=lines.append, log_every_seconds=0.0))

@@ -28,8 +28,7 @@ from transferability.process.devices import require_gpus, throttled
 from transferability.training.event_files import require_tensorboard
 from transferability.files import PROJECT, lock_file, read_json, require_writable
 from transferability.study.groups import grouping_digest
-from transferability.study.settings import ENGINE_VERSION
-from transferability.study.names import HALVES, SOURCES, WHOLE, Network, Series, depths_label
+from transferability.study.names import HALVES, SOURCES, WHOLE, Network, Series
 from transferability.records.metrics import read_metrics
 from transferability.inspection.outdated import read_splits, require_current
 from transferability.store.same_images import of_manifest, require_apart
@@ -167,8 +166,9 @@ def groups_params():
 
 
 def source_checkpoint(wildcards):
-    """What a series copies its layers from; untrained layers come from nowhere."""
-    base = Series(wildcards.source, wildcards.target).at(1).base
+    """What a series copies its layers from; bases copy none, and untrained layers come from nowhere."""
+    source = wildcards.get("source")
+    base = Series(source, wildcards.target).at(1).base if source else None
     return [] if base is None else f"{NETWORKS}/{Network(base).name}.safetensors"
 
 
@@ -177,7 +177,7 @@ def training_resources(stage, networks):
 
     def runtime(wildcards, input, attempt):
         rate = config["running"]["images_per_second"]
-        about = (STUDY.hyperparameters[stage], networks, manifest_beside(input.store), rate)
+        about = (STUDY.settings(stage).hyperparameters, networks, manifest_beside(input.store), rate)
         return training_minutes(*about, longest=LONGEST_MINUTES, attempt=attempt)
 
     def mem_mb(wildcards, input, attempt):

@@ -2,7 +2,6 @@ import time
 from pathlib import Path
 
 from transferability.data.splits import split_from_json
-from transferability.data.stream import Preprocessing
 from transferability.inspection.outdated import read_splits
 from transferability.process.determinism import deterministic_algorithms, use_threads
 from transferability.process.devices import claimed_device, require_cuda
@@ -12,7 +11,7 @@ from transferability.store.reading import SAME_IMAGES, open_store, read_manifest
 from transferability.store.same_images import of_manifest, require_apart
 from transferability.study.design import read_study
 from transferability.study.layout import NetworkFiles, event_folder, states_folder
-from transferability.study.settings import Hyperparameters
+from transferability.study.settings import Settings
 from transferability.training.event_files import event_files
 from transferability.training.recipe import Recipe, Running
 from transferability.training.train import train
@@ -46,9 +45,7 @@ with (
         store=store,
         split=split_from_json(splits[split], store),
         seed=seed,
-        architecture=snakemake.params.architecture,
-        preprocessing=Preprocessing(**snakemake.params.preprocessing),
-        hyperparameters=Hyperparameters(**snakemake.params.hyperparameters),
+        settings=Settings.from_json(dict(snakemake.params.items())),
     )
     train(
         recipe,

@@ -20,7 +20,7 @@ from torchvision.datasets import CIFAR10, CIFAR100, FashionMNIST
 from tests.support import DEFAULT, ROOT
 from transferability.data.build import build_store
 from transferability.data.kinds import image_source
-from transferability.data.kinds.torchvision import FASHION_MNIST_MD5, torchvision_set
+from transferability.data.official_sets import FASHION_MNIST_MD5, torchvision_set
 from transferability.files import lock_file
 from transferability.store.reading import open_store
 from transferability.store.source import StoreError
@@ -235,7 +235,7 @@ def test_a_download_that_fails_says_what_to_do(tmp_path, monkeypatch, served, ki
 
 
 def test_a_silent_server_is_not_waited_for_for_ever(tmp_path, monkeypatch):
-    monkeypatch.setattr("transferability.data.kinds.torchvision.TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr("transferability.data.official_sets.TIMEOUT_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         hang_up = threading.Timer(20, silent.close)  # or this test would be, should it fail
         hang_up.start()

@@ -1,6 +1,6 @@
 """Splits: the classes of a data set cut into halves A and B.
 
-A split is a list of classes and copies nothing; a half is an index into the store.
+A split is a list of classes and copies nothing; with a store, each half is a task.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from transferability.data.tasks import Task
 from transferability.labels import visible
 from transferability.store.reading import Store
 from transferability.store.source import ImageClass, Sample
@@ -28,6 +28,10 @@ class Split:
     split_type: str
     halves: Mapping[str, tuple[int, ...]]
     seed: int | None = None
+
+    def task(self, store: Store, target: str) -> Task:
+        """To tell apart the classes of a half by the images of a store."""
+        return Task(store, self.halves[target], target, self.name)
 
 
 def random_halves(classes: int, seed: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -84,29 +88,6 @@ def _checked(split: Split) -> Split:
     return split
 
 
-def samples_of(store: Store, classes: Sequence[int], part: slice) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The samples of some classes within a part of the store (``store.training`` or ``store.validation``).
-
-    Returns:
-        their positions in the store, in file order, and their targets: the position of each class in ``classes``.
-    """
-    target_of = np.full(len(store.classes), -1, dtype=np.int64)
-    target_of[list(classes)] = np.arange(len(classes))
-    targets = target_of[store.labels[part]]
-    chosen = np.flatnonzero(targets >= 0)
-    return chosen + part.start, targets[chosen]
-
-
-def first_of_each_class(targets: NDArray[np.int64], examples: int) -> NDArray[np.int64]:
-    """Positions of the first ``examples`` samples of each class, in order; fewer where a class has fewer."""
-    seen = np.zeros(int(targets.max()) + 1, dtype=np.int64)
-    rank = np.empty_like(targets)
-    for position, target in enumerate(targets):
-        rank[position] = seen[target]
-        seen[target] += 1
-    return np.flatnonzero(rank < examples)
-
-
 def image_lines(samples: Sequence[Sample], classes: Sequence[int]) -> str:
     """The images of some classes as the authors list them: file name, and index of the class within the half.
 
@@ -136,8 +117,8 @@ def split_to_json(split: Split, store: Store) -> dict[str, Any]:
         "store_checksum": store.checksum,
         "halves": {
             half: {
-                "training_images": len(samples_of(store, classes, store.training)[0]),
-                "validation_images": len(samples_of(store, classes, store.validation)[0]),
+                "training_images": len(split.task(store, half).training()[0]),
+                "validation_images": len(split.task(store, half).validation()[0]),
                 "class_count": len(classes),
                 "classes": [
                     {"index": i, "name": store.classes[i].name, "group": store.classes[i].group} for i in classes

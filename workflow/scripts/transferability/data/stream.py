@@ -17,48 +17,10 @@ from numpy.typing import NDArray
 from transferability.seeding import generator_for
 from transferability.store.checked_rows import READERS, CheckedRows
 from transferability.store.reading import Store
+from transferability.study.settings import Preprocessing
 
-WHOLE_MEAN = "whole"
 BATCHES_AHEAD = 2  # read while the networks learn from the one before
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """What is done to an image between the store and the network.
-
-    Attributes:
-        crop: side of the square the network sees, 0 for the whole image. Training crops at random, validation
-            in the center.
-        mirror: whether training mirrors every other image at random.
-        mean: the mean image subtracted: ``own``, of the images that the network is trained on, as in the paper, or
-            ``whole``, of the whole training set.
-        scale: pixel values, less the mean image, are divided by this.
-    """
-
-    crop: int
-    mirror: bool
-    mean: str
-    scale: float
-
-    def seen_shape(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-        """Height, width and channels of what the network sees; ValueError if the crop does not fit."""
-        height, width, channels = image_shape
-        if self.crop > min(height, width):
-            raise ValueError(f"preprocessing: crop is {self.crop}, but the images are {height} x {width} pixels")
-        return (self.crop or height, self.crop or width, channels)
-
-
-def mean_image(store: Store, positions: NDArray[np.int64], mean: str) -> NDArray[np.float32]:
-    """The mean image, H x W x C, for a network trained on these images of the store; `Preprocessing` says which."""
-    if mean == WHOLE_MEAN:
-        return store.mean_image(range(len(store.classes)))
-    classes = np.unique(store.labels[positions])
-    if len(positions) == np.isin(store.labels[store.training], classes).sum():
-        return store.mean_image(classes.tolist())
-    total = np.zeros(store.image_shape, dtype=np.uint64)
-    for start in range(0, len(positions), 256):
-        total += store.images[positions[start : start + 256]].sum(axis=0, dtype=np.uint64)
-    return (total / len(positions)).astype(np.float32)
+VALIDATION_BATCH = 400
 
 
 @dataclass(frozen=True)

@@ -272,7 +272,7 @@ def _cost(
 
 def _images(study: Study, stage: str) -> int:
     """How many images a network of a stage is trained on, each counted as often as it is seen."""
-    settings = study.hyperparameters[stage]
+    settings = study.settings(stage).hyperparameters
     return settings.iterations * settings.batch_size
 
 

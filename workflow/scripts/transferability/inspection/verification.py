@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from transferability.data.splits import Split, make_split, samples_of, split_to_json
-from transferability.data.stream import Preprocessing
+from transferability.data.splits import Split, make_split, split_to_json
+from transferability.data.tasks import Task
 from transferability.files import csv_of, read_json, sha256_of
 from transferability.networks.build import build_network
 from transferability.networks.copying import copy_layers
@@ -104,6 +104,10 @@ class NetworkCheck:
         return self.files.network
 
     @property
+    def task(self) -> Task:
+        return self.recipe.task(self.network.target)
+
+    @property
     def source(self) -> Path | None:
         """The checkpoint whose layers it has."""
         if self.network.base is None:
@@ -132,11 +136,8 @@ class NetworkCheck:
         for key, value in self._identity.items():
             if about.get(key) != value:
                 raise VerificationError(f"its {key} is {about.get(key)!r}, not {value!r}")
-        model = build_network(
-            self.recipe.architecture,
-            self.recipe.seen_shape,
-            len(self.recipe.split.halves[self.network.target]),
-        )
+        classes = len(self.task.classes)
+        model = build_network(self.recipe.settings.architecture, self.recipe.seen_shape, classes)
         model.load_state_dict(self.weights)
         bad = [name for name, tensor in self.weights.items() if not torch.isfinite(tensor).all()]
         if bad:
@@ -179,7 +180,7 @@ class NetworkCheck:
 
     def check_frozen_layers(self) -> None:
         """Bit-equal to those of the source."""
-        expected = build_network(self.recipe.architecture, self.recipe.seen_shape, 2)
+        expected = build_network(self.recipe.settings.architecture, self.recipe.seen_shape, 2)
         copy_layers(source_weights(self.recipe, self.network, self.source), expected, self.network.frozen)
         for name, layer in list(expected.named_children())[: self.network.frozen]:
             for key, tensor in layer.state_dict(prefix=f"{name}.").items():
@@ -203,8 +204,7 @@ class NetworkCheck:
     @property
     def _most_of_an_image(self) -> float:
         """How much more an image of the rarest class counts in balanced accuracy than one does in top-1."""
-        classes, validation = self.recipe.split.halves[self.network.target], self.recipe.store.validation
-        images = np.bincount(samples_of(self.recipe.store, classes, validation)[1])
+        images = np.bincount(self.task.validation()[1])
         images = images[images > 0]
         return float(images.mean() / images.min())
 
@@ -264,14 +264,7 @@ def verify_study(study: Study, outputs: Outputs, evaluations: int, say: Say) -> 
 
 
 def _recipe(study: Study, store: Store, split: Split, seed: int, network: Network) -> Recipe:
-    return Recipe(
-        store=store,
-        split=split,
-        seed=seed,
-        architecture=study.config["networks"]["architecture"],
-        preprocessing=Preprocessing(**study.config["preprocessing"]),
-        hyperparameters=study.hyperparameters[network.stage],
-    )
+    return Recipe(store, split, seed, study.settings(network.stage))
 
 
 def spread(count: int, sample: int) -> set[int]:

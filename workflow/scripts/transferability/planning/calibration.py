@@ -16,15 +16,14 @@ import numpy as np
 import torch
 
 from transferability.data.splits import Split
-from transferability.data.stream import Preprocessing
+from transferability.data.stream import VALIDATION_BATCH
 from transferability.planning.flops import flops_per_image
 from transferability.store.reading import Store
 from transferability.store.source import ImageClass
 from transferability.study.layout import NetworkFiles
 from transferability.study.names import RANDOM_SOURCE, Network, Series
-from transferability.study.settings import Hyperparameters
+from transferability.study.settings import Settings
 from transferability.training.graphs import CALLS_BEFORE_CAPTURE
-from transferability.training.images import VALIDATION_BATCH
 from transferability.training.recipe import Recipe, Running
 from transferability.training.train import train
 
@@ -50,11 +49,9 @@ class Workload:
     """
 
     frozen: tuple[int, ...]
-    architecture: str
     image_shape: tuple[int, int, int]
     classes: int
-    preprocessing: Preprocessing
-    hyperparameters: Hyperparameters
+    settings: Settings
     cached: bool
 
     def __str__(self) -> str:
@@ -100,20 +97,19 @@ def calibrate(workload: Workload, running: Running, about: float = SECONDS) -> C
     """
     cache_bytes = float("inf") if workload.cached else 0
     quiet = replace(running, say=lambda _line: None, cache_bytes=cache_bytes)
-    settings = workload.hyperparameters
     validation = VALIDATION_BATCH
-    recipe = _recipe(workload, training=2 * settings.batch_size, validation=validation)
+    recipe = _recipe(workload, training=2 * workload.settings.hyperparameters.batch_size, validation=validation)
     clock = device_clock(running.device)
 
     def seconds(iterations: int, evaluate_every: int) -> tuple[float, float]:
         """Outside and inside the loop of iterations, which ends with an evaluation and so with the device's work."""
         marks: list[float] = []
         timed = replace(quiet, log_every_seconds=float("inf"), watchers=[lambda _progress: marks.append(clock())])
-        settings_of_this = replace(settings, iterations=iterations, evaluate_every=evaluate_every)
+        of_this_length = recipe.with_hyperparameters(iterations=iterations, evaluate_every=evaluate_every)
         with TemporaryDirectory(dir=running.states) as folder:
             files = {n: NetworkFiles.beside(Path(folder, f"{n.name}.safetensors")) for n in workload.networks}
             started = clock()
-            train(replace(recipe, hyperparameters=settings_of_this), files, None, replace(timed, states=Path(folder)))
+            train(of_this_length, files, None, replace(timed, states=Path(folder)))
             training = marks[-1] - marks[0]
             return clock() - started - training, training
 
@@ -142,9 +138,10 @@ def calibrate(workload: Workload, running: Running, about: float = SECONDS) -> C
 
 def _shared_out(fixed: float, seconds: float, workload: Workload, validation: int) -> Cost:
     """The cost by the operations of one update and one evaluation that took so many seconds together."""
-    seen = workload.preprocessing.seen_shape(workload.image_shape)
-    flops = flops_per_image(workload.architecture, seen, workload.classes, workload.frozen)
-    trained = workload.hyperparameters.batch_size
+    settings = workload.settings
+    seen = settings.preprocessing.seen_shape(workload.image_shape)
+    flops = flops_per_image(settings.architecture, seen, workload.classes, workload.frozen)
+    trained = settings.hyperparameters.batch_size
     per_flop = seconds / (trained * flops.training + validation * flops.forward)
     return Cost(fixed, trained * flops.training * per_flop, flops.forward * per_flop)
 
@@ -200,7 +197,5 @@ def _recipe(workload: Workload, training: int, validation: int) -> Recipe:
         store=store,
         split=Split("calibration", "random", {"B": tuple(range(len(classes)))}),
         seed=0,
-        architecture=workload.architecture,
-        preprocessing=workload.preprocessing,
-        hyperparameters=workload.hyperparameters,
+        settings=workload.settings,
     )

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import torch
 
-from transferability.data.stream import Preprocessing
 from transferability.networks.build import build_network
 from transferability.store.source import ImageSource
 from transferability.study.design import Study
@@ -38,9 +37,9 @@ def needs(study: Study, source: ImageSource) -> Sequence[str]:
 
 def weight_bytes(study: Study, image_shape: tuple[int, int, int], classes: int) -> int:
     """Size of the weights of a network for so many classes of images of this height, width and channels."""
-    seen = Preprocessing(**study.config["preprocessing"]).seen_shape(image_shape)
+    settings = study.settings("base")  # all stages have one architecture
     with torch.device("meta"):
-        network = build_network(study.config["networks"]["architecture"], seen, classes, 0)
+        network = build_network(settings.architecture, settings.preprocessing.seen_shape(image_shape), classes, 0)
     return WEIGHT_BYTES * sum(parameter.numel() for parameter in network.parameters())
 
 

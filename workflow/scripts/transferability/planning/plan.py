@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
-from transferability.data.stream import Preprocessing
+from transferability.data.kind import DataSize
 from transferability.planning.calibration import SECONDS, Cost, Workload, calibrate, start_seconds
-from transferability.planning.data_size import DataSize, HalfSize, half_sizes
+from transferability.planning.data_size import HalfSize, half_sizes
 from transferability.planning.needs import state_bytes, weight_bytes
 from transferability.study.config import STAGES
 from transferability.study.design import Study
@@ -133,7 +133,8 @@ class Plan:
 
     def _network_bytes(self, job: Job) -> int:
         text = NETWORK_BYTES + CLASS_BYTES * self.halves[job.half].classes
-        return self._weights[job.half] + text + EVALUATION_BYTES * self.study.hyperparameters[job.stage].evaluations
+        evaluations = self.study.settings(job.stage).hyperparameters.evaluations
+        return self._weights[job.half] + text + EVALUATION_BYTES * evaluations
 
 
 def plan_study(study: Study, size: DataSize, running: Running) -> Plan:
@@ -155,7 +156,7 @@ def plan_study(study: Study, size: DataSize, running: Running) -> Plan:
         costs[workload] = calibrate(workload, running, min(SECONDS, ALL_SECONDS / len(kinds)))
     training = {}
     for job in jobs:
-        settings = study.hyperparameters[job.stage]
+        settings = study.settings(job.stage).hyperparameters
         evaluated = settings.evaluations * halves[job.half].validation
         training[job] = costs[workloads[job]].seconds(settings.iterations, evaluated)
     base = workloads[jobs[0]]
@@ -164,7 +165,7 @@ def plan_study(study: Study, size: DataSize, running: Running) -> Plan:
         size,
         halves,
         {job: start + seconds for job, seconds in training.items()},
-        base.hyperparameters.batch_size / costs[base].update,
+        base.settings.hyperparameters.batch_size / costs[base].update,
         start,
         _spread_of_all(training, {job: costs[workloads[job]].spread for job in jobs}),
     )
@@ -178,17 +179,16 @@ def _spread_of_all(training: Mapping[Job, float], spreads: Mapping[Job, float | 
 
 def _workload(study: Study, job: Job, size: DataSize, halves: Mapping[tuple[str, str], HalfSize]) -> Workload:
     """Jobs that cost the same, but for their length and a few classes, are the same workload and calibrated once."""
-    settings = study.hyperparameters[job.stage]
+    settings = study.settings(job.stage)
+    of_any_length = replace(
+        settings.hyperparameters, iterations=1, evaluate_every=1, learning_rate=1e-5, schedule="constant", step_every=1
+    )
     images = halves[job.half].training * math.prod(size.image_shape)
     return Workload(
         frozen=tuple(network.frozen for network in job.networks),
-        architecture=study.config["networks"]["architecture"],
         image_shape=size.image_shape,
         classes=max(half.classes for half in halves.values()),
-        preprocessing=Preprocessing(**study.config["preprocessing"]),
-        hyperparameters=replace(
-            settings, iterations=1, evaluate_every=1, learning_rate=1e-5, schedule="constant", step_every=1
-        ),
+        settings=replace(settings, hyperparameters=of_any_length),
         cached=images <= study.config["running"]["cache_gb"] * 1e9,
     )
 
@@ -247,7 +247,7 @@ def _stage_rows(plan: Plan) -> Iterator[str]:
     for stage in STAGES:
         jobs = [job for job in plan.seconds if job.stage == stage]
         if jobs:
-            settings = plan.study.hyperparameters[stage]
+            settings = plan.study.settings(stage).hyperparameters
             networks = sum(len(job.networks) for job in jobs)
             images = networks * settings.iterations * settings.batch_size
             numbers = [len(jobs), networks, images, sum(plan.seconds[job] for job in jobs)]

@@ -34,7 +34,7 @@ def facts_of(
         jobs_made: as `transferability.report.runs.jobs` makes them.
         manifest: the content of the store's; None without a store.
     """
-    networks, training = study.config["networks"], study.hyperparameters["base"]
+    networks, training = study.config["networks"], study.settings("base").hyperparameters
     yield "data set", visible(str(study.config["dataset"]))
     if manifest is not None:
         yield "same images", shared_images(manifest)

@@ -181,7 +181,7 @@ def _made_up(study: Study) -> Iterator[tuple[Key, dict[str, Any]]]:
                 "split_type": _split_type(study, split),
                 "seed": seed,
                 **network.facts,
-                "iterations": study.hyperparameters[network.stage].iterations,
+                "iterations": study.settings(network.stage).hyperparameters.iterations,
                 "evaluations": 1,
                 **dict.fromkeys(METRICS, 1 / _CLASSES if is_at_chance else _top1(network, position)),
                 **guessing,

@@ -13,7 +13,7 @@ from transferability.study.folder_keys import FolderKeys, contradictions
 from transferability.study.groups import read_groups
 from transferability.study.names import HALVES, WHOLE
 from transferability.study.schema import ConfigError, config_schema, dotted, in_yaml, schema_problems, with_integers
-from transferability.study.settings import Hyperparameters
+from transferability.study.settings import Hyperparameters, Preprocessing, Settings
 
 STAGES = ("base", "reduced", "frozen", "fine_tuned")
 
@@ -68,11 +68,15 @@ def groups_file_of(config: Mapping[str, Any]) -> Path | None:
     return Path(given) if Path(given).exists() else PROJECT / given if (PROJECT / given).exists() else Path(given)
 
 
-def hyperparameters_of(config: Mapping[str, Any], stage: str) -> Hyperparameters:
-    """What a stage's networks are trained with."""
+def settings_of(config: Mapping[str, Any], stage: str) -> Settings:
+    """What shapes a stage's networks."""
     training = config["training"]
     common = {key: value for key, value in training.items() if key not in STAGES}
-    return Hyperparameters(**{**common, **training[stage]})
+    return Settings(
+        architecture=config["networks"]["architecture"],
+        preprocessing=Preprocessing(**config["preprocessing"]),
+        hyperparameters=Hyperparameters(**{**common, **training[stage]}),
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -179,7 +183,7 @@ def _crop_problems(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _evaluation_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    settings = {stage: hyperparameters_of(config, stage) for stage in STAGES}
+    settings = {stage: settings_of(config, stage).hyperparameters for stage in STAGES}
     trained = [stage for stage in STAGES if stage != "reduced" or config["networks"]["reduced"]]
     stages = [stage for stage in trained if settings[stage].evaluate_every > settings[stage].iterations]
     if stages:

@@ -12,11 +12,11 @@ from typing import Any
 
 from transferability.networks.architectures import DEEPEST_CUT
 from transferability.store.same_images import REFUSE
-from transferability.study.config import STAGES, data_set_of, groups_file_of, hyperparameters_of, read_config
+from transferability.study.config import STAGES, data_set_of, groups_file_of, read_config, settings_of
 from transferability.study.layout import study_folder
-from transferability.study.names import HALVES, RANDOM_SOURCE, WHOLE, Network, Series, source_of
+from transferability.study.names import HALVES, RANDOM_SOURCE, WHOLE, Network, Series, depths_label, source_of
 from transferability.study.schema import ConfigError, config_schema
-from transferability.study.settings import ENGINE_VERSION, Hyperparameters
+from transferability.study.settings import Settings
 from transferability.study.store_folder import DUPLICATES, settings_folder, shaping_settings, store_folder
 
 MOST_DRAWN_BASES = 12
@@ -34,6 +34,27 @@ class SplitPlan:
 
 
 @dataclass(frozen=True)
+class TrainingRule:
+    """What one rule that trains networks has of its own: a base, or some depths of all series of a kind.
+
+    There are several, since Snakemake must know beforehand how many outputs a rule has.
+
+    Attributes:
+        name: of the rule.
+        stage: of its networks, one of `STAGES`.
+        job: the name of its jobs, in which ``source``, ``target`` and ``examples`` are still wildcards.
+        networks: the names of the networks that a job trains, likewise.
+        priority: of its jobs over others that could start.
+    """
+
+    name: str
+    stage: str
+    job: str
+    networks: tuple[str, ...]
+    priority: int
+
+
+@dataclass(frozen=True)
 class Study:
     """A checked config.
 
@@ -43,7 +64,7 @@ class Study:
         halves_series: the series trained for the halves of each split.
         whole_series: the series trained for the whole set.
         reduced: images a class of each base of the whole set that is trained on fewer.
-        hyperparameters: by stage, `STAGES`.
+        stages: what shapes the networks of each stage, `STAGES`.
     """
 
     config: Mapping[str, Any]
@@ -52,11 +73,15 @@ class Study:
     halves_series: tuple[Series, ...]
     whole_series: tuple[Series, ...]
     reduced: tuple[int, ...]
-    hyperparameters: Mapping[str, Hyperparameters]
+    stages: Mapping[str, Settings]
 
     @property
     def folder(self) -> Path:
         return study_folder(self.config)
+
+    def settings(self, stage: str) -> Settings:
+        """What shapes the networks of a stage, one of `STAGES`."""
+        return self.stages[stage]
 
     @property
     def data_set(self) -> Mapping[str, Any]:
@@ -101,10 +126,24 @@ class Study:
         return groups_file_of(self.config)
 
     @property
-    def copying_jobs(self) -> tuple[tuple[bool, int, tuple[int, ...]], ...]:
-        """Each kind of job that trains copies: whether they are fine-tuned, how many layers preserved, which depths."""
-        every = {(series.fine_tuned, series.preserved) for series in (*self.halves_series, *self.whole_series)}
-        return tuple((fine_tuned, kept, chunk) for fine_tuned, kept in sorted(every) for chunk in self.chunks(kept))
+    def training_rules(self) -> Iterator[TrainingRule]:
+        """Every kind of job that trains networks."""
+        # The series of its half and of the other wait for a base.
+        yield TrainingRule("train_base", "base", "base{target}", ("base{target}",), priority=2)
+        yield TrainingRule("train_reduced", "reduced", "reduced{examples}", ("reduced{examples}",), priority=0)
+        kinds = {(series.fine_tuned, series.preserved) for series in (*self.halves_series, *self.whole_series)}
+        for fine_tuned, preserved in sorted(kinds):
+            pattern = Series("{source}", "{target}", fine_tuned, preserved)
+            stage = "fine_tuned" if fine_tuned else "frozen"
+            for chunk in self.chunks(preserved):
+                depths = depths_label(chunk)
+                yield TrainingRule(
+                    name=f"train_{stage}{f'_preserve{preserved}' * (preserved > 0)}_n{depths.replace('-', '_to_')}",
+                    stage=stage,
+                    job=pattern.name_at(depths),
+                    networks=tuple(pattern.name_at(n) for n in chunk),
+                    priority=int(fine_tuned),  # the longest first, or one is left to the end alone
+                )
 
     def chunks(self, preserved: int = 0) -> tuple[tuple[int, ...], ...]:
         """The depths of each job that trains a part of a series that preserves so many layers."""
@@ -131,12 +170,9 @@ class Study:
     def asked_of(self, network: Network, store_checksum: str | None = None) -> dict[str, Any]:
         """What a network would be made from today; of the store only if its checksum is known."""
         return {
-            "engine_version": ENGINE_VERSION,
             "data_set": self.config["dataset"],
             **({"store_checksum": store_checksum} if store_checksum else {}),
-            "architecture": self.config["networks"]["architecture"],
-            "preprocessing": self.config["preprocessing"],
-            "hyperparameters": self.hyperparameters[network.stage].to_json(),
+            **self.settings(network.stage).to_json(),
         }
 
     def is_current(self, network: Network, made_from: Mapping[str, Any], store_checksum: str | None = None) -> bool:
@@ -215,7 +251,7 @@ def read_study(config: Mapping[str, Any]) -> Study:
         halves_series=halves_series,
         whole_series=whole_series,
         reduced=tuple(sorted(config["networks"]["reduced"])),
-        hyperparameters={stage: hyperparameters_of(config, stage) for stage in STAGES},
+        stages={stage: settings_of(config, stage) for stage in STAGES},
     )
 
 

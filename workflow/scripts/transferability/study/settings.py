@@ -1,11 +1,14 @@
 """What shapes the training of a network, and nothing else."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 # Raised by hand when the same config would give other weights; it makes every network train again.
 ENGINE_VERSION = 4
+
+WHOLE_MEAN = "whole"
 
 
 @dataclass(frozen=True)
@@ -54,3 +57,60 @@ class Hyperparameters:
     def evaluates_after(self, updates: int) -> bool:
         """Whether the network is validated once it has made this many updates."""
         return updates % self.evaluate_every == 0 or updates == self.iterations
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What is done to an image between the store and the network.
+
+    Attributes:
+        crop: side of the square the network sees, 0 for the whole image. Training crops at random, validation
+            in the center.
+        mirror: whether training mirrors every other image at random.
+        mean: the mean image subtracted: ``own``, of the images that the network is trained on, as in the paper, or
+            ``whole``, of the whole training set.
+        scale: pixel values, less the mean image, are divided by this.
+    """
+
+    crop: int
+    mirror: bool
+    mean: str
+    scale: float
+
+    def seen_shape(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Height, width and channels of what the network sees; ValueError if the crop does not fit."""
+        height, width, channels = image_shape
+        if self.crop > min(height, width):
+            raise ValueError(f"preprocessing: crop is {self.crop}, but the images are {height} x {width} pixels")
+        return (self.crop or height, self.crop or width, channels)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All of a config that shapes the networks of a stage, apart from their names and their data.
+
+    What it is to be outdated, a rule's parameters and a network's identity are all made of `to_json`.
+    """
+
+    architecture: str
+    preprocessing: Preprocessing
+    hyperparameters: Hyperparameters
+    engine_version: int = ENGINE_VERSION
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "engine_version": self.engine_version,
+            "architecture": self.architecture,
+            "preprocessing": asdict(self.preprocessing),
+            "hyperparameters": self.hyperparameters.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """The settings that `to_json` gives."""
+        return cls(
+            architecture=content["architecture"],
+            preprocessing=Preprocessing(**content["preprocessing"]),
+            hyperparameters=Hyperparameters(**content["hyperparameters"]),
+            engine_version=content["engine_version"],
+        )

@@ -5,18 +5,17 @@ from typing import NamedTuple
 
 import torch
 
-from transferability.data.stream import mean_image
 from transferability.networks.build import build_network
 from transferability.networks.forward import logits_of
 from transferability.networks.precision import use_precision
 from transferability.results.scores import balanced_accuracy, loss_and_hits
 from transferability.study.names import Network
-from transferability.training.images import training_images, validation_set
+from transferability.training.images import validation_set
 from transferability.training.recipe import Recipe
 
 
 class Evaluation(NamedTuple):
-    """Of a network on the validation images of its half: mean loss, and accuracies from 0 to 1."""
+    """Of a network on the validation images of its task: mean loss, and accuracies from 0 to 1."""
 
     loss: float
     top1: float
@@ -26,11 +25,12 @@ class Evaluation(NamedTuple):
 
 def evaluate(recipe: Recipe, network: Network, weights: Mapping[str, torch.Tensor], device: str) -> Evaluation:
     """Evaluate a trained network."""
-    model = build_network(recipe.architecture, recipe.seen_shape, len(recipe.split.halves[network.target]))
+    task, preprocessing = recipe.task(network.target), recipe.settings.preprocessing
+    model = build_network(recipe.settings.architecture, recipe.seen_shape, len(task.classes))
     model.load_state_dict(weights)
     model.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    mean = mean_image(recipe.store, training_images(recipe, network)[0], recipe.preprocessing.mean)
-    validation = validation_set(recipe, network, mean, device, cache_bytes=0)  # every image is read once
+    mean = task.mean_image(preprocessing.mean, network.examples_per_class)
+    validation = validation_set(task, mean, preprocessing, device, cache_bytes=0)  # every image is read once
     use_precision(recipe.hyperparameters.precision)
     with torch.no_grad():
         counted = [

@@ -7,15 +7,15 @@ from statistics import fmean
 import torch
 from torch import nn
 
-from transferability.networks.build import build_network, first_stochastic_layer
-from transferability.networks.copying import buffers_that_move, copy_layers, freeze_layers, training_mode
+from transferability.data.tasks import Task
+from transferability.networks.build import first_stochastic_layer
+from transferability.networks.copying import buffers_that_move, freeze_layers, training_mode
 from transferability.networks.forward import logits_of
 from transferability.records.states import StateFolder, TrainingState
 from transferability.seeding import seed_for
 from transferability.study.names import Network
+from transferability.study.settings import Hyperparameters
 from transferability.training.optimizer import CaffeSGD
-from transferability.training.recipe import Recipe
-from transferability.training.sources import Source
 
 # A mean training loss of so many times that of a uniform guess, log(classes), is an explosion if it does not come down.
 EXPLOSION = 100
@@ -30,40 +30,55 @@ HISTORY_COLUMNS = (
 )
 
 
+# Of what a state keeps besides tensors: its name there, and the learner's attribute.
+_KEPT = {"history": "history", "losses": "_losses", "first_loss": "_first_loss", "seconds": "seconds"}
+
+
 class Learner:
-    """A network in training."""
+    """A network in training; it goes on from its last state, if there is one.
+
+    Args:
+        network: its name and what of it is frozen.
+        task: what it is trained for.
+        model: its layers as they are before the first update, on the device that they are trained on.
+        seed: of the study.
+        hyperparameters: what it is trained with.
+        states: its own.
+        why_large: what a large loss before the first update would come from.
+    """
 
     def __init__(
         self,
-        recipe: Recipe,
         network: Network,
-        source: Source,
+        task: Task,
+        model: nn.Sequential,
+        *,
+        seed: int,
+        hyperparameters: Hyperparameters,
         states: StateFolder,
-        device: str,
+        why_large: str,
     ) -> None:
-        classes = len(recipe.split.halves[network.target])
         self.network = network
-        self.key = (recipe.seed, recipe.split.name, network.name)
-        self.model = build_network(recipe.architecture, recipe.seen_shape, classes, *self.key)
-        copy_layers(source.weights, self.model, network.copied)
-        self._layers = hashlib.sha256(repr(self.model).encode()).hexdigest()
-        self.model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.task = task
+        self.key = (seed, task.split, network.name)
+        self.model = model
+        self._layers = hashlib.sha256(repr(model).encode()).hexdigest()
         freeze_layers(self.model, network.frozen)
         stochastic = first_stochastic_layer(self.model)
         self.shared_depth = min(network.frozen, stochastic)
         self._own_layers = list(self.model)[self.shared_depth :]
         self.has_dropout = stochastic < len(self.model)
-        self._settings = recipe.hyperparameters
-        self._optimizer = CaffeSGD(self.model, recipe.hyperparameters)
+        self.hyperparameters = hyperparameters
+        self._optimizer = CaffeSGD(self.model, hyperparameters)
         self._states = states
         self.updates = 0
         self.failure: str | None = None  # why it cannot go on
-        self._source = source
+        self._why_large = why_large
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0
         self._losses: list[float] = []  # of the updates since the last evaluation
         self._unread_losses: list[torch.Tensor] = []  # the latest of them, which the device may still be computing
-        self._exploded = EXPLOSION * math.log(classes)
+        self._exploded = EXPLOSION * math.log(len(task.classes))
         self._first_loss = 0.0  # before the first update
         self.resume(states.load())
 
@@ -91,7 +106,7 @@ class Learner:
 
     def logits(self, features: torch.Tensor) -> torch.Tensor:
         """B x classes, float32."""
-        return logits_of(self._own_layers, features, self._settings.precision)
+        return logits_of(self._own_layers, features, self.hyperparameters.precision)
 
     def training_mode(self) -> None:
         """As `networks.copying.training_mode`."""
@@ -104,10 +119,10 @@ class Learner:
     def record(self, loss: float, top1: float, top5: float, balanced: float) -> None:
         """Add an evaluation to the history, or note a failure if the loss has exploded since the last one."""
         training_loss = fmean(self._losses_since_evaluation())
-        if not math.isfinite(loss) or self._has_exploded(loss, ends=self.updates == self._settings.iterations):
+        if not math.isfinite(loss) or self._has_exploded(loss, ends=self.updates == self.hyperparameters.iterations):
             self.failure = self._explosion(loss)
             return
-        rate = self._settings.rate_at(self.updates - 1)
+        rate = self.hyperparameters.rate_at(self.updates - 1)
         row = (self.updates, rate, training_loss, loss, top1, top5, balanced)
         self.history.append(dict(zip(HISTORY_COLUMNS, row, strict=True)))
         self._losses.clear()
@@ -131,12 +146,12 @@ class Learner:
         iteration = min(max(good, default=since) + 1, self.updates)  # since which it has not been good
         loss = validation_loss if iteration in good else self._losses[iteration - since - 1]
         where = f"{self.network.name}: the loss is {loss:g} at iteration {iteration}"
-        rate = f"({self._settings.learning_rate:g})"
+        rate = f"({self.hyperparameters.learning_rate:g})"
         if not self._first_loss < self._exploded:  # of the weights and images as they were given
             before = ", before any update"
             if iteration > 1:
                 before = f" and was {self._first_loss:g} before the first update"
-            return f"{where}{before}: {self._source.why_large}, or its own {rate}"
+            return f"{where}{before}: {self._why_large}, or its own {rate}"
         return f"{where}; lower its learning rate {rate}"
 
     def _tensors(self) -> dict[str, torch.Tensor]:
@@ -154,13 +169,7 @@ class Learner:
         exploded = bool(losses) and self._has_exploded(losses[-1])
         if self.failure is not None or exploded or not all(p.isfinite().all() for p in trained):
             return
-        progress = {
-            "layers": self._layers,
-            "history": self.history,
-            "losses": losses,
-            "first_loss": self._first_loss,
-            "seconds": self.seconds,
-        }
+        progress = {"layers": self._layers, **{name: getattr(self, attribute) for name, attribute in _KEPT.items()}}
         self._states.save(TrainingState(self._states.identity, self.updates, self._tensors(), progress))
 
     def resume(self, state: TrainingState | None) -> None:
@@ -173,7 +182,6 @@ class Learner:
             for name, tensor in self._tensors().items():
                 tensor.copy_(state.tensors[name])
         self.updates = state.updates
-        self.history = list(state.progress["history"])
-        self.seconds = state.progress["seconds"]
-        self._losses = list(state.progress["losses"])
-        self._first_loss = state.progress.get("first_loss", 0.0)  # an earlier version's states lack it
+        for name, attribute in _KEPT.items():
+            if name in state.progress:  # an earlier version's states lack some
+                setattr(self, attribute, state.progress[name])

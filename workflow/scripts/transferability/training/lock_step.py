@@ -10,7 +10,7 @@ from functools import partial
 
 import torch
 
-from transferability.data.stream import ValidationSet
+from transferability.data.stream import TrainingStream, ValidationSet
 from transferability.networks.forward import features_at
 from transferability.networks.precision import use_precision
 from transferability.process.provenance import device_name
@@ -18,9 +18,8 @@ from transferability.process.signals import Interrupted, StopRequest
 from transferability.results.scores import balanced_accuracy, loss_and_hits
 from transferability.study.settings import Hyperparameters
 from transferability.training.graphs import Replayed, side_by_side
-from transferability.training.images import data_for
 from transferability.training.learner import Learner
-from transferability.training.recipe import Recipe, Running
+from transferability.training.recipe import Running
 from transferability.training.reports import Reports
 from transferability.words import counted
 
@@ -79,31 +78,43 @@ def replays(learning: Sequence[Learner], running: Running) -> bool:
     return running.cuda_graphs and running.device == "cuda" and not any(learner.has_dropout for learner in learning)
 
 
-def train_in_lock_step(recipe: Recipe, learners: Sequence[Learner], running: Running, stop: StopRequest) -> None:
-    """Train learners of one half to the end, or until all have failed.
+def train_in_lock_step(
+    learners: Sequence[Learner],
+    stream: TrainingStream,
+    validation: ValidationSet,
+    running: Running,
+    stop: StopRequest,
+) -> None:
+    """Train learners of one task to the end, or until all have failed.
+
+    Args:
+        learners: all of the same task, source and hyperparameters.
+        stream: the batches that all see.
+        validation: the images that all are validated on.
+        running: device, state files, progress.
+        stop: whether the process was asked to stop.
 
     Raises:
         Interrupted: the process was asked to stop; the states are written.
     """
-    use_precision(recipe.hyperparameters.precision)
+    task, hyperparameters = learners[0].task, learners[0].hyperparameters
+    use_precision(hyperparameters.precision)
     torch.backends.cudnn.benchmark = not torch.are_deterministic_algorithms_enabled()  # of a GPU's kernels, the fastest
-    stream, validation = data_for(recipe, learners[0].network, running)
-    iterations = recipe.hyperparameters.iterations
     first = min(learner.updates for learner in learners)
     if first:
         running.say(f"resuming at iteration {first}")
-    shared = SharedLayers(learners, recipe.hyperparameters.precision)
-    lock_step = LockStep(shared, recipe.hyperparameters, running)
+    shared = SharedLayers(learners, hyperparameters.precision)
+    lock_step = LockStep(shared, hyperparameters, running)
     names = ", ".join(learner.network.name for learner in learners)
     running.say(
-        f"training {counted(len(learners), 'network')} for half {learners[0].network.target} of "
-        f"{recipe.split.name} on {device_name(running.device)}: {names}"
+        f"training {counted(len(learners), 'network')} for half {task.target} of "
+        f"{task.split} on {device_name(running.device)}: {names}"
     )
-    reports = Reports(recipe.hyperparameters, learners, first, running)
+    reports = Reports(hyperparameters, learners, first, running)
     last_state = time.monotonic()
     for learner in learners:
         learner.training_mode()
-    for iteration in range(first, iterations):
+    for iteration in range(first, hyperparameters.iterations):
         # A network whose state is newer than a sibling's waits until the others have caught up.
         learning = [learner for learner in learners if learner.updates == iteration and learner.failure is None]
         if not learning:  # those that lagged behind have failed
@@ -111,7 +122,7 @@ def train_in_lock_step(recipe: Recipe, learners: Sequence[Learner], running: Run
         started = time.monotonic()
         images, targets = stream.batch(iteration)
         lock_step.update(learning, iteration, images, targets)
-        if recipe.hyperparameters.evaluates_after(iteration + 1):
+        if hyperparameters.evaluates_after(iteration + 1):
             _validate(learning, shared, validation)
             for failed in (learner for learner in learning if learner.failure is not None):
                 running.say(f"{failed.failure}; it is given up")

@@ -3,17 +3,17 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from transferability.data.splits import Split
-from transferability.data.stream import Preprocessing
+from transferability.data.tasks import Task
 from transferability.process.log import Say
 from transferability.records.progress import Progress
 from transferability.store.reading import Store
 from transferability.study.names import Network
-from transferability.study.settings import ENGINE_VERSION, Hyperparameters
+from transferability.study.settings import Hyperparameters, Settings
 
 
 @dataclass(frozen=True)
@@ -23,28 +23,36 @@ class Recipe:
     store: Store
     split: Split
     seed: int
-    architecture: str
-    preprocessing: Preprocessing
-    hyperparameters: Hyperparameters
+    settings: Settings
+
+    def task(self, target: str) -> Task:
+        """What networks of this target are trained for."""
+        return self.split.task(self.store, target)
 
     @property
     def seen_shape(self) -> tuple[int, int, int]:
-        return self.preprocessing.seen_shape(self.store.image_shape)
+        return self.settings.preprocessing.seen_shape(self.store.image_shape)
+
+    @property
+    def hyperparameters(self) -> Hyperparameters:
+        return self.settings.hyperparameters
+
+    def with_hyperparameters(self, **changes: Any) -> Self:
+        """The same, but for some hyperparameters."""
+        return replace(self, settings=replace(self.settings, hyperparameters=replace(self.hyperparameters, **changes)))
 
 
 def identity_of(recipe: Recipe, network: Network, source_digest: str | None) -> dict[str, Any]:
     """Everything that shapes a network; two networks with the same identity are the same network."""
+    task = recipe.task(network.target)
     return {
-        "engine_version": ENGINE_VERSION,
         "network": network.name,
-        "split": recipe.split.name,
+        "split": task.split,
         "seed": recipe.seed,
-        "classes": [recipe.store.classes[i].name for i in recipe.split.halves[network.target]],
-        "data_set": recipe.store.name,
-        "store_checksum": recipe.store.checksum,
-        "architecture": recipe.architecture,
-        "preprocessing": asdict(recipe.preprocessing),
-        "hyperparameters": recipe.hyperparameters.to_json(),
+        "classes": task.class_names,
+        "data_set": task.store.name,
+        "store_checksum": task.store.checksum,
+        **recipe.settings.to_json(),
         "source_sha256": source_digest,
     }
 

@@ -1,8 +1,6 @@
 """Where the layers that a network copies come from."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 
@@ -10,13 +8,6 @@ from transferability.networks.build import build_network
 from transferability.records.checkpoints import load_weights, read_about
 from transferability.study.names import RANDOM_SOURCE, Network
 from transferability.training.recipe import Recipe
-
-
-class Source(NamedTuple):
-    """What the networks of a job copy layers from, and where a large loss before the first update would come from."""
-
-    weights: Mapping[str, torch.Tensor]
-    why_large: str
 
 
 def source_weights(recipe: Recipe, network: Network, source: Path | None) -> dict[str, torch.Tensor]:
@@ -29,7 +20,7 @@ def source_weights(recipe: Recipe, network: Network, source: Path | None) -> dic
     if network.source == RANDOM_SOURCE:
         # One untrained network a split and seed: its layers serve all depths, so that they can be shared.
         untrained = build_network(
-            recipe.architecture, recipe.seen_shape, 2, recipe.seed, recipe.split.name, RANDOM_SOURCE
+            recipe.settings.architecture, recipe.seen_shape, 2, recipe.seed, recipe.split.name, RANDOM_SOURCE
         )
         return dict(untrained.state_dict())
     if source is None:
@@ -40,7 +31,7 @@ def source_weights(recipe: Recipe, network: Network, source: Path | None) -> dic
         split=recipe.split.name,
         seed=recipe.seed,
         store_checksum=recipe.store.checksum,
-        architecture=recipe.architecture,
+        architecture=recipe.settings.architecture,
     )
 
 

@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import nn
+
+from transferability.data.tasks import Task
 from transferability.files import sha256_of, write_csv, write_json
+from transferability.networks.build import build_network
+from transferability.networks.copying import copy_layers
 from transferability.process.provenance import provenance, versions
 from transferability.process.signals import StopRequest
 from transferability.records.checkpoints import save_checkpoint
@@ -12,11 +18,11 @@ from transferability.records.states import StateFolder, hold_all
 from transferability.results.scores import accuracies_of
 from transferability.study.layout import NetworkFiles
 from transferability.study.names import Network
-from transferability.training.images import guessing_facts
+from transferability.training.images import data_for
 from transferability.training.learner import HISTORY_COLUMNS, Learner
 from transferability.training.lock_step import train_in_lock_step
 from transferability.training.recipe import Recipe, Running, digest_of, identity_of
-from transferability.training.sources import Source, source_weights, why_large
+from transferability.training.sources import source_weights, why_large
 
 
 class TrainingError(RuntimeError):
@@ -54,12 +60,25 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
             running.say(_kept_in_words(len(files) - len(open_networks), len(files)))
         if not open_networks:
             return
-        given = Source(source_weights(recipe, open_networks[0], source), why_large(open_networks[0], source))
-        learners = [Learner(recipe, network, given, folders[network], running.device) for network in open_networks]
-        train_in_lock_step(recipe, learners, running, stop)
+        first = open_networks[0]
+        task, weights = recipe.task(first.target), source_weights(recipe, first, source)
+        learners = [
+            Learner(
+                network,
+                task,
+                _model(recipe, task, network, weights, running.device),
+                seed=recipe.seed,
+                hyperparameters=recipe.hyperparameters,
+                states=folders[network],
+                why_large=why_large(first, source),
+            )
+            for network in open_networks
+        ]
+        stream, validation = data_for(task, first.examples_per_class, recipe.settings, recipe.seed, running)
+        train_in_lock_step(learners, stream, validation, running, stop)
         for learner in learners:
             if learner.failure is None:
-                _write(learner, recipe, files[learner.network], identities[learner.network], made_by)
+                _write(learner, recipe.split.split_type, files[learner.network], identities[learner.network], made_by)
                 folders[learner.network].keep_finished(files[learner.network].all())
         failures = [learner.failure for learner in learners if learner.failure is not None]
         if failures:
@@ -74,25 +93,35 @@ def _kept_in_words(kept: int, networks: int) -> str:
     return f"{kept} of {networks} networks were finished before and are kept"
 
 
+def _model(
+    recipe: Recipe, task: Task, network: Network, weights: Mapping[str, torch.Tensor], device: str
+) -> nn.Sequential:
+    """A network before its first update, its lowest layers copied from a source's weights, on a device."""
+    key = (recipe.seed, task.split, network.name)
+    model = build_network(recipe.settings.architecture, recipe.seen_shape, len(task.classes), *key)
+    copy_layers(weights, model, network.copied)
+    return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
 def _write(
-    learner: Learner, recipe: Recipe, files: NetworkFiles, identity: Mapping[str, Any], made_by: Mapping[str, Any]
+    learner: Learner, split_type: str, files: NetworkFiles, identity: Mapping[str, Any], made_by: Mapping[str, Any]
 ) -> None:
     network = learner.network
     save_checkpoint(files.checkpoint, learner.model.state_dict(), {**identity, "versions": versions()})
     write_csv(files.history, HISTORY_COLUMNS, [_row(evaluation) for evaluation in learner.history])
     metrics = {
         "split": identity["split"],
-        "split_type": recipe.split.split_type,
+        "split_type": split_type,
         **network.facts,
         "seed": identity["seed"],
-        **guessing_facts(recipe, network),
+        **learner.task.guessing_facts(),
         "iterations": learner.updates,
         "evaluations": len(learner.history),
         **accuracies_of(learner.history),
         "identity": digest_of(identity),
         "made_from": dict(identity),
         "sha256": sha256_of(files.checkpoint),
-        "store": recipe.store.folder,
+        "store": learner.task.store.folder,
         **made_by,
         "seconds": round(learner.seconds, 3),
     }

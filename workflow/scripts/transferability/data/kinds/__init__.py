@@ -1,53 +1,35 @@
-"""The kinds of data set that can become a store."""
+"""The kinds of data set that can become a store, one a file: a file's name is the kind's name in the config.
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+Each file has a ``KIND``; only that of the kind in hand is imported.
+"""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from importlib import import_module
 from typing import Any
 
-from transferability.data.folders.layout import check_folder
-from transferability.data.folders.source import image_folders
-from transferability.data.kinds.glyphs import Glyphs
+from transferability.data.kind import Kind
 from transferability.process.log import Say
 from transferability.store.source import ImageSource
 from transferability.study.schema import ConfigError
 
 
-def at_hand(settings: Mapping[str, Any]) -> bool:
-    """Whether `image_source` has nothing to download or unpack, so that a plan may count the images."""
-    match settings["kind"]:
-        case "folder":
-            return Path(settings["root"]).is_dir()
-        case "torchvision":
-            return False
-    return True
+def kind_of(settings: Mapping[str, Any]) -> Kind:
+    """The kind of the data set with these settings, which the schema has checked."""
+    kind: Kind = import_module(f"{__name__}.{settings['kind']}").KIND
+    return kind
 
 
-@contextmanager
-def image_source(name: str, settings: Mapping[str, Any], say: Say = lambda line: None) -> Iterator[ImageSource]:
+def image_source(
+    name: str, settings: Mapping[str, Any], say: Say = lambda line: None
+) -> AbstractContextManager[ImageSource]:
     """The data set of that name, from its settings in the config; for as long as the block lasts."""
-    arguments = {key: value for key, value in settings.items() if key != "kind"}
-    match settings["kind"]:
-        case "glyphs":
-            yield Glyphs(**arguments, name=name)
-        case "folder":
-            with image_folders(name, **arguments, say=say) as source:
-                for line in source.notes:
-                    say(line)
-                yield source
-        case "torchvision":
-            # Imports torchvision, which takes seconds and which no other kind needs.
-            from transferability.data.kinds.torchvision import torchvision_set  # noqa: PLC0415
-
-            yield torchvision_set(name, settings["set"], Path(settings["folder"]), say)
-        case kind:
-            raise ValueError(f"datasets.{name}.kind: {kind!r} is not a kind of data set")
+    return kind_of(settings).open(name, settings, say)
 
 
 def require_images(name: str, settings: Mapping[str, Any]) -> None:
-    """ConfigError if the folders or lists that a store would be made of cannot be a data set."""
-    if settings["kind"] == "folder":
-        try:
-            check_folder(name, settings)
-        except ValueError as error:
-            raise ConfigError(f"config: {error}") from error
+    """ConfigError if what a store would be made of cannot be a data set."""
+    try:
+        kind_of(settings).check(name, settings)
+    except ValueError as error:
+        raise ConfigError(f"config: {error}") from error

@@ -8,7 +8,8 @@ same settings give the same bytes on any machine.
 
 import itertools
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,8 +21,10 @@ from matplotlib.ft2font import FT2Font, LoadFlags
 from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
 
+from transferability.data.kind import DataSize, Kind
+from transferability.process.log import Say
 from transferability.seeding import generator_for
-from transferability.store.source import ImageClass, Sample
+from transferability.store.source import ImageClass, ImageSource, Sample
 
 STYLES = tuple(
     f"DejaVu{family}{style}"
@@ -304,3 +307,22 @@ def _warp(drawings: NDArray[np.int32], inverse: NDArray[np.int64], size: int) ->
     looks = upper_row * (64 - lower) + lower_row * lower
     means: NDArray[np.int64] = looks.reshape(len(drawings), size, 2, size, 2).sum(axis=(2, 4))
     return (means + (1 << 13)) >> 14
+
+
+@contextmanager
+def open_glyphs(name: str, settings: Mapping[str, Any], _say: Say) -> Iterator[ImageSource]:
+    yield Glyphs(**{key: value for key, value in settings.items() if key != "kind"}, name=name)
+
+
+def size_by_settings(_name: str, settings: Mapping[str, Any], _groups: Path | None) -> DataSize:
+    groups = {LETTER: settings["letters"], SYMBOL: settings["symbols"]}
+    return DataSize.of_equal_classes(
+        [ImageClass(f"{group} {number:04}", group) for group, count in groups.items() for number in range(count)],
+        (settings["training_per_class"], settings["validation_per_class"]),
+        (settings["size"], settings["size"], 1),
+        "by its settings",
+    )
+
+
+# To choose the glyphs themselves, which have other names, takes many seconds.
+KIND = Kind(open_glyphs, at_hand=lambda _settings: False, assumed_size=size_by_settings)

@@ -1,223 +1,34 @@
-"""Data sets that torchvision knows by name, on their way into a store: CIFAR-10, CIFAR-100 and Fashion-MNIST.
+"""The official sets that torchvision knows by name."""
 
-torchvision reads them, and downloads them if they are not there. CIFAR's files are pickles, which can run anything when
-they are opened: none is, before every one has the checksum of the official file.
-"""
-
-import gzip
-import io
-import os
-import shutil
-import socket
-import tarfile
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, suppress
-from dataclasses import dataclass, field
-from http.client import HTTPException
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from torchvision.datasets import CIFAR10, CIFAR100, FashionMNIST
-from torchvision.datasets.utils import check_integrity
-
-from transferability.files import lock_file
+from transferability.data.kind import DataSize, Kind, classes_of
 from transferability.process.log import Say
-from transferability.store.source import ImageClass, Sample, StoreError
+from transferability.store.source import ImageClass, ImageSource
 
-CIFAR = {"cifar10": CIFAR10, "cifar100": CIFAR100}
-FASHION_MNIST = "fashion_mnist"
-# Where torchvision has the files of Fashion-MNIST, below its root.
-RAW = Path("FashionMNIST", "raw")
-# MD5 of what is in the four files: that of a packed file itself, which torchvision has, changes when it is packed anew.
-# From Debian's package dataset-fashion-mnist, whose files have torchvision's MD5 once their headers say again what was
-# packed and when (1504176606 s since 1970 for train, 1504176627 s for t10k).
-FASHION_MNIST_MD5 = {
-    "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
-    "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
-    "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
-    "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
+# Classes, images a class for training and for validation, shape.
+OFFICIAL_SIZES = {
+    "cifar10": (10, (5000, 1000), (32, 32, 3)),
+    "cifar100": (100, (500, 100), (32, 32, 3)),
+    "fashion_mnist": (10, (6000, 1000), (28, 28, 1)),
 }
-TIMEOUT_SECONDS = 60.0
-_ARRIVING = ".download-"
-
-OfficialSet = CIFAR10 | FashionMNIST
-
-
-@dataclass(frozen=True)
-class TorchvisionSet:
-    """A source of images for a store; the official training and test parts become training and validation.
-
-    Attributes:
-        images: of both parts, N x H x W x C.
-        training: samples, each with its position in the official part as its file.
-        validation: likewise.
-    """
-
-    name: str
-    classes: tuple[ImageClass, ...]
-    training: tuple[Sample, ...] = field(repr=False)
-    validation: tuple[Sample, ...] = field(repr=False)
-    images: NDArray[np.uint8] = field(repr=False)
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        _, height, width, channels = self.images.shape
-        return height, width, channels
-
-    def read(self, start: int, stop: int) -> NDArray[np.uint8]:
-        return self.images[start:stop]
-
-
-def torchvision_set(name: str, official_name: str, folder: Path, say: Say = lambda line: None) -> TorchvisionSet:
-    """Read ``cifar10``, ``cifar100`` or ``fashion_mnist`` from a folder, and download it to there first if need be.
-
-    Fashion-MNIST may also lie in the folder itself, its four files packed or not, and CIFAR as its official archive.
-    What is read has the MD5 of the official files; of packed ones, what is in them has.
-
-    Raises:
-        StoreError: the files are not there and cannot be downloaded, or are not the official ones.
-    """
-    where = f"datasets.{name}"
-    if official_name == FASHION_MNIST:
-        return _source(name, _read_fashion_mnist(folder, where, say))
-    return _source(name, _read_cifar(CIFAR[official_name], folder, where, say))
-
-
-def _source(name: str, parts: Sequence[OfficialSet]) -> TorchvisionSet:
-    """Labels number the official names; a store's index is the position among the sorted ones."""
-    official_names = parts[0].classes
-    names = sorted(official_names)
-    index = [names.index(official_name) for official_name in official_names]
-    training, validation = (
-        tuple(Sample(index[int(label)], f"{word} {i:05}") for i, label in enumerate(part.targets))
-        for word, part in zip(("train", "test"), parts, strict=True)
-    )
-    pixels = np.concatenate([np.asarray(part.data) for part in parts])
-    images = pixels.reshape(*pixels.shape[:3], -1)  # gray images come without a channel
-    return TorchvisionSet(name, tuple(map(ImageClass, names)), training, validation, images)
-
-
-def _read_cifar(official: type[CIFAR10], folder: Path, where: str, say: Say) -> Sequence[CIFAR10]:
-    checksums = [*official.train_list, *official.test_list, (official.meta["filename"], official.meta["md5"])]
-    files = {folder / official.base_folder / file: md5 for file, md5 in checksums}
-    archive = folder / official.filename
-    for path, md5 in {archive: official.tgz_md5, **files}.items():
-        if path.exists() and not check_integrity(path, md5):
-            raise StoreError(
-                f"{where}: {path} is not the official file, since its MD5 is not {md5}, and was not opened; delete it "
-                "to have it fetched anew"
-            )
-    if not all(path.exists() for path in files):
-        files_from = f"{official.filename} from {official.url.removesuffix(official.filename)}"
-        say(f"unpacking {archive}" if archive.exists() else f"downloading {files_from} to {folder}")
-        with _arriving(folder, Path(official.base_folder), files_from, where) as root:
-            if archive.exists():
-                (root / archive.name).symlink_to(archive.absolute())
-            official(root, download=True)
-    return [official(folder, train=train) for train in (True, False)]
-
-
-def _read_fashion_mnist(folder: Path, where: str, say: Say) -> Sequence[FashionMNIST]:
-    if not (files := _idx_files(folder) or _idx_files(folder / RAW)):
-        files_from = f"{', '.join(file for file, _ in FashionMNIST.resources)} from {FashionMNIST.mirrors[0]}"
-        say(f"downloading {files_from} to {folder}")
-        with _arriving(folder, RAW, files_from, where) as root:
-            FashionMNIST(root, download=True)
-        files = _idx_files(folder / RAW)
-    try:
-        # In a root of its own, with nothing beside the four files that torchvision would read instead.
-        with TemporaryDirectory(prefix="fashion-mnist-") as root:
-            for path in files:
-                _require_official(_unpack(path, Path(root, RAW)), path, where)
-            return [FashionMNIST(root, train=train) for train in (True, False)]
-    except (EOFError, OSError, zlib.error) as error:  # all that a damaged file can raise in gzip
-        raise StoreError(
-            f"{where}: the files in {files[0].parent} cannot be read ({error!r}); delete them to have them fetched anew"
-        ) from error
-
-
-def _idx_files(folder: Path) -> list[Path]:
-    """The four files of Fashion-MNIST, each unpacked or else packed; none if one is missing."""
-    packed = [folder / file for file, _ in FashionMNIST.resources]
-    files = [path.with_suffix("") if path.with_suffix("").is_file() else path for path in packed]
-    return files if all(path.is_file() for path in files) else []
-
-
-def _unpack(path: Path, folder: Path) -> Path:
-    """The file unpacked, or a link to it if it is none that is packed, in another folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    unpacked = folder / path.name.removesuffix(".gz")
-    if path.suffix != ".gz":
-        unpacked.symlink_to(path.absolute())
-        return unpacked
-    with gzip.open(path) as packed, unpacked.open("wb") as file:
-        shutil.copyfileobj(packed, file)
-    return unpacked
-
-
-def _require_official(unpacked: Path, path: Path, where: str) -> None:
-    md5 = FASHION_MNIST_MD5[unpacked.name]
-    if not check_integrity(unpacked, md5):
-        raise StoreError(
-            f"{where}: {path} is not the official file of Fashion-MNIST, since the MD5 of its content is not {md5} "
-            "(MNIST's digits have files of the same names); delete it, or name another folder, to have it fetched anew"
-        )
 
 
 @contextmanager
-def _arriving(folder: Path, wanted: Path, files_from: str, where: str) -> Iterator[Path]:
-    """A root for torchvision to download to; what it has in ``wanted`` moves to ``folder`` when the block ends well."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _remove_left(folder)
-        with (
-            TemporaryDirectory(prefix=_ARRIVING, dir=folder) as root,
-            _locked(Path(root)),
-            _timeout(),
-            redirect_stderr(io.StringIO()),  # torchvision's progress bar goes there, which is a log here
-        ):
-            yield Path(root)
-            (folder / wanted).mkdir(parents=True, exist_ok=True)
-            for path in Path(root, wanted).iterdir():
-                path.replace(folder / wanted / path.name)
-    except (HTTPException, OSError, RuntimeError, tarfile.TarError) as error:
-        reason = " ".join(str(error).split())
-        raise StoreError(
-            f"{where}: {folder} lacks the data set, and fetching it failed ({reason}); put {files_from} into {folder}"
-        ) from error
+def open_set(name: str, settings: Mapping[str, Any], say: Say) -> Iterator[ImageSource]:
+    # Imports torchvision, which takes seconds and which nothing else needs.
+    from transferability.data.official_sets import torchvision_set  # noqa: PLC0415
+
+    yield torchvision_set(name, settings["set"], Path(settings["folder"]), say)
 
 
-def _remove_left(folder: Path) -> None:
-    """Remove what processes that were killed have left of their downloads."""
-    for left in folder.glob(f"{_ARRIVING}*"):
-        with suppress(OSError):  # in use, or nothing tells whether it is
-            with _locked(left, required=True):
-                pass
-            shutil.rmtree(left, ignore_errors=True)
+def assumed_size(_name: str, settings: Mapping[str, Any], groups: Path | None) -> DataSize:
+    count, images, shape = OFFICIAL_SIZES[settings["set"]]
+    classes = classes_of(groups) or [ImageClass(f"{i:03}") for i in range(count)]
+    return DataSize.of_equal_classes(classes, images, shape, "those of the official set")
 
 
-@contextmanager
-def _locked(root: Path, required: bool = False) -> Iterator[None]:
-    """Mark a download as being under way; BlockingIOError if it is marked by another process.
-
-    OSError if the mark is ``required`` and the file system has none.
-    """
-    descriptor = lock_file(root / ".lock", f"{root} is in use", required=required)
-    try:
-        yield
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _timeout() -> Iterator[None]:
-    """A server that has nothing more to say is an error, not a reason to wait for ever."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(TIMEOUT_SECONDS)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
+KIND = Kind(open_set, at_hand=lambda _settings: False, assumed_size=assumed_size)

@@ -1,0 +1,93 @@
+"""Tasks: what networks are trained for, some classes of a store to be told apart by its images."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transferability.store.reading import Store
+from transferability.study.settings import WHOLE_MEAN
+
+
+@dataclass(frozen=True)
+class Task:
+    """Which of some classes an image is of; an index into a store, which copies nothing.
+
+    Attributes:
+        store: whose images they are.
+        classes: those to tell apart, as indices into the store's; an image's target is its class's position here.
+        target: what names of networks call it, ``A``, ``B`` or ``whole``.
+        split: the name of the split that it is of.
+    """
+
+    store: Store
+    classes: tuple[int, ...]
+    target: str
+    split: str
+
+    @property
+    def class_names(self) -> list[str]:
+        """In the order of the targets."""
+        return [self.store.classes[index].name for index in self.classes]
+
+    def training(self, examples_per_class: int | None = None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Positions in the store of the training images, in file order, and their targets.
+
+        Args:
+            examples_per_class: only so many of each class, the first; None for all.
+        """
+        positions, targets = self._samples(self.store.training)
+        if examples_per_class is None:
+            return positions, targets
+        kept = first_of_each_class(targets, examples_per_class)
+        return positions[kept], targets[kept]
+
+    def validation(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Positions in the store of the validation images, in file order, and their targets."""
+        return self._samples(self.store.validation)
+
+    def mean_image(self, mean: str, examples_per_class: int | None = None) -> NDArray[np.float32]:
+        """The mean image, H x W x C, of the training images or, if ``mean`` says so, of the store's.
+
+        Validation images have no part in it, since it is subtracted from them.
+
+        Args:
+            mean: as in `Preprocessing`.
+            examples_per_class: as in `training`.
+        """
+        if mean == WHOLE_MEAN:
+            return self.store.mean_image(range(len(self.store.classes)))
+        positions, _ = self.training(examples_per_class)
+        if len(positions) == len(self.training()[0]):
+            return self.store.mean_image(self.classes)
+        total = np.zeros(self.store.image_shape, dtype=np.uint64)
+        for start in range(0, len(positions), 256):
+            total += self.store.images[positions[start : start + 256]].sum(axis=0, dtype=np.uint64)
+        return (total / len(positions)).astype(np.float32)
+
+    def guessing_facts(self) -> dict[str, int | float]:
+        """What it takes to tell an accuracy from guessing.
+
+        ``majority_baseline`` is the accuracy of always naming the class of most validation images: 1 / classes where
+        they are balanced.
+        """
+        _, targets = self.validation()
+        chance = np.bincount(targets).max() / len(targets)
+        return {"classes": len(self.classes), "validation_images": len(targets), "majority_baseline": float(chance)}
+
+    def _samples(self, part: slice) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        target_of = np.full(len(self.store.classes), -1, dtype=np.int64)
+        target_of[list(self.classes)] = np.arange(len(self.classes))
+        targets = target_of[self.store.labels[part]]
+        chosen = np.flatnonzero(targets >= 0)
+        return chosen + part.start, targets[chosen]
+
+
+def first_of_each_class(targets: NDArray[np.int64], examples: int) -> NDArray[np.int64]:
+    """Positions of the first ``examples`` samples of each class, in order; fewer where a class has fewer."""
+    seen = np.zeros(int(targets.max()) + 1, dtype=np.int64)
+    rank = np.empty_like(targets)
+    for position, target in enumerate(targets):
+        rank[position] = seen[target]
+        seen[target] += 1
+    return np.flatnonzero(rank < examples)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from snakemake.utils import update_config
 
 from tests.support import DEFAULT, ROOT
+from transferability.data.glyph_shapes import LETTER, SYMBOL
 from transferability.data.kinds import require_images
-from transferability.data.kinds.glyphs import LETTER, SYMBOL
 from transferability.study.colors import require_colors
 from transferability.study.config import EMBEDDED_GROUPS
 from transferability.study.design import read_study

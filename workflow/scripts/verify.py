@@ -1,7 +1,8 @@
 from pathlib import Path
 
 from transferability.files import write_csv
-from transferability.inspection.verification import Outputs, VerificationError, failures, report, verify_study
+from transferability.inspection.findings import VerificationError, failures, report
+from transferability.inspection.verification import Outputs, verify_study
 from transferability.process.determinism import use_threads
 from transferability.process.log import job_log
 from transferability.study.design import read_study

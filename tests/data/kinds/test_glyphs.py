@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from tests.support import DEFAULT
-from transferability.data.kinds import glyphs
-from transferability.data.kinds.glyphs import LETTER, STYLES, SYMBOL, Glyphs, choose_characters
+from transferability.data import glyph_shapes
+from transferability.data.glyph_shapes import LETTER, STYLES, SYMBOL, choose_characters
+from transferability.data.kinds.glyphs import Glyphs
 from transferability.study.design import read_study
 from transferability.study.schema import ConfigError
 
@@ -37,9 +38,9 @@ def test_glyphs_that_look_the_same_are_never_two_classes(default):
 
 def test_no_two_classes_look_alike_in_any_style():
     drawings = choose_characters(12, 12)
-    looks = {character: glyphs._looks(shapes) for character, shapes in drawings.items()}
+    looks = {character: glyph_shapes._looks(shapes) for character, shapes in drawings.items()}
     for (one, looks_of_one), (other, looks_of_other) in itertools.combinations(looks.items(), 2):
-        assert (looks_of_one @ looks_of_other.T).max() < glyphs._TWINS, (one, other)
+        assert (looks_of_one @ looks_of_other.T).max() < glyph_shapes._TWINS, (one, other)
 
 
 def test_the_same_settings_give_these_bytes_on_any_machine():

@@ -1,0 +1,42 @@
+"""What checks find: of what, and whether it is right."""
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+OK = "ok"
+
+
+class VerificationError(ValueError):
+    """An output is not what it should be."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check: of what, and `OK` or what is wrong."""
+
+    what: str
+    result: str
+
+
+def verified(what: str, check: Callable[[], object]) -> Finding:
+    """Run one check; what it raises is its result."""
+    try:
+        check()
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        result = str(error) if isinstance(error, OSError | ValueError) else repr(error)
+        return Finding(what, result.removeprefix(f"{what}: "))
+    return Finding(what, OK)
+
+
+def failures(findings: Iterable[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.result != OK]
+
+
+def report(findings: Collection[Finding]) -> str:
+    """What to tell of all checks together, with up to twenty failures."""
+    wrong = failures(findings)
+    if not wrong:
+        return f"all {len(findings)} checks passed"
+    shown = [f"{finding.what}: {finding.result}" for finding in wrong[:20]]
+    more = [f"and {len(wrong) - len(shown)} more"] if len(wrong) > len(shown) else []
+    return "\n".join([f"{len(wrong)} of {len(findings)} checks failed:", *shown, *more])

@@ -29,14 +29,17 @@ import sys
 from pathlib import Path
 import pandas as pd, yaml
 from transferability.figures.paper import figure3
+from transferability.figures.style import figure_style
 from transferability.figures.training import learning_curves
-from transferability.results.accuracies import read_accuracies
+from transferability.results.accuracies import Results, read_accuracies
 results = Path(sys.argv[1])
 colours = yaml.safe_load(Path(sys.argv[2]).read_text())["figures"]["colours"]
 histories = {p.name.removesuffix(".history.csv"): pd.read_csv(p) for p in results.glob("networks/*/*/*.history.csv")}
-print([axes.get_title() for axes in learning_curves(histories, colours).axes])
-figure = figure3(read_accuracies(results / "accuracies.csv"), "top1_final", colours)
-print(figure.axes[-1].get_legend_handles_labels()[1])
+accuracies = read_accuracies(results / "accuracies.csv")
+with figure_style(colours):
+    print([axes.get_title() for axes in learning_curves(histories).axes])
+    figure = figure3(Results.by(accuracies, "top1_final", 0.02))
+    print(figure.axes[-1].get_legend_handles_labels()[1])
 """
 
 TITLES = ("A data set of another kind", "Another network", "Another treatment")

@@ -26,7 +26,7 @@ from transferability.data.splits import (
 from transferability.delimited_text import text_key
 from transferability.files import write_table
 from transferability.networks.architectures import DEEPEST_CUT
-from transferability.results.accuracies import STATISTICS, collect, read_accuracies
+from transferability.results.accuracies import STATISTICS, Results, by_statistic, collect, read_accuracies
 from transferability.results.answers import headline
 from transferability.results.comparison import compare
 from transferability.results.effects import EFFECTS, paired_effects
@@ -355,14 +355,12 @@ def collected(folder, rows):
     return collect(paths)
 
 
-TABLES = (
-    lambda table: summarise(table, "top1_final"),
-    lambda table: table1(table, "top1_final"),
-    lambda table: drops(table, "top1_final"),
-    lambda table: paired_effects(table, "top1_final"),
-    lambda table: compare(table, table, "top1_final"),
-    lambda table: reusable(table, "top1_final", 0.02),
-)
+def results(table):
+    return Results.by(table, "top1_final", 0.02)
+
+
+def compared_with_itself(results):
+    return compare(results.accuracies, results.accuracies)
 
 
 @given(studies(), st.randoms(use_true_random=False))
@@ -374,17 +372,17 @@ def test_tables_do_not_depend_on_the_order_of_files_and_come_back_from_csv(tmp_p
     write_table(tmp_path / "accuracies.csv", table)
     again = read_accuracies(tmp_path / "accuracies.csv")
     pd.testing.assert_frame_equal(again, table, check_dtype=False)
-    assert headline(again, "top1_final", 0.02) == headline(table, "top1_final", 0.02)
+    assert headline(results(again)) == headline(results(table))
     in_another_order = again.sample(frac=1, random_state=0)
-    for make in TABLES:
-        pd.testing.assert_frame_equal(make(in_another_order), make(table), check_dtype=False)
+    for make in (summarise, table1, drops, paired_effects, reusable, compared_with_itself):
+        pd.testing.assert_frame_equal(make(results(in_another_order)), make(results(table)), check_dtype=False)
 
 
 @given(studies())
 @FEW
 def test_losses_add_up_and_gains_are_bounded(tmp_path, rows):
     table = collected(tmp_path, rows)
-    effects = paired_effects(table, "top1_final")
+    effects = paired_effects(results(table))
     assert (effects["mean"].abs() <= 1).all()
     known = effects.dropna(subset="low")
     assert (known["low"] <= known["high"]).all()
@@ -401,11 +399,11 @@ def test_losses_add_up_and_gains_are_bounded(tmp_path, rows):
 @given(studies(), st.sampled_from(sorted(EFFECTS.values())))
 @FEW
 def test_pairs_are_the_same_from_either_side(tmp_path, rows, sides):
-    table = collected(tmp_path, rows)
+    table = by_statistic(collected(tmp_path, rows), "top1_final")
     first, second = sides
     key = ["split", "target", "seed", "n"]
-    there = paired_differences(table, first, second, "top1_final").set_index(key)["difference"].sort_index()
-    back = paired_differences(table, second, first, "top1_final").set_index(key)["difference"].sort_index()
+    there = paired_differences(table, first, second).set_index(key)["difference"].sort_index()
+    back = paired_differences(table, second, first).set_index(key)["difference"].sort_index()
     assert there.index.is_unique
     pd.testing.assert_series_equal(there, -back)
 
@@ -414,7 +412,7 @@ def test_pairs_are_the_same_from_either_side(tmp_path, rows, sides):
 @FEW
 def test_every_network_is_summarised_once_and_one_that_is_missing_is_told(tmp_path, rows, data):
     table = collected(tmp_path, rows)
-    summary = summarise(table, "top1_final")
+    summary = summarise(results(table))
     assert summary[["networks", "left_out"]].sum().sum() == len(rows)
     design = full_design(table)
     assert len(design) == len(set(design))
@@ -438,7 +436,7 @@ def test_a_damaged_metrics_file_is_refused_by_name_or_still_makes_a_row(tmp_path
         assert str(error).startswith(str(changed))  # noqa: PT017
         return
     assert len(table) == 1
-    headline(table, "top1_final", 0.02)
+    headline(results(table))
 
 
 PUBLISHED_ROW = dict(

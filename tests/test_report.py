@@ -29,8 +29,9 @@ from transferability.report.pages import TEXTS, caption, picture_source
 from transferability.report.runs import hours_by_device, jobs, makers
 from transferability.report.sheets import sheet_of, table_views
 from transferability.report.so_far import current_networks, drawn_so_far
-from transferability.results.accuracies import BALANCED, read_accuracies
+from transferability.results.accuracies import Results, read_accuracies
 from transferability.results.answers import headline
+from transferability.study.compared import BALANCED, COMPARED
 from transferability.study.design import read_study
 from transferability.study.layout import NetworkFiles
 from transferability.study.settings import ENGINE_VERSION
@@ -144,7 +145,7 @@ def unfolded(text):
 def test_it_says_what_the_headline_says(complete):
     page, html = complete.page(), unescape(unfolded(complete.html()))
     accuracies = read_accuracies(complete.folder / "so_far" / "accuracies.csv")
-    lines = headline(accuracies, "top1_final", 0.02).splitlines()
+    lines = headline(Results.by(accuracies, "top1_final", 0.02)).splitlines()
     for answer in page.answers:
         assert f"<h3>{answer['halves']}</h3>" in html
         for what, points in answer["differences"]:
@@ -321,7 +322,7 @@ def test_before_the_first_base_nothing_can_be_compared(made_up):
     assert "No base network is finished yet" in made_up.html()
 
 
-@pytest.mark.parametrize("statistic", ["top1_final", "top1_best", "top1_mean_best10", *BALANCED])
+@pytest.mark.parametrize("statistic", COMPARED)
 def test_every_network_is_beside_its_base_by_any_statistic(tmp_path, statistic):
     study = MadeUp(tmp_path, figures=DEFAULT["figures"] | {"statistic": statistic})
     for path in study.metrics.values():

@@ -26,8 +26,8 @@ from transferability.networks.architectures.mini_caffenet import mini_caffenet
 from transferability.process.signals import Interrupted
 from transferability.records.checkpoints import CheckpointError, read_about, save_checkpoint
 from transferability.records.states import StateFolder
-from transferability.results.accuracies import BALANCED
 from transferability.results.scores import accuracies_of, balanced_accuracy
+from transferability.study.compared import BALANCED
 from transferability.study.layout import NetworkFiles
 from transferability.study.names import Network
 from transferability.training.evaluation import evaluate

@@ -17,7 +17,7 @@ from transferability.inspection import verification
 from transferability.inspection.verification import Finding, Outputs, failures, report, spread, verify_study
 from transferability.networks.precision import PRECISIONS
 from transferability.records.checkpoints import read_about, save_checkpoint
-from transferability.results.accuracies import collect, read_accuracies
+from transferability.results.accuracies import Results, collect, read_accuracies
 from transferability.results.effects import paired_effects
 from transferability.results.paper import summarise
 from transferability.results.reuse import reusable
@@ -82,10 +82,10 @@ def untouched(recipe, store_folder, tmp_path_factory):
         source = study["networks/baseA.safetensors"] if network.source == "A" else None
         train(recipe, {network: files}, source, running)
     write_table(study["accuracies.csv"], collect(files.metrics for files in study.files.values()))
-    accuracies = read_accuracies(study["accuracies.csv"])
-    write_table(study["summary.csv"], summarise(accuracies, "top1_final"))
-    write_table(study["effects.csv"], paired_effects(accuracies, "top1_final"))
-    write_table(study["reuse.csv"], reusable(accuracies, "top1_final", 0.02))
+    results = Results.by(read_accuracies(study["accuracies.csv"]), "top1_final", 0.02)
+    write_table(study["summary.csv"], summarise(results))
+    write_table(study["effects.csv"], paired_effects(results))
+    write_table(study["reuse.csv"], reusable(results))
     save(Figure(), *study.outputs.pictures)
     return study
 

@@ -3,11 +3,11 @@ from pathlib import Path
 from transferability.figures.pictures import draw_pictures
 from transferability.figures.style import figure_style
 from transferability.process.log import job_log
-from transferability.results.accuracies import read_accuracies
+from transferability.results.accuracies import Results, read_accuracies
 
 params = snakemake.params
 
-with job_log(Path(snakemake.log[0]), "figures"), figure_style():
+with job_log(Path(snakemake.log[0]), "figures"), figure_style(params.colours):
     accuracies = read_accuracies(Path(snakemake.input.accuracies))
-    paths = {name: list(map(Path, files)) for name, files in snakemake.output.items()}
-    draw_pictures(accuracies, paths, params.statistic, params.colours, params.tolerated_loss)
+    results = Results.by(accuracies, params.statistic, params.tolerated_loss)
+    draw_pictures(results, {name: list(map(Path, files)) for name, files in snakemake.output.items()})

@@ -19,31 +19,28 @@ from transferability.figures.style import (
     nothing_but,
     warn,
 )
-from transferability.results.accuracies import bases_at_chance
-from transferability.results.effects import EFFECTS, paired_effects
+from transferability.results.accuracies import Results, bases_at_chance
+from transferability.results.effects import EFFECTS, formula, paired_effects
 from transferability.results.pairs import dead_depths
 from transferability.study.names import GROUPED, KINDS_IN_WORDS, RANDOM
 
 _TOTAL_STYLE = {"marker": "X", "linestyle": "-", "color": QUIET, "linewidth": 1.2, "markersize": 6}
 # The effects that a figure can show on one scale, with the treatment whose looks they take; the random filters' loss is
 # many times larger and is in figure 3.
-_LOSSES: Mapping[str, tuple[str | None, str]] = {
-    "co-adaptation loss": ("selffer", "base − BnB"),
-    "specificity loss": ("transfer", "BnB − AnB"),
-    "total loss": (None, "base − AnB"),
+_LOSSES: Mapping[str, str | None] = {
+    "co-adaptation loss": "selffer",
+    "specificity loss": "transfer",
+    "total loss": None,
 }
-_GAINS: Mapping[str, tuple[str | None, str]] = {
-    "transfer gain": ("transfer+", "AnB⁺ − base"),
-    "retraining gain": ("selffer+", "BnB⁺ − base"),
-}
+_GAINS: Mapping[str, str | None] = {"transfer gain": "transfer+", "retraining gain": "selffer+"}
 
 
-def effects(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> Figure:
+def effects(results: Results) -> Figure:
     """Paired effects by n with their intervals: losses above, gains below; random and dissimilar halves side by side.
 
     An effect looks like the treatment that it is about. Effects of a single split and seed have no interval.
     """
-    table = paired_effects(accuracies, statistic)
+    accuracies, table = results.accuracies, paired_effects(results)
     shown = [
         (effects, what)
         for effects, what in ((_LOSSES, "loss"), (_GAINS, "gain"))
@@ -60,9 +57,8 @@ def effects(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]
     for row, (effects, what) in zip(panels, shown, strict=True):
         row[0].set_ylabel(f"{what}, points of accuracy (paired)")
         for axes, kind in zip(row, kinds, strict=True):
-            of_kind = accuracies[accuracies["kind"] == kind]
             depths = sorted({int(n) for n in table["n"]})
-            _effects_of(axes, effects, of_kind, statistic, colours)
+            _effects_of(axes, effects, table[table["kind"] == kind], accuracies[accuracies["kind"] == kind])
             axes.set_xticks(depths)
             axes.set_xlim(*depth_limits(depths))
             axes.grid(axis="x", visible=False)
@@ -79,25 +75,18 @@ def effects(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]
     return figure
 
 
-def _effects_of(
-    axes: Axes,
-    effects: Mapping[str, tuple[str | None, str]],
-    accuracies: pd.DataFrame,
-    statistic: str,
-    colours: Mapping[str, str],
-) -> None:
+def _effects_of(axes: Axes, effects: Mapping[str, str | None], table: pd.DataFrame, accuracies: pd.DataFrame) -> None:
     """Those effects that there are, of one kind of halves, beside each other at their n."""
-    table = paired_effects(accuracies, statistic)
     axes.axhline(0, color="black", linewidth=0.8)
     there = [effect for effect in effects if (table["effect"] == effect).any()]
     for offset, effect in zip(beside(len(there), 0.12), there, strict=True):
-        treatment, formula = effects[effect]
+        treatment = effects[effect]
         rows = table[(table["effect"] == effect) & (table["pairs"] > 0)].sort_values("n")
         if len(rows):
-            style = marker_style(treatment, colours) if treatment else _TOTAL_STYLE
-            _with_interval(axes, rows, offset, style, f"{effect} ({formula})")
+            style = marker_style(treatment) if treatment else _TOTAL_STYLE
+            _with_interval(axes, rows, offset, style, f"{effect} ({formula(effect)})")
         # At no height, which would be that of a number: on the line.
-        dead = np.array(dead_depths(accuracies, *EFFECTS[effect], statistic), float)
+        dead = np.array(dead_depths(accuracies, *EFFECTS[effect]), float)
         cross_out(axes, dead + offset, np.zeros_like(dead))
 
 

@@ -1,7 +1,7 @@
 """The paper's Figures 2 and 3, and that of its supplement on reduced data, from the accuracies of any study."""
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from transferability.figures.style import (
     DEPTH_LABEL,
     LABELS,
     LINES,
-    SYMBOLS,
+    colour_of,
     cross_out,
     depth_axis,
     depth_width,
@@ -28,27 +28,21 @@ from transferability.figures.style import (
     shared_legend,
     warn,
 )
-from transferability.results.accuracies import bases_at_chance, doubtful, meaningless
+from transferability.results.accuracies import Results, bases_at_chance, doubtful, meaningless
+from transferability.results.effects import formula
 from transferability.results.pairs import dead_depths, of_the_paper, paired_differences
-from transferability.study.names import GROUPED, KINDS_IN_WORDS, RANDOM, WHOLE
+from transferability.study.compared import accuracy_in_words, evaluation_in_words
+from transferability.study.names import GROUPED, KINDS_IN_WORDS, RANDOM, SYMBOLS, WHOLE
 
 _FIGURE2 = ("base", "selffer", "selffer+", "transfer", "transfer+")
-STATISTIC_LABELS = {
-    "top1_final": "top-1 accuracy\n(last evaluation)",
-    "top1_best": "top-1 accuracy\n(best evaluation)",
-    "top1_mean_best10": "top-1 accuracy\n(mean of ten best evaluations)",
-    "balanced_final": "balanced accuracy\n(last evaluation)",
-    "balanced_best": "balanced accuracy\n(best evaluation)",
-    "balanced_mean_best10": "balanced accuracy\n(mean of ten best evaluations)",
-}
 
 
-def figure2(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> Figure:
+def figure2(results: Results) -> Figure:
     """The paper's Figure 2, a column a kind of split: every network as a point, and the means as lines.
 
     The paper's is the column of the random splits. Kinds of splits have scales of their own; figure 3 has one for both.
     """
-    accuracies = of_the_paper(accuracies)
+    accuracies = of_the_paper(results.accuracies)
     accuracies = accuracies[accuracies["treatment"].isin(_FIGURE2)]
     kinds = [kind for kind in (RANDOM, GROUPED) if (accuracies["kind"] == kind).any()]
     if not kinds:
@@ -65,56 +59,56 @@ def figure2(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]
         # Of all kinds, since panels share their depths.
         for axes in (points, lines):
             depth_axis(axes, depths)
-        _points(points, of_kind, statistic, colours)
-        key = _mean_lines(lines, of_kind, statistic, colours)
+        _points(points, of_kind)
+        key = _mean_lines(lines, of_kind)
         absent = [SYMBOLS[t] for t in _FIGURE2 if t in there and not (of_kind["treatment"] == t).any()]
         points.set_title("\n".join([KINDS_IN_WORDS[kind], *[f"(no networks {', '.join(absent)})"] * bool(absent)]))
         lines.set_xlabel("\n".join([textwrap.fill(DEPTH_LABEL, int(9 * depth_width(depths))), *key]))
     for row, what in zip(panels, ("every network", "means"), strict=True):
-        row[0].set_ylabel(f"{what}: {STATISTIC_LABELS[statistic]}")
+        row[0].set_ylabel(f"{what}: {_accuracy_label(results)}")
     warn(figure, bases_at_chance(accuracies), below=True)
     columns = legend_columns(figure.get_figwidth(), 2.2, most=5)
     shared_legend(figure, panels[0], "outside upper center", columns)
     return figure
 
 
-def _points(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> None:
+def _points(axes: Axes, accuracies: pd.DataFrame) -> None:
     offsets = dict(zip(_FIGURE2, (0.0, -0.2, -0.07, 0.07, 0.2), strict=True))
     for treatment in _FIGURE2:
         rows = accuracies[accuracies["treatment"] == treatment]
         if len(rows):
-            style = marker_style(treatment, colours) | {"linestyle": "none", "alpha": 0.85}
+            style = marker_style(treatment) | {"linestyle": "none", "alpha": 0.85}
             x = rows["n"].to_numpy(float) + offsets[treatment]
-            axes.plot(x, rows[statistic], label=LABELS[treatment], **style)
-            _mark(axes, x, rows, statistic)
-    _base_line(axes, accuracies, statistic, colours)
+            axes.plot(x, rows["accuracy"], label=LABELS[treatment], **style)
+            _mark(axes, x, rows)
+    _base_line(axes, accuracies)
     axes.set_xlabel("")
 
 
-def _mean_lines(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> list[str]:
+def _mean_lines(axes: Axes, accuracies: pd.DataFrame) -> list[str]:
     """Means by n, from the base's; the lines are a key to the numbers that are drawn."""
-    base = _base_mean(accuracies, statistic)
+    base = _base_mean(accuracies)
     for treatment in _FIGURE2:
         rows = accuracies[accuracies["treatment"] == treatment]
-        means, dead = _means(rows, statistic), _dead_means(rows, statistic)
+        means, dead = _means(rows), _dead_means(rows)
         cross_out(axes, dead.index.to_numpy(float), dead)
         if len(means) and treatment != "base":
             x, y = [0.0, *means.index.to_numpy(float)], [base, *means]
-            axes.plot(x, y, **marker_style(treatment, colours))
-    axes.plot([0.0], [base], **marker_style("base", colours))
-    _base_line(axes, accuracies, statistic, colours)
-    return list(_name_losses(axes, accuracies, statistic, base))
+            axes.plot(x, y, **marker_style(treatment))
+    axes.plot([0.0], [base], **marker_style("base"))
+    _base_line(axes, accuracies)
+    return list(_name_losses(axes, accuracies, base))
 
 
-def _name_losses(axes: Axes, accuracies: pd.DataFrame, statistic: str, base: float) -> Iterator[str]:
+def _name_losses(axes: Axes, accuracies: pd.DataFrame, base: float) -> Iterator[str]:
     """The paper's two reasons for a drop, each where it is largest, if there it is large enough to see."""
     selffer, transfer = (
-        _means(accuracies[accuracies["treatment"] == treatment], statistic) for treatment in ("selffer", "transfer")
+        _means(accuracies[accuracies["treatment"] == treatment]) for treatment in ("selffer", "transfer")
     )
     visible = 0.06 * (axes.get_ylim()[1] - axes.get_ylim()[0])
     for number, what, upper, lower in (
-        (1, "fragile co-adaptation, base − BnB", pd.Series(base, index=selffer.index), selffer),
-        (2, "specificity of the features, BnB − AnB", selffer, transfer),
+        (1, f"fragile co-adaptation, {formula('co-adaptation loss')}", pd.Series(base, index=selffer.index), selffer),
+        (2, f"specificity of the features, {formula('specificity loss')}", selffer, transfer),
     ):
         loss = (upper - lower).dropna()
         if len(loss) and loss.max() > visible:
@@ -123,160 +117,162 @@ def _name_losses(axes: Axes, accuracies: pd.DataFrame, statistic: str, base: flo
             yield f"{number}  {what}"
 
 
-def figure3(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> Figure:
+def figure3(results: Results) -> Figure:
     """After the paper's Figure 3: dissimilar halves, random filters, and all of them less the base of their target.
 
     Panels for which a study has no networks are not drawn.
     """
-    accuracies = of_the_paper(accuracies)
+    accuracies = of_the_paper(results.accuracies)
     frozen = accuracies["treatment"].isin(("transfer", "random"))
     grouped, filters = accuracies["kind"] == GROUPED, accuracies["treatment"] == "random"
-    draw = [
-        one
-        for one, shown in (
-            (_by_direction, (grouped & (accuracies["treatment"] == "transfer")).any()),
-            (_random_filters, filters.any()),
-            (_normalised, frozen.any()),
+    words = accuracy_in_words(results.statistic)
+    drawn = [
+        (draw, label)
+        for draw, label, shown in (
+            (_by_direction, _accuracy_label(results), (grouped & (accuracies["treatment"] == "transfer")).any()),
+            (_random_filters, words, filters.any()),
+            (_normalised, f"difference in {words}", frozen.any()),
         )
         if shown
     ]
-    if not draw:
+    if not drawn:
         return nothing_but("no frozen networks with layers of the other half or of random filters")
-    figure = Figure(figsize=(4.7 * len(draw), 4.9), layout=ConstrainedLayoutEngine(wspace=0.05))
-    for axes, panel in zip(figure.subplots(1, len(draw), squeeze=False)[0], draw, strict=True):
-        panel(axes, accuracies, statistic, colours)
+    figure = Figure(figsize=(4.7 * len(drawn), 4.9), layout=ConstrainedLayoutEngine(wspace=0.05))
+    for axes, (draw, label) in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
+        draw(axes, accuracies)
+        axes.set_ylabel(label)
     warn(figure, bases_at_chance(accuracies))
     return figure
 
 
-def _by_direction(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> None:
+def _by_direction(axes: Axes, accuracies: pd.DataFrame) -> None:
     """Dissimilar halves: each direction's points, and the mean of both."""
     axes.set_title("frozen transfer, dissimilar halves")
-    axes.set_ylabel(STATISTIC_LABELS[statistic])
     rows = accuracies[(accuracies["kind"] == GROUPED) & accuracies["treatment"].isin(("base", "transfer"))]
     for target, marker in (("A", "^"), ("B", "o")):
         of_target = rows[rows["target"] == target]
         if of_target.empty:
             continue
-        style = marker_style("transfer", colours) | {"marker": marker, "linestyle": "none"}
+        style = marker_style("transfer") | {"marker": marker, "linestyle": "none"}
         source = "B" if target == "A" else "A"
         x = of_target["n"].to_numpy(float)
-        axes.plot(x, of_target[statistic], label=f"{source}n{target}, base{target}", **style)
-        _mark(axes, x, of_target, statistic)
-    means = _means(rows, statistic)
+        axes.plot(x, of_target["accuracy"], label=f"{source}n{target}, base{target}", **style)
+        _mark(axes, x, of_target)
+    means = _means(rows)
     if len(means) > 1:
-        axes.plot(means.index.to_numpy(float), means, color=colours["transfer"], label="mean over directions")
-    _base_line(axes, rows, statistic, colours)
+        axes.plot(means.index.to_numpy(float), means, color=colour_of("transfer"), label="mean over directions")
+    _base_line(axes, rows)
     depth_axis(axes, _depths(rows))
     legend_below(axes)
 
 
-def _random_filters(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> None:
+def _random_filters(axes: Axes, accuracies: pd.DataFrame) -> None:
     axes.set_title("random, untrained filters, frozen")
-    axes.set_ylabel(STATISTIC_LABELS[statistic].partition("\n")[0])
     with_random = accuracies.loc[accuracies["treatment"] == "random", "split"].unique()
     rows = accuracies[accuracies["split"].isin(with_random) & accuracies["treatment"].isin(("base", "random"))]
     for kind in (RANDOM, GROUPED, WHOLE):
         of_kind = rows[rows["kind"] == kind]
         if of_kind.empty:
             continue
-        means = _means(of_kind, statistic)
-        style = marker_style("random", colours) | {"linestyle": {RANDOM: "-", GROUPED: "--", WHOLE: "-."}[kind]}
+        means = _means(of_kind)
+        style = marker_style("random") | {"linestyle": {RANDOM: "-", GROUPED: "--", WHOLE: "-."}[kind]}
         x = of_kind["n"].to_numpy(float)
         if len(means) < len(of_kind):
-            axes.plot(x, of_kind[statistic], linestyle="none", marker=".", color=style["color"])
+            axes.plot(x, of_kind["accuracy"], linestyle="none", marker=".", color=style["color"])
         if len(means):
             axes.plot(means.index.to_numpy(float), means, label=KINDS_IN_WORDS[kind], **style)
-        _mark(axes, x, of_kind, statistic)
+        _mark(axes, x, of_kind)
     depth_axis(axes, _depths(rows))
     from_zero(axes)
     legend_below(axes)
 
 
-def _normalised(axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> None:
+def _normalised(axes: Axes, accuracies: pd.DataFrame) -> None:
     """Frozen networks less the base of their own target, so that halves of different difficulty compare."""
     axes.set_title("all, less the base of their target")
-    axes.set_ylabel(f"difference in {STATISTIC_LABELS[statistic].partition(chr(10))[0]}")
     for treatment, kind, line, what in (
         ("transfer", RANDOM, "-", "AnB, random halves"),
         ("transfer", GROUPED, "--", "AnB, dissimilar halves"),
         ("random", None, "-.", "random filters"),
     ):
         of_kind = accuracies if kind is None else accuracies[accuracies["kind"] == kind]
-        means = paired_differences(of_kind, treatment, "base", statistic).groupby("n")["difference"].mean()
+        means = paired_differences(of_kind, treatment, "base").groupby("n")["difference"].mean()
         if len(means):
-            style = marker_style(treatment, colours) | {"linestyle": line}
+            style = marker_style(treatment) | {"linestyle": line}
             axes.plot([0.0, *means.index.to_numpy(float)], [0.0, *means], label=what, **style)
-        dead = dead_depths(of_kind, treatment, "base", statistic)
+        dead = dead_depths(of_kind, treatment, "base")
         cross_out(axes, dead, np.zeros(len(dead)))
-    axes.axhline(0, color=colours["base"], linestyle=LINES["base"], linewidth=1)
+    axes.axhline(0, color=colour_of("base"), linestyle=LINES["base"], linewidth=1)
     depth_axis(axes, _depths(accuracies[accuracies["treatment"].isin(("transfer", "random"))]))
     legend_below(axes)
 
 
-def reduced(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str]) -> Figure:
+def reduced(results: Results) -> Figure:
     """Networks of all classes trained on fewer and fewer images a class, as in the paper's supplement.
 
     With all images they need not reach the base: the paper trained them by another schedule.
     """
-    figure = Figure(figsize=(6.6, 4.6), layout="constrained")
+    accuracies = results.accuracies
     rows = accuracies[accuracies["treatment"] == "reduced"]
     if rows.empty:
         return nothing_but("no networks of reduced data")
+    figure = Figure(figsize=(6.6, 4.6), layout="constrained")
     axes = figure.subplots()
-    means = _means(rows, statistic, by="examples_per_class")
-    style = marker_style("reduced", colours)
+    means = _means(rows, by="examples_per_class")
+    style = marker_style("reduced")
     if len(means) < len(rows):
         examples = rows["examples_per_class"].to_numpy(float)
-        axes.plot(examples, rows[statistic], linestyle="none", marker=".", color=style["color"])
+        axes.plot(examples, rows["accuracy"], linestyle="none", marker=".", color=style["color"])
     axes.plot(means.index.to_numpy(float), means, label="reduced, on the first images of each class", **style)
-    _mark(axes, rows["examples_per_class"].to_numpy(float), rows, statistic)
+    _mark(axes, rows["examples_per_class"].to_numpy(float), rows)
     counts = sorted(int(count) for count in rows["examples_per_class"].unique())
     bases = accuracies[(accuracies["treatment"] == "base") & (accuracies["target"] == WHOLE)]
     if len(bases):
-        _base_line(axes, bases, statistic, colours, label="base, on all images")
+        _base_line(axes, bases, label="base, on all images")
     axes.set_xscale("log")
     axes.set_xticks(counts, list(map(str, counts)), rotation=60)
     axes.minorticks_off()
     from_zero(axes)
     axes.set_xlabel("training images a class")
-    axes.set_ylabel(STATISTIC_LABELS[statistic])
+    axes.set_ylabel(_accuracy_label(results))
     axes.grid(axis="x", visible=False)
     warn(figure, bases_at_chance(accuracies[accuracies["target"] == WHOLE]), below=True)
     shared_legend(figure, [axes], "outside upper center", columns=2)
     return figure
 
 
+def _accuracy_label(results: Results) -> str:
+    return f"{accuracy_in_words(results.statistic)}\n({evaluation_in_words(results.statistic)})"
+
+
 def _depths(accuracies: pd.DataFrame) -> list[int]:
     return sorted(int(n) for n in accuracies["n"].unique() if n > 0)
 
 
-def _means(rows: pd.DataFrame, statistic: str, by: str = "n") -> pd.Series:
+def _means(rows: pd.DataFrame, by: str = "n") -> pd.Series:
     """The means of the networks that mean something."""
-    return rows[~meaningless(rows)].groupby(by)[statistic].mean()
+    return rows[~meaningless(rows)].groupby(by)["accuracy"].mean()
 
 
-def _dead_means(rows: pd.DataFrame, statistic: str) -> pd.Series:
+def _dead_means(rows: pd.DataFrame) -> pd.Series:
     """The means by n where no network means anything: to be crossed out, and no part of a line."""
-    means = rows.groupby("n")[statistic].mean()
-    return means.drop(_means(rows, statistic).index)
+    means = rows.groupby("n")["accuracy"].mean()
+    return means.drop(_means(rows).index)
 
 
-def _mark(axes: Axes, x: NDArray[np.float64], rows: pd.DataFrame, statistic: str) -> None:
+def _mark(axes: Axes, x: NDArray[np.float64], rows: pd.DataFrame) -> None:
     """Cross out single networks that mean nothing, and question those of which that cannot be told."""
     dead, untold = meaningless(rows).to_numpy(), doubtful(rows).to_numpy()
-    cross_out(axes, x[dead], rows.loc[dead, statistic])
-    question(axes, x[untold], rows.loc[untold, statistic])
+    cross_out(axes, x[dead], rows.loc[dead, "accuracy"])
+    question(axes, x[untold], rows.loc[untold, "accuracy"])
 
 
-def _base_mean(accuracies: pd.DataFrame, statistic: str) -> float:
+def _base_mean(accuracies: pd.DataFrame) -> float:
     """Of the bases that are not at chance; not a number if all are."""
     bases = accuracies[accuracies["treatment"] == "base"]
-    return float(bases.loc[~meaningless(bases), statistic].mean())
+    return float(bases.loc[~meaningless(bases), "accuracy"].mean())
 
 
-def _base_line(
-    axes: Axes, accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str], label: str | None = None
-) -> None:
-    base = _base_mean(accuracies, statistic)
-    axes.axhline(base, linestyle=LINES["base"], color=colours["base"], linewidth=1, label=label)
+def _base_line(axes: Axes, accuracies: pd.DataFrame, label: str | None = None) -> None:
+    base = _base_mean(accuracies)
+    axes.axhline(base, linestyle=LINES["base"], color=colour_of("base"), linewidth=1, label=label)

@@ -10,8 +10,8 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from transferability.figures.style import (
     QUIET,
-    SYMBOLS,
     beside,
+    colour_of,
     cross_out,
     depth_limits,
     legend_by_row,
@@ -19,10 +19,10 @@ from transferability.figures.style import (
     warn,
 )
 from transferability.networks.architectures import LAYER_NAMES
-from transferability.results.accuracies import bases_at_chance, meaningless
-from transferability.results.effects import paired_effects
+from transferability.results.accuracies import Results, bases_at_chance, meaningless
+from transferability.results.effects import formula, paired_effects
 from transferability.results.reuse import WAYS_OF_REUSE, reusable
-from transferability.study.names import GROUPED, KINDS_IN_WORDS, RANDOM
+from transferability.study.names import GROUPED, KINDS_IN_WORDS, RANDOM, SYMBOLS
 from transferability.words import counted, points
 
 _GREEN = "#00694D"  # dark enough for white text; in grey, too, darker than what is not tolerated
@@ -34,18 +34,18 @@ _CELLS: Mapping[tuple[bool, bool], tuple[str, str, str]] = {
     (False, False): ("white", "#BBBBBB", "black"),
 }
 _BAR = 0.27  # width; depths are 1 apart
-# The bars of a depth: the treatment whose colour it has, and what it is.
-_BARS: Mapping[str, tuple[str | None, str]] = {
-    "co-adaptation loss": ("selffer", "co-adaptation loss (base − BnB)"),
-    "specificity loss": ("transfer", "specificity loss (BnB − AnB)"),
-    "total loss": (None, "total loss (base − AnB)"),
-    "transfer gain": ("transfer+", "transfer gain (AnB⁺ − base)"),
+# The bars of a depth, each with the treatment whose colour it has.
+_BARS: Mapping[str, str | None] = {
+    "co-adaptation loss": "selffer",
+    "specificity loss": "transfer",
+    "total loss": None,
+    "transfer gain": "transfer+",
 }
 _CENTRED: Mapping[str, Any] = {"ha": "center", "va": "center"}
 _REASONS = ("co-adaptation loss", "specificity loss")
 
 
-def reuse_figure(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str, str], tolerated_loss: float) -> Figure:
+def reuse(results: Results) -> Figure:
     """A column a kind of split: above, what copying comes to and whether that is tolerated, by depth; below, why.
 
     A cell has the mean difference to base, in points, and half the width of its 95 % interval where there is one. It is
@@ -55,19 +55,14 @@ def reuse_figure(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str,
     so ends where frozen transfer does, if all pairs are there;
     beside them is what fine-tuning gains. Where the loss cannot be divided, for
     want of selffer networks, it is one grey bar. Lines are the 95 % intervals of the bars at whose ends they are.
-
-    Args:
-        accuracies: as `transferability.results.accuracies.collect` makes them.
-        statistic: the column that is compared.
-        colours: by treatment.
-        tolerated_loss: in accuracy, so 0.02 for 2 points.
     """
-    reuse, effects = reusable(accuracies, statistic, tolerated_loss), paired_effects(accuracies, statistic)
+    accuracies, tolerated_loss = results.accuracies, results.tolerated_loss
+    verdicts, effects = reusable(results), paired_effects(results)
     effects = effects[effects["effect"].isin(_BARS)]
     kinds = [kind for kind in (RANDOM, GROUPED) if (effects["kind"] == kind).any()]
     if not kinds:
         return nothing_but("no networks with copied layers beside their bases")
-    ways = [treatment for treatment in WAYS_OF_REUSE if (reuse["treatment"] == treatment).any()]
+    ways = [treatment for treatment in WAYS_OF_REUSE if (verdicts["treatment"] == treatment).any()]
     figure = Figure(figsize=(max(9.4, 1.4 + 5.4 * len(kinds)), 5.2 + 0.8 * len(ways)), layout="constrained")
     ratios = [0.5 * len(ways), 3.2] if ways else [3.2]
     panels = figure.subplots(len(ratios), len(kinds), squeeze=False, sharey="row", height_ratios=ratios)
@@ -75,14 +70,14 @@ def reuse_figure(accuracies: pd.DataFrame, statistic: str, colours: Mapping[str,
     for column, kind in zip(panels.T, kinds, strict=True):
         of_kind = accuracies[accuracies["kind"] == kind]
         if ways:
-            _draw_cells(column[0], reuse[reuse["kind"] == kind], ways, depths)
+            _draw_cells(column[0], verdicts[verdicts["kind"] == kind], ways, depths)
         column[0].set_title(KINDS_IN_WORDS[kind], fontweight="bold")
-        _draw_bars(column[-1], effects[effects["kind"] == kind], depths, colours)
+        _draw_bars(column[-1], effects[effects["kind"] == kind], depths)
         column[-1].set_xlabel("layer n, the deepest that is copied")
-        _label_above(column[0], _rests_on(of_kind, effects[effects["kind"] == kind], statistic))
+        _label_above(column[0], _rests_on(of_kind, effects[effects["kind"] == kind]))
         column[-1].axhspan(-100 * tolerated_loss, 0, color=_CELLS[True, False][0], linewidth=0, zorder=0)
     panels[-1, 0].set_ylabel("points of accuracy above or below base")
-    _explain_cells(panels[0, 0], reuse, tolerated_loss)
+    _explain_cells(panels[0, 0], verdicts, tolerated_loss)
     legend_by_row(figure, panels, "outside lower center")
     warn(figure, bases_at_chance(accuracies))
     return figure
@@ -98,10 +93,10 @@ def _label_above(axes: Axes, text: str) -> None:
     axes.set_xlabel(text, color=QUIET, labelpad=8)
 
 
-def _rests_on(accuracies: pd.DataFrame, effects: pd.DataFrame, statistic: str) -> str:
+def _rests_on(accuracies: pd.DataFrame, effects: pd.DataFrame) -> str:
     """The base's accuracy, and what the intervals can be had from."""
     bases = accuracies[accuracies["treatment"] == "base"]
-    learned = bases.loc[~meaningless(bases), statistic]
+    learned = bases.loc[~meaningless(bases), "accuracy"]
     base = f"base {100 * learned.mean():.1f} %" if len(learned) else "all bases at chance"
     counts = f"{counted(accuracies['split'].nunique(), 'split')}, {counted(accuracies['seed'].nunique(), 'seed')}"
     intervals = "no intervals" if effects["low"].isna().all() else "± and lines are 95 % intervals"
@@ -155,14 +150,14 @@ def _draw_cell(axes: Axes, y: float, row: Mapping[Hashable, Any]) -> None:
         axes.text(n, y + 0.22, half, color=ink, size="x-small", **_CENTRED)
 
 
-def _draw_bars(axes: Axes, effects: pd.DataFrame, depths: Sequence[int], colours: Mapping[str, str]) -> None:
-    axes.axhline(0, color=colours["base"], linewidth=1)
+def _draw_bars(axes: Axes, effects: pd.DataFrame, depths: Sequence[int]) -> None:
+    axes.axhline(0, color=colour_of("base"), linewidth=1)
     for n in sorted({int(n) for n in effects["n"]}):
         by_effect = {row["effect"]: row for row in effects[effects["n"] == n].to_dict("records")}
         shown = _shown(set(by_effect))
         end = 0.0
         for effect, offset in zip(shown, beside(len(shown), _BAR), strict=True):
-            treatment, label = _BARS[effect]
+            treatment = _BARS[effect]
             if not by_effect[effect]["pairs"]:
                 cross_out(axes, [n + offset], [0.0])
                 continue
@@ -170,7 +165,8 @@ def _draw_bars(axes: Axes, effects: pd.DataFrame, depths: Sequence[int], colours
             sign = 1 if effect == "transfer gain" else -1
             height, low, high = (100 * sign * by_effect[effect][name] for name in ("mean", "low", "high"))
             end = start + height
-            colour = colours[treatment] if treatment else "#999999"
+            colour = colour_of(treatment) if treatment else "#999999"
+            label = f"{effect} ({formula(effect)})"
             axes.bar(n + offset, height, _BAR, bottom=start, color=colour, label=label, linewidth=0)
             axes.vlines(n + offset, start + low, start + high, color="black", linewidth=1.2, zorder=3)
     axes.set_xlim(*depth_limits(depths))

@@ -23,10 +23,11 @@ from transferability.networks.copying import copy_layers
 from transferability.process.log import Say
 from transferability.process.provenance import provenance
 from transferability.records.checkpoints import load_weights, read_about
-from transferability.results.accuracies import BALANCED, STATISTICS, collect, read_accuracies
+from transferability.results.accuracies import STATISTICS, Results, collect, read_accuracies
 from transferability.results.scores import accuracies_of
 from transferability.results.tables import TABLES
 from transferability.store.reading import Store, checksum, open_store
+from transferability.study.compared import BALANCED
 from transferability.study.design import Study
 from transferability.study.groups import grouped, read_groups
 from transferability.study.layout import NetworkFiles
@@ -296,7 +297,7 @@ def verify_tables(
             raise VerificationError("not what its inputs give; delete it to have it made again")
 
     def check_table(name: str, path: Path) -> None:
-        made = TABLES[name](read_accuracies(accuracies), statistic, tolerated_loss)
+        made = TABLES[name](Results.by(read_accuracies(accuracies), statistic, tolerated_loss))
         check(path, made if isinstance(made, str) else csv_of(made))
 
     accuracies = tables["accuracies"]

@@ -18,8 +18,9 @@ from transferability.report.facts import facts_of, flags_in_words
 from transferability.report.pages import TEXTS, Picture, caption, picture_source, render
 from transferability.report.runs import jobs, makers
 from transferability.report.sheets import JOBS, MAKERS, Sheet, sheet_of, sheet_of_file, table_views
-from transferability.results.accuracies import bases_at_chance, others_at_chance, read_accuracies
+from transferability.results.accuracies import Results, bases_at_chance, others_at_chance, read_accuracies
 from transferability.results.answers import Answer, answers
+from transferability.results.effects import formula
 from transferability.results.published import missing_networks
 from transferability.results.reuse import WAYS_OF_REUSE
 from transferability.store.source import ImageClass
@@ -52,15 +53,15 @@ _NETWORKS: Sequence[tuple[frozenset[str], str, str, str]] = (
     (frozenset({"base"}), "base", "trained from scratch", "what all others are compared with"),
     (
         *(frozenset({"selffer"}), "BnB, selffer", "of its own half's base, frozen"),
-        "base − BnB: what parting co-adapted layers costs",
+        f"{formula('co-adaptation loss')}: what parting co-adapted layers costs",
     ),
     (
         *(frozenset({"transfer"}), "AnB, transfer", "of the other half's base, frozen"),
-        "base − AnB: what copying the other half's layers costs",
+        f"{formula('total loss')}: what copying the other half's layers costs",
     ),
     (
         *(frozenset({"selffer", "transfer"}), "BnB and AnB", "as above"),
-        "BnB − AnB: of that, what features made for other classes cost",
+        f"{formula('specificity loss')}: of that, what features made for other classes cost",
     ),
     (frozenset({"random"}), "RnB, random", "untrained, frozen", "what learning the features is worth"),
     (
@@ -150,7 +151,7 @@ def report(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str,
 def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str, Any]], status: str = "") -> Page:
     """What the page of a study shows; see `report`."""
     accuracies = read_accuracies(files.accuracies)
-    statistic, tolerated = study.config["figures"]["statistic"], study.config["figures"]["tolerated_loss"]
+    results = Results.by(accuracies, study.config["figures"]["statistic"], study.config["figures"]["tolerated_loss"])
     jobs_made = jobs(study, networks, files.benchmarks)
     expected = [(split, seed, network.name) for split, seed, network in study.networks()]
     missing = missing_networks(accuracies, expected)
@@ -164,12 +165,12 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
         about=caption("study"),
         captions={path.stem: caption(path.stem) for path in TEXTS.glob("*_table.rst")},
         facts=list(facts_of(study, accuracies, jobs_made, files.manifest)),
-        answers=[_answer(answer, tolerated) for answer in answers(accuracies, statistic, tolerated)],
+        answers=[_answer(answer, results.tolerated_loss) for answer in answers(results)],
         reuse=_picture("Which layers can be reused?", figures.get("reuse"), "reuse"),
         figures=_there(_picture(title, figures.get(name), name) for name, title in FIGURE_TITLES.items()),
         tables=[
             sheet
-            for name, view in table_views(statistic).items()
+            for name, view in table_views(results.statistic).items()
             if name in tables and tables[name].exists() and (sheet := sheet_of_file(name, view, tables[name])).rows
         ],
         learning_curves=_there(_picture(t, path, "learning_curves") for t, path in curves[:_MOST_LEARNING_CURVES]),

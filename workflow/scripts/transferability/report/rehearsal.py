@@ -35,7 +35,7 @@ from transferability.process.log import job_log
 from transferability.report.page import ReportFiles, report
 from transferability.report.pages import TEXTS, caption
 from transferability.report.runs import MAKER_COLUMNS
-from transferability.results.accuracies import GUESSING, STATISTICS, collect_contents, read_accuracies
+from transferability.results.accuracies import GUESSING, STATISTICS, Results, collect_contents, read_accuracies
 from transferability.results.tables import TABLES, write_tables
 from transferability.study.design import Key, Study, read_study
 from transferability.study.groups import read_groups
@@ -69,22 +69,22 @@ def rehearse(study: Study, folder: Path) -> list[str]:
     tried: list[str] = []
     paths = _Paths(folder, study)
     figures = study.config["figures"]
-    statistic, colours, tolerated_loss = figures["statistic"], figures["colours"], figures["tolerated_loss"]
     networks = dict(_made_up(study))
-    with figure_style():
+    with figure_style(figures["colours"]):
         with _trying("the table of accuracies", tried):
             contents = (("/".join(map(str, key)), content) for key, content in networks.items())
             write_table(paths.accuracies, collect_contents(contents))
             accuracies = read_accuracies(paths.accuracies)
+            results = Results.by(accuracies, figures["statistic"], figures["tolerated_loss"])
         for name, path in paths.tables.items():
             with _trying(f"the table {name}", tried):
-                write_tables(accuracies, {name: path}, statistic, tolerated_loss)
+                write_tables(results, {name: path})
         for name, path in paths.figures.items():
             with _trying(f"the figure {name}", tried):
-                _sketch(PICTURES[name](accuracies, statistic, colours, tolerated_loss), path)
+                _sketch(PICTURES[name](results), path)
         for split, path in paths.curves.items():
             with _trying(f"learning curves of {split}", tried):
-                _sketch(learning_curves(_histories(study, split), colours), path)
+                _sketch(learning_curves(_histories(study, split)), path)
         with _trying("first-layer filters", tried):
             filters = first_layer_filters(_filters(study))
             for path in (paths.filters, paths.filters.with_suffix(".pdf")):

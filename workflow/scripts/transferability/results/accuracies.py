@@ -4,22 +4,22 @@ A row says too what is meaningless in it, and why: a base that it is compared wi
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from scipy.special import betainc
 
 from transferability.files import read_json
+from transferability.study.compared import BALANCED, COMPARED, TOP1, TOP5
 from transferability.study.names import GROUPED, RANDOM, TREATMENTS, WHOLE, Network
+from transferability.study.schema import EXACT
 
-# Balanced accuracy is the mean over classes of the share of a class's images that are named right.
-BALANCED = ("balanced_final", "balanced_best", "balanced_mean_best10")  # networks of before it was recorded lack them
-STATISTICS = (
-    *("top1_final", "top5_final", "top1_best", "top5_best", "top1_mean_best10", "top5_mean_best10"),
-    *BALANCED,
-)
+# Top-1 beside top-5; balanced accuracy is the mean over classes of the share of a class's images that are named right.
+STATISTICS = (*chain.from_iterable(zip(TOP1, TOP5, strict=True)), *BALANCED)
 KEY = ["split", "seed", "network"]
 COLUMNS = [
     "split",
@@ -46,9 +46,6 @@ GUESSING = ("classes", "validation_images", "chance")
 SIGNIFICANCE = 0.001  # how likely guessing may be to do as well as a network that counts as having learned
 AT_CHANCE = "at chance"
 TOO_FEW = "too few images to tell from chance"
-# Compared with the base of the same split, target and seed: columns base_<statistic> and difference_<statistic>.
-COMPARED = ("top1_final", "top1_best", "top1_mean_best10", *BALANCED)
-EXACT = 2**53  # whole numbers up to it are told apart as floats too
 _INTEGERS = [
     *("n", "copied", "frozen", "seed", "examples_per_class", "iterations", "evaluations"),
     *("classes", "validation_images"),
@@ -76,6 +73,7 @@ def collect_contents(metrics: Iterable[tuple[str, Any]]) -> pd.DataFrame:
 def beside_bases(frame: pd.DataFrame) -> pd.DataFrame:
     """Add to each network its base, its accuracies and the differences to them, where there is one.
 
+    Columns ``base_`` and ``difference_`` and a name of `COMPARED` are of the base of the same split, target and seed.
     The column ``at_chance`` is `at_chance`. The column ``flag`` names what makes a comparison meaningless, or may: its
     own base or the base that its layers come from is at chance, or is judged on too few images to tell.
     """
@@ -156,14 +154,38 @@ def _named(rows: pd.DataFrame) -> str:
     return "; ".join(names[:4]) + more
 
 
-def require_statistic(accuracies: pd.DataFrame, statistic: str) -> None:
-    """ValueError that names the networks which lack the statistic, if there are any."""
+@dataclass(frozen=True)
+class Results:
+    """What the tables and figures of a study are made from.
+
+    Attributes:
+        accuracies: as `collect` makes them, with the column ``accuracy``; see `by_statistic`.
+        statistic: which that is, one of `COMPARED`.
+        tolerated_loss: what copying layers may cost, in accuracy, so 0.02 for 2 points.
+    """
+
+    accuracies: pd.DataFrame
+    statistic: str
+    tolerated_loss: float
+
+    @classmethod
+    def by(cls, accuracies: pd.DataFrame, statistic: str, tolerated_loss: float) -> Self:
+        """Of accuracies as `collect` makes them; ValueError if some networks lack the statistic."""
+        return cls(by_statistic(accuracies, statistic), statistic, tolerated_loss)
+
+
+def by_statistic(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
+    """With the statistic as the column ``accuracy``, the one that is compared from here on.
+
+    ValueError that names the networks which lack it, if there are any.
+    """
     lacking = accuracies[accuracies[statistic].isna()]
     if len(lacking):
         raise ValueError(
             f"figures.statistic: is {statistic}, which {_named(lacking)} lack, since they were published without it or "
             "trained before it was recorded; take a statistic of top1, such as top1_final, which all networks have"
         )
+    return accuracies.assign(accuracy=accuracies[statistic])
 
 
 def _flags(frame: pd.DataFrame) -> list[str | None]:

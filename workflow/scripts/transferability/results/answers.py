@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from transferability.networks.architectures import DEEPEST_CUT, LAYER_NAMES
-from transferability.results.accuracies import bases_at_chance, meaningless, others_at_chance
+from transferability.results.accuracies import Results, bases_at_chance, meaningless, others_at_chance
 from transferability.results.pairs import of_the_paper, paired_differences
 from transferability.results.reuse import WAYS_OF_REUSE, deepest_within, reusable
 from transferability.study.names import GROUPED, KINDS_IN_WORDS, RANDOM
@@ -91,20 +91,20 @@ class Answer:
         return "at chance" if self.base is None else f"{100 * self.base:.1f} %{left_out}"
 
 
-def answers(accuracies: pd.DataFrame, statistic: str, tolerated_loss: float) -> list[Answer]:
+def answers(results: Results) -> list[Answer]:
     """What each kind of halves that has bases tells, random ones first.
 
     Which layers can be copied is told by `deepest_within`: by the means of `reusable`, and by its intervals.
     """
-    reuse = reusable(accuracies, statistic, tolerated_loss)
+    accuracies, reuse = results.accuracies, reusable(results)
     found = []
     for kind in (RANDOM, GROUPED):
         of_kind = of_the_paper(accuracies[accuracies["kind"] == kind])
         bases = of_kind[of_kind["treatment"] == "base"]
         if not bases.empty:
             dead = meaningless(bases)
-            base = None if dead.all() else float(bases.loc[~dead, statistic].mean())
-            differences = dict(_differences(of_kind, statistic))
+            base = None if dead.all() else float(bases.loc[~dead, "accuracy"].mean())
+            differences = dict(_differences(of_kind))
             layers = dict(_reusable_layers(reuse[reuse["kind"] == kind]))
             found.append(Answer(kind, base, int(dead.sum()), differences, layers, _note(of_kind)))
     return found
@@ -118,15 +118,16 @@ def _note(of_kind: pd.DataFrame) -> str:
     return ""
 
 
-def headline(accuracies: pd.DataFrame, statistic: str, tolerated_loss: float) -> str:
+def headline(results: Results) -> str:
     """A few lines that say what the study found."""
+    accuracies = results.accuracies
     networks = counted(len(accuracies), "network")
-    lines = [f"{networks}; accuracy is {statistic}, differences are in points, paired with each base"]
-    for answer in answers(accuracies, statistic, tolerated_loss):
+    lines = [f"{networks}; accuracy is {results.statistic}, differences are in points, paired with each base"]
+    for answer in answers(results):
         lines.append(f"{KINDS_IN_WORDS[answer.kind]}: base {answer.base_in_words}")
         lines += [f"  {what + ':':44} {points(mean).replace('−', '-'):>6}" for what, mean in answer.differences.items()]
         lines += [
-            f"  {f'at most {100 * tolerated_loss:g} points lost, {WAYS_OF_REUSE[treatment]}:':44} {layers}"
+            f"  {f'at most {100 * results.tolerated_loss:g} points lost, {WAYS_OF_REUSE[treatment]}:':44} {layers}"
             for treatment, layers in answer.reusable.items()
         ]
         lines += [f"  {answer.note}"] * bool(answer.note)
@@ -134,13 +135,13 @@ def headline(accuracies: pd.DataFrame, statistic: str, tolerated_loss: float) ->
     return "\n".join(lines) + "\n"
 
 
-def _differences(of_kind: pd.DataFrame, statistic: str) -> Iterator[tuple[str, float]]:
+def _differences(of_kind: pd.DataFrame) -> Iterator[tuple[str, float]]:
     for treatment, (what, name) in _DEEPEST.items():
-        pairs = paired_differences(of_kind, treatment, "base", statistic)
+        pairs = paired_differences(of_kind, treatment, "base")
         if len(pairs):
             deepest = int(pairs["n"].max())
             yield f"{what}, {name.format(deepest)}", float(pairs.loc[pairs["n"] == deepest, "difference"].mean())
-    gains = paired_differences(of_kind, "transfer+", "base", statistic)
+    gains = paired_differences(of_kind, "transfer+", "base")
     if len(gains):
         depths = gains["n"].unique()
         what = f"A{depths[0]}B+" if len(depths) == 1 else "AnB+, mean over n"

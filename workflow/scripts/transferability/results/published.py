@@ -4,7 +4,6 @@ So one code makes all tables and figures of both.
 """
 
 import csv
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
@@ -15,25 +14,26 @@ import pandas as pd
 
 from transferability.files import open_csv
 from transferability.networks.architectures import DEEPEST_CUT
-from transferability.results.accuracies import EXACT, frame_of, require_accuracy
+from transferability.results.accuracies import frame_of, require_accuracy
+from transferability.study.compared import TOP1
 from transferability.study.names import (
     GROUPED,
     HALVES,
     RANDOM,
     RANDOM_SOURCE,
+    RANDOM_SPLIT,
     TREATMENTS,
     WHOLE,
     Network,
     Series,
     source_of,
 )
+from transferability.study.schema import EXACT
 
-_PUBLISHED_STATISTICS = ("top1_final", "top1_best", "top1_mean_best10")
 PUBLISHED_COLUMNS = (
     *("split", "treatment", "source", "target", "n", "examples_per_class", "iterations"),
-    *_PUBLISHED_STATISTICS,
+    *TOP1,
 )
-_RANDOM_SPLIT = re.compile(r"random[0-9]+")
 
 
 def read_published(path: Path) -> pd.DataFrame:
@@ -112,13 +112,13 @@ def _published_rows(path: Path, reader: "csv.DictReader[str]") -> Iterator[tuple
 
 def _published(text: Mapping[str, str]) -> dict[str, Any]:
     network = _published_network(text)
-    accuracies = {name: _number(text, name) for name in _PUBLISHED_STATISTICS}
+    accuracies = {name: _number(text, name) for name in TOP1}
     for name, value in accuracies.items():
         require_accuracy(value, name)
     split = text["split"]
     return {
         "split": split,
-        "kind": WHOLE if split == WHOLE else RANDOM if _RANDOM_SPLIT.fullmatch(split) else GROUPED,
+        "kind": WHOLE if split == WHOLE else RANDOM if RANDOM_SPLIT.fullmatch(split) else GROUPED,
         **network.facts,
         "seed": 0,
         "iterations": _integer(text, "iterations", 1) if text["iterations"] else None,

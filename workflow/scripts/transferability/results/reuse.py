@@ -6,24 +6,19 @@ import numpy as np
 import pandas as pd
 
 from transferability.networks.architectures import LAYER_NAMES
-from transferability.results.accuracies import doubtful
+from transferability.results.accuracies import Results, doubtful
 from transferability.results.pairs import all_pairs, means_with_intervals
 
 # How layers of the other half's base can be used: frozen, or fine-tuned with the rest.
 WAYS_OF_REUSE: Mapping[str, str] = {"transfer": "frozen", "transfer+": "fine-tuned"}
 
 
-def reusable(accuracies: pd.DataFrame, statistic: str, tolerated_loss: float) -> pd.DataFrame:
+def reusable(results: Results) -> pd.DataFrame:
     """Whether the lowest n layers can be copied from the other half at no more than a tolerated loss of accuracy.
 
     A row a kind of split, n and way of copying: ``transfer`` for frozen layers, ``transfer+`` for fine-tuned ones. The
     loss is that of the network against its own base, paired, with its interval as in `paired_effects`; it is negative
     where copying gains. ``layer`` is the deepest that is copied.
-
-    Args:
-        accuracies: as `transferability.results.accuracies.collect` makes them.
-        statistic: the column that is compared.
-        tolerated_loss: in accuracy, so 0.02 for 2 points.
 
     Returns:
         Columns kind, n, layer, treatment, pairs, splits, loss, low, high, verdict, certain, left_out. The verdict is
@@ -32,9 +27,10 @@ def reusable(accuracies: pd.DataFrame, statistic: str, tolerated_loss: float) ->
         images to tell it from chance. Where bases at chance leave no pair, loss and verdict are empty. Depths that
         were not tried have no row.
     """
+    accuracies, tolerated_loss = results.accuracies, results.tolerated_loss
     tables = []
     for treatment in WAYS_OF_REUSE:
-        pairs = all_pairs(accuracies, "base", treatment, statistic)
+        pairs = all_pairs(accuracies, "base", treatment)
         tables.append(means_with_intervals(pairs).assign(treatment=treatment))
     table = pd.concat(tables, ignore_index=True).rename(columns={"mean": "loss"})
     table["layer"] = [LAYER_NAMES[n - 1] for n in table["n"]]

@@ -1,6 +1,5 @@
 """A config, read once: plain values, paths in one spelling, and what no schema can say checked."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from transferability.networks.architectures import DEEPEST_CUT
 from transferability.study.config_paths import path_problems, place_problems, with_paths
 from transferability.study.folder_keys import FolderKeys, contradictions
 from transferability.study.groups import read_groups
-from transferability.study.names import HALVES, WHOLE
+from transferability.study.names import HALVES, RANDOM_SPLIT, WHOLE
 from transferability.study.schema import ConfigError, config_schema, dotted, in_yaml, schema_problems, with_integers
 from transferability.study.settings import Hyperparameters
 
@@ -24,7 +23,6 @@ OFFICIAL_SIDES = {"cifar10": 32, "cifar100": 32, "fashion_mnist": 28}
 # data sets have a file of groups.
 EMBEDDED_GROUPS = {"glyphs": {"letter": "letters", "symbol": "symbols"}}
 
-_RANDOM_SPLIT = re.compile(r"random(0|[1-9][0-9]*)")
 _MOST_SEED = 2**32 - 1  # of numpy's legacy generator, which draws random halves
 
 
@@ -220,14 +218,14 @@ def _split_problems(entry: str | Mapping[str, str], groups: Mapping[str, int]) -
         yield from _random_split_problems(entry, sum(groups.values()))
     elif entry["name"] == WHOLE:
         yield f"splits: {WHOLE} is the name of the split of all classes; give the split by group another"
-    elif _RANDOM_SPLIT.fullmatch(entry["name"]):
+    elif RANDOM_SPLIT.fullmatch(entry["name"]):
         yield f"splits: {entry['name']} is the name of a random split; give the split by group another"
     else:
         yield from _grouped_split_problems(entry, groups)
 
 
 def _random_split_problems(name: str, classes: int) -> Iterator[str]:
-    if not _RANDOM_SPLIT.fullmatch(name):
+    if not RANDOM_SPLIT.fullmatch(name):
         yield f"splits: {name!r} is not random and a seed, such as random0; a split by group has name, A and B"
     elif int(name.removeprefix("random")) > _MOST_SEED:
         yield f"splits: {name} has a seed above {_MOST_SEED}, the highest there is"

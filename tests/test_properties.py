@@ -25,7 +25,7 @@ from transferability.data.splits import (
 )
 from transferability.delimited_text import text_key
 from transferability.files import write_table
-from transferability.networks.architectures import DEEPEST_CUT
+from transferability.networks.architectures import architecture_layers
 from transferability.results.accuracies import STATISTICS, Results, by_statistic, collect, read_accuracies
 from transferability.results.answers import headline
 from transferability.results.comparison import compare
@@ -40,6 +40,8 @@ from transferability.study.design import read_study
 from transferability.study.groups import grouped, read_groups
 from transferability.study.names import GROUPED, HALVES, RANDOM, WHOLE, Network, Series
 from transferability.study.schema import ConfigError
+
+LAYERS = architecture_layers("mini_caffenet")
 
 # The folder of a test is one for all of its examples, each of which writes its files anew.
 IN_A_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -236,7 +238,7 @@ treatment_lists = st.lists(
 networks_sections = st.fixed_dictionaries(
     {
         "architecture": st.just("mini_caffenet"),
-        "depths": st.lists(st.integers(1, DEEPEST_CUT), min_size=1, unique=True),
+        "depths": st.lists(st.integers(1, len(LAYERS) - 1), min_size=1, unique=True),
         "treatments": treatment_lists,
         "preserve": st.lists(st.integers(1, 6), max_size=2, unique=True),
         "random_for": st.sampled_from(["halves", WHOLE]),
@@ -334,7 +336,7 @@ def metrics_of(split, seed, network, accuracy):
 def studies(draw):
     """The metrics of a study: bases of both halves, and any of the treatments at any depths, with any accuracies."""
     accuracies = np.random.default_rng(draw(st.integers(0, 999)))
-    depths = draw(st.lists(st.integers(1, DEEPEST_CUT), min_size=1, max_size=2, unique=True))
+    depths = draw(st.lists(st.integers(1, len(LAYERS) - 1), min_size=1, max_size=2, unique=True))
     treatments = draw(treatment_lists)
     networks = [Network(half) for half in HALVES]
     for treatment, target, n in itertools.product(treatments, HALVES, depths):
@@ -352,11 +354,11 @@ def collected(folder, rows):
     paths = [folder / f"{i}.json" for i in range(len(rows))]
     for path, row in zip(paths, rows, strict=True):
         path.write_text(json.dumps(row))
-    return collect(paths)
+    return collect(paths, LAYERS)
 
 
 def results(table):
-    return Results.by(table, "top1_final", 0.02)
+    return Results.by(table, "top1_final", 0.02, LAYERS)
 
 
 def compared_with_itself(results):

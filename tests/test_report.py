@@ -145,7 +145,7 @@ def unfolded(text):
 def test_it_says_what_the_headline_says(complete):
     page, html = complete.page(), unescape(unfolded(complete.html()))
     accuracies = read_accuracies(complete.folder / "so_far" / "accuracies.csv")
-    lines = headline(Results.by(accuracies, "top1_final", 0.02)).splitlines()
+    lines = headline(Results.of_study(accuracies, complete.study)).splitlines()
     for answer in page.answers:
         assert f"<h3>{answer['halves']}</h3>" in html
         for what, points in answer["differences"]:

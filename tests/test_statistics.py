@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from test_accuracies import PUBLISHED
-from transferability.networks.architectures import LAYER_NAMES
+from test_accuracies import LAYERS, PUBLISHED
 from transferability.results.accuracies import Results, beside_bases, by_statistic
 from transferability.results.answers import headline
 from transferability.results.comparison import compare
@@ -39,6 +38,7 @@ def frame(*rows, **facts):
                 "split": split,
                 "kind": "random" if split.startswith("random") else "grouped",
                 **network.facts,
+                "layer": LAYERS[network.n - 1] if network.n else None,
                 "seed": seed,
                 "iterations": 1,
                 "evaluations": 1,
@@ -52,7 +52,7 @@ def frame(*rows, **facts):
 
 
 def results(accuracies, statistic=STATISTIC, tolerated_loss=0.02):
-    return Results.by(accuracies, statistic, tolerated_loss)
+    return Results.by(accuracies, statistic, tolerated_loss, LAYERS)
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ def test_a_gain_is_no_loss(unequal_halves):
 
 def test_there_is_no_verdict_beside_a_base_at_chance_and_none_is_passed_over():
     data = study(4, 1, lambda _split, _seed, _n: 0.01)
-    middle = data[data["n"] == 7].assign(n=3, copied=3, frozen=3, network="A3B", flag="baseA at chance")
+    middle = data[data["n"] == 7].assign(n=3, copied=3, frozen=3, layer="conv3", network="A3B", flag="baseA at chance")
     table = reusable(results(pd.concat([data, middle])))
     assert [verdict if isinstance(verdict, str) else None for _, _, verdict, _ in verdicts(table)] == [
         *("within", None, "within")
@@ -328,7 +328,7 @@ def test_the_published_accuracies_give_the_papers_table_1(published):
 
 def effects_page_row(effects, n):
     """What docs/published.md should say of depth n: bold where the interval does not include zero."""
-    cells = [str(n), LAYER_NAMES[n - 1]]
+    cells = [str(n), LAYERS[n - 1]]
     for name in ("co-adaptation loss", "specificity loss", "total loss"):
         mean, low, high = effects.loc[(name, "random", n), ["mean", "low", "high"]]
         text = f"{100 * mean:.2f} ± {50 * (high - low):.2f}"

@@ -81,8 +81,8 @@ def untouched(recipe, store_folder, tmp_path_factory):
     for network, files in study.files.items():
         source = study["networks/baseA.safetensors"] if network.source == "A" else None
         train(recipe, {network: files}, source, running)
-    write_table(study["accuracies.csv"], collect(files.metrics for files in study.files.values()))
-    results = Results.by(read_accuracies(study["accuracies.csv"]), "top1_final", 0.02)
+    write_table(study["accuracies.csv"], collect((files.metrics for files in study.files.values()), study.study.layers))
+    results = Results.of_study(read_accuracies(study["accuracies.csv"]), study.study)
     write_table(study["summary.csv"], summarise(results))
     write_table(study["effects.csv"], paired_effects(results))
     write_table(study["reuse.csv"], reusable(results))

@@ -35,5 +35,6 @@ rule tables:
     params:
         statistic=config["figures"]["statistic"],
         tolerated_loss=config["figures"]["tolerated_loss"],
+        architecture=config["networks"]["architecture"],
     script:
         "../scripts/tables.py"

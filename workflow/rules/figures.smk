@@ -18,6 +18,7 @@ rule figures:
     params:
         statistic=config["figures"]["statistic"],
         tolerated_loss=config["figures"]["tolerated_loss"],
+        architecture=config["networks"]["architecture"],
         colours=config["figures"]["colours"],
     script:
         "../scripts/figures.py"

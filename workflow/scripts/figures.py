@@ -2,6 +2,7 @@ from pathlib import Path
 
 from transferability.figures.pictures import draw_pictures
 from transferability.figures.style import figure_style
+from transferability.networks.architectures import architecture_layers
 from transferability.process.log import job_log
 from transferability.results.accuracies import Results, read_accuracies
 
@@ -9,5 +10,6 @@ params = snakemake.params
 
 with job_log(Path(snakemake.log[0]), "figures"), figure_style(params.colours):
     accuracies = read_accuracies(Path(snakemake.input.accuracies))
-    results = Results.by(accuracies, params.statistic, params.tolerated_loss)
+    layers = architecture_layers(params.architecture)
+    results = Results.by(accuracies, params.statistic, params.tolerated_loss, layers)
     draw_pictures(results, {name: list(map(Path, files)) for name, files in snakemake.output.items()})

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+from transferability.networks.architectures import architecture_layers
 from transferability.process.log import job_log
 from transferability.results.accuracies import Results, read_accuracies
 from transferability.results.tables import write_tables
@@ -8,5 +9,6 @@ params = snakemake.params
 
 with job_log(Path(snakemake.log[0]), "tables"):
     accuracies = read_accuracies(Path(snakemake.input.accuracies))
-    results = Results.by(accuracies, params.statistic, params.tolerated_loss)
+    layers = architecture_layers(params.architecture)
+    results = Results.by(accuracies, params.statistic, params.tolerated_loss, layers)
     write_tables(results, {name: Path(path) for name, path in snakemake.output.items()})

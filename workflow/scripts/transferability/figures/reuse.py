@@ -18,8 +18,7 @@ from transferability.figures.style import (
     nothing_but,
     warn,
 )
-from transferability.networks.architectures import LAYER_NAMES
-from transferability.results.accuracies import Results, bases_at_chance, meaningless
+from transferability.results.accuracies import Results, bases_at_chance, layer_names, meaningless
 from transferability.results.effects import formula, paired_effects
 from transferability.results.reuse import WAYS_OF_REUSE, reusable
 from transferability.study.names import GROUPED, KINDS_IN_WORDS, RANDOM, SYMBOLS
@@ -67,10 +66,11 @@ def reuse(results: Results) -> Figure:
     ratios = [0.5 * len(ways), 3.2] if ways else [3.2]
     panels = figure.subplots(len(ratios), len(kinds), squeeze=False, sharey="row", height_ratios=ratios)
     depths = sorted({int(n) for n in effects["n"]})
+    names = {n: layer_names(accuracies)[n] for n in depths}
     for column, kind in zip(panels.T, kinds, strict=True):
         of_kind = accuracies[accuracies["kind"] == kind]
         if ways:
-            _draw_cells(column[0], verdicts[verdicts["kind"] == kind], ways, depths)
+            _draw_cells(column[0], verdicts[verdicts["kind"] == kind], ways, names)
         column[0].set_title(KINDS_IN_WORDS[kind], fontweight="bold")
         _draw_bars(column[-1], effects[effects["kind"] == kind], depths)
         column[-1].set_xlabel("layer n, the deepest that is copied")
@@ -103,8 +103,8 @@ def _rests_on(accuracies: pd.DataFrame, effects: pd.DataFrame) -> str:
     return f"{base}; {counts}: {intervals}"
 
 
-def _draw_cells(axes: Axes, reuse: pd.DataFrame, ways: Sequence[str], depths: Sequence[int]) -> None:
-    """A row a way of copying, layers by name above."""
+def _draw_cells(axes: Axes, reuse: pd.DataFrame, ways: Sequence[str], names: Mapping[int, str]) -> None:
+    """A row a way of copying; above, the names of layers, by n."""
     for y, treatment in enumerate(ways):
         of_way = reuse[reuse["treatment"] == treatment]
         if of_way.empty:
@@ -112,8 +112,8 @@ def _draw_cells(axes: Axes, reuse: pd.DataFrame, ways: Sequence[str], depths: Se
             axes.text(0.5, y, text, color=QUIET, transform=axes.get_yaxis_transform(), **_CENTRED)
         for row in of_way.to_dict("records"):
             _draw_cell(axes, y, row)
-    axes.set_xlim(*depth_limits(depths))
-    axes.set_xticks(depths, [LAYER_NAMES[n - 1] for n in depths])
+    axes.set_xlim(*depth_limits(list(names)))
+    axes.set_xticks(list(names), list(names.values()))
     axes.tick_params(length=0, labeltop=True, labelbottom=False)
     axes.set_yticks(range(len(ways)), [f"copied, {WAYS_OF_REUSE[t]}:\n{SYMBOLS[t]}" for t in ways])
     axes.set_ylim(len(ways) - 0.5, -0.5)

@@ -259,8 +259,7 @@ def verify_study(study: Study, outputs: Outputs, evaluations: int, say: Say) -> 
         recipe = _recipe(study, store, splits[split], seed, network)
         yield from NetworkCheck(recipe, NetworkFiles.beside(checkpoint)).findings(position in evaluated)
     metrics = [NetworkFiles.beside(checkpoint).metrics for checkpoint in outputs.checkpoints.values()]
-    figures = study.config["figures"]
-    yield from verify_tables(outputs.tables, metrics, figures["statistic"], figures["tolerated_loss"])
+    yield from verify_tables(study, outputs.tables, metrics)
     yield from map(verify_picture, outputs.pictures)
 
 
@@ -280,16 +279,13 @@ def spread(count: int, sample: int) -> set[int]:
     return {int(i) for i in np.linspace(0, count - 1, min(sample, count)).round()} if count else set()
 
 
-def verify_tables(
-    tables: Mapping[str, Path], metrics: Iterable[Path], statistic: str, tolerated_loss: float
-) -> Iterator[Finding]:
+def verify_tables(study: Study, tables: Mapping[str, Path], metrics: Iterable[Path]) -> Iterator[Finding]:
     """Accuracies against the metrics, and the tables against the accuracies.
 
     Args:
+        study: the study.
         tables: by name: ``accuracies``, and any of those that `TABLES` makes.
         metrics: the metrics files of all networks.
-        statistic: what the tables compare.
-        tolerated_loss: of accuracy, by copying layers.
     """
 
     def check(path: Path, expected: str) -> None:
@@ -297,11 +293,11 @@ def verify_tables(
             raise VerificationError("not what its inputs give; delete it to have it made again")
 
     def check_table(name: str, path: Path) -> None:
-        made = TABLES[name](Results.by(read_accuracies(accuracies), statistic, tolerated_loss))
+        made = TABLES[name](Results.of_study(read_accuracies(accuracies), study))
         check(path, made if isinstance(made, str) else csv_of(made))
 
     accuracies = tables["accuracies"]
-    yield verified(str(accuracies), lambda: check(accuracies, csv_of(collect(metrics))))
+    yield verified(str(accuracies), lambda: check(accuracies, csv_of(collect(metrics, study.layers))))
     for name, path in tables.items():
         if name in TABLES:
             yield verified(str(path), partial(check_table, name, path))

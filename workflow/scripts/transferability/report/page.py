@@ -13,7 +13,6 @@ import yaml
 
 from transferability.files import read_json
 from transferability.labels import visible
-from transferability.networks.architectures import DEEPEST_CUT, LAYER_NAMES
 from transferability.report.facts import facts_of, flags_in_words
 from transferability.report.pages import TEXTS, Picture, caption, picture_source, render
 from transferability.report.runs import jobs, makers
@@ -151,7 +150,7 @@ def report(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str,
 def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str, Any]], status: str = "") -> Page:
     """What the page of a study shows; see `report`."""
     accuracies = read_accuracies(files.accuracies)
-    results = Results.by(accuracies, study.config["figures"]["statistic"], study.config["figures"]["tolerated_loss"])
+    results = Results.of_study(accuracies, study)
     jobs_made = jobs(study, networks, files.benchmarks)
     expected = [(split, seed, network.name) for split, seed, network in study.networks()]
     missing = missing_networks(accuracies, expected)
@@ -204,9 +203,9 @@ def _answer(answer: Answer, tolerated_loss: float) -> dict[str, Any]:
                 "way": WAYS_OF_REUSE[treatment],
                 "layers": [
                     (layer, _CHIPS[found.verdicts[n]] if n in found.verdicts else "untried")
-                    for n, layer in enumerate(LAYER_NAMES[:-1], start=1)
+                    for n, layer in enumerate(found.layers, start=1)
                 ],
-                "untried": len(found.verdicts) < DEEPEST_CUT,
+                "untried": len(found.verdicts) < len(found.layers),
                 "words": str(found),
             }
             for treatment, found in answer.reusable.items()

@@ -68,14 +68,13 @@ def rehearse(study: Study, folder: Path) -> list[str]:
     """
     tried: list[str] = []
     paths = _Paths(folder, study)
-    figures = study.config["figures"]
     networks = dict(_made_up(study))
-    with figure_style(figures["colours"]):
+    with figure_style(study.config["figures"]["colours"]):
         with _trying("the table of accuracies", tried):
             contents = (("/".join(map(str, key)), content) for key, content in networks.items())
-            write_table(paths.accuracies, collect_contents(contents))
+            write_table(paths.accuracies, collect_contents(contents, study.layers))
             accuracies = read_accuracies(paths.accuracies)
-            results = Results.by(accuracies, figures["statistic"], figures["tolerated_loss"])
+            results = Results.of_study(accuracies, study)
         for name, path in paths.tables.items():
             with _trying(f"the table {name}", tried):
                 write_tables(results, {name: path})

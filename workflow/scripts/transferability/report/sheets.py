@@ -232,6 +232,7 @@ def table_views(statistic: str) -> dict[str, TableView]:
         "network": Column("network"),
         "treatment": Column("treatment"),
         "n": _N,
+        "layer": Column("layer"),
         statistic: Column("accuracy, %", _percent),
         f"{other}_{which}": Column(heading, _percent),
         "base": Column("its base"),

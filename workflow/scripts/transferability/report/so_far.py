@@ -50,10 +50,9 @@ def drawn_so_far(
         raise ValueError(
             f"{study.folder}: no network is finished with the config's settings; there is nothing to report"
         )
-    settings = study.config["figures"]
     shutil.rmtree(folder, ignore_errors=True)
-    accuracies = collect_contents((str(metrics[key]), content) for key, content in networks.items())
-    results = Results.by(accuracies, settings["statistic"], settings["tolerated_loss"])
+    accuracies = collect_contents(((str(metrics[key]), content) for key, content in networks.items()), study.layers)
+    results = Results.of_study(accuracies, study)
     there = {key: metrics[key] for key in networks}
     write_table(folder / "accuracies.csv", accuracies)
     tables = {name: folder / f"{name}.csv" for name in TABLES if name != "headline"}

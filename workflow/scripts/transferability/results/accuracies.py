@@ -3,7 +3,7 @@
 A row says too what is meaningless in it, and why: a base that it is compared with or copied from is at chance.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -15,32 +15,20 @@ from scipy.special import betainc
 
 from transferability.files import read_json
 from transferability.study.compared import BALANCED, COMPARED, TOP1, TOP5
+from transferability.study.design import Study
 from transferability.study.names import GROUPED, RANDOM, TREATMENTS, WHOLE, Network
 from transferability.study.schema import EXACT
 
 # Top-1 beside top-5; balanced accuracy is the mean over classes of the share of a class's images that are named right.
 STATISTICS = (*chain.from_iterable(zip(TOP1, TOP5, strict=True)), *BALANCED)
 KEY = ["split", "seed", "network"]
-COLUMNS = [
-    "split",
-    "kind",
-    "network",
-    "treatment",
-    "source",
-    "target",
-    "n",
-    "copied",
-    "frozen",
-    "seed",
-    "examples_per_class",
-    "iterations",
-    "evaluations",
-    "classes",
-    "validation_images",
-    "chance",
-    *STATISTICS,
-    "base",
+_OF_NETWORK = ["split", "kind", "network", "treatment", "source", "target", "n"]
+_OF_TRAINING = [
+    *("copied", "frozen", "seed", "examples_per_class", "iterations", "evaluations"),
+    *("classes", "validation_images", "chance", *STATISTICS),
 ]
+_RECORDED = [*_OF_NETWORK, *_OF_TRAINING]  # in metrics files
+COLUMNS = [*_OF_NETWORK, "layer", *_OF_TRAINING, "base"]
 # What tells an accuracy from guessing; published results, and networks trained before it was recorded, lack it.
 GUESSING = ("classes", "validation_images", "chance")
 SIGNIFICANCE = 0.001  # how likely guessing may be to do as well as a network that counts as having learned
@@ -57,17 +45,22 @@ _TEXT = [
 ]
 
 
-def collect(metrics: Iterable[Path]) -> pd.DataFrame:
+def collect(metrics: Iterable[Path], layers: Sequence[str]) -> pd.DataFrame:
     """One row for every metrics file.
 
     ValueError for a file that is incomplete, that has an accuracy outside 0 to 1, or that repeats a network.
+
+    Args:
+        metrics: files of networks.
+        layers: the names of all layers of these, lowest first; the column ``layer`` has that of the n-th, the deepest
+            below the cut, and is empty for bases.
     """
-    return collect_contents((str(path), read_json(path)) for path in metrics)
+    return collect_contents(((str(path), read_json(path)) for path in metrics), layers)
 
 
-def collect_contents(metrics: Iterable[tuple[str, Any]]) -> pd.DataFrame:
+def collect_contents(metrics: Iterable[tuple[str, Any]], layers: Sequence[str]) -> pd.DataFrame:
     """The same of files that were read before, each with its name."""
-    return frame_of((path, _measured(path, content)) for path, content in metrics)
+    return frame_of(((path, _measured(path, content, layers)) for path, content in metrics), layers)
 
 
 def beside_bases(frame: pd.DataFrame) -> pd.DataFrame:
@@ -162,16 +155,24 @@ class Results:
         accuracies: as `collect` makes them, with the column ``accuracy``; see `by_statistic`.
         statistic: which that is, one of `COMPARED`.
         tolerated_loss: what copying layers may cost, in accuracy, so 0.02 for 2 points.
+        layers: the names of all layers of the network, lowest first, whether networks are cut there or not.
     """
 
     accuracies: pd.DataFrame
     statistic: str
     tolerated_loss: float
+    layers: Sequence[str]
 
     @classmethod
-    def by(cls, accuracies: pd.DataFrame, statistic: str, tolerated_loss: float) -> Self:
+    def by(cls, accuracies: pd.DataFrame, statistic: str, tolerated_loss: float, layers: Sequence[str]) -> Self:
         """Of accuracies as `collect` makes them; ValueError if some networks lack the statistic."""
-        return cls(by_statistic(accuracies, statistic), statistic, tolerated_loss)
+        return cls(by_statistic(accuracies, statistic), statistic, tolerated_loss, layers)
+
+    @classmethod
+    def of_study(cls, accuracies: pd.DataFrame, study: Study) -> Self:
+        """As the study's config says."""
+        figures = study.config["figures"]
+        return cls.by(accuracies, figures["statistic"], figures["tolerated_loss"], study.layers)
 
 
 def by_statistic(accuracies: pd.DataFrame, statistic: str) -> pd.DataFrame:
@@ -222,7 +223,12 @@ def read_table(path: Path) -> pd.DataFrame:
     )
 
 
-def frame_of(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> pd.DataFrame:
+def layer_names(accuracies: pd.DataFrame) -> dict[int, str]:
+    """By n, for every n that was tried, the name of the n-th layer."""
+    return dict(accuracies.loc[accuracies["n"] > 0, ["n", "layer"]].itertuples(index=False, name=None))
+
+
+def frame_of(rows: Iterable[tuple[str, Mapping[str, Any]]], layers: Sequence[str]) -> pd.DataFrame:
     """The rows, each with where it comes from, beside their bases; ValueError if a network is there twice."""
     places: dict[tuple[Any, ...], str] = {}
     checked = []
@@ -231,22 +237,22 @@ def frame_of(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> pd.DataFrame:
         first = places.setdefault((split, seed, network), place)
         if first != place:
             raise ValueError(f"{place}: the network {network} of {split}, seed {seed}, is there twice; see {first}")
-        checked.append(row)
+        checked.append({**row, "layer": layers[row["n"] - 1] if row["n"] else None})
     frame = pd.DataFrame(checked, columns=COLUMNS[:-1])
     return beside_bases(frame.astype(dict.fromkeys(STATISTICS, "float64")))
 
 
-def _measured(path: str, content: Any) -> dict[str, Any]:
+def _measured(path: str, content: Any, layers: Sequence[str]) -> dict[str, Any]:
     if not isinstance(content, dict):
         content = {}
-    absent = [column for column in COLUMNS[:-1] if column not in content and column not in (*GUESSING, *BALANCED)]
+    absent = [column for column in _RECORDED if column not in content and column not in (*GUESSING, *BALANCED)]
     if absent:
         raise ValueError(f"{path}: {absent[0]} is missing; delete the file to have it written again")
     for name in STATISTICS:
         if name not in BALANCED or content.get(name) is not None:
             require_accuracy(content[name], f"{path}: {name}")
-    row = {column: content.get(column) for column in COLUMNS[:-1]}
-    wrong = [column for column, right in _right(row).items() if not right]
+    row = {column: content.get(column) for column in _RECORDED}
+    wrong = [column for column, right in _right(row, layers).items() if not right]
     if wrong:
         raise ValueError(
             f"{path}: {wrong[0]} is {row[wrong[0]]!r}, which cannot be; delete the file to have it written again"
@@ -254,17 +260,19 @@ def _measured(path: str, content: Any) -> dict[str, Any]:
     return row
 
 
-def _right(row: Mapping[str, Any]) -> dict[str, bool]:
+def _right(row: Mapping[str, Any], layers: Sequence[str]) -> dict[str, bool]:
     """For each column that is no accuracy, whether it can be so in the metrics of a network."""
     try:
-        facts = Network.parse(row["network"]).facts
+        network = Network.parse(row["network"])
     except (TypeError, ValueError):
+        return {"network": False}
+    if network.copied >= len(layers):
         return {"network": False}
     chance = row["chance"]
     return {
         "split": isinstance(row["split"], str) and row["split"] != "",
         "kind": row["kind"] in (RANDOM, GROUPED, WHOLE),
-        **{column: row[column] == value for column, value in facts.items()},
+        **{column: row[column] == value for column, value in network.facts.items()},
         **{column: _is_count(row[column]) for column in ("seed", "iterations", "evaluations")},
         **{column: row[column] is None or _is_count(row[column]) for column in ("classes", "validation_images")},
         "chance": chance is None or (isinstance(chance, int | float) and 0 <= chance <= 1),

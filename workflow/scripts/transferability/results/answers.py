@@ -1,11 +1,10 @@
 """What a study found, in a few numbers: for its headline, and for the top of its report."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from transferability.networks.architectures import DEEPEST_CUT, LAYER_NAMES
 from transferability.results.accuracies import Results, bases_at_chance, meaningless, others_at_chance
 from transferability.results.pairs import of_the_paper, paired_differences
 from transferability.results.reuse import WAYS_OF_REUSE, deepest_within, reusable
@@ -25,12 +24,14 @@ class ReusableLayers:
     """How many of the lowest layers can be copied from the other half at a tolerated loss; 0 for none.
 
     Attributes:
+        layers: the names of all layers that can be copied, lowest first, whether they were tried or not.
         verdicts: by n, for every n that was tried and no other, whether the mean loss is tolerated; None where bases at
             chance leave nothing to tell it from.
         deepest: the largest n up to which all that were tried are, by the mean loss.
         surely: the same by the whole 95 % interval; None where there is no interval, for want of splits and seeds.
     """
 
+    layers: Sequence[str]
     verdicts: Mapping[int, bool | None]
     deepest: int
     surely: int | None
@@ -40,12 +41,12 @@ class ReusableLayers:
 
     @property
     def _layers(self) -> str:
-        return f"up to layer {self.deepest} ({LAYER_NAMES[self.deepest - 1]})" if self.deepest else "no layer"
+        return f"up to layer {self.deepest} ({self.layers[self.deepest - 1]})" if self.deepest else "no layer"
 
     @property
     def _tried(self) -> str:
         """Which depths were, unless all were that there are."""
-        if len(self.verdicts) == DEEPEST_CUT:
+        if len(self.verdicts) == len(self.layers):
             return ""
         return f"{',' * bool(self.deepest)} of n = {enumerated(list(self.verdicts))} tried"
 
@@ -105,7 +106,7 @@ def answers(results: Results) -> list[Answer]:
             dead = meaningless(bases)
             base = None if dead.all() else float(bases.loc[~dead, "accuracy"].mean())
             differences = dict(_differences(of_kind))
-            layers = dict(_reusable_layers(reuse[reuse["kind"] == kind]))
+            layers = dict(_reusable_layers(reuse[reuse["kind"] == kind], results.layers[:-1]))
             found.append(Answer(kind, base, int(dead.sum()), differences, layers, _note(of_kind)))
     return found
 
@@ -148,7 +149,7 @@ def _differences(of_kind: pd.DataFrame) -> Iterator[tuple[str, float]]:
         yield f"fine-tuned transfer, {what}", float(gains["difference"].mean())
 
 
-def _reusable_layers(reuse: pd.DataFrame) -> Iterator[tuple[str, ReusableLayers]]:
+def _reusable_layers(reuse: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[str, ReusableLayers]]:
     for treatment in WAYS_OF_REUSE:
         rows = reuse[reuse["treatment"] == treatment]
         if not rows["verdict"].isna().all():
@@ -158,4 +159,4 @@ def _reusable_layers(reuse: pd.DataFrame) -> Iterator[tuple[str, ReusableLayers]
                 int(n): None if pd.isna(verdict) else verdict == "within"
                 for n, verdict in sorted(zip(rows["n"], rows["verdict"], strict=True))
             }
-            yield treatment, ReusableLayers(verdicts, deepest_within(rows, treatment), surely)
+            yield treatment, ReusableLayers(names, verdicts, deepest_within(rows, treatment), surely)

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from transferability.files import open_csv
-from transferability.networks.architectures import DEEPEST_CUT
+from transferability.networks.architectures import architecture_layers
 from transferability.results.accuracies import frame_of, require_accuracy
 from transferability.study.compared import TOP1
 from transferability.study.names import (
@@ -30,6 +30,7 @@ from transferability.study.names import (
 )
 from transferability.study.schema import EXACT
 
+PAPERS_LAYERS = architecture_layers("caffenet")
 PUBLISHED_COLUMNS = (
     *("split", "treatment", "source", "target", "n", "examples_per_class", "iterations"),
     *TOP1,
@@ -54,7 +55,7 @@ def read_published(path: Path) -> pd.DataFrame:
         rows = list(_published_rows(path, reader))
     if not rows:
         raise ValueError(f"{path}: there is no row below the header; give one a network")
-    return frame_of(rows)
+    return frame_of(rows, PAPERS_LAYERS)
 
 
 def missing_networks(accuracies: pd.DataFrame, expected: Sequence[tuple[str, int, str]]) -> pd.DataFrame:
@@ -76,7 +77,7 @@ def full_design(accuracies: pd.DataFrame) -> list[tuple[str, int, str]]:
         networks = [Network.parse(name) for name in of_kind["network"].unique()]
         series = {either for network in networks if network.source for either in _both_directions(network.series)}
         complete = {Network(target) for network in networks for target in _mirrors(network.target)}
-        complete |= {one.at(n) for one in series for n in depths if n + one.preserved <= DEEPEST_CUT}
+        complete |= {one.at(n) for one in series for n in depths if n + one.preserved < len(PAPERS_LAYERS)}
         complete |= {network for network in networks if network.examples_per_class}
         names = [network.name for network in sorted(complete, key=_by_treatment)]
         design += list(product(of_kind["split"].unique(), map(int, of_kind["seed"].unique()), names))
@@ -145,7 +146,7 @@ def _published_network(text: Mapping[str, str]) -> Network:
         _one_of(text, "target", HALVES)
     source = source_of(treatment.removesuffix("+"), target)
     _one_of(text, "source", ("", source) if source == RANDOM_SOURCE else (source,))
-    n = _integer(text, "n", 1, DEEPEST_CUT)
+    n = _integer(text, "n", 1, len(PAPERS_LAYERS) - 1)
     return Network(target, source, copied=n, frozen=0 if treatment.endswith("+") else n)
 
 

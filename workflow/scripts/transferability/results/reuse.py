@@ -5,8 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from transferability.networks.architectures import LAYER_NAMES
-from transferability.results.accuracies import Results, doubtful
+from transferability.results.accuracies import Results, doubtful, layer_names
 from transferability.results.pairs import all_pairs, means_with_intervals
 
 # How layers of the other half's base can be used: frozen, or fine-tuned with the rest.
@@ -28,12 +27,13 @@ def reusable(results: Results) -> pd.DataFrame:
         were not tried have no row.
     """
     accuracies, tolerated_loss = results.accuracies, results.tolerated_loss
+    names = layer_names(accuracies)
     tables = []
     for treatment in WAYS_OF_REUSE:
         pairs = all_pairs(accuracies, "base", treatment)
         tables.append(means_with_intervals(pairs).assign(treatment=treatment))
     table = pd.concat(tables, ignore_index=True).rename(columns={"mean": "loss"})
-    table["layer"] = [LAYER_NAMES[n - 1] for n in table["n"]]
+    table["layer"] = [names[n] for n in table["n"]]
     within = table["loss"] <= tolerated_loss
     table["verdict"] = within.map({True: "within", False: "beyond"}).where(table["pairs"] > 0, None)
     key = ["kind", "n", "treatment"]

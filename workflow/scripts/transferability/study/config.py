@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from transferability.files import PROJECT
-from transferability.networks.architectures import DEEPEST_CUT
+from transferability.networks.architectures import architecture_layers
 from transferability.study.config_paths import path_problems, place_problems, with_paths
 from transferability.study.folder_keys import FolderKeys, contradictions
 from transferability.study.groups import read_groups
@@ -129,18 +129,19 @@ def _study_problems(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _depth_problems(networks: Mapping[str, Any]) -> Iterator[str]:
-    depths, treatments = networks["depths"], networks["treatments"]
-    for n in depths:
-        if not 1 <= n <= DEEPEST_CUT:
-            yield (
-                f"networks.depths: {n} is outside the network; it has {DEEPEST_CUT + 1} learned layers, "
-                f"so n goes from 1 to {DEEPEST_CUT}"
-            )
+    depths, treatments, architecture = networks["depths"], networks["treatments"], networks["architecture"]
+    layers = architecture_layers(architecture)
+    deepest_cut = len(layers) - 1
+    if outside := [str(n) for n in depths if not 1 <= n <= deepest_cut]:
+        yield (
+            f"networks.depths: {architecture} has no cut at {', '.join(outside)}; they are n = 1 to {deepest_cut}, "
+            f"{layers[0]} to {layers[-2]}"
+        )
     for preserved in networks["preserve"]:
-        if not any(1 <= n <= DEEPEST_CUT - preserved for n in depths):
+        if not any(1 <= n <= deepest_cut - preserved for n in depths):
             yield (
                 f"networks.preserve: {preserved} more layers than n = {min(depths)}, the least of networks.depths, "
-                f"are more than the {DEEPEST_CUT} that can be copied"
+                f"are more than the {deepest_cut} of {architecture} that can be copied"
             )
     if networks["preserve"] and not {"selffer", "transfer"} & set(treatments):
         yield (

@@ -15,12 +15,12 @@ import yaml
 from PIL import Image
 
 from test_accuracies import metrics
+from transferability.figures.catalogue import FIGURES, OF_RESULTS
 from transferability.figures.pictures import PICTURES
 from transferability.figures.style import figure_style
 from transferability.files import PROJECT, read_json, write_csv, write_json
 from transferability.records.metrics import read_metrics
 from transferability.report.page import (
-    FIGURE_TITLES,
     ReportFiles,
     page_of,
     report,
@@ -184,7 +184,7 @@ def test_nothing_is_said_of_treatments_that_were_not_asked_for(tmp_path):
     study = MadeUp(tmp_path, networks=DEFAULT["networks"] | networks)
     page, html = study.page(), without_captions(study.html())
     assert {sheet.name for sheet in page.tables} == {"effects", "summary", "accuracies"}
-    assert [picture.title for picture in page.figures] == [FIGURE_TITLES["figure2"], FIGURE_TITLES["effects"]]
+    assert [picture.title for picture in page.figures] == [OF_RESULTS["figure2"].title, OF_RESULTS["effects"].title]
     words = re.sub(r'"data:[^"]*"', "", html)
     for word in ("AnB", "BnB⁺", "transfer+", "RnB", "other half's", "fine-tuned", "points lost", "specific"):
         assert word not in words, word
@@ -409,16 +409,18 @@ def test_a_half_of_one_class_and_image_is_told_in_the_singular(made_up):
 def test_every_caption_is_well_formed():
     for path in TEXTS.glob("*.rst"):
         assert caption(path.stem).strip().startswith(("<main", "<p", "<div")), path
-    assert all((TEXTS / f"{name}.rst").exists() for name in FIGURE_TITLES)
+
+
+def test_every_figure_of_results_is_drawn_by_a_function():
+    assert PICTURES.keys() == OF_RESULTS.keys()
 
 
 def test_every_figure_and_table_has_a_caption():
     """Also for Snakemake's own report, which breaks without: those that rules name, some by functions of common.smk."""
     rules = "".join(path.read_text() for path in (PROJECT / "workflow" / "rules").glob("*.smk"))
-    named = {*re.findall(r"\.\./report/(\w+)\.rst", rules), *re.findall(r'picture\(\s*f"[^"]+",\s*"(\w+)"', rules)}
+    named = {*re.findall(r"\.\./report/(\w+)\.rst", rules), *FIGURES}
     named |= {f"{table}_table" for table in re.findall(r'table\("(\w+)"\)', rules)}
-    assert len(named) == 3 + 7 + 6
-    assert {*PICTURES, *FIGURE_TITLES} <= named
+    assert len(named) == 1 + 9 + 6
     assert {path.stem for path in TEXTS.glob("*.rst")} == named
 
 

@@ -39,11 +39,7 @@ use rule figures as published_figures with:
     input:
         accuracies=rules.published_accuracies.output.accuracies,
     output:
-        figure2=multiext(f"{PUBLISHED}/figures/figure2", ".png", ".pdf"),
-        figure3=multiext(f"{PUBLISHED}/figures/figure3", ".png", ".pdf"),
-        effects=multiext(f"{PUBLISHED}/figures/effects", ".png", ".pdf"),
-        reuse=multiext(f"{PUBLISHED}/figures/reuse", ".png", ".pdf"),
-        reduced=multiext(f"{PUBLISHED}/figures/reduced", ".png", ".pdf"),
+        **{name: multiext(f"{PUBLISHED}/figures/{name}", ".png", ".pdf") for name in OF_RESULTS},
     log:
         f"{PUBLISHED}/logs/figures.log",
     localrule: True

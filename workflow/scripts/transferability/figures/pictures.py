@@ -1,4 +1,4 @@
-"""Every figure that is drawn from a study's results, by name."""
+"""The function that draws each figure of a study's results, by its name in the catalogue."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

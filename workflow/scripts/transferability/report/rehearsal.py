@@ -26,6 +26,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from transferability.figures.catalogue import drawn_of
 from transferability.figures.pictures import PICTURES
 from transferability.figures.style import figure_style
 from transferability.figures.training import first_layer_filters, learning_curves
@@ -135,7 +136,7 @@ class _Paths:
 
     @property
     def figures(self) -> dict[str, Path]:
-        return {name: self.folder / f"{name}.png" for name in PICTURES if name != "reduced" or self.study.reduced}
+        return {name: self.folder / f"{name}.png" for name in drawn_of(self.study)}
 
     @property
     def curves(self) -> dict[str, Path]:

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from transferability.figures.pictures import PICTURES, draw_pictures
+from transferability.figures.catalogue import drawn_of
+from transferability.figures.pictures import draw_pictures
 from transferability.figures.style import save
 from transferability.figures.training import first_layer_filters, learning_curves
 from transferability.files import write_table
@@ -57,7 +58,7 @@ def drawn_so_far(
     write_table(folder / "accuracies.csv", accuracies)
     tables = {name: folder / f"{name}.csv" for name in TABLES if name != "headline"}
     write_tables(results, tables)
-    figures = {name: folder / "figures" / f"{name}.png" for name in PICTURES if name != "reduced" or study.reduced}
+    figures = {name: folder / "figures" / f"{name}.png" for name in drawn_of(study)}
     draw_pictures(results, {name: [path] for name, path in figures.items()})
     filters = folder / "figures" / "first_layer_filters.png"
     _draw_filters(study, there, filters)

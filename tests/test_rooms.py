@@ -58,6 +58,7 @@ def test_no_module_imports_itself_by_others():
 
 
 def test_what_snakemake_reads_loads_neither_torch_nor_pandas():
-    code = "import sys, transferability.study.design\nprint({'torch', 'pandas', 'matplotlib'} & {*sys.modules})"
+    modules = "sys, transferability.study.design, transferability.figures.catalog"
+    code = f"import {modules}\nprint({{'torch', 'pandas', 'matplotlib'}} & {{*sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], cwd=LIBRARY.parent, text=True, capture_output=True, check=True)
     assert done.stdout.strip() == "set()"

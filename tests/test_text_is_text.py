@@ -25,6 +25,7 @@ from transferability.figures.contact_sheet import contact_sheet, halves_sheet, t
 from transferability.figures.style import figure_style, save
 from transferability.files import csv_of, open_csv, read_json, write_csv, write_json, write_table
 from transferability.labels import visible
+from transferability.networks.architectures import architecture_layers
 from transferability.report.page import _printed
 from transferability.report.sheets import sheet_of_file, table_views
 from transferability.results.accuracies import collect_contents, read_accuracies, read_table
@@ -168,7 +169,7 @@ def test_a_file_that_would_be_two_lines_of_a_list_is_refused():
 @pytest.mark.parametrize("split", ["NA", "NaN", "null", "None", "True", "inf", "nan", "N_A"])
 def test_a_split_of_any_name_is_in_the_tables(split, tmp_path):
     contents = [(name, metrics(name, 0.5, split, 0)) for name in ("baseA", "baseB", "A3B")]
-    accuracies = collect_contents(contents)
+    accuracies = collect_contents(contents, architecture_layers("mini_caffenet"))
     write_table(tmp_path / "accuracies.csv", accuracies)
     again = read_accuracies(tmp_path / "accuracies.csv")
     assert set(again["split"]) == {split}

@@ -1,22 +1,21 @@
 """That figures show the numbers they are given, whatever is missing; how they look is for eyes."""
 
-from functools import partial
-
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from matplotlib.path import Path as MatplotlibPath
 
-from tests.results.support import PUBLISHED, frame
+from tests.results.support import PUBLISHED, frame, results
 from transferability.figures import comparison, paper, training
 from transferability.figures.contact_sheet import contact_sheet
 from transferability.figures.effects import effects as draw_effects
-from transferability.figures.reuse import reuse_figure
+from transferability.figures.reuse import reuse
 from transferability.figures.style import LOOKS, figure_style, save
+from transferability.results.accuracies import by_metric
 from transferability.results.published import read_published
 from transferability.store.reading import open_store
-from transferability.study.names import TREATMENTS
+from transferability.study.names import SYMBOLS, TREATMENTS
 from transferability.study.schema import SCHEMA
 
 COLORS = yaml.safe_load((SCHEMA.parents[2] / "config.yaml").read_text())["figures"]["colors"]
@@ -26,7 +25,9 @@ METRIC = "top1_final"
 def test_every_treatment_has_a_look_of_its_own():
     assert tuple(LOOKS) == TREATMENTS
     assert len({(look.marker, look.line) for look in LOOKS.values()}) == len(LOOKS)
-    assert len({look.label for look in LOOKS.values()}) == len({look.symbol for look in LOOKS.values()}) == len(LOOKS)
+    assert len({look.label for look in LOOKS.values()}) == len(LOOKS)
+    assert tuple(SYMBOLS) == TREATMENTS
+    assert len(set(SYMBOLS.values())) == len(SYMBOLS)
 
 
 @pytest.fixture
@@ -54,22 +55,21 @@ def has_line(axes, x, y):
 
 
 def test_figure_2_draws_the_means_from_the_base(accuracies):
-    with figure_style():
-        figure = paper.figure2(accuracies, METRIC, COLORS)
+    with figure_style(COLORS):
+        figure = paper.figure2(results(accuracies))
     means = figure.axes[2]
     assert has_line(means, range(8), [0.85, *(0.8 - 0.02 * n for n in range(1, 8))])
     assert has_line(means, range(8), [0.85] * 8)
 
 
 def test_figure_2_has_a_point_for_every_network(accuracies):
-    with figure_style():
-        figure = paper.figure2(accuracies, METRIC, COLORS)
+    with figure_style(COLORS):
+        figure = paper.figure2(results(accuracies))
     random0 = accuracies[(accuracies["split_type"] == "random") & (accuracies["treatment"] != "random")]
     points = sum(len(x) for x, _ in lines(figure.axes[0]))
     assert points == len(random0) + 2  # and the two ends of the base line
 
 
-reuse = partial(reuse_figure, max_drop=0.02)
 DRAWN = (paper.figure2, paper.figure3, draw_effects, reuse)
 
 
@@ -84,8 +84,8 @@ def flagged(accuracies, which, text="baseB at chance"):
 def test_networks_of_a_base_at_chance_are_crossed_out_and_the_base_is_named(accuracies):
     which = (accuracies["network"] == "baseB") | accuracies["network"].isin(["A3B", "B3B"])
     accuracies = flagged(accuracies, which)
-    with figure_style():
-        figure2, figure3, effects, reused = (draw(accuracies, METRIC, COLORS) for draw in DRAWN)
+    with figure_style(COLORS):
+        figure2, figure3, effects, reused = (draw(results(accuracies)) for draw in DRAWN)
     points, _, means, _ = figure2.axes
     assert sorted(crosses(points)) == [(0,), (3,), (3,)]
     for axes in (means, *effects.axes, *reused.axes):  # of the other half, at every depth
@@ -99,8 +99,8 @@ def test_where_a_base_at_chance_leaves_nothing_a_cross_stands_in_every_figure(ac
     which = (accuracies["network"] == "baseB") | accuracies["treatment"].isin(("transfer", "transfer+"))
     accuracies = flagged(accuracies, which)
     depths = tuple(range(1, 8))
-    with figure_style():
-        figure2, figure3, effects, reused = (draw(accuracies, METRIC, COLORS) for draw in DRAWN)
+    with figure_style(COLORS):
+        figure2, figure3, effects, reused = (draw(results(accuracies)) for draw in DRAWN)
     _, _, means, dissimilar = figure2.axes
     assert crosses(means) == [depths, depths]
     assert not has_line(means, range(8), [0.8, *(0.8 - 0.02 * n for n in range(1, 8))])
@@ -119,10 +119,10 @@ def test_dead_networks_are_in_no_mean_that_is_drawn(accuracies):
     """Every accuracy of half B of the random halves is nonsense, since baseB is at chance."""
     of_b = (accuracies["split"] == "random0") & (accuracies["target"] == "B")
     clean = accuracies[~of_b]
-    with figure_style():
+    with figure_style(COLORS):
         drawn = []
         for data in (flagged(accuracies.assign(**{METRIC: accuracies[METRIC].mask(of_b, 0.01)}), of_b), clean):
-            figure2, figure3, effects, reused = (draw(data, METRIC, COLORS) for draw in DRAWN)
+            figure2, figure3, effects, reused = (draw(results(data)) for draw in DRAWN)
             panels = (figure2.axes[2], figure3.axes[2], effects.axes[0], reused.axes[2])
             lines_drawn = [line.get_ydata() for axes in panels for line in axes.get_lines()]
             drawn.append([*lines_drawn, list(bars_of(reused.axes[2]).values())])
@@ -133,23 +133,23 @@ def test_dead_networks_are_in_no_mean_that_is_drawn(accuracies):
 def test_dead_networks_far_below_do_not_flatten_the_means_of_others(accuracies):
     of_b = (accuracies["split"] == "random0") & (accuracies["target"] == "B")
     accuracies = flagged(accuracies.assign(**{METRIC: accuracies[METRIC].mask(of_b, 0.01)}), of_b)
-    with figure_style():
-        points, _, means, _ = paper.figure2(accuracies, METRIC, COLORS).axes
+    with figure_style(COLORS):
+        points, _, means, _ = paper.figure2(results(accuracies)).axes
     assert points.get_ylim()[0] < 0.01
     assert means.get_ylim()[0] > 0.5
 
 
 def test_where_all_bases_are_at_chance_their_mean_is_crossed_out_too(accuracies):
-    with figure_style():
-        means = paper.figure2(flagged(accuracies, True), METRIC, COLORS).axes[2]
+    with figure_style(COLORS):
+        means = paper.figure2(results(flagged(accuracies, True))).axes[2]
     assert (0,) in crosses(means)
 
 
 @pytest.mark.parametrize("depths", [[1], [7], [6, 7]])
 def test_few_depths_stand_beside_their_base_in_a_narrow_figure(depths, accuracies):
     few = accuracies[accuracies["n"].isin([0, *depths])]
-    with figure_style():
-        figure = paper.figure2(few, METRIC, COLORS)
+    with figure_style(COLORS):
+        figure = paper.figure2(results(few))
     points = figure.axes[0]
     left, base, first, right = points.transData.transform([(x, 0) for x in (-0.6, 0, depths[0], depths[-1] + 0.6)])[
         :, 0
@@ -160,8 +160,8 @@ def test_few_depths_stand_beside_their_base_in_a_narrow_figure(depths, accuracie
 
 def test_a_base_of_which_too_few_images_tell_is_questioned_and_not_crossed_out(accuracies):
     accuracies = flagged(accuracies, accuracies["target"] == "B", "baseB: too few images to tell from chance")
-    with figure_style():
-        figure = paper.figure2(accuracies, METRIC, COLORS)
+    with figure_style(COLORS):
+        figure = paper.figure2(results(accuracies))
     marks = [line.get_marker() for line in figure.axes[0].get_lines()]
     # Paths and no text, which would be a formula that is not parsed: of base, and three treatments.
     assert len([mark for mark in marks if isinstance(mark, MatplotlibPath)]) == 4
@@ -172,8 +172,8 @@ def test_a_base_of_which_too_few_images_tell_is_questioned_and_not_crossed_out(a
 @pytest.mark.parametrize("only", ["selffer", "transfer", "transfer+", "random"])
 @pytest.mark.parametrize("draw", DRAWN)
 def test_of_one_treatment_alone_no_axes_are_empty_and_no_other_is_named(draw, only, accuracies):
-    with figure_style():
-        figure = draw(accuracies[accuracies["treatment"].isin(("base", only))], METRIC, COLORS)
+    with figure_style(COLORS):
+        figure = draw(results(accuracies[accuracies["treatment"].isin(("base", only))]))
     for axes in figure.axes:
         assert axes.get_lines() or axes.patches or texts(axes)
     words = (
@@ -189,24 +189,24 @@ def test_of_one_treatment_alone_no_axes_are_empty_and_no_other_is_named(draw, on
 
 
 def test_bars_and_points_stand_together_at_their_ticks(accuracies):
-    with figure_style():
-        alone = reuse(accuracies[accuracies["treatment"].isin(("base", "transfer+"))], METRIC, COLORS)
-        effects = draw_effects(accuracies[accuracies["treatment"].isin(("base", "selffer"))], METRIC, COLORS)
+    with figure_style(COLORS):
+        alone = reuse(results(accuracies[accuracies["treatment"].isin(("base", "transfer+"))]))
+        effects = draw_effects(results(accuracies[accuracies["treatment"].isin(("base", "selffer"))]))
     assert list(bars_of(alone.axes[-1])) == list(range(1, 8))
     assert has_line(effects.axes[0], range(1, 8), [5] * 7)
 
 
 @pytest.mark.parametrize("draw", DRAWN)
 def test_nothing_is_crossed_out_where_all_bases_have_learned(draw, accuracies):
-    with figure_style():
-        figure = draw(accuracies, METRIC, COLORS)
+    with figure_style(COLORS):
+        figure = draw(results(accuracies))
     assert not any(crosses(axes) for axes in figure.axes)
     assert not figure.get_suptitle() + figure.get_supxlabel()
 
 
 def test_figure_3_normalizes_each_network_by_its_own_base(accuracies):
-    with figure_style():
-        together = paper.figure3(accuracies, METRIC, COLORS).axes[2]
+    with figure_style(COLORS):
+        together = paper.figure3(results(accuracies)).axes[2]
     assert has_line(together, range(8), [0, *(-0.05 - 0.02 * n for n in range(1, 8))])
     assert has_line(together, range(8), [0, *(-0.15 - 0.08 * n for n in range(1, 8))])
 
@@ -221,8 +221,8 @@ def texts(axes):
 
 
 def test_figure_2_of_the_published_accuracies_names_the_papers_two_reasons(published):
-    with figure_style():
-        figure = paper.figure2(published, "top1_mean_best10", COLORS)
+    with figure_style(COLORS):
+        figure = paper.figure2(results(published, "top1_mean_best10"))
     random_halves, grouped = figure.axes[2:4]
     assert random_halves.get_xlabel().splitlines()[1:] == [
         "1  fragile co-adaptation, base − BnB",
@@ -235,14 +235,14 @@ def test_figure_2_of_the_published_accuracies_names_the_papers_two_reasons(publi
 
 def test_figure_2_leaves_out_networks_that_preserve_layers(accuracies):
     keeping = accuracies.assign(copied=accuracies["copied"] + (accuracies["network"] == "A3B").astype(int))
-    with figure_style():
-        full, fewer = (paper.figure2(data, METRIC, COLORS).axes[0] for data in (accuracies, keeping))
+    with figure_style(COLORS):
+        full, fewer = (paper.figure2(results(data)).axes[0] for data in (accuracies, keeping))
     assert sum(len(x) for x, _ in lines(full)) == sum(len(x) for x, _ in lines(fewer)) + 1
 
 
 def test_effects_are_drawn_in_points_and_their_legend_names_each_once(accuracies):
-    with figure_style():
-        figure = draw_effects(accuracies, METRIC, COLORS)
+    with figure_style(COLORS):
+        figure = draw_effects(results(accuracies))
     losses, gains = figure.axes[0], figure.axes[2]
     drawn = {line.get_label(): line.get_ydata() for axes in (losses, gains) for line in axes.get_lines()}
     assert drawn["specificity drop (BnB − AnB)"] == pytest.approx([2 * n for n in range(1, 8)])
@@ -263,8 +263,8 @@ def bars_of(axes):
 
 
 def test_bars_of_reuse_lead_from_base_over_the_selffer_to_frozen_transfer(accuracies):
-    with figure_style():
-        bars = bars_of(reuse(accuracies, METRIC, COLORS).axes[2])
+    with figure_style(COLORS):
+        bars = bars_of(reuse(results(accuracies)).axes[2])
     assert len(bars) == 3 * 7
     for n in (1, 7):
         assert bars[n - 0.27] == pytest.approx((0, -5))
@@ -273,8 +273,8 @@ def test_bars_of_reuse_lead_from_base_over_the_selffer_to_frozen_transfer(accura
 
 
 def test_a_loss_that_cannot_be_divided_is_one_bar(published):
-    with figure_style():
-        figure = reuse(published, "top1_mean_best10", COLORS)
+    with figure_style(COLORS):
+        figure = reuse(results(published, "top1_mean_best10"))
     grouped = bars_of(figure.axes[3])
     assert list(grouped) == list(range(1, 8))
     assert grouped[7] == pytest.approx((0, -25.012), abs=1e-3)
@@ -282,8 +282,8 @@ def test_a_loss_that_cannot_be_divided_is_one_bar(published):
 
 
 def test_cells_of_reuse_have_points_and_intervals_and_the_legend_their_verdicts(published):
-    with figure_style():
-        figure = reuse(published, "top1_mean_best10", COLORS)
+    with figure_style(COLORS):
+        figure = reuse(results(published, "top1_mean_best10"))
     similar, dissimilar = figure.axes[:2]
     frozen = [text.get_text() for text in similar.texts if text.get_position()[1] < 0.5]
     assert frozen[:6] == ["+0.3", "±0.3", "−0.1", "±0.3", "−0.6", "±0.2"]
@@ -300,14 +300,14 @@ def test_cells_of_reuse_have_points_and_intervals_and_the_legend_their_verdicts(
 
 
 def test_only_depths_that_a_study_has_are_named(accuracies):
-    with figure_style():
-        figure = reuse(accuracies[accuracies["n"].isin((0, 3, 7))], METRIC, COLORS)
+    with figure_style(COLORS):
+        figure = reuse(results(accuracies[accuracies["n"].isin((0, 3, 7))]))
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["conv3", "fc7"]
 
 
 def test_the_reduced_figure_has_a_point_for_every_number_of_images_and_the_base(published):
-    with figure_style():
-        axes = paper.reduced(published, "top1_final", COLORS).axes[0]
+    with figure_style(COLORS):
+        axes = paper.reduced(results(published, "top1_final")).axes[0]
     assert has_line(axes, [0, 1], [0.575179] * 2)
     curve = next(line for line in axes.get_lines() if len(line.get_xdata()) == 12)
     assert curve.get_xdata().tolist() == [1, 2, 5, 10, 25, 50, 100, 250, 500, 750, 1000, 1300]
@@ -315,8 +315,8 @@ def test_the_reduced_figure_has_a_point_for_every_number_of_images_and_the_base(
 
 
 def test_the_comparison_shows_both_studies_where_both_have_networks(accuracies, published):
-    with figure_style():
-        figure = comparison.compare(accuracies, published, "top1_final", COLORS)
+    with figure_style(COLORS):
+        figure = comparison.compare(by_metric(accuracies, METRIC), by_metric(published, METRIC))
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert titles == [
         "BnB\nrandom halves",
@@ -331,8 +331,8 @@ def test_the_comparison_shows_both_studies_where_both_have_networks(accuracies, 
 
 
 def test_a_comparison_of_nothing_in_common_says_so(accuracies, published):
-    with figure_style():
-        figure = comparison.compare(accuracies.iloc[:0], published, "top1_final", COLORS)
+    with figure_style(COLORS):
+        figure = comparison.compare(*(by_metric(table, METRIC) for table in (accuracies.iloc[:0], published)))
     assert not figure.axes
     assert texts(figure) == ["no treatment that both have"]
 
@@ -340,8 +340,8 @@ def test_a_comparison_of_nothing_in_common_says_so(accuracies, published):
 @pytest.mark.parametrize("draw", [*DRAWN, paper.reduced])
 @pytest.mark.parametrize("split_type", ["whole", "random", "semantic"])
 def test_published_accuracies_are_drawn_whatever_they_cover(draw, split_type, published):
-    with figure_style():
-        figure = draw(published[published["split_type"] == split_type], "top1_final", COLORS)
+    with figure_style(COLORS):
+        figure = draw(results(published[published["split_type"] == split_type], "top1_final"))
         figure.draw_without_rendering()
     assert figure.texts or all(
         axes.get_lines() or axes.texts or axes.patches for axes in figure.axes if axes.get_visible()
@@ -354,15 +354,15 @@ def test_whatever_is_missing_the_rest_is_drawn(draw, left_out, accuracies, tmp_p
     rest = accuracies[(accuracies["treatment"] != left_out) & (accuracies["split_type"] != left_out)]
     if left_out == "everything":
         rest = accuracies.iloc[:0]
-    with figure_style():
-        save(draw(rest, METRIC, COLORS), tmp_path / "figure.png")
+    with figure_style(COLORS):
+        save(draw(results(rest)), tmp_path / "figure.png")
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_same_figure_is_the_same_file(accuracies, tmp_path):
     for name in ("one", "other"):
-        with figure_style():
-            figure = paper.figure2(accuracies, METRIC, COLORS)
+        with figure_style(COLORS):
+            figure = paper.figure2(results(accuracies))
             save(figure, tmp_path / f"{name}.png", tmp_path / f"{name}.pdf")
     for suffix in (".png", ".pdf"):
         assert (tmp_path / f"one{suffix}").read_bytes() == (tmp_path / f"other{suffix}").read_bytes()
@@ -371,8 +371,8 @@ def test_the_same_figure_is_the_same_file(accuracies, tmp_path):
 def test_learning_curves_show_every_network_in_the_panel_of_its_series():
     history = pd.DataFrame({"iteration": [10, 20], "validation_top1": [0.2, 0.4]})
     histories = dict.fromkeys(["baseA", "baseB", "A1B", "A7B", "B1B+", "R3A"], history)
-    with figure_style():
-        figure = training.learning_curves(histories, COLORS)
+    with figure_style(COLORS):
+        figure = training.learning_curves(histories)
     drawn = {axes.get_title(): len(axes.get_lines()) for axes in figure.axes if axes.get_title()}
     assert drawn == {"RnA, random": 2, "BnB⁺, selffer": 2, "AnB, transfer": 3}
     assert [axes.get_title() for axes in figure.axes if axes.get_title()] == list(drawn)  # by target, then treatment
@@ -394,7 +394,7 @@ def test_filters_become_pictures_stretched_to_their_own_range(channels):
 
 def test_a_contact_sheet_has_a_row_for_every_class(store_folder, tmp_path):
     store = open_store(store_folder)
-    with figure_style():
+    with figure_style(COLORS):
         figure = contact_sheet(store)
         save(figure, tmp_path / "sheet.png")
     labels = {axes.get_ylabel() for axes in figure.axes if axes.get_visible()}

@@ -17,7 +17,7 @@ from transferability.inspection.findings import Finding, failures, report
 from transferability.inspection.verification import Outputs, spread, verify_study
 from transferability.networks.precision import PRECISIONS
 from transferability.records.checkpoints import read_about, save_checkpoint
-from transferability.results.accuracies import collect, read_accuracies
+from transferability.results.accuracies import Results, collect, read_accuracies
 from transferability.results.effects import paired_effects
 from transferability.results.paper import summarize
 from transferability.results.reuse import reusable
@@ -46,6 +46,7 @@ class Finished:
             config={
                 "dataset": "patterns",
                 "datasets": {"patterns": {"kind": "patterns"}},
+                "networks": {"architecture": recipe.settings.architecture},
                 "figures": {"metric": "top1_final", "max_drop": 0.02},
             },
             splits={"random0": SplitPlan("random0", 0, None)},
@@ -79,11 +80,11 @@ def untouched(recipe, store_folder, tmp_path_factory):
     for network, files in study.files.items():
         source = study["networks/baseA.safetensors"] if network.source == "A" else None
         train(recipe, {network: files}, source, running)
-    write_table(study["accuracies.csv"], collect(files.metrics for files in study.files.values()))
-    accuracies = read_accuracies(study["accuracies.csv"])
-    write_table(study["summary.csv"], summarize(accuracies, "top1_final"))
-    write_table(study["effects.csv"], paired_effects(accuracies, "top1_final"))
-    write_table(study["reuse.csv"], reusable(accuracies, "top1_final", 0.02))
+    write_table(study["accuracies.csv"], collect((files.metrics for files in study.files.values()), study.study.layers))
+    results = Results.of_study(read_accuracies(study["accuracies.csv"]), study.study)
+    write_table(study["summary.csv"], summarize(results))
+    write_table(study["effects.csv"], paired_effects(results))
+    write_table(study["reuse.csv"], reusable(results))
     save(Figure(), *study.outputs.pictures)
     return study
 

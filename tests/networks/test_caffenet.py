@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from transferability.networks.architecture import CrossChannelNormalization
-from transferability.networks.architectures import LAYER_NAMES
+from transferability.networks.architectures.caffenet import LAYERS
 from transferability.networks.build import build_network, first_stochastic_layer
 
 # Worked out by hand from the authors' imagenet_train.prototxt: what each layer hands on for 227 x 227 pixels, and its
@@ -31,7 +31,7 @@ PARAMETERS = {
     "fc7": 4096 * 4096 + 4096,
     "fc8": 1000 * 4096 + 1000,
 }
-DEVIATIONS = dict.fromkeys(LAYER_NAMES, 0.01) | {"fc6": 0.005, "fc7": 0.005}
+DEVIATIONS = dict.fromkeys(LAYERS, 0.01) | {"fc6": 0.005, "fc7": 0.005}
 BIASES = {"conv1": 0, "conv2": 1, "conv3": 0, "conv4": 1, "conv5": 1, "fc6": 1, "fc7": 1, "fc8": 0}
 
 
@@ -62,7 +62,7 @@ def test_fillers(caffenet):
 
 
 def test_half_of_what_fc7_and_fc8_see_is_dropped_in_training_only(caffenet):
-    assert first_stochastic_layer(caffenet) == LAYER_NAMES.index("fc7")
+    assert first_stochastic_layer(caffenet) == LAYERS.index("fc7")
     dropouts = [name for name, m in caffenet.named_modules() if isinstance(m, nn.Dropout) and m.p == 0.5]
     assert dropouts == ["fc7.0", "fc8.0"]
     features = torch.rand(1, 4096) + 1

@@ -2,10 +2,12 @@ import pytest
 import torch
 from torch import nn
 
-from transferability.networks.architectures import LAYER_NAMES
+from transferability.networks.architectures import architecture_layers
+from transferability.networks.architectures.mini_caffenet import LAYERS
 from transferability.networks.build import ARCHITECTURES, build_network, first_stochastic_layer
 from transferability.networks.copying import copy_layers
 
+PAPERS_LAYERS = (*(f"conv{n}" for n in range(1, 6)), "fc6", "fc7", "fc8")
 SHAPES = [(24, 24, 1), (32, 32, 3), (28, 28, 1)]
 
 
@@ -15,7 +17,7 @@ SHAPES = [(24, 24, 1), (32, 32, 3), (28, 28, 1)]
 )
 def test_eight_layers_with_the_papers_names(architecture, shape):
     network = build_network(architecture, shape, 11, 0)
-    assert tuple(name for name, _ in network.named_children()) == LAYER_NAMES
+    assert tuple(name for name, _ in network.named_children()) == architecture_layers(architecture) == PAPERS_LAYERS
     assert network(torch.zeros(2, shape[2], *shape[:2])).shape == (2, 11)
     learned = [[m for m in layer.modules() if isinstance(m, nn.Conv2d | nn.Linear)] for layer in network]
     assert [len(modules) for modules in learned] == [1] * 8
@@ -54,7 +56,7 @@ def test_copying_is_bit_for_bit_and_goes_no_further():
     before = {k: v.clone() for k, v in network.state_dict().items()}
     copy_layers(source.state_dict(), network, 3)
     for key, value in network.state_dict().items():
-        expected = source.state_dict() if LAYER_NAMES.index(key.split(".")[0]) < 3 else before
+        expected = source.state_dict() if LAYERS.index(key.split(".")[0]) < 3 else before
         assert torch.equal(value, expected[key])
 
 

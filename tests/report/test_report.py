@@ -13,93 +13,23 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.results.support import metrics
+from tests.report.made_up import MadeUp
 from tests.support import DEFAULT
+from transferability.figures.catalog import FIGURES, OF_RESULTS
 from transferability.figures.pictures import PICTURES
-from transferability.figures.style import figure_style
-from transferability.files import PROJECT, read_json, write_csv, write_json
+from transferability.files import PROJECT, read_json, write_json
 from transferability.records.metrics import read_metrics
 from transferability.report.page import (
-    FIGURE_TITLES,
-    ReportFiles,
     page_of,
     report,
 )
 from transferability.report.pages import TEXTS, caption, picture_source
 from transferability.report.runs import hours_by_device, jobs, makers
 from transferability.report.sheets import sheet_of, table_views
-from transferability.report.so_far import current_networks, drawn_so_far
-from transferability.results.accuracies import BALANCED, read_accuracies
+from transferability.results.accuracies import Results, read_accuracies
 from transferability.results.answers import headline
-from transferability.study.design import read_study
-from transferability.study.layout import NetworkFiles
-from transferability.training.learner import HISTORY_COLUMNS
+from transferability.study.compared import BALANCED, COMPARED
 from transferability.words import duration
-
-TOP1 = {"base": 0.8, "selffer": 0.79, "transfer": 0.7, "random": 0.4, "selffer+": 0.82, "transfer+": 0.83}
-
-
-class MadeUp:
-    """The files of a study whose networks were never trained."""
-
-    def __init__(self, folder, **changes):
-        self.config = DEFAULT | {"results": str(folder), "networks": DEFAULT["networks"] | {"depths": [1, 7]}} | changes
-        self.study = read_study(self.config)
-        self.folder = self.study.folder
-        self.metrics = {
-            (split, seed, network.name): self.folder / f"networks/{split}/seed{seed}/{network.name}.metrics.json"
-            for split, seed, network in self.study.networks()
-        }
-        for split, seed, network in self.study.networks():
-            self.write(split, seed, network, TOP1[network.treatment] - 0.01 * network.n)
-        for split in self.study.splits:
-            split_type = "random" if split.startswith("random") else "semantic"
-            classes = [{"index": i, "name": f"class <{i}>", "group": "letter"} for i in range(2)]
-            half = {"training_images": 1234, "validation_images": 50, "class_count": 2, "classes": classes}
-            content = {"split": split, "split_type": split_type, "halves": {"A": half, "B": half}}
-            write_json(self.folder / "splits" / f"{split}.json", content)
-
-    def write(self, split, seed, network, top1, **made_from):
-        path = self.metrics[split, seed, network.name]
-        made_by = {
-            "versions": {"torch": "2.14.1", "numpy": "2.4.6", "python": "3.11.7"},
-            "commit": None,
-            "device": "cpu (made up)",
-            "threads": 1,
-            "deterministic": True,
-            "seconds": 36.0,
-            "made_from": self.made_from(network) | made_from,
-        }
-        guessing = {"classes": 32, "validation_images": 1600, "majority_baseline": 1 / 32}
-        write_json(path, metrics(network.name, top1, split, seed, **made_by, **guessing))
-        history = NetworkFiles.beside(path.with_name(f"{network.name}.safetensors")).history
-        write_csv(history, HISTORY_COLUMNS, [(10, 0.1, 1.0, 1.0, top1, top1)])
-
-    def made_from(self, network):
-        return {
-            "data_set": self.config["dataset"],
-            **self.study.settings(network.stage).to_json(),
-        }
-
-    def networks(self):
-        return current_networks(self.study, self.metrics)
-
-    def files(self):
-        with figure_style():
-            made = drawn_so_far(self.study, self.networks(), self.metrics, self.folder / "so_far")
-        return ReportFiles(
-            **made,
-            contact_sheet=self.folder / "none.png",
-            halves={},
-            splits={split: self.folder / "splits" / f"{split}.json" for split in self.study.splits},
-            benchmarks=self.folder / "benchmarks",
-        )
-
-    def page(self):
-        return page_of(self.study, self.files(), self.networks())
-
-    def html(self, status=""):
-        return report(self.study, self.files(), self.networks(), status)
 
 
 def save_a_dot(_figure, *paths):
@@ -139,7 +69,7 @@ def unfolded(text):
 def test_it_says_what_the_headline_says(complete):
     page, html = complete.page(), unescape(unfolded(complete.html()))
     accuracies = read_accuracies(complete.folder / "so_far" / "accuracies.csv")
-    lines = headline(accuracies, "top1_final", 0.02).splitlines()
+    lines = headline(Results.of_study(accuracies, complete.study)).splitlines()
     for answer in page.answers:
         assert f"<h3>{answer['halves']}</h3>" in html
         for what, points in answer["differences"]:
@@ -178,7 +108,7 @@ def test_nothing_is_said_of_treatments_that_were_not_asked_for(tmp_path):
     study = MadeUp(tmp_path, networks=DEFAULT["networks"] | networks)
     page, html = study.page(), without_captions(study.html())
     assert {sheet.name for sheet in page.tables} == {"effects", "summary", "accuracies"}
-    assert [picture.title for picture in page.figures] == [FIGURE_TITLES["figure2"], FIGURE_TITLES["effects"]]
+    assert [picture.title for picture in page.figures] == [OF_RESULTS["figure2"].title, OF_RESULTS["effects"].title]
     words = re.sub(r'"data:[^"]*"', "", html)
     for word in ("AnB", "BnB⁺", "transfer+", "RnB", "other half's", "fine-tuned", "points lost", "specific"):
         assert word not in words, word
@@ -316,7 +246,7 @@ def test_before_the_first_base_nothing_can_be_compared(made_up):
     assert "No base network is finished yet" in made_up.html()
 
 
-@pytest.mark.parametrize("metric", ["top1_final", "top1_best", "top1_mean_best10", *BALANCED])
+@pytest.mark.parametrize("metric", COMPARED)
 def test_every_network_is_beside_its_base_by_any_metric(tmp_path, metric):
     study = MadeUp(tmp_path, figures=DEFAULT["figures"] | {"metric": metric})
     for path in study.metrics.values():
@@ -403,16 +333,18 @@ def test_a_half_of_one_class_and_image_is_told_in_the_singular(made_up):
 def test_every_caption_is_well_formed():
     for path in TEXTS.glob("*.rst"):
         assert caption(path.stem).strip().startswith(("<main", "<p", "<div")), path
-    assert all((TEXTS / f"{name}.rst").exists() for name in FIGURE_TITLES)
+
+
+def test_every_figure_of_results_is_drawn_by_a_function():
+    assert PICTURES.keys() == OF_RESULTS.keys()
 
 
 def test_every_figure_and_table_has_a_caption():
     """Also for Snakemake's own report, which breaks without: those that rules name, some by functions of common.smk."""
     rules = "".join(path.read_text() for path in (PROJECT / "workflow" / "rules").glob("*.smk"))
-    named = {*re.findall(r"\.\./report/(\w+)\.rst", rules), *re.findall(r'picture\(\s*f"[^"]+",\s*"(\w+)"', rules)}
+    named = {*re.findall(r"\.\./report/(\w+)\.rst", rules), *FIGURES}
     named |= {f"{table}_table" for table in re.findall(r'table\("(\w+)"\)', rules)}
-    assert len(named) == 3 + 7 + 6
-    assert {*PICTURES, *FIGURE_TITLES} <= named
+    assert len(named) == 1 + 9 + 6
     assert {path.stem for path in TEXTS.glob("*.rst")} == named
 
 

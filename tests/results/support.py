@@ -3,10 +3,13 @@
 import pandas as pd
 
 from tests.support import ROOT
-from transferability.results.accuracies import beside_bases
+from transferability.networks.architectures import architecture_layers
+from transferability.results.accuracies import Results, beside_bases
 from transferability.study.names import Network
 
 PUBLISHED = ROOT / "resources" / "yosinski2014" / "top1.csv"
+LAYERS = architecture_layers("caffenet")
+METRIC = "top1_final"
 
 
 def metrics(name, top1, split="random0", seed=0, **other):
@@ -34,6 +37,7 @@ def frame(*rows, **facts):
                 "split": split,
                 "split_type": "random" if split.startswith("random") else "semantic",
                 **network.facts,
+                "layer": LAYERS[network.n - 1] if network.n else None,
                 "seed": seed,
                 "iterations": 1,
                 "evaluations": 1,
@@ -44,3 +48,7 @@ def frame(*rows, **facts):
             }
         )
     return beside_bases(pd.DataFrame(records))
+
+
+def results(accuracies, metric=METRIC, max_drop=0.02):
+    return Results.by(accuracies, metric, max_drop, LAYERS)

@@ -1,5 +1,6 @@
 import csv
 import json
+from functools import partial
 from math import comb
 
 import numpy as np
@@ -8,15 +9,19 @@ import pytest
 
 from tests.results.support import PUBLISHED, metrics
 from transferability.files import write_table
+from transferability.networks.architectures import architecture_layers
+from transferability.results import accuracies
 from transferability.results.accuracies import (
     COLUMNS,
     at_chance,
     bases_at_chance,
-    collect,
     others_at_chance,
     read_accuracies,
 )
 from transferability.results.published import PUBLISHED_COLUMNS, read_published
+
+LAYERS = architecture_layers("caffenet")
+collect = partial(accuracies.collect, layers=LAYERS)
 
 
 @pytest.fixture
@@ -134,6 +139,20 @@ def test_accuracies_read_back_as_they_were_written(written, tmp_path):
     again = read_accuracies(tmp_path / "accuracies.csv")
     assert list(again.columns[: len(COLUMNS)]) == COLUMNS
     pd.testing.assert_frame_equal(again, frame, check_dtype=False)
+
+
+def test_every_network_with_copied_layers_has_the_name_of_the_one_below_its_cut(written):
+    names = ("baseB", "A1B", "A2B_preserve1", "R3B+", "reduced5")
+    frame = accuracies.collect(written(*(metrics(name, 0.5) for name in names)), ["stem", "block1", "block2", "head"])
+    layers = frame.set_index("network")["layer"]
+    assert layers[["A1B", "A2B_preserve1", "R3B+"]].tolist() == ["stem", "block1", "block2"]
+    assert layers[["baseB", "reduced5"]].isna().all()
+
+
+@pytest.mark.parametrize("name", ["A4B", "A2B_preserve2"])
+def test_a_network_with_more_copied_layers_than_can_be_is_refused(name, written):
+    with pytest.raises(ValueError, match=rf"0\.json: network is '{name}', which cannot be"):
+        accuracies.collect(written(metrics(name, 0.5)), ["stem", "block1", "block2", "head"])
 
 
 def test_a_network_twice_is_refused_by_name(written):

@@ -1,13 +1,11 @@
-from functools import partial
-
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from tests.results.support import PUBLISHED, frame
+from tests.results.support import LAYERS, METRIC, PUBLISHED, frame, results
 from tests.support import ROOT
-from transferability.networks.architectures import LAYER_NAMES
+from transferability.results.accuracies import by_metric
 from transferability.results.answers import headline
 from transferability.results.comparison import compare
 from transferability.results.effects import paired_effects
@@ -15,9 +13,6 @@ from transferability.results.pairs import interval, paired_differences
 from transferability.results.paper import drops, summarize, table1
 from transferability.results.published import full_design, missing_networks, read_published
 from transferability.results.reuse import deepest_within, reusable
-
-METRIC = "top1_final"
-
 
 PAPERS = "top1_mean_best10"
 PUBLISHED_PAGE = ROOT / "docs" / "published.md"
@@ -39,7 +34,7 @@ def unequal_halves():
 
 
 def test_table_1_by_the_papers_formula_and_paired(unequal_halves):
-    table = table1(unequal_halves, METRIC).set_index("layers")
+    table = table1(results(unequal_halves)).set_index("layers")
     assert table["networks"].tolist() == [7, 5, 3]
     assert table["over_base"].to_numpy() == pytest.approx(0.92 - 0.7)
     assert table["over_base_paired"].to_numpy() == pytest.approx(0.02)
@@ -58,9 +53,9 @@ def test_pairs_are_of_the_same_split_seed_target_and_depth():
         ("random0", 1, "A3B", 0.3),
         ("random1", 0, "B3A", 0.2),
     )
-    to_base = paired_differences(data, "transfer", "base", METRIC)
+    to_base = paired_differences(by_metric(data, METRIC), "transfer", "base")
     assert sorted(to_base["difference"].round(6)) == [-0.6, -0.4, -0.2]
-    to_selffer = paired_differences(data, "selffer", "transfer", METRIC)
+    to_selffer = paired_differences(by_metric(data, METRIC), "selffer", "transfer")
     assert to_selffer["difference"].tolist() == pytest.approx([0.1])
 
 
@@ -82,7 +77,7 @@ def study_rows(splits, seeds, effect):
 
 
 def effects_of(data, name="total drop"):
-    table = paired_effects(data, METRIC)
+    table = paired_effects(results(data))
     return table[table["effect"] == name].set_index("n")
 
 
@@ -130,7 +125,7 @@ def test_one_split_and_seed_give_no_interval():
 
 
 def test_summary_counts_and_compares(unequal_halves):
-    table = summarize(unequal_halves, METRIC).set_index(["split_type", "treatment", "n"])
+    table = summarize(results(unequal_halves)).set_index(["split_type", "treatment", "n"])
     row = table.loc["random", "transfer+", 3]
     assert row["networks"] == 1
     assert row["mean_difference_to_base"] == pytest.approx(0.02)
@@ -144,7 +139,7 @@ def test_what_is_missing_is_listed_not_filled_in(unequal_halves):
 
 
 def test_the_headline_says_the_numbers(unequal_halves):
-    text = headline(unequal_halves, METRIC, 0.02)
+    text = headline(results(unequal_halves))
     assert "18 networks" in text
     assert "random halves: base 70.0 %" in text
     assert "+2.0" in text
@@ -158,21 +153,21 @@ def verdicts(table, treatment="transfer"):
 def test_layers_are_reusable_for_certain_where_the_whole_interval_is_on_one_side_of_the_max_drop():
     """Losses at n = 1 and 7 are 0 and 6 points on average; the interval is 3.182 standard errors wide to each side."""
     data = study(4, 1, lambda split, _seed, n: 0.01 * (n - 1) + 0.001 * (split - 1.5))
-    assert verdicts(reusable(data, METRIC, 0.02)) == [(1, "conv1", "within", True), (7, "fc7", "beyond", True)]
+    assert verdicts(reusable(results(data))) == [(1, "conv1", "within", True), (7, "fc7", "beyond", True)]
     half = 3.182446 * np.std([0, 0.001, 0.002, 0.003], ddof=1) / 2
     for tolerated, conclusive in ((0.99 * half, False), (1.01 * half, True)):
-        assert verdicts(reusable(data, METRIC, tolerated))[0] == (1, "conv1", "within", conclusive)
+        assert verdicts(reusable(results(data, max_drop=tolerated)))[0] == (1, "conv1", "within", conclusive)
     for tolerated, conclusive in ((0.06 - 0.99 * half, False), (0.06 - 1.01 * half, True)):
-        assert verdicts(reusable(data, METRIC, tolerated))[1] == (7, "fc7", "beyond", conclusive)
+        assert verdicts(reusable(results(data, max_drop=tolerated)))[1] == (7, "fc7", "beyond", conclusive)
 
 
 def test_without_an_interval_no_verdict_is_certain():
     data = study(1, 1, lambda _split, _seed, n: 0.01 * n)
-    assert verdicts(reusable(data, METRIC, 0.02)) == [(1, "conv1", "within", False), (7, "fc7", "beyond", False)]
+    assert verdicts(reusable(results(data))) == [(1, "conv1", "within", False), (7, "fc7", "beyond", False)]
 
 
 def test_a_gain_is_no_loss(unequal_halves):
-    table = reusable(unequal_halves, METRIC, 0)
+    table = reusable(results(unequal_halves, max_drop=0))
     of_random = table[table["split_type"] == "random"]
     assert of_random["drop"].to_numpy() == pytest.approx(-0.02)
     assert set(of_random["verdict"]) == {"within"}
@@ -180,8 +175,8 @@ def test_a_gain_is_no_loss(unequal_halves):
 
 def test_there_is_no_verdict_beside_a_base_at_chance_and_none_is_passed_over():
     data = study(4, 1, lambda _split, _seed, _n: 0.01)
-    middle = data[data["n"] == 7].assign(n=3, copied=3, frozen=3, network="A3B", flag="baseA at chance")
-    table = reusable(pd.concat([data, middle]), METRIC, 0.02)
+    middle = data[data["n"] == 7].assign(n=3, copied=3, frozen=3, layer="conv3", network="A3B", flag="baseA at chance")
+    table = reusable(results(pd.concat([data, middle])))
     assert [verdict if isinstance(verdict, str) else None for _, _, verdict, _ in verdicts(table)] == [
         *("within", None, "within")
     ]
@@ -190,7 +185,7 @@ def test_there_is_no_verdict_beside_a_base_at_chance_and_none_is_passed_over():
 
 
 def test_the_headline_says_up_to_where_layers_can_be_copied(published):
-    lines = [" ".join(line.split()) for line in headline(published, PAPERS, 0.02).splitlines()]
+    lines = [" ".join(line.split()) for line in headline(results(published, PAPERS)).splitlines()]
     assert [line for line in lines if "a drop of" in line] == [
         "a drop of at most 2 points, frozen: up to layer 3 (conv3)",
         "a drop of at most 2 points, fine-tuned: up to layer 7 (fc7), by the mean; none by the 95 % interval",
@@ -209,10 +204,10 @@ DEAD = [
 NUMBERS = ("difference", "mean", "low", "high", "paired", "drop", "standard_deviation")
 
 
-@pytest.mark.parametrize("make", [summarize, drops, paired_effects, partial(reusable, max_drop=0.02)])
+@pytest.mark.parametrize("make", [summarize, drops, paired_effects, reusable])
 def test_networks_of_a_base_at_chance_are_in_no_mean_and_are_counted(make):
     rows = study_rows(3, 1, lambda split, _seed, n: 0.01 * n + 0.001 * split)
-    clean, table = (make(frame(*data, **GUESSED), METRIC) for data in (rows, [*rows, *DEAD]))
+    clean, table = (make(results(frame(*data, **GUESSED))) for data in (rows, [*rows, *DEAD]))
     numbers = [column for column in clean if column.startswith(NUMBERS)]
     alike = table[table["treatment"] != "base"] if make is summarize else table
     clean = clean[clean["treatment"] != "base"] if make is summarize else clean
@@ -223,25 +218,25 @@ def test_networks_of_a_base_at_chance_are_in_no_mean_and_are_counted(make):
 
 def test_where_all_bases_are_at_chance_rows_stay_and_say_nothing():
     data = frame(*DEAD, **GUESSED)
-    reuse, effects = reusable(data, METRIC, 0.02), paired_effects(data, METRIC)
+    reuse, effects = reusable(results(data)), paired_effects(results(data))
     assert reuse[["pairs", "left_out"]].to_numpy().tolist() == [[0, 2], [0, 2]]
     assert reuse[["drop", "verdict"]].isna().all(axis=None)
     assert effects["mean"].isna().all()
-    assert "random halves: base 80.0 % (1 base at chance left out)" in headline(data, METRIC, 0.02)
+    assert "random halves: base 80.0 % (1 base at chance left out)" in headline(results(data))
 
 
 def test_a_network_at_chance_beside_bases_that_are_not_is_in_its_mean_and_told():
     data = frame(("random0", 0, "baseB", 0.8), ("random0", 0, "A7B+", 0.03), **GUESSED)
-    summary = summarize(data, METRIC).set_index("treatment")
+    summary = summarize(results(data)).set_index("treatment")
     assert summary.loc["transfer+", ["networks", "left_out", "at_chance"]].tolist() == [1, 0, 1]
     assert summary.loc["transfer+", "mean"] == pytest.approx(0.03)
-    assert "A7B+ of random0, seed 0. That may be a finding" in headline(data, METRIC, 0.02)
+    assert "A7B+ of random0, seed 0. That may be a finding" in headline(results(data))
 
 
 def test_no_verdict_is_certain_where_a_base_is_judged_on_too_few_images():
     few = {"classes": 2, "validation_images": 5, "majority_baseline": 0.5}
     data = study(4, 1, lambda split, _seed, n: 0.01 * (n - 1) + 0.001 * (split - 1.5), **few)
-    table = reusable(data, METRIC, 0.02)
+    table = reusable(results(data))
     assert table["verdict"].tolist() == ["within", "beyond"]
     assert not table["conclusive"].any()
 
@@ -262,7 +257,7 @@ def lines_of(text, words):
 )
 def test_the_headline_speaks_of_depths_that_were_tried_and_of_no_others(losses, words):
     rows = [("random0", 0, "baseB", 0.8)] + [("random0", 0, f"A{n}B", 0.8 - loss) for n, loss in losses.items()]
-    text = headline(frame(*rows), METRIC, 0.02)
+    text = headline(results(frame(*rows)))
     expected = f"a drop of at most 2 points, frozen: {words}, by the mean of one split and seed"
     assert lines_of(text, "a drop of") == [expected]
     assert "fine-tuned" not in text
@@ -270,21 +265,21 @@ def test_the_headline_speaks_of_depths_that_were_tried_and_of_no_others(losses, 
 
 
 def test_of_selffer_networks_alone_the_headline_says_nothing_of_the_other_half():
-    text = headline(frame(("random0", 0, "baseB", 0.8), ("random0", 0, "B7B", 0.75)), METRIC, 0.02)
+    text = headline(results(frame(("random0", 0, "baseB", 0.8), ("random0", 0, "B7B", 0.75))))
     assert lines_of(text, "own frozen") == ["own frozen features, B7B: -5.0"]
     assert not any(word in text for word in ("other", "transfer", "a drop of", "without"))
 
 
 def test_an_empty_table_has_its_columns():
     data = frame(("random0", 0, "baseB", 0.8), ("random0", 0, "B7B", 0.75))
-    assert list(table1(data, METRIC).columns) == list(table1(read_published(PUBLISHED), METRIC).columns)
-    assert table1(data, METRIC).empty
-    assert drops(data, METRIC).empty
+    assert list(table1(results(data)).columns) == list(table1(results(read_published(PUBLISHED))).columns)
+    assert table1(results(data)).empty
+    assert drops(results(data)).empty
 
 
 def test_table_1_names_the_depths_that_its_ranges_have():
     rows = [("random0", 0, "baseB", 0.8), ("random0", 0, "A1B+", 0.8), ("random0", 0, "A4B+", 0.8)]
-    table = table1(frame(*rows), METRIC)
+    table = table1(results(frame(*rows)))
     assert table[["layers", "depths"]].to_numpy().tolist() == [["1-7", "1, 4"], ["3-7", "4"]]
 
 
@@ -293,7 +288,7 @@ def in_points(values):
 
 
 def test_the_published_accuracies_give_the_papers_table_1(published):
-    table = table1(published, PAPERS)
+    table = table1(results(published, PAPERS))
     assert table["layers"].tolist() == ["1-7", "3-7", "5-7"]
     assert in_points(table["over_base"]) == [1.6, 1.8, 2.1]
     assert in_points(table["over_selffer+"]) == [1.4, 1.4, 1.7]
@@ -301,7 +296,7 @@ def test_the_published_accuracies_give_the_papers_table_1(published):
 
 def effects_page_row(effects, n):
     """What docs/published.md should say of depth n: bold where the interval does not include zero."""
-    cells = [str(n), LAYER_NAMES[n - 1]]
+    cells = [str(n), LAYERS[n - 1]]
     for name in ("co-adaptation drop", "specificity drop", "total drop"):
         mean, low, high = effects.loc[(name, "random", n), ["mean", "low", "high"]]
         text = f"{100 * mean:.2f} ± {50 * (high - low):.2f}"
@@ -312,7 +307,7 @@ def effects_page_row(effects, n):
 
 def test_the_page_on_the_published_accuracies_has_their_effects(published):
     page = PUBLISHED_PAGE.read_text(encoding="utf-8")
-    effects = paired_effects(published, PAPERS).set_index(["effect", "split_type", "n"])
+    effects = paired_effects(results(published, PAPERS)).set_index(["effect", "split_type", "n"])
     for n in range(1, 8):
         assert effects_page_row(effects, n) in page
 
@@ -320,7 +315,7 @@ def test_the_page_on_the_published_accuracies_has_their_effects(published):
 def test_by_either_statistic_the_same_published_losses_are_beyond_noise(published):
     beyond = []
     for metric in (PAPERS, "top1_final"):
-        table = paired_effects(published, metric)
+        table = paired_effects(results(published, metric))
         losses = table[table["effect"].str.endswith("drop") & ((table["low"] > 0) | (table["high"] < 0))]
         beyond.append(set(losses[["effect", "split_type", "n"]].itertuples(index=False, name=None)))
     assert beyond[0] == beyond[1]
@@ -328,7 +323,7 @@ def test_by_either_statistic_the_same_published_losses_are_beyond_noise(publishe
 
 
 def test_paired_the_published_gains_are_smaller(published):
-    table = table1(published, PAPERS)
+    table = table1(results(published, PAPERS))
     assert in_points(table["over_base_paired"]) == [1.0, 1.2, 1.2]
     # The authors' AnB+ are all of half B, their BnB+ all of half A: no pairs, and next to nothing between their gains.
     assert table["over_selffer+_paired"].isna().all()
@@ -337,7 +332,7 @@ def test_paired_the_published_gains_are_smaller(published):
 
 
 def test_the_published_accuracies_give_the_papers_drops_in_points(published):
-    table = drops(published, PAPERS).set_index("split_type")
+    table = drops(results(published, PAPERS)).set_index("split_type")
     assert table["networks"].to_dict() == {"random": 8, "semantic": 2}
     assert round(100 * table.loc["random", "drop"]) == 8
     assert round(100 * table.loc["semantic", "drop"]) == 25
@@ -346,11 +341,11 @@ def test_the_published_accuracies_give_the_papers_drops_in_points(published):
 
 
 def test_paired_differences_take_out_how_hard_a_half_is(unequal_halves):
-    table = table1(unequal_halves, METRIC)
+    table = table1(results(unequal_halves))
     assert table["gain_over_selffer+"].to_numpy() == pytest.approx(0.01)
     harder = unequal_halves.assign(**{METRIC: unequal_halves[METRIC] - 0.3 * (unequal_halves["target"] == "B")})
     paired = [name for name in table.columns if "paired" in name or "gain" in name]
-    pd.testing.assert_frame_equal(table1(harder, METRIC)[paired], table[paired])
+    pd.testing.assert_frame_equal(table1(results(harder))[paired], table[paired])
 
 
 def test_published_networks_that_were_never_trained_are_listed(published):
@@ -379,14 +374,14 @@ def test_networks_that_preserve_layers_do_not_mix_with_the_papers():
         frame(*plain),
         frame(*plain, ("random0", 0, "A3B_preserve2", 0.1), ("random0", 0, "B3B_preserve2", 0.2)),
     )
-    pd.testing.assert_frame_equal(paired_effects(mixed, METRIC), paired_effects(alone, METRIC))
-    summary = summarize(mixed, METRIC).set_index(["treatment", "preserved"])
+    pd.testing.assert_frame_equal(paired_effects(results(mixed)), paired_effects(results(alone)))
+    summary = summarize(results(mixed)).set_index(["treatment", "preserved"])
     assert summary.loc[("transfer", 0), "mean"] == pytest.approx(0.7)
     assert summary.loc[("transfer", 2), "mean"] == pytest.approx(0.1)
 
 
 def test_the_summary_keeps_numbers_of_examples_apart(published):
-    table = summarize(published, PAPERS)
+    table = summarize(results(published, PAPERS))
     assert (table.loc[table["treatment"] == "reduced", "networks"] == 1).all()
     assert table["networks"].sum() == len(published)
 
@@ -403,7 +398,7 @@ def test_a_split_counts_by_its_pairs_and_its_seeds_are_one_observation():
 
 
 def test_a_study_compared_with_itself_does_not_differ(published):
-    table = compare(published, published, PAPERS)
+    table = compare(*[by_metric(published, PAPERS)] * 2)
     same = table[["difference_ours_less_published", "relative_ours_less_published"]]
     assert (same == 0).all(axis=None)
     assert table["networks_ours"].sum() == len(published[published["n"] > 0])
@@ -417,7 +412,7 @@ def test_studies_are_compared_by_their_differences_to_base(published):
         ("letters", 0, "B3B", 0.4),
         ("letters", 0, "R1B", 0.1),
     )
-    table = compare(ours, published, METRIC).set_index(["treatment", "split_type", "n"])
+    table = compare(by_metric(ours, METRIC), by_metric(published, METRIC)).set_index(["treatment", "split_type", "n"])
     row = table.loc["transfer", "random", 3]
     assert row[["difference_ours", "relative_ours"]].tolist() == pytest.approx([-0.2, -0.25])
     assert row["difference_ours_less_published"] == pytest.approx(-0.2 - row["difference_published"])

@@ -22,13 +22,12 @@ from tests.training.support import TRAIN_IN_PROCESS
 from transferability.data.splits import whole_split
 from transferability.networks import build as networks
 from transferability.networks.architecture import Architecture, he_normal
-from transferability.networks.architectures import LAYER_NAMES
-from transferability.networks.architectures.mini_caffenet import mini_caffenet
+from transferability.networks.architectures.mini_caffenet import LAYERS, mini_caffenet
 from transferability.process.signals import Interrupted
 from transferability.records.checkpoints import CheckpointError, read_about, save_checkpoint
 from transferability.records.states import StateFolder
-from transferability.results.accuracies import BALANCED
 from transferability.results.scores import accuracies_of, balanced_accuracy
+from transferability.study.compared import BALANCED
 from transferability.study.layout import NetworkFiles
 from transferability.study.names import Network
 from transferability.training.evaluation import evaluate
@@ -57,7 +56,7 @@ def source_of(name: str, bases: Path) -> Path | None:
 
 
 def layer(weights: dict[str, torch.Tensor], number: int) -> dict[str, torch.Tensor]:
-    return {key: value for key, value in weights.items() if key.startswith(f"{LAYER_NAMES[number - 1]}.")}
+    return {key: value for key, value in weights.items() if key.startswith(f"{LAYERS[number - 1]}.")}
 
 
 def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
@@ -572,7 +571,7 @@ def with_channel_dropout(monkeypatch):
 def with_batch_norm(monkeypatch):
     def build(image_shape, classes):
         network = mini_caffenet(image_shape, classes)
-        for name in LAYER_NAMES[:5]:
+        for name in LAYERS[:5]:
             convolution, *rest = getattr(network, name)
             setattr(network, name, nn.Sequential(convolution, nn.BatchNorm2d(convolution.out_channels), *rest))
         return network

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 from tests.project import SMALL, Project, merged, store_of
 from tests.support import DEFAULT, ROOT
-from transferability.networks.architectures import LAYER_NAMES
+from transferability.networks.architectures.mini_caffenet import LAYERS
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 # What is cut short in the copy's config.yaml, below the page's own configs.
@@ -30,16 +30,21 @@ import sys
 from pathlib import Path
 import pandas as pd, yaml
 from transferability.figures.paper import figure3
+from transferability.figures.style import figure_style
 from transferability.figures.training import learning_curves
-from transferability.results.accuracies import read_accuracies
+from transferability.networks.architectures import architecture_layers
+from transferability.results.accuracies import Results, read_accuracies
 results = Path(sys.argv[1])
 colors = yaml.safe_load(Path(sys.argv[2]).read_text())["figures"]["colors"]
 histories = {p.name.removesuffix(".history.csv"): pd.read_csv(p) for p in results.glob("networks/*/*/*.history.csv")}
-print([axes.get_title() for axes in learning_curves(histories, colors).axes])
-figure = figure3(read_accuracies(results / "accuracies.csv"), "top1_final", colors)
-print(figure.axes[-1].get_legend_handles_labels()[1])
+accuracies = read_accuracies(results / "accuracies.csv")
+with figure_style(colors):
+    print([axes.get_title() for axes in learning_curves(histories).axes])
+    figure = figure3(Results.by(accuracies, "top1_final", 0.02, architecture_layers("mini_caffenet")))
+    print(figure.axes[-1].get_legend_handles_labels()[1])
 """
 
+VGG_LAYERS = ("block1", "block2", "block3", "hidden", "classes")
 TITLES = ("A data set of another kind", "Another network", "Another treatment")
 
 
@@ -206,18 +211,22 @@ class TestAnotherNetwork:
         assert {name.removeprefix("random0/seed0/").removesuffix(".safetensors") for name in vgg.networks()} == {
             "baseA",
             "baseB",
-            *(f"{series.replace('n', n)}{plus}" for series in ("AnB", "BnA") for n in "147" for plus in ("", "+")),
+            *(f"{series.replace('n', n)}{plus}" for series in ("AnB", "BnA") for n in "1234" for plus in ("", "+")),
         }
         weights = vgg.weights("A4B")
-        assert list(dict.fromkeys(key.split(".")[0] for key in sorted(weights))) == list(LAYER_NAMES)
-        assert weights["conv5.0.weight"].shape == (48, 48, 3, 3)
+        assert list(dict.fromkeys(key.split(".")[0] for key in sorted(weights))) == sorted(VGG_LAYERS)
+        assert weights["block3.3.weight"].shape == (48, 48, 3, 3)
 
-    @pytest.mark.parametrize("name", ["A1B", "A4B", "A7B", "B4A", "A4B+", "A7B+"])
+    def test_its_tables_have_its_layers(self, vgg):
+        reuse = pd.read_csv(vgg.results / "reuse.csv")
+        assert dict(zip(reuse["n"], reuse["layer"], strict=True)) == dict(enumerate(VGG_LAYERS[:-1], start=1))
+
+    @pytest.mark.parametrize("name", ["A1B", "A2B", "A4B", "B2A", "A2B+", "A4B+"])
     def test_frozen_layers_and_their_statistics_are_the_sources_and_others_move(self, vgg, name):
         source, weights = vgg.weights(f"base{name[0]}"), vgg.weights(name)
         frozen = 0 if name.endswith("+") else int(name[1])
         for key in weights:
-            number = LAYER_NAMES.index(key.split(".")[0]) + 1
+            number = VGG_LAYERS.index(key.split(".")[0]) + 1
             same = weights[key].shape == source[key].shape and bool((weights[key] == source[key]).all())
             if number <= frozen:
                 assert same, key
@@ -225,7 +234,7 @@ class TestAnotherNetwork:
                 assert not same, key
 
     def test_fine_tuned_layers_go_on_with_the_sources_statistics(self, vgg):
-        batches = {name: int(vgg.weights(name)["conv1.1.num_batches_tracked"]) for name in ("baseA", "A4B+", "A4B")}
+        batches = {name: int(vgg.weights(name)["block1.1.num_batches_tracked"]) for name in ("baseA", "A4B+", "A4B")}
         assert batches == {"baseA": 12, "A4B+": 24, "A4B": 12}
 
     def test_a_network_a_job_is_the_same_to_the_bit(self, vgg):
@@ -233,7 +242,7 @@ class TestAnotherNetwork:
         alone = {"study": "alone", "running": {"networks_per_job": 1}}
         (vgg.folder / "alone.yaml").write_text(yaml.safe_dump(alone))
         folder = "results/alone/networks/random0/seed0"
-        names = [f"{folder}/{name}.safetensors" for name in ("A4B", "A7B", "A7B+")]
+        names = [f"{folder}/{name}.safetensors" for name in ("A2B", "A4B", "A4B+")]
         vgg.shell(f"snakemake --configfile config/vgg.yaml alone.yaml --cores all {' '.join(names)}")
         for name in names:
             path = vgg.folder / name
@@ -247,7 +256,7 @@ class TestAnotherTreatment:
         for name, frozen in (("P1B", 1), ("P4B", 4), ("P7B", 7)):
             weights = permuted.weights(name)
             for key in weights:
-                if LAYER_NAMES.index(key.split(".")[0]) < frozen:
+                if LAYERS.index(key.split(".")[0]) < frozen:
                     assert bool((weights[key] == deep[key]).all()), key
                     assert not bool((weights[key] == source[key]).all()), key
                     assert bool((weights[key].flatten().sort()[0] == source[key].flatten().sort()[0]).all()), key

@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from tests.project import Project, store_of, text_of, wait_for
-from transferability.networks.architectures import LAYER_NAMES
+from transferability.networks.architectures.mini_caffenet import LAYERS
 from transferability.records.checkpoints import read_about
 from transferability.store.reading import checksum, open_store
 from transferability.study.names import Network
@@ -102,7 +102,7 @@ class TestAFinishedStudy:
                 continue
             weights, source = load_file(path), load_file(path.with_name(f"base{network.source}.safetensors"))
             for key, value in weights.items():
-                number = LAYER_NAMES.index(key.split(".")[0]) + 1
+                number = LAYERS.index(key.split(".")[0]) + 1
                 same = value.shape == source[key].shape and bool((value == source[key]).all())
                 assert same == (number <= network.frozen), (name, key)
 
@@ -113,7 +113,7 @@ class TestAFinishedStudy:
             for name in ("R1A", "R4A", "R4B", "R7B"):
                 weights = load_file(folder / f"{name}.safetensors")
                 for key, value in weights.items():
-                    if LAYER_NAMES.index(key.split(".")[0]) < Network.parse(name).n:
+                    if LAYERS.index(key.split(".")[0]) < Network.parse(name).n:
                         assert bool((value == deep[key]).all()), (name, key)
 
     def test_a_checkpoint_says_what_made_it(self, finished):
@@ -404,7 +404,7 @@ class TestAStudyOfOnesOwnImages:
     def test_preserved_layers_are_copied_and_learn(self, own):
         folder = own.results / "networks" / "even_odd" / "seed0"
         source, kept = (load_file(folder / f"{name}.safetensors") for name in ("baseA", "A1B_preserve3"))
-        weights = [f"{layer}.0.weight" for layer in LAYER_NAMES[:5]]
+        weights = [f"{layer}.0.weight" for layer in LAYERS[:5]]
         assert (kept[weights[0]] == source[weights[0]]).all()
         distance = [float((kept[name] - source[name]).norm() / source[name].norm()) for name in weights]
         assert min(distance[1:4]) > 0

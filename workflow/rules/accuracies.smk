@@ -35,5 +35,6 @@ rule tables:
     params:
         metric=config["figures"]["metric"],
         max_drop=config["figures"]["max_drop"],
+        architecture=config["networks"]["architecture"],
     script:
         "../scripts/tables.py"

@@ -26,6 +26,7 @@ from transferability.study.colors import require_colors
 from transferability.study.config_files import require_clear_files
 from transferability.process.devices import require_gpus, throttled
 from transferability.training.event_files import require_tensorboard
+from transferability.figures.catalog import OF_RESULTS, drawn_of
 from transferability.files import PROJECT, lock_file, read_json, require_writable
 from transferability.study.groups import grouping_digest
 from transferability.study.names import HALVES, SOURCES, WHOLE, Network, Series
@@ -89,10 +90,11 @@ def network_files(suffix, splits=STUDY.splits, seeds=STUDY.seeds):
     ]
 
 
-def picture(stem, caption, category, **labels):
-    """A figure as PNG, which Snakemake's report shows with its caption, and as PDF."""
-    caption = f"../report/{caption}.rst"
-    return [report(f"{stem}.png", caption=caption, category=category, labels=labels), f"{stem}.pdf"]
+def picture(stem, name, category, **labels):
+    """A figure as PNG, which Snakemake's report shows with the caption of its name, and as PDF."""
+    labels = {"figure": name.replace("_", " "), **labels}
+    shown = report(f"{stem}.png", caption=f"../report/{name}.rst", category=category, labels=labels)
+    return [shown, f"{stem}.pdf"]
 
 
 def table(name):
@@ -112,9 +114,9 @@ def drawn_checkpoints():
     ]
 
 
-def figures_if_asked():
-    """Figures that only some studies have."""
-    return {"reduced": picture(f"{FIGURES}/reduced", "reduced", "Figures", figure="reduced")} if STUDY.reduced else {}
+def figures_of_results():
+    """By name, the files of each figure of the study's results."""
+    return {name: picture(f"{FIGURES}/{name}", name, "Figures") for name in drawn_of(STUDY)}
 
 
 def pictures_of(paths):

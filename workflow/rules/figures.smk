@@ -5,11 +5,7 @@ rule figures:
     input:
         accuracies=rules.accuracies.output.accuracies,
     output:
-        **figures_if_asked(),
-        figure2=picture(f"{FIGURES}/figure2", "figure2", "Figures", figure="figure2"),
-        figure3=picture(f"{FIGURES}/figure3", "figure3", "Figures", figure="figure3"),
-        effects=picture(f"{FIGURES}/effects", "effects", "Figures", figure="effects"),
-        reuse=picture(f"{FIGURES}/reuse", "reuse", "Figures", figure="reuse"),
+        **figures_of_results(),
     log:
         f"{LOGS}/figures.log",
     localrule: True
@@ -18,6 +14,7 @@ rule figures:
     params:
         metric=config["figures"]["metric"],
         max_drop=config["figures"]["max_drop"],
+        architecture=config["networks"]["architecture"],
         colors=config["figures"]["colors"],
     script:
         "../scripts/figures.py"
@@ -31,7 +28,6 @@ rule learning_curves:
             f"{FIGURES}/learning_curves/{{split}}_seed{{seed}}",
             "learning_curves",
             "Training",
-            figure="learning curves",
             split="{split}",
             seed="{seed}",
         ),
@@ -50,9 +46,7 @@ rule filters:
     input:
         checkpoints=drawn_checkpoints(),
     output:
-        figure=picture(
-            f"{FIGURES}/first_layer_filters", "first_layer_filters", "Training", figure="first-layer filters"
-        ),
+        figure=picture(f"{FIGURES}/first_layer_filters", "first_layer_filters", "Training"),
     log:
         f"{LOGS}/filters.log",
     localrule: True

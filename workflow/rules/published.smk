@@ -1,4 +1,5 @@
 # The authors' published accuracies through the same code as our own, and our own beside them.
+OF_THE_PAPER = {"metric": "top1_mean_best10", "architecture": "caffenet"}
 
 
 rule published_accuracies:
@@ -30,7 +31,7 @@ use rule tables as published_tables with:
         f"{PUBLISHED}/logs/tables.log",
     localrule: True
     params:
-        metric="top1_mean_best10",
+        **OF_THE_PAPER,
         max_drop=config["figures"]["max_drop"],
 
 
@@ -38,16 +39,12 @@ use rule figures as published_figures with:
     input:
         accuracies=rules.published_accuracies.output.accuracies,
     output:
-        figure2=multiext(f"{PUBLISHED}/figures/figure2", ".png", ".pdf"),
-        figure3=multiext(f"{PUBLISHED}/figures/figure3", ".png", ".pdf"),
-        effects=multiext(f"{PUBLISHED}/figures/effects", ".png", ".pdf"),
-        reuse=multiext(f"{PUBLISHED}/figures/reuse", ".png", ".pdf"),
-        reduced=multiext(f"{PUBLISHED}/figures/reduced", ".png", ".pdf"),
+        **{name: multiext(f"{PUBLISHED}/figures/{name}", ".png", ".pdf") for name in OF_RESULTS},
     log:
         f"{PUBLISHED}/logs/figures.log",
     localrule: True
     params:
-        metric="top1_mean_best10",
+        **OF_THE_PAPER,
         max_drop=config["figures"]["max_drop"],
         colors=config["figures"]["colors"],
 

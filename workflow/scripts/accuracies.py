@@ -14,4 +14,4 @@ with job_log(Path(snakemake.log[0]), "accuracies"):
     checksum = read_manifest(Path(snakemake.input.store[0]).parent)["checksum"]
     splits = read_splits(by_stem(snakemake.input.splits), study)
     require_current(study, read_metrics(files), files, splits, checksum)
-    write_table(Path(snakemake.output.accuracies), collect(files.values()))
+    write_table(Path(snakemake.output.accuracies), collect(files.values(), study.layers))

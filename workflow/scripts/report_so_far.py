@@ -12,12 +12,13 @@ from transferability.study.design import read_study
 
 params = snakemake.params
 
-with job_log(Path(snakemake.log[0]), "report so far") as say, figure_style():
+with job_log(Path(snakemake.log[0]), "report so far") as say:
     study = read_study(snakemake.config)
     folder = Path(params.folder)
     metrics = {(split, seed, name): Path(path) for (split, seed, name), path in params.metrics}
     networks = current_networks(study, metrics)
-    made = drawn_so_far(study, networks, metrics, folder)
+    with figure_style(study.config["figures"]["colors"]):
+        made = drawn_so_far(study, networks, metrics, folder)
     files = ReportFiles(
         **made,
         contact_sheet=Path(params.contact_sheet),

@@ -1,12 +1,14 @@
 from pathlib import Path
 
+from transferability.networks.architectures import architecture_layers
 from transferability.process.log import job_log
-from transferability.results.accuracies import read_accuracies
+from transferability.results.accuracies import Results, read_accuracies
 from transferability.results.tables import write_tables
 
 params = snakemake.params
 
 with job_log(Path(snakemake.log[0]), "tables"):
     accuracies = read_accuracies(Path(snakemake.input.accuracies))
-    paths = {name: Path(path) for name, path in snakemake.output.items()}
-    write_tables(accuracies, paths, params.metric, params.max_drop)
+    layers = architecture_layers(params.architecture)
+    results = Results.by(accuracies, params.metric, params.max_drop, layers)
+    write_tables(results, {name: Path(path) for name, path in snakemake.output.items()})

@@ -1,6 +1,5 @@
 """A study laid over the published one."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from transferability.figures.style import (
     LABELS,
     LINES,
     QUIET,
-    SYMBOLS,
+    color_of,
     cross_out,
     marker_style,
     nothing_but,
@@ -20,17 +19,17 @@ from transferability.figures.style import (
 )
 from transferability.results.accuracies import bases_at_chance
 from transferability.results.comparison import ANY, differences_to_base
-from transferability.study.names import SEMANTIC, SPLIT_TYPES_IN_WORDS
+from transferability.study.names import SEMANTIC, SPLIT_TYPES_IN_WORDS, SYMBOLS
 
 
-def compare(ours: pd.DataFrame, published: pd.DataFrame, metric: str, colors: Mapping[str, str]) -> Figure:
+def compare(ours: pd.DataFrame, published: pd.DataFrame) -> Figure:
     """A study laid over the published one, where both have networks: a column a treatment and split type.
 
     Above, the mean difference of each network to its own base; below, as a share of the base's accuracy.
     """
     tables = {
-        "this study": differences_to_base(ours, metric),
-        "published": differences_to_base(published, metric),
+        "this study": differences_to_base(ours),
+        "published": differences_to_base(published),
     }
     of_each = [set(zip(table["treatment"], table["split_type"], strict=True)) for table in tables.values()]
     common = sorted(of_each[0] & of_each[1], key=lambda pair: (pair[1] == SEMANTIC, list(LABELS).index(pair[0])))
@@ -40,14 +39,14 @@ def compare(ours: pd.DataFrame, published: pd.DataFrame, metric: str, colors: Ma
     panels = figure.subplots(2, len(common), squeeze=False, sharex=True)
     for row, column in zip(panels, ("difference", "relative"), strict=True):
         for axes, (treatment, split_type) in zip(row, common, strict=True):
-            axes.axhline(0, color=colors["base"], linestyle=LINES["base"], linewidth=1)
+            axes.axhline(0, color=color_of("base"), linestyle=LINES["base"], linewidth=1)
             for study, table in tables.items():
                 rows = table[(table["treatment"] == treatment) & (table["split_type"] == split_type)].sort_values("n")
                 axes.plot(
                     rows["n"].to_numpy(float),
                     100 * rows[column],
                     label=study,
-                    **_study_style(study, treatment, colors),
+                    **_study_style(study, treatment),
                 )
                 dead = rows.loc[rows["networks"] == 0, "n"]
                 cross_out(axes, dead.to_numpy(float), np.zeros(len(dead)))
@@ -65,9 +64,9 @@ def compare(ours: pd.DataFrame, published: pd.DataFrame, metric: str, colors: Ma
     return figure
 
 
-def _study_style(study: str, treatment: str, colors: Mapping[str, str]) -> dict[str, Any]:
+def _study_style(study: str, treatment: str) -> dict[str, Any]:
     """Ours filled and in color, the published hollow, dashed and gray: told apart in print too."""
-    style = marker_style(treatment, colors)
+    style = marker_style(treatment)
     if study == "published":
         return style | {"color": QUIET, "markeredgecolor": QUIET, "markerfacecolor": "white", "linestyle": "--"}
     return style | {"markerfacecolor": style["color"], "linestyle": "-"}

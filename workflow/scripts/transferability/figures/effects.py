@@ -19,32 +19,28 @@ from transferability.figures.style import (
     nothing_but,
     warn,
 )
-from transferability.results.accuracies import bases_at_chance
-from transferability.results.effects import EFFECTS, paired_effects
+from transferability.results.accuracies import Results, bases_at_chance
+from transferability.results.effects import EFFECTS, formula, paired_effects
 from transferability.results.pairs import dead_depths
 from transferability.study.names import RANDOM, SEMANTIC, SPLIT_TYPES_IN_WORDS
 
 _TOTAL_STYLE = {"marker": "X", "linestyle": "-", "color": QUIET, "linewidth": 1.2, "markersize": 6}
 # The effects that a figure can show on one scale, with the treatment whose looks they take; the random filters' drop is
 # many times larger and is in figure 3.
-_DROPS: Mapping[str, tuple[str | None, str]] = {
-    "co-adaptation drop": ("selffer", "base − BnB"),
-    "specificity drop": ("transfer", "BnB − AnB"),
-    "total drop": (None, "base − AnB"),
+_DROPS: Mapping[str, str | None] = {
+    "co-adaptation drop": "selffer",
+    "specificity drop": "transfer",
+    "total drop": None,
 }
-_GAINS: Mapping[str, tuple[str | None, str]] = {
-    "fine-tuning gain": ("transfer+", "AnB⁺ − base"),
-    "retraining gain": ("selffer+", "BnB⁺ − base"),
-    "transfer gain": ("transfer", "AnB⁺ − BnB⁺"),
-}
+_GAINS: Mapping[str, str | None] = {"fine-tuning gain": "transfer+", "retraining gain": "selffer+"}
 
 
-def effects(accuracies: pd.DataFrame, metric: str, colors: Mapping[str, str]) -> Figure:
+def effects(results: Results) -> Figure:
     """Paired effects by n with their intervals: drops above, gains below; random and semantic halves side by side.
 
     An effect looks like the treatment that it is about. Effects of a single split and seed have no interval.
     """
-    table = paired_effects(accuracies, metric)
+    accuracies, table = results.accuracies, paired_effects(results)
     shown = [
         (effects, what) for effects, what in ((_DROPS, "drop"), (_GAINS, "gain")) if table["effect"].isin(effects).any()
     ]
@@ -59,9 +55,13 @@ def effects(accuracies: pd.DataFrame, metric: str, colors: Mapping[str, str]) ->
     for row, (effects, what) in zip(panels, shown, strict=True):
         row[0].set_ylabel(f"{what}, points of accuracy (paired)")
         for axes, split_type in zip(row, split_types, strict=True):
-            of_type = accuracies[accuracies["split_type"] == split_type]
             depths = sorted({int(n) for n in table["n"]})
-            _effects_of(axes, effects, of_type, metric, colors)
+            _effects_of(
+                axes,
+                effects,
+                table[table["split_type"] == split_type],
+                accuracies[accuracies["split_type"] == split_type],
+            )
             axes.set_xticks(depths)
             axes.set_xlim(*depth_limits(depths))
             axes.grid(axis="x", visible=False)
@@ -78,25 +78,18 @@ def effects(accuracies: pd.DataFrame, metric: str, colors: Mapping[str, str]) ->
     return figure
 
 
-def _effects_of(
-    axes: Axes,
-    effects: Mapping[str, tuple[str | None, str]],
-    accuracies: pd.DataFrame,
-    metric: str,
-    colors: Mapping[str, str],
-) -> None:
+def _effects_of(axes: Axes, effects: Mapping[str, str | None], table: pd.DataFrame, accuracies: pd.DataFrame) -> None:
     """Those effects that there are, of one split type, beside each other at their n."""
-    table = paired_effects(accuracies, metric)
     axes.axhline(0, color="black", linewidth=0.8)
     there = [effect for effect in effects if (table["effect"] == effect).any()]
     for offset, effect in zip(beside(len(there), 0.12), there, strict=True):
-        treatment, formula = effects[effect]
+        treatment = effects[effect]
         rows = table[(table["effect"] == effect) & (table["pairs"] > 0)].sort_values("n")
         if len(rows):
-            style = marker_style(treatment, colors) if treatment else _TOTAL_STYLE
-            _with_interval(axes, rows, offset, style, f"{effect} ({formula})")
+            style = marker_style(treatment) if treatment else _TOTAL_STYLE
+            _with_interval(axes, rows, offset, style, f"{effect} ({formula(effect)})")
         # At no height, which would be that of a number: on the line.
-        dead = np.array(dead_depths(accuracies, *EFFECTS[effect], metric), float)
+        dead = np.array(dead_depths(accuracies, *EFFECTS[effect]), float)
         cross_out(axes, dead + offset, np.zeros_like(dead))
 
 

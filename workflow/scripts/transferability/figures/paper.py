@@ -1,7 +1,7 @@
 """The paper's Figures 2 and 3, and that of its supplement on reduced data, from the accuracies of any study."""
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from transferability.figures.style import (
     DEPTH_LABEL,
     LABELS,
     LINES,
-    SYMBOLS,
+    color_of,
     cross_out,
     depth_axis,
     depth_width,
@@ -28,27 +28,21 @@ from transferability.figures.style import (
     shared_legend,
     warn,
 )
-from transferability.results.accuracies import bases_at_chance, doubtful, meaningless
+from transferability.results.accuracies import Results, bases_at_chance, doubtful, meaningless
+from transferability.results.effects import formula
 from transferability.results.pairs import dead_depths, of_the_paper, paired_differences
-from transferability.study.names import RANDOM, SEMANTIC, SPLIT_TYPES_IN_WORDS, WHOLE
+from transferability.study.compared import accuracy_in_words, evaluation_in_words
+from transferability.study.names import RANDOM, SEMANTIC, SPLIT_TYPES_IN_WORDS, SYMBOLS, WHOLE
 
 _FIGURE2 = ("base", "selffer", "selffer+", "transfer", "transfer+")
-METRIC_LABELS = {
-    "top1_final": "top-1 accuracy\n(last evaluation)",
-    "top1_best": "top-1 accuracy\n(best evaluation)",
-    "top1_mean_best10": "top-1 accuracy\n(mean of ten best evaluations)",
-    "balanced_final": "balanced accuracy\n(last evaluation)",
-    "balanced_best": "balanced accuracy\n(best evaluation)",
-    "balanced_mean_best10": "balanced accuracy\n(mean of ten best evaluations)",
-}
 
 
-def figure2(accuracies: pd.DataFrame, metric: str, colors: Mapping[str, str]) -> Figure:
+def figure2(results: Results) -> Figure:
     """The paper's Figure 2, a column a split type: every network as a point, and the means as lines.
 
     The paper's is the column of the random splits. Kinds of splits have scales of their own; figure 3 has one for both.
     """
-    accuracies = of_the_paper(accuracies)
+    accuracies = of_the_paper(results.accuracies)
     accuracies = accuracies[accuracies["treatment"].isin(_FIGURE2)]
     split_types = [split_type for split_type in (RANDOM, SEMANTIC) if (accuracies["split_type"] == split_type).any()]
     if not split_types:
@@ -65,58 +59,58 @@ def figure2(accuracies: pd.DataFrame, metric: str, colors: Mapping[str, str]) ->
         # Of all split types, since panels share their depths.
         for axes in (points, lines):
             depth_axis(axes, depths)
-        _points(points, of_type, metric, colors)
-        key = _mean_lines(lines, of_type, metric, colors)
+        _points(points, of_type)
+        key = _mean_lines(lines, of_type)
         absent = [SYMBOLS[t] for t in _FIGURE2 if t in there and not (of_type["treatment"] == t).any()]
         points.set_title(
             "\n".join([SPLIT_TYPES_IN_WORDS[split_type], *[f"(no networks {', '.join(absent)})"] * bool(absent)])
         )
         lines.set_xlabel("\n".join([textwrap.fill(DEPTH_LABEL, int(9 * depth_width(depths))), *key]))
     for row, what in zip(panels, ("every network", "means"), strict=True):
-        row[0].set_ylabel(f"{what}: {METRIC_LABELS[metric]}")
+        row[0].set_ylabel(f"{what}: {_accuracy_label(results)}")
     warn(figure, bases_at_chance(accuracies), below=True)
     columns = legend_columns(figure.get_figwidth(), 2.2, most=5)
     shared_legend(figure, panels[0], "outside upper center", columns)
     return figure
 
 
-def _points(axes: Axes, accuracies: pd.DataFrame, metric: str, colors: Mapping[str, str]) -> None:
+def _points(axes: Axes, accuracies: pd.DataFrame) -> None:
     offsets = dict(zip(_FIGURE2, (0.0, -0.2, -0.07, 0.07, 0.2), strict=True))
     for treatment in _FIGURE2:
         rows = accuracies[accuracies["treatment"] == treatment]
         if len(rows):
-            style = marker_style(treatment, colors) | {"linestyle": "none", "alpha": 0.85}
+            style = marker_style(treatment) | {"linestyle": "none", "alpha": 0.85}
             x = rows["n"].to_numpy(float) + offsets[treatment]
-            axes.plot(x, rows[metric], label=LABELS[treatment], **style)
-            _mark(axes, x, rows, metric)
-    _base_line(axes, accuracies, metric, colors)
+            axes.plot(x, rows["accuracy"], label=LABELS[treatment], **style)
+            _mark(axes, x, rows)
+    _base_line(axes, accuracies)
     axes.set_xlabel("")
 
 
-def _mean_lines(axes: Axes, accuracies: pd.DataFrame, metric: str, colors: Mapping[str, str]) -> list[str]:
+def _mean_lines(axes: Axes, accuracies: pd.DataFrame) -> list[str]:
     """Means by n, from the base's; the lines are a key to the numbers that are drawn."""
-    base = _base_mean(accuracies, metric)
+    base = _base_mean(accuracies)
     for treatment in _FIGURE2:
         rows = accuracies[accuracies["treatment"] == treatment]
-        means, dead = _means(rows, metric), _dead_means(rows, metric)
+        means, dead = _means(rows), _dead_means(rows)
         cross_out(axes, dead.index.to_numpy(float), dead)
         if len(means) and treatment != "base":
             x, y = [0.0, *means.index.to_numpy(float)], [base, *means]
-            axes.plot(x, y, **marker_style(treatment, colors))
-    axes.plot([0.0], [base], **marker_style("base", colors))
-    _base_line(axes, accuracies, metric, colors)
-    return list(_name_losses(axes, accuracies, metric, base))
+            axes.plot(x, y, **marker_style(treatment))
+    axes.plot([0.0], [base], **marker_style("base"))
+    _base_line(axes, accuracies)
+    return list(_name_losses(axes, accuracies, base))
 
 
-def _name_losses(axes: Axes, accuracies: pd.DataFrame, metric: str, base: float) -> Iterator[str]:
+def _name_losses(axes: Axes, accuracies: pd.DataFrame, base: float) -> Iterator[str]:
     """The paper's two reasons for a drop, each where it is largest, if there it is large enough to see."""
     selffer, transfer = (
-        _means(accuracies[accuracies["treatment"] == treatment], metric) for treatment in ("selffer", "transfer")
+        _means(accuracies[accuracies["treatment"] == treatment]) for treatment in ("selffer", "transfer")
     )
     visible = 0.06 * (axes.get_ylim()[1] - axes.get_ylim()[0])
     for number, what, upper, lower in (
-        (1, "fragile co-adaptation, base − BnB", pd.Series(base, index=selffer.index), selffer),
-        (2, "specificity of the features, BnB − AnB", selffer, transfer),
+        (1, f"fragile co-adaptation, {formula('co-adaptation drop')}", pd.Series(base, index=selffer.index), selffer),
+        (2, f"specificity of the features, {formula('specificity drop')}", selffer, transfer),
     ):
         loss = (upper - lower).dropna()
         if len(loss) and loss.max() > visible:
@@ -125,160 +119,162 @@ def _name_losses(axes: Axes, accuracies: pd.DataFrame, metric: str, base: float)
             yield f"{number}  {what}"
 
 
-def figure3(accuracies: pd.DataFrame, metric: str, colors: Mapping[str, str]) -> Figure:
+def figure3(results: Results) -> Figure:
     """After the paper's Figure 3: semantic halves, random filters, and all of them less the base of their target.
 
     Panels for which a study has no networks are not drawn.
     """
-    accuracies = of_the_paper(accuracies)
+    accuracies = of_the_paper(results.accuracies)
     frozen = accuracies["treatment"].isin(("transfer", "random"))
     grouped, filters = accuracies["split_type"] == SEMANTIC, accuracies["treatment"] == "random"
-    draw = [
-        one
-        for one, shown in (
-            (_by_direction, (grouped & (accuracies["treatment"] == "transfer")).any()),
-            (_random_filters, filters.any()),
-            (_normalized, frozen.any()),
+    words = accuracy_in_words(results.metric)
+    drawn = [
+        (draw, label)
+        for draw, label, shown in (
+            (_by_direction, _accuracy_label(results), (grouped & (accuracies["treatment"] == "transfer")).any()),
+            (_random_filters, words, filters.any()),
+            (_normalized, f"difference in {words}", frozen.any()),
         )
         if shown
     ]
-    if not draw:
+    if not drawn:
         return nothing_but("no frozen networks with layers of the other half or of random filters")
-    figure = Figure(figsize=(4.7 * len(draw), 4.9), layout=ConstrainedLayoutEngine(wspace=0.05))
-    for axes, panel in zip(figure.subplots(1, len(draw), squeeze=False)[0], draw, strict=True):
-        panel(axes, accuracies, metric, colors)
+    figure = Figure(figsize=(4.7 * len(drawn), 4.9), layout=ConstrainedLayoutEngine(wspace=0.05))
+    for axes, (draw, label) in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
+        draw(axes, accuracies)
+        axes.set_ylabel(label)
     warn(figure, bases_at_chance(accuracies))
     return figure
 
 
-def _by_direction(axes: Axes, accuracies: pd.DataFrame, metric: str, colors: Mapping[str, str]) -> None:
+def _by_direction(axes: Axes, accuracies: pd.DataFrame) -> None:
     """Dissimilar halves: each direction's points, and the mean of both."""
     axes.set_title("frozen transfer, semantic halves")
-    axes.set_ylabel(METRIC_LABELS[metric])
     rows = accuracies[(accuracies["split_type"] == SEMANTIC) & accuracies["treatment"].isin(("base", "transfer"))]
     for target, marker in (("A", "^"), ("B", "o")):
         of_target = rows[rows["target"] == target]
         if of_target.empty:
             continue
-        style = marker_style("transfer", colors) | {"marker": marker, "linestyle": "none"}
+        style = marker_style("transfer") | {"marker": marker, "linestyle": "none"}
         source = "B" if target == "A" else "A"
         x = of_target["n"].to_numpy(float)
-        axes.plot(x, of_target[metric], label=f"{source}n{target}, base{target}", **style)
-        _mark(axes, x, of_target, metric)
-    means = _means(rows, metric)
+        axes.plot(x, of_target["accuracy"], label=f"{source}n{target}, base{target}", **style)
+        _mark(axes, x, of_target)
+    means = _means(rows)
     if len(means) > 1:
-        axes.plot(means.index.to_numpy(float), means, color=colors["transfer"], label="mean over directions")
-    _base_line(axes, rows, metric, colors)
+        axes.plot(means.index.to_numpy(float), means, color=color_of("transfer"), label="mean over directions")
+    _base_line(axes, rows)
     depth_axis(axes, _depths(rows))
     legend_below(axes)
 
 
-def _random_filters(axes: Axes, accuracies: pd.DataFrame, metric: str, colors: Mapping[str, str]) -> None:
+def _random_filters(axes: Axes, accuracies: pd.DataFrame) -> None:
     axes.set_title("random, untrained filters, frozen")
-    axes.set_ylabel(METRIC_LABELS[metric].partition("\n")[0])
     with_random = accuracies.loc[accuracies["treatment"] == "random", "split"].unique()
     rows = accuracies[accuracies["split"].isin(with_random) & accuracies["treatment"].isin(("base", "random"))]
     for split_type in (RANDOM, SEMANTIC, WHOLE):
         of_type = rows[rows["split_type"] == split_type]
         if of_type.empty:
             continue
-        means = _means(of_type, metric)
-        style = marker_style("random", colors) | {"linestyle": {RANDOM: "-", SEMANTIC: "--", WHOLE: "-."}[split_type]}
+        means = _means(of_type)
+        style = marker_style("random") | {"linestyle": {RANDOM: "-", SEMANTIC: "--", WHOLE: "-."}[split_type]}
         x = of_type["n"].to_numpy(float)
         if len(means) < len(of_type):
-            axes.plot(x, of_type[metric], linestyle="none", marker=".", color=style["color"])
+            axes.plot(x, of_type["accuracy"], linestyle="none", marker=".", color=style["color"])
         if len(means):
             axes.plot(means.index.to_numpy(float), means, label=SPLIT_TYPES_IN_WORDS[split_type], **style)
-        _mark(axes, x, of_type, metric)
+        _mark(axes, x, of_type)
     depth_axis(axes, _depths(rows))
     from_zero(axes)
     legend_below(axes)
 
 
-def _normalized(axes: Axes, accuracies: pd.DataFrame, metric: str, colors: Mapping[str, str]) -> None:
+def _normalized(axes: Axes, accuracies: pd.DataFrame) -> None:
     """Frozen networks less the base of their own target, so that halves of different difficulty compare."""
     axes.set_title("all, less the base of their target")
-    axes.set_ylabel(f"difference in {METRIC_LABELS[metric].partition(chr(10))[0]}")
     for treatment, split_type, line, what in (
         ("transfer", RANDOM, "-", "AnB, random halves"),
         ("transfer", SEMANTIC, "--", "AnB, semantic halves"),
         ("random", None, "-.", "random filters"),
     ):
         of_type = accuracies if split_type is None else accuracies[accuracies["split_type"] == split_type]
-        means = paired_differences(of_type, treatment, "base", metric).groupby("n")["difference"].mean()
+        means = paired_differences(of_type, treatment, "base").groupby("n")["difference"].mean()
         if len(means):
-            style = marker_style(treatment, colors) | {"linestyle": line}
+            style = marker_style(treatment) | {"linestyle": line}
             axes.plot([0.0, *means.index.to_numpy(float)], [0.0, *means], label=what, **style)
-        dead = dead_depths(of_type, treatment, "base", metric)
+        dead = dead_depths(of_type, treatment, "base")
         cross_out(axes, dead, np.zeros(len(dead)))
-    axes.axhline(0, color=colors["base"], linestyle=LINES["base"], linewidth=1)
+    axes.axhline(0, color=color_of("base"), linestyle=LINES["base"], linewidth=1)
     depth_axis(axes, _depths(accuracies[accuracies["treatment"].isin(("transfer", "random"))]))
     legend_below(axes)
 
 
-def reduced(accuracies: pd.DataFrame, metric: str, colors: Mapping[str, str]) -> Figure:
+def reduced(results: Results) -> Figure:
     """Networks of all classes trained on fewer and fewer images a class, as in the paper's supplement.
 
     With all images they need not reach the base: the paper trained them by another schedule.
     """
-    figure = Figure(figsize=(6.6, 4.6), layout="constrained")
+    accuracies = results.accuracies
     rows = accuracies[accuracies["treatment"] == "reduced"]
     if rows.empty:
         return nothing_but("no networks of reduced data")
+    figure = Figure(figsize=(6.6, 4.6), layout="constrained")
     axes = figure.subplots()
-    means = _means(rows, metric, by="examples_per_class")
-    style = marker_style("reduced", colors)
+    means = _means(rows, by="examples_per_class")
+    style = marker_style("reduced")
     if len(means) < len(rows):
         examples = rows["examples_per_class"].to_numpy(float)
-        axes.plot(examples, rows[metric], linestyle="none", marker=".", color=style["color"])
+        axes.plot(examples, rows["accuracy"], linestyle="none", marker=".", color=style["color"])
     axes.plot(means.index.to_numpy(float), means, label="reduced, on the first images of each class", **style)
-    _mark(axes, rows["examples_per_class"].to_numpy(float), rows, metric)
+    _mark(axes, rows["examples_per_class"].to_numpy(float), rows)
     counts = sorted(int(count) for count in rows["examples_per_class"].unique())
     bases = accuracies[(accuracies["treatment"] == "base") & (accuracies["target"] == WHOLE)]
     if len(bases):
-        _base_line(axes, bases, metric, colors, label="base, on all images")
+        _base_line(axes, bases, label="base, on all images")
     axes.set_xscale("log")
     axes.set_xticks(counts, list(map(str, counts)), rotation=60)
     axes.minorticks_off()
     from_zero(axes)
     axes.set_xlabel("training images a class")
-    axes.set_ylabel(METRIC_LABELS[metric])
+    axes.set_ylabel(_accuracy_label(results))
     axes.grid(axis="x", visible=False)
     warn(figure, bases_at_chance(accuracies[accuracies["target"] == WHOLE]), below=True)
     shared_legend(figure, [axes], "outside upper center", columns=2)
     return figure
 
 
+def _accuracy_label(results: Results) -> str:
+    return f"{accuracy_in_words(results.metric)}\n({evaluation_in_words(results.metric)})"
+
+
 def _depths(accuracies: pd.DataFrame) -> list[int]:
     return sorted(int(n) for n in accuracies["n"].unique() if n > 0)
 
 
-def _means(rows: pd.DataFrame, metric: str, by: str = "n") -> pd.Series:
+def _means(rows: pd.DataFrame, by: str = "n") -> pd.Series:
     """The means of the networks that mean something."""
-    return rows[~meaningless(rows)].groupby(by)[metric].mean()
+    return rows[~meaningless(rows)].groupby(by)["accuracy"].mean()
 
 
-def _dead_means(rows: pd.DataFrame, metric: str) -> pd.Series:
+def _dead_means(rows: pd.DataFrame) -> pd.Series:
     """The means by n where no network means anything: to be crossed out, and no part of a line."""
-    means = rows.groupby("n")[metric].mean()
-    return means.drop(_means(rows, metric).index)
+    means = rows.groupby("n")["accuracy"].mean()
+    return means.drop(_means(rows).index)
 
 
-def _mark(axes: Axes, x: NDArray[np.float64], rows: pd.DataFrame, metric: str) -> None:
+def _mark(axes: Axes, x: NDArray[np.float64], rows: pd.DataFrame) -> None:
     """Cross out single networks that mean nothing, and question those of which that cannot be told."""
     dead, untold = meaningless(rows).to_numpy(), doubtful(rows).to_numpy()
-    cross_out(axes, x[dead], rows.loc[dead, metric])
-    question(axes, x[untold], rows.loc[untold, metric])
+    cross_out(axes, x[dead], rows.loc[dead, "accuracy"])
+    question(axes, x[untold], rows.loc[untold, "accuracy"])
 
 
-def _base_mean(accuracies: pd.DataFrame, metric: str) -> float:
+def _base_mean(accuracies: pd.DataFrame) -> float:
     """Of the bases that are not at chance; not a number if all are."""
     bases = accuracies[accuracies["treatment"] == "base"]
-    return float(bases.loc[~meaningless(bases), metric].mean())
+    return float(bases.loc[~meaningless(bases), "accuracy"].mean())
 
 
-def _base_line(
-    axes: Axes, accuracies: pd.DataFrame, metric: str, colors: Mapping[str, str], label: str | None = None
-) -> None:
-    base = _base_mean(accuracies, metric)
-    axes.axhline(base, linestyle=LINES["base"], color=colors["base"], linewidth=1, label=label)
+def _base_line(axes: Axes, accuracies: pd.DataFrame, label: str | None = None) -> None:
+    base = _base_mean(accuracies)
+    axes.axhline(base, linestyle=LINES["base"], color=color_of("base"), linewidth=1, label=label)

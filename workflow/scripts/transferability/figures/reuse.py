@@ -10,19 +10,18 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from transferability.figures.style import (
     QUIET,
-    SYMBOLS,
     beside,
+    color_of,
     cross_out,
     depth_limits,
     legend_by_row,
     nothing_but,
     warn,
 )
-from transferability.networks.architectures import LAYER_NAMES
-from transferability.results.accuracies import bases_at_chance, meaningless
-from transferability.results.effects import paired_effects
+from transferability.results.accuracies import Results, bases_at_chance, layer_names, meaningless
+from transferability.results.effects import formula, paired_effects
 from transferability.results.reuse import WAYS_OF_REUSE, reusable
-from transferability.study.names import RANDOM, SEMANTIC, SPLIT_TYPES_IN_WORDS
+from transferability.study.names import RANDOM, SEMANTIC, SPLIT_TYPES_IN_WORDS, SYMBOLS
 from transferability.words import counted, points
 
 _GREEN = "#00694D"  # dark enough for white text; in gray, too, darker than what is not tolerated
@@ -34,18 +33,18 @@ _CELLS: Mapping[tuple[bool, bool], tuple[str, str, str]] = {
     (False, False): ("white", "#BBBBBB", "black"),
 }
 _BAR = 0.27  # width; depths are 1 apart
-# The bars of a depth: the treatment whose color it has, and what it is.
-_BARS: Mapping[str, tuple[str | None, str]] = {
-    "co-adaptation drop": ("selffer", "co-adaptation drop (base − BnB)"),
-    "specificity drop": ("transfer", "specificity drop (BnB − AnB)"),
-    "total drop": (None, "total drop (base − AnB)"),
-    "fine-tuning gain": ("transfer+", "fine-tuning gain (AnB⁺ − base)"),
+# The bars of a depth, each with the treatment whose color it has.
+_BARS: Mapping[str, str | None] = {
+    "co-adaptation drop": "selffer",
+    "specificity drop": "transfer",
+    "total drop": None,
+    "fine-tuning gain": "transfer+",
 }
 _CENTERED: Mapping[str, Any] = {"ha": "center", "va": "center"}
 _REASONS = ("co-adaptation drop", "specificity drop")
 
 
-def reuse_figure(accuracies: pd.DataFrame, metric: str, colors: Mapping[str, str], max_drop: float) -> Figure:
+def reuse(results: Results) -> Figure:
     """A column a split type: above, what copying comes to and whether that is tolerated, by depth; below, why.
 
     A cell has the mean difference to base, in points, and half the width of its 95 % interval where there is one. It is
@@ -55,34 +54,30 @@ def reuse_figure(accuracies: pd.DataFrame, metric: str, colors: Mapping[str, str
     so ends where frozen transfer does, if all pairs are there;
     beside them is what fine-tuning gains. Where the drop cannot be divided, for
     want of selffer networks, it is one gray bar. Lines are the 95 % intervals of the bars at whose ends they are.
-
-    Args:
-        accuracies: as `transferability.results.accuracies.collect` makes them.
-        metric: the column that is compared.
-        colors: by treatment.
-        max_drop: in accuracy, so 0.02 for 2 points.
     """
-    reuse, effects = reusable(accuracies, metric, max_drop), paired_effects(accuracies, metric)
+    accuracies, max_drop = results.accuracies, results.max_drop
+    verdicts, effects = reusable(results), paired_effects(results)
     effects = effects[effects["effect"].isin(_BARS)]
     split_types = [split_type for split_type in (RANDOM, SEMANTIC) if (effects["split_type"] == split_type).any()]
     if not split_types:
         return nothing_but("no networks with copied layers beside their bases")
-    ways = [treatment for treatment in WAYS_OF_REUSE if (reuse["treatment"] == treatment).any()]
+    ways = [treatment for treatment in WAYS_OF_REUSE if (verdicts["treatment"] == treatment).any()]
     figure = Figure(figsize=(max(9.4, 1.4 + 5.4 * len(split_types)), 5.2 + 0.8 * len(ways)), layout="constrained")
     ratios = [0.5 * len(ways), 3.2] if ways else [3.2]
     panels = figure.subplots(len(ratios), len(split_types), squeeze=False, sharey="row", height_ratios=ratios)
     depths = sorted({int(n) for n in effects["n"]})
+    names = {n: layer_names(accuracies)[n] for n in depths}
     for column, split_type in zip(panels.T, split_types, strict=True):
         of_type = accuracies[accuracies["split_type"] == split_type]
         if ways:
-            _draw_cells(column[0], reuse[reuse["split_type"] == split_type], ways, depths)
+            _draw_cells(column[0], verdicts[verdicts["split_type"] == split_type], ways, names)
         column[0].set_title(SPLIT_TYPES_IN_WORDS[split_type], fontweight="bold")
-        _draw_bars(column[-1], effects[effects["split_type"] == split_type], depths, colors)
+        _draw_bars(column[-1], effects[effects["split_type"] == split_type], depths)
         column[-1].set_xlabel("layer n, the deepest that is copied")
-        _label_above(column[0], _rests_on(of_type, effects[effects["split_type"] == split_type], metric))
+        _label_above(column[0], _rests_on(of_type, effects[effects["split_type"] == split_type]))
         column[-1].axhspan(-100 * max_drop, 0, color=_CELLS[True, False][0], linewidth=0, zorder=0)
     panels[-1, 0].set_ylabel("points of accuracy above or below base")
-    _explain_cells(panels[0, 0], reuse, max_drop)
+    _explain_cells(panels[0, 0], verdicts, max_drop)
     legend_by_row(figure, panels, "outside lower center")
     warn(figure, bases_at_chance(accuracies))
     return figure
@@ -98,18 +93,18 @@ def _label_above(axes: Axes, text: str) -> None:
     axes.set_xlabel(text, color=QUIET, labelpad=8)
 
 
-def _rests_on(accuracies: pd.DataFrame, effects: pd.DataFrame, metric: str) -> str:
+def _rests_on(accuracies: pd.DataFrame, effects: pd.DataFrame) -> str:
     """The base's accuracy, and what the intervals can be had from."""
     bases = accuracies[accuracies["treatment"] == "base"]
-    learned = bases.loc[~meaningless(bases), metric]
+    learned = bases.loc[~meaningless(bases), "accuracy"]
     base = f"base {100 * learned.mean():.1f} %" if len(learned) else "all bases at chance"
     counts = f"{counted(accuracies['split'].nunique(), 'split')}, {counted(accuracies['seed'].nunique(), 'seed')}"
     intervals = "no intervals" if effects["low"].isna().all() else "± and lines are 95 % intervals"
     return f"{base}; {counts}: {intervals}"
 
 
-def _draw_cells(axes: Axes, reuse: pd.DataFrame, ways: Sequence[str], depths: Sequence[int]) -> None:
-    """A row a way of copying, layers by name above."""
+def _draw_cells(axes: Axes, reuse: pd.DataFrame, ways: Sequence[str], names: Mapping[int, str]) -> None:
+    """A row a way of copying; above, the names of layers, by n."""
     for y, treatment in enumerate(ways):
         of_way = reuse[reuse["treatment"] == treatment]
         if of_way.empty:
@@ -117,8 +112,8 @@ def _draw_cells(axes: Axes, reuse: pd.DataFrame, ways: Sequence[str], depths: Se
             axes.text(0.5, y, text, color=QUIET, transform=axes.get_yaxis_transform(), **_CENTERED)
         for row in of_way.to_dict("records"):
             _draw_cell(axes, y, row)
-    axes.set_xlim(*depth_limits(depths))
-    axes.set_xticks(depths, [LAYER_NAMES[n - 1] for n in depths])
+    axes.set_xlim(*depth_limits(list(names)))
+    axes.set_xticks(list(names), list(names.values()))
     axes.tick_params(length=0, labeltop=True, labelbottom=False)
     axes.set_yticks(range(len(ways)), [f"copied, {WAYS_OF_REUSE[t]}:\n{SYMBOLS[t]}" for t in ways])
     axes.set_ylim(len(ways) - 0.5, -0.5)
@@ -155,14 +150,14 @@ def _draw_cell(axes: Axes, y: float, row: Mapping[Hashable, Any]) -> None:
         axes.text(n, y + 0.22, half, color=ink, size="x-small", **_CENTERED)
 
 
-def _draw_bars(axes: Axes, effects: pd.DataFrame, depths: Sequence[int], colors: Mapping[str, str]) -> None:
-    axes.axhline(0, color=colors["base"], linewidth=1)
+def _draw_bars(axes: Axes, effects: pd.DataFrame, depths: Sequence[int]) -> None:
+    axes.axhline(0, color=color_of("base"), linewidth=1)
     for n in sorted({int(n) for n in effects["n"]}):
         by_effect = {row["effect"]: row for row in effects[effects["n"] == n].to_dict("records")}
         shown = _shown(set(by_effect))
         end = 0.0
         for effect, offset in zip(shown, beside(len(shown), _BAR), strict=True):
-            treatment, label = _BARS[effect]
+            treatment = _BARS[effect]
             if not by_effect[effect]["pairs"]:
                 cross_out(axes, [n + offset], [0.0])
                 continue
@@ -170,7 +165,8 @@ def _draw_bars(axes: Axes, effects: pd.DataFrame, depths: Sequence[int], colors:
             sign = 1 if effect == "fine-tuning gain" else -1
             height, low, high = (100 * sign * by_effect[effect][name] for name in ("mean", "low", "high"))
             end = start + height
-            color = colors[treatment] if treatment else "#999999"
+            color = color_of(treatment) if treatment else "#999999"
+            label = f"{effect} ({formula(effect)})"
             axes.bar(n + offset, height, _BAR, bottom=start, color=color, label=label, linewidth=0)
             axes.vlines(n + offset, start + low, start + high, color="black", linewidth=1.2, zorder=3)
     axes.set_xlim(*depth_limits(depths))

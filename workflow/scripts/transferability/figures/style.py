@@ -4,6 +4,7 @@ import textwrap
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,23 +29,21 @@ class Look(NamedTuple):
     marker: str
     line: str
     label: str
-    symbol: str
 
 
 LOOKS = {
-    "base": Look("o", ":", "base", "base"),
-    "selffer": Look("s", "--", "selffer BnB, frozen", "BnB"),
-    "selffer+": Look("s", "-", "selffer BnB⁺, fine-tuned", "BnB⁺"),
-    "transfer": Look("D", "--", "transfer AnB, frozen", "AnB"),
-    "transfer+": Look("D", "-", "transfer AnB⁺, fine-tuned", "AnB⁺"),
-    "random": Look("v", "--", "random, frozen", "random filters"),
-    "random+": Look("v", "-", "random, fine-tuned", "random filters, fine-tuned"),
-    "reduced": Look("o", "-", "reduced", "reduced"),
+    "base": Look("o", ":", "base"),
+    "selffer": Look("s", "--", "selffer BnB, frozen"),
+    "selffer+": Look("s", "-", "selffer BnB⁺, fine-tuned"),
+    "transfer": Look("D", "--", "transfer AnB, frozen"),
+    "transfer+": Look("D", "-", "transfer AnB⁺, fine-tuned"),
+    "random": Look("v", "--", "random, frozen"),
+    "random+": Look("v", "-", "random, fine-tuned"),
+    "reduced": Look("o", "-", "reduced"),
 }
 MARKERS = {treatment: look.marker for treatment, look in LOOKS.items()}
 LINES = {treatment: look.line for treatment, look in LOOKS.items()}
 LABELS = {treatment: look.label for treatment, look in LOOKS.items()}
-SYMBOLS = {treatment: look.symbol for treatment, look in LOOKS.items()}
 
 DEPTH_LABEL = "layer n at which the network is cut and retrained"
 QUIET = "#555555"  # notes, and what has no color of its own
@@ -62,14 +61,20 @@ _SETTINGS: dict[Any, Any] = {
 }
 
 
+_COLORS: ContextVar[Mapping[str, str]] = ContextVar("colors by treatment")  # within `figure_style`
+
+
 @contextmanager
-def figure_style() -> Iterator[None]:
+def figure_style(colors: Mapping[str, str] | None = None) -> Iterator[None]:
     """Everything drawn in this block looks alike; nothing outside of it changes.
+
+    Treatments have the given colors in it, and those without one are gray.
 
     It does so under any settings of matplotlib that a user has, which are not those of this block, and no warning is an
     error in it, whatever Python was told. Characters without a font have a sentence of their own,
     `transferability.figures.fonts.undrawable`.
     """
+    of_treatments = _COLORS.set(colors or {})
     with warnings.catch_warnings(), mpl.rc_context():
         warnings.simplefilter("default")
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -77,12 +82,20 @@ def figure_style() -> Iterator[None]:
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         mpl.rcdefaults()
         with sns.axes_style("whitegrid"), sns.plotting_context("notebook", font_scale=0.85), mpl.rc_context(_SETTINGS):
-            yield
+            try:
+                yield
+            finally:
+                _COLORS.reset(of_treatments)
 
 
-def marker_style(treatment: str, colors: Mapping[str, str]) -> dict[str, Any]:
+def color_of(treatment: str) -> str:
+    """As the config says, in a block of `figure_style`."""
+    return _COLORS.get().get(treatment, QUIET)
+
+
+def marker_style(treatment: str) -> dict[str, Any]:
     """Filled markers are fine-tuned or base, hollow ones frozen."""
-    color = colors.get(treatment, QUIET)
+    color = color_of(treatment)
     filled = treatment.endswith("+") or treatment in ("base", "reduced")
     return {
         "marker": MARKERS[treatment],

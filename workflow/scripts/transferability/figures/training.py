@@ -8,18 +8,17 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from transferability.figures.style import LINES, legend_columns, nothing_but, shared_legend
+from transferability.figures.style import LINES, color_of, legend_columns, nothing_but, shared_legend
 from transferability.study.names import TREATMENTS, Network, Series
 
 
-def learning_curves(histories: Mapping[str, pd.DataFrame], colors: Mapping[str, str]) -> Figure:
+def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
     """Validation accuracy over training of all networks of a split and seed: a panel a series, a color a depth.
 
     Series are in the order of their targets and then treatments, so that of two halves they stand below each other.
 
     Args:
         histories: by network name; columns ``iteration`` and ``validation_top1``.
-        colors: by treatment; the base's is used.
     """
     networks = {name: Network.parse(name) for name in histories}
     series = sorted({n.series for n in networks.values() if n.source}, key=_by_target)
@@ -35,7 +34,7 @@ def learning_curves(histories: Mapping[str, pd.DataFrame], colors: Mapping[str, 
     for axes, one in zip(panels, series, strict=False):
         base = histories.get(f"base{one.target}")
         if base is not None:
-            style = {"color": colors["base"], "linestyle": LINES["base"], "zorder": 3}
+            style = {"color": color_of("base"), "linestyle": LINES["base"], "zorder": 3}
             axes.plot(base["iteration"], base["validation_top1"], label="base", **style)
         for name, network in sorted(networks.items(), key=lambda item: item[1].n):
             if network.source and network.series == one:

@@ -17,8 +17,9 @@ from transferability.networks.build import build_network
 from transferability.networks.copying import copy_layers
 from transferability.process.provenance import provenance
 from transferability.records.checkpoints import load_weights, read_about
-from transferability.results.accuracies import BALANCED, METRICS
+from transferability.results.accuracies import METRICS
 from transferability.results.scores import accuracies_of
+from transferability.study.compared import BALANCED
 from transferability.study.layout import NetworkFiles
 from transferability.study.names import Network
 from transferability.training.evaluation import evaluate

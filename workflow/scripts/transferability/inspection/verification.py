@@ -17,7 +17,7 @@ from transferability.files import csv_of, read_json
 from transferability.inspection.findings import Finding, VerificationError, verified
 from transferability.inspection.network_check import NetworkCheck
 from transferability.process.log import Say
-from transferability.results.accuracies import collect, read_accuracies
+from transferability.results.accuracies import Results, collect, read_accuracies
 from transferability.results.tables import TABLES
 from transferability.store.reading import Store, checksum, open_store
 from transferability.study.design import Study
@@ -94,8 +94,7 @@ def verify_study(study: Study, outputs: Outputs, evaluations: int, say: Say) -> 
         recipe = _recipe(study, store, splits[split], seed, network)
         yield from NetworkCheck(recipe, NetworkFiles.beside(checkpoint)).findings(position in evaluated)
     metrics = [NetworkFiles.beside(checkpoint).metrics for checkpoint in outputs.checkpoints.values()]
-    figures = study.config["figures"]
-    yield from verify_tables(outputs.tables, metrics, figures["metric"], figures["max_drop"])
+    yield from verify_tables(study, outputs.tables, metrics)
     yield from map(verify_picture, outputs.pictures)
 
 
@@ -108,16 +107,13 @@ def spread(count: int, sample: int) -> set[int]:
     return {int(i) for i in np.linspace(0, count - 1, min(sample, count)).round()} if count else set()
 
 
-def verify_tables(
-    tables: Mapping[str, Path], metrics: Iterable[Path], metric: str, max_drop: float
-) -> Iterator[Finding]:
+def verify_tables(study: Study, tables: Mapping[str, Path], metrics: Iterable[Path]) -> Iterator[Finding]:
     """Accuracies against the metrics, and the tables against the accuracies.
 
     Args:
+        study: the study.
         tables: by name: ``accuracies``, and any of those that `TABLES` makes.
         metrics: the metrics files of all networks.
-        metric: what the tables compare.
-        max_drop: of accuracy, by copying layers.
     """
 
     def check(path: Path, expected: str) -> None:
@@ -125,11 +121,11 @@ def verify_tables(
             raise VerificationError("not what its inputs give; delete it to have it made again")
 
     def check_table(name: str, path: Path) -> None:
-        made = TABLES[name](read_accuracies(accuracies), metric, max_drop)
+        made = TABLES[name](Results.of_study(read_accuracies(accuracies), study))
         check(path, made if isinstance(made, str) else csv_of(made))
 
     accuracies = tables["accuracies"]
-    yield verified(str(accuracies), lambda: check(accuracies, csv_of(collect(metrics))))
+    yield verified(str(accuracies), lambda: check(accuracies, csv_of(collect(metrics, study.layers))))
     for name, path in tables.items():
         if name in TABLES:
             yield verified(str(path), partial(check_table, name, path))

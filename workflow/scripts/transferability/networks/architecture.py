@@ -1,13 +1,11 @@
 """What the architectures are built from."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
-
-from transferability.networks.architectures import LAYER_NAMES
 
 # Dropout of every kind. Other modules that draw random numbers in training are not known.
 DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
@@ -18,8 +16,8 @@ class Architecture:
     """How to build a network and how to draw the weights of one of its layers.
 
     Attributes:
-        build: from (height, width, channels) of the images it sees and a number of classes to a network with
-            layers named `LAYER_NAMES`.
+        build: from (height, width, channels) of the images it sees and a number of classes to a network whose layers
+            have the names ``LAYERS`` of its file.
         initialize: draws a layer's weights from torch's global generator.
         smallest_side: of the images that leave its pooling something to pool, in pixels.
     """
@@ -53,9 +51,9 @@ def relu() -> nn.ReLU:
     return nn.ReLU(inplace=True)
 
 
-def named(*layers: nn.Module) -> nn.Sequential:
-    """A network of these layers, lowest first."""
-    return nn.Sequential(OrderedDict(zip(LAYER_NAMES, layers, strict=True)))
+def named(names: Sequence[str], *layers: nn.Module) -> nn.Sequential:
+    """A network of these layers, lowest first; ValueError if there are not as many as names."""
+    return nn.Sequential(OrderedDict(zip(names, layers, strict=True)))
 
 
 def he_normal(_layer_name: str, layer: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""The network architectures: eight learned layers each, as in the paper.
+"""Networks of every architecture, with weights drawn layer by layer.
 
 A network is an `nn.Sequential` of named layers, so that ``network[:n]`` is what is copied at depth n and
 ``network[n:]`` what is drawn at random. A layer is one learned operation with the nonlinearity, pooling and

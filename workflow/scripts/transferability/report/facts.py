@@ -8,19 +8,9 @@ import pandas as pd
 from transferability.labels import visible
 from transferability.report.runs import hours_by_device
 from transferability.store.same_images import shared_images
+from transferability.study.compared import metric_in_words
 from transferability.study.design import Study
 from transferability.words import counted, duration, enumerated, plural
-
-METRICS_IN_WORDS: Mapping[str, str] = {
-    "top1_final": "top-1 on the validation images, last evaluation",
-    "top1_best": "top-1 on the validation images, best evaluation (selected on them)",
-    "top1_mean_best10": "top-1 on the validation images, mean of the ten best evaluations (selected on them)",
-    "balanced_final": "balanced: the mean over classes on the validation images, last evaluation",
-    "balanced_best": "balanced: the mean over classes on the validation images, best evaluation (selected on them)",
-    "balanced_mean_best10": (
-        "balanced: the mean over classes on the validation images, mean of the ten best evaluations (selected on them)"
-    ),
-}
 
 
 def facts_of(
@@ -45,7 +35,7 @@ def facts_of(
     yield "networks", f"{len(accuracies):,}"
     iterations, images = counted(training.iterations, "iteration"), counted(training.batch_size, "image")
     yield "base networks' training", f"{iterations} of {images}"
-    yield "accuracy compared", METRICS_IN_WORDS[study.config["figures"]["metric"]]
+    yield "accuracy compared", metric_in_words(study.config["figures"]["metric"])
     spent = hours_by_device(jobs_made)
     yield "time of training", "; ".join(f"{duration(3600 * hours)} on {device}" for device, hours in spent.items())
     yield from _imbalance(accuracies)

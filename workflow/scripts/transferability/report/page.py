@@ -11,15 +11,16 @@ from typing import Any
 
 import yaml
 
+from transferability.figures.catalog import FIGURES, OF_RESULTS
 from transferability.files import read_json
 from transferability.labels import visible
-from transferability.networks.architectures import DEEPEST_CUT, LAYER_NAMES
 from transferability.report.facts import facts_of, flags_in_words
 from transferability.report.pages import TEXTS, Picture, caption, picture_source, render
 from transferability.report.runs import jobs, makers
 from transferability.report.sheets import JOBS, MAKERS, Sheet, sheet_of, sheet_of_file, table_views
-from transferability.results.accuracies import bases_at_chance, others_at_chance, read_accuracies
+from transferability.results.accuracies import Results, bases_at_chance, others_at_chance, read_accuracies
 from transferability.results.answers import Answer, answers
+from transferability.results.effects import formula
 from transferability.results.published import missing_networks
 from transferability.results.reuse import WAYS_OF_REUSE
 from transferability.store.source import ImageClass
@@ -33,34 +34,20 @@ TEMPLATE = "report.html.j2"
 # One is of all networks of a split and seed; of large studies, more would make a page that nobody can open.
 _MOST_LEARNING_CURVES = 12
 
-FIGURE_TITLES: Mapping[str, str] = {
-    "figure2": "Accuracy by depth",
-    "effects": "What copied layers cost and gain",
-    "figure3": "Dissimilar halves, random filters, and differences to base",
-    "reduced": "Fewer images of each class",
-}
-# Of which treatments a study must have a network for a figure to show anything.
-_TREATMENTS_OF: Mapping[str, frozenset[str]] = {
-    "figure2": frozenset({"selffer", "selffer+", "transfer", "transfer+"}),
-    "effects": frozenset({"selffer", "selffer+", "transfer", "transfer+"}),
-    "figure3": frozenset({"transfer", "random"}),
-    "reduced": frozenset({"reduced"}),
-    "reuse": frozenset({"selffer", "transfer", "transfer+"}),
-}
 # What networks there are, for a target half B: the treatments, their names, their first n layers, and what they tell.
 _NETWORKS: Sequence[tuple[frozenset[str], str, str, str]] = (
     (frozenset({"base"}), "base", "trained from scratch", "what all others are compared with"),
     (
         *(frozenset({"selffer"}), "BnB, selffer", "of its own half's base, frozen"),
-        "base − BnB: what parting co-adapted layers costs",
+        f"{formula('co-adaptation drop')}: what parting co-adapted layers costs",
     ),
     (
         *(frozenset({"transfer"}), "AnB, transfer", "of the other half's base, frozen"),
-        "base − AnB: what copying the other half's layers costs",
+        f"{formula('total drop')}: what copying the other half's layers costs",
     ),
     (
         *(frozenset({"selffer", "transfer"}), "BnB and AnB", "as above"),
-        "BnB − AnB: of that, what features made for other classes cost",
+        f"{formula('specificity drop')}: of that, what features made for other classes cost",
     ),
     (frozenset({"random"}), "RnB, random", "untrained, frozen", "what learning the features is worth"),
     (
@@ -83,7 +70,7 @@ class ReportFiles:
     Attributes:
         accuracies: the table of all networks.
         tables: the tables made from it, by name.
-        figures: pictures by name, keys of `FIGURE_TITLES` and ``reuse``.
+        figures: pictures by name, of `transferability.figures.catalog.OF_RESULTS`.
         learning_curves: pictures by title.
         filters: the picture of first-layer filters.
         contact_sheet: the picture of the data.
@@ -150,7 +137,7 @@ def report(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str,
 def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str, Any]], status: str = "") -> Page:
     """What the page of a study shows; see `report`."""
     accuracies = read_accuracies(files.accuracies)
-    metric, tolerated = study.config["figures"]["metric"], study.config["figures"]["max_drop"]
+    results = Results.of_study(accuracies, study)
     jobs_made = jobs(study, networks, files.benchmarks)
     expected = [(split, seed, network.name) for split, seed, network in study.networks()]
     missing = missing_networks(accuracies, expected)
@@ -158,25 +145,29 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
     titles = read_titles(study.groups_file) if study.groups_file else {}
     tables = {**files.tables, "accuracies": files.accuracies}
     there = set(accuracies["treatment"])
-    figures = {name: path for name, path in files.figures.items() if _TREATMENTS_OF[name] & there}
+    figures = {name: path for name, path in files.figures.items() if OF_RESULTS[name].treatments & there}
     return Page(
         study=study.config["study"],
         about=caption("study"),
         captions={path.stem: caption(path.stem) for path in TEXTS.glob("*_table.rst")},
         facts=list(facts_of(study, accuracies, jobs_made, files.manifest)),
-        answers=[_answer(answer, tolerated) for answer in answers(accuracies, metric, tolerated)],
-        reuse=_picture("Which layers can be reused?", figures.get("reuse"), "reuse"),
-        figures=_there(_picture(title, figures.get(name), name) for name, title in FIGURE_TITLES.items()),
+        answers=[_answer(answer, results.max_drop) for answer in answers(results)],
+        reuse=_picture("reuse", figures.get("reuse")),
+        figures=_there(_picture(name, figures.get(name)) for name in OF_RESULTS if name != "reuse"),
         tables=[
             sheet
-            for name, view in table_views(metric).items()
+            for name, view in table_views(results.metric).items()
             if name in tables and tables[name].exists() and (sheet := sheet_of_file(name, view, tables[name])).rows
         ],
-        learning_curves=_there(_picture(t, path, "learning_curves") for t, path in curves[:_MOST_LEARNING_CURVES]),
+        learning_curves=_there(
+            _picture("learning_curves", path, title) for title, path in curves[:_MOST_LEARNING_CURVES]
+        ),
         learning_curves_left_out=len(curves[_MOST_LEARNING_CURVES:]),
-        filters=_picture("First-layer filters of the bases", files.filters, "first_layer_filters"),
-        contact_sheet=_picture("The data", files.contact_sheet, "contact_sheet"),
-        halves=_there(_picture(f"Halves of {split}", path, "halves") for split, path in files.halves.items()),
+        filters=_picture("first_layer_filters", files.filters),
+        contact_sheet=_picture("contact_sheet", files.contact_sheet),
+        halves=_there(
+            _picture("halves", path, f"{FIGURES['halves'].title} of {split}") for split, path in files.halves.items()
+        ),
         splits=[_split(read_json(path), titles) for path in files.splits.values() if path.exists()],
         config=_printed(without_running(study.config)),
         jobs=sheet_of("jobs", JOBS, jobs_made),
@@ -203,9 +194,9 @@ def _answer(answer: Answer, max_drop: float) -> dict[str, Any]:
                 "way": WAYS_OF_REUSE[treatment],
                 "layers": [
                     (layer, _CHIPS[found.verdicts[n]] if n in found.verdicts else "untried")
-                    for n, layer in enumerate(LAYER_NAMES[:-1], start=1)
+                    for n, layer in enumerate(found.layers, start=1)
                 ],
-                "untried": len(found.verdicts) < DEEPEST_CUT,
+                "untried": len(found.verdicts) < len(found.layers),
                 "words": str(found),
             }
             for treatment, found in answer.reusable.items()
@@ -215,10 +206,11 @@ def _answer(answer: Answer, max_drop: float) -> dict[str, Any]:
     }
 
 
-def _picture(title: str, path: Path | None, name: str) -> Picture | None:
+def _picture(name: str, path: Path | None, title: str | None = None) -> Picture | None:
+    """A figure by its name, if it is there; of several of that name, one with a title of its own."""
     if path is None or not path.exists():
         return None
-    return Picture(title, picture_source(path), caption(name))
+    return Picture(title or FIGURES[name].title, picture_source(path), caption(name))
 
 
 def _there(pictures: Iterator[Picture | None]) -> list[Picture]:

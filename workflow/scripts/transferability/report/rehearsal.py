@@ -26,6 +26,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from transferability.figures.catalog import drawn_of
 from transferability.figures.pictures import PICTURES
 from transferability.figures.style import figure_style
 from transferability.figures.training import first_layer_filters, learning_curves
@@ -35,7 +36,7 @@ from transferability.process.log import job_log
 from transferability.report.page import ReportFiles, report
 from transferability.report.pages import TEXTS, caption
 from transferability.report.runs import MAKER_COLUMNS
-from transferability.results.accuracies import GUESSING, METRICS, collect_contents, read_accuracies
+from transferability.results.accuracies import GUESSING, METRICS, Results, collect_contents, read_accuracies
 from transferability.results.tables import TABLES, write_tables
 from transferability.study.design import Key, Study, read_study
 from transferability.study.groups import read_groups
@@ -68,23 +69,22 @@ def rehearse(study: Study, folder: Path) -> list[str]:
     """
     tried: list[str] = []
     paths = _Paths(folder, study)
-    figures = study.config["figures"]
-    metric, colors, max_drop = figures["metric"], figures["colors"], figures["max_drop"]
     networks = dict(_made_up(study))
-    with figure_style():
+    with figure_style(study.config["figures"]["colors"]):
         with _trying("the table of accuracies", tried):
             contents = (("/".join(map(str, key)), content) for key, content in networks.items())
-            write_table(paths.accuracies, collect_contents(contents))
+            write_table(paths.accuracies, collect_contents(contents, study.layers))
             accuracies = read_accuracies(paths.accuracies)
+            results = Results.of_study(accuracies, study)
         for name, path in paths.tables.items():
             with _trying(f"the table {name}", tried):
-                write_tables(accuracies, {name: path}, metric, max_drop)
+                write_tables(results, {name: path})
         for name, path in paths.figures.items():
             with _trying(f"the figure {name}", tried):
-                _sketch(PICTURES[name](accuracies, metric, colors, max_drop), path)
+                _sketch(PICTURES[name](results), path)
         for split, path in paths.curves.items():
             with _trying(f"learning curves of {split}", tried):
-                _sketch(learning_curves(_histories(study, split), colors), path)
+                _sketch(learning_curves(_histories(study, split)), path)
         with _trying("first-layer filters", tried):
             filters = first_layer_filters(_filters(study))
             for path in (paths.filters, paths.filters.with_suffix(".pdf")):
@@ -136,7 +136,7 @@ class _Paths:
 
     @property
     def figures(self) -> dict[str, Path]:
-        return {name: self.folder / f"{name}.png" for name in PICTURES if name != "reduced" or self.study.reduced}
+        return {name: self.folder / f"{name}.png" for name in drawn_of(self.study)}
 
     @property
     def curves(self) -> dict[str, Path]:

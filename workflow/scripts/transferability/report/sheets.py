@@ -14,6 +14,7 @@ from transferability.labels import visible
 from transferability.report.runs import MAKER_COLUMNS
 from transferability.results.accuracies import read_accuracies, read_table
 from transferability.results.reuse import WAYS_OF_REUSE
+from transferability.study.compared import parts_of
 from transferability.study.names import SPLIT_TYPES_IN_WORDS
 from transferability.words import points
 
@@ -223,7 +224,7 @@ MAKERS = TableView(
 
 def table_views(metric: str) -> dict[str, TableView]:
     """The tables that are shown, in order, by name; beside top-1 stands balanced accuracy, and the other way round."""
-    accuracy, _, which = metric.partition("_")
+    accuracy, which = parts_of(metric)
     other, heading = ("balanced", "balanced, %") if accuracy == "top1" else ("top1", "top-1, %")
     compared = {
         "split": Column("split"),
@@ -231,6 +232,7 @@ def table_views(metric: str) -> dict[str, TableView]:
         "network": Column("network"),
         "treatment": Column("treatment"),
         "n": _N,
+        "layer": Column("layer"),
         metric: Column("accuracy, %", _percent),
         f"{other}_{which}": Column(heading, _percent),
         "base": Column("its base"),

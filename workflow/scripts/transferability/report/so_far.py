@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from transferability.figures.pictures import PICTURES, draw_pictures
+from transferability.figures.catalog import drawn_of
+from transferability.figures.pictures import draw_pictures
 from transferability.figures.style import save
 from transferability.figures.training import first_layer_filters, learning_curves
 from transferability.files import write_table
 from transferability.records.checkpoints import first_layer_weights
 from transferability.records.metrics import read_metrics
-from transferability.results.accuracies import collect_contents, read_table
+from transferability.results.accuracies import Results, collect_contents, read_table
 from transferability.results.tables import TABLES, write_tables
 from transferability.store.reading import stored_checksum
 from transferability.study.design import Key, Study
@@ -32,7 +33,7 @@ def current_networks(study: Study, metrics: Mapping[Key, Path]) -> dict[Key, dic
 def drawn_so_far(
     study: Study, networks: Mapping[Key, Mapping[str, Any]], metrics: Mapping[Key, Path], folder: Path
 ) -> dict[str, Any]:
-    """Write the tables and figures of some networks to a folder, in place of any that are there.
+    """Write the tables and figures, in the style of the block, of some networks to a folder, in place of any there.
 
     Args:
         study: the study.
@@ -50,28 +51,27 @@ def drawn_so_far(
         raise ValueError(
             f"{study.folder}: no network is finished with the config's settings; there is nothing to report"
         )
-    settings = study.config["figures"]
-    metric, colors, tolerated = settings["metric"], settings["colors"], settings["max_drop"]
     shutil.rmtree(folder, ignore_errors=True)
-    accuracies = collect_contents((str(metrics[key]), content) for key, content in networks.items())
+    accuracies = collect_contents(((str(metrics[key]), content) for key, content in networks.items()), study.layers)
+    results = Results.of_study(accuracies, study)
     there = {key: metrics[key] for key in networks}
     write_table(folder / "accuracies.csv", accuracies)
     tables = {name: folder / f"{name}.csv" for name in TABLES if name != "headline"}
-    write_tables(accuracies, tables, metric, tolerated)
-    figures = {name: folder / "figures" / f"{name}.png" for name in PICTURES if name != "reduced" or study.reduced}
-    draw_pictures(accuracies, {name: [path] for name, path in figures.items()}, metric, colors, tolerated)
+    write_tables(results, tables)
+    figures = {name: folder / "figures" / f"{name}.png" for name in drawn_of(study)}
+    draw_pictures(results, {name: [path] for name, path in figures.items()})
     filters = folder / "figures" / "first_layer_filters.png"
     _draw_filters(study, there, filters)
     return {
         "accuracies": folder / "accuracies.csv",
         "tables": tables,
         "figures": figures,
-        "learning_curves": _draw_learning_curves(there, colors, folder / "figures" / "learning_curves"),
+        "learning_curves": _draw_learning_curves(there, folder / "figures" / "learning_curves"),
         "filters": filters,
     }
 
 
-def _draw_learning_curves(there: Mapping[Key, Path], colors: Mapping[str, str], folder: Path) -> dict[str, Path]:
+def _draw_learning_curves(there: Mapping[Key, Path], folder: Path) -> dict[str, Path]:
     pictures = {}
     for split, seed in sorted({(split, seed) for split, seed, _ in there}):
         histories = {
@@ -81,7 +81,7 @@ def _draw_learning_curves(there: Mapping[Key, Path], colors: Mapping[str, str], 
         }
         title = f"{split}_seed{seed}"
         pictures[title] = folder / f"{title}.png"
-        save(learning_curves(histories, colors), pictures[title])
+        save(learning_curves(histories), pictures[title])
     return pictures
 
 

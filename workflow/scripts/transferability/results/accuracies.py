@@ -3,52 +3,37 @@
 A row says too what is meaningless in it, and why: a base that it is compared with or copied from is at chance.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from scipy.special import betainc
 
 from transferability.files import read_json
+from transferability.study.compared import BALANCED, COMPARED, TOP1, TOP5
+from transferability.study.design import Study
 from transferability.study.names import RANDOM, SEMANTIC, TREATMENTS, WHOLE, Network
+from transferability.study.schema import EXACT
 
-# Balanced accuracy is the mean over classes of the share of a class's images that are named right.
-BALANCED = ("balanced_final", "balanced_best", "balanced_mean_best10")  # networks of before it was recorded lack them
-METRICS = (
-    *("top1_final", "top5_final", "top1_best", "top5_best", "top1_mean_best10", "top5_mean_best10"),
-    *BALANCED,
-)
+# Top-1 beside top-5; balanced accuracy is the mean over classes of the share of a class's images that are named right.
+METRICS = (*chain.from_iterable(zip(TOP1, TOP5, strict=True)), *BALANCED)
 KEY = ["split", "seed", "network"]
-COLUMNS = [
-    "split",
-    "split_type",
-    "network",
-    "treatment",
-    "source",
-    "target",
-    "n",
-    "copied",
-    "frozen",
-    "seed",
-    "examples_per_class",
-    "iterations",
-    "evaluations",
-    "classes",
-    "validation_images",
-    "majority_baseline",
-    *METRICS,
-    "base",
+_OF_NETWORK = ["split", "split_type", "network", "treatment", "source", "target", "n"]
+_OF_TRAINING = [
+    *("copied", "frozen", "seed", "examples_per_class", "iterations", "evaluations"),
+    *("classes", "validation_images", "majority_baseline", *METRICS),
 ]
+_RECORDED = [*_OF_NETWORK, *_OF_TRAINING]  # in metrics files
+COLUMNS = [*_OF_NETWORK, "layer", *_OF_TRAINING, "base"]
 # What tells an accuracy from guessing; published results, and networks trained before it was recorded, lack it.
 GUESSING = ("classes", "validation_images", "majority_baseline")
 SIGNIFICANCE = 0.001  # how likely guessing may be to do as well as a network that counts as having learned
 AT_CHANCE = "at chance"
 TOO_FEW = "too few images to tell from chance"
-# Compared with the base of the same split, target and seed: columns base_<metric> and difference_<metric>.
-COMPARED = ("top1_final", "top1_best", "top1_mean_best10", *BALANCED)
-EXACT = 2**53  # whole numbers up to it are told apart as floats too
 _INTEGERS = [
     *("n", "copied", "frozen", "seed", "examples_per_class", "iterations", "evaluations"),
     *("classes", "validation_images"),
@@ -60,22 +45,28 @@ _TEXT = [
 ]
 
 
-def collect(metrics: Iterable[Path]) -> pd.DataFrame:
+def collect(metrics: Iterable[Path], layers: Sequence[str]) -> pd.DataFrame:
     """One row for every metrics file.
 
     ValueError for a file that is incomplete, that has an accuracy outside 0 to 1, or that repeats a network.
+
+    Args:
+        metrics: files of networks.
+        layers: the names of all layers of these, lowest first; the column ``layer`` has that of the n-th, the deepest
+            below the cut, and is empty for bases.
     """
-    return collect_contents((str(path), read_json(path)) for path in metrics)
+    return collect_contents(((str(path), read_json(path)) for path in metrics), layers)
 
 
-def collect_contents(metrics: Iterable[tuple[str, Any]]) -> pd.DataFrame:
+def collect_contents(metrics: Iterable[tuple[str, Any]], layers: Sequence[str]) -> pd.DataFrame:
     """The same of files that were read before, each with its name."""
-    return frame_of((path, _measured(path, content)) for path, content in metrics)
+    return frame_of(((path, _measured(path, content, layers)) for path, content in metrics), layers)
 
 
 def beside_bases(frame: pd.DataFrame) -> pd.DataFrame:
     """Add to each network its base, its accuracies and the differences to them, where there is one.
 
+    Columns ``base_`` and ``difference_`` and a name of `COMPARED` are of the base of the same split, target and seed.
     The column ``at_chance`` is `at_chance`. The column ``flag`` names what makes a comparison meaningless, or may: its
     own base or the base that its layers come from is at chance, or is judged on too few images to tell.
     """
@@ -159,14 +150,46 @@ def _named(rows: pd.DataFrame) -> str:
     return "; ".join(names[:4]) + more
 
 
-def require_metric(accuracies: pd.DataFrame, metric: str) -> None:
-    """ValueError that names the networks which lack the metric, if there are any."""
+@dataclass(frozen=True)
+class Results:
+    """What the tables and figures of a study are made from.
+
+    Attributes:
+        accuracies: as `collect` makes them, with the column ``accuracy``; see `by_metric`.
+        metric: which that is, one of `COMPARED`.
+        max_drop: what copying layers may cost, in accuracy, so 0.02 for 2 points.
+        layers: the names of all layers of the network, lowest first, whether networks are cut there or not.
+    """
+
+    accuracies: pd.DataFrame
+    metric: str
+    max_drop: float
+    layers: Sequence[str]
+
+    @classmethod
+    def by(cls, accuracies: pd.DataFrame, metric: str, max_drop: float, layers: Sequence[str]) -> Self:
+        """Of accuracies as `collect` makes them; ValueError if some networks lack the metric."""
+        return cls(by_metric(accuracies, metric), metric, max_drop, layers)
+
+    @classmethod
+    def of_study(cls, accuracies: pd.DataFrame, study: Study) -> Self:
+        """As the study's config says."""
+        figures = study.config["figures"]
+        return cls.by(accuracies, figures["metric"], figures["max_drop"], study.layers)
+
+
+def by_metric(accuracies: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """With the metric as the column ``accuracy``, the one that is compared from here on.
+
+    ValueError that names the networks which lack it, if there are any.
+    """
     lacking = accuracies[accuracies[metric].isna()]
     if len(lacking):
         raise ValueError(
             f"figures.metric: is {metric}, which {_named(lacking)} lack, since they were published without it or "
             "trained before it was recorded; take a metric of top1, such as top1_final, which all networks have"
         )
+    return accuracies.assign(accuracy=accuracies[metric])
 
 
 def _flags(frame: pd.DataFrame) -> list[str | None]:
@@ -203,7 +226,12 @@ def read_table(path: Path) -> pd.DataFrame:
     )
 
 
-def frame_of(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> pd.DataFrame:
+def layer_names(accuracies: pd.DataFrame) -> dict[int, str]:
+    """By n, for every n that was tried, the name of the n-th layer."""
+    return dict(accuracies.loc[accuracies["n"] > 0, ["n", "layer"]].itertuples(index=False, name=None))
+
+
+def frame_of(rows: Iterable[tuple[str, Mapping[str, Any]]], layers: Sequence[str]) -> pd.DataFrame:
     """The rows, each with where it comes from, beside their bases; ValueError if a network is there twice."""
     places: dict[tuple[Any, ...], str] = {}
     checked = []
@@ -212,22 +240,22 @@ def frame_of(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> pd.DataFrame:
         first = places.setdefault((split, seed, network), place)
         if first != place:
             raise ValueError(f"{place}: the network {network} of {split}, seed {seed}, is there twice; see {first}")
-        checked.append(row)
+        checked.append({**row, "layer": layers[row["n"] - 1] if row["n"] else None})
     frame = pd.DataFrame(checked, columns=COLUMNS[:-1])
     return beside_bases(frame.astype(dict.fromkeys(METRICS, "float64")))
 
 
-def _measured(path: str, content: Any) -> dict[str, Any]:
+def _measured(path: str, content: Any, layers: Sequence[str]) -> dict[str, Any]:
     if not isinstance(content, dict):
         content = {}
-    absent = [column for column in COLUMNS[:-1] if column not in content and column not in (*GUESSING, *BALANCED)]
+    absent = [column for column in _RECORDED if column not in content and column not in (*GUESSING, *BALANCED)]
     if absent:
         raise ValueError(f"{path}: {absent[0]} is missing; delete the file to have it written again")
     for name in METRICS:
         if name not in BALANCED or content.get(name) is not None:
             require_accuracy(content[name], f"{path}: {name}")
-    row = {column: content.get(column) for column in COLUMNS[:-1]}
-    wrong = [column for column, right in _right(row).items() if not right]
+    row = {column: content.get(column) for column in _RECORDED}
+    wrong = [column for column, right in _right(row, layers).items() if not right]
     if wrong:
         raise ValueError(
             f"{path}: {wrong[0]} is {row[wrong[0]]!r}, which cannot be; delete the file to have it written again"
@@ -235,17 +263,19 @@ def _measured(path: str, content: Any) -> dict[str, Any]:
     return row
 
 
-def _right(row: Mapping[str, Any]) -> dict[str, bool]:
+def _right(row: Mapping[str, Any], layers: Sequence[str]) -> dict[str, bool]:
     """For each column that is no accuracy, whether it can be so in the metrics of a network."""
     try:
-        facts = Network.parse(row["network"]).facts
+        network = Network.parse(row["network"])
     except (TypeError, ValueError):
+        return {"network": False}
+    if network.copied >= len(layers):
         return {"network": False}
     chance = row["majority_baseline"]
     return {
         "split": isinstance(row["split"], str) and row["split"] != "",
         "split_type": row["split_type"] in (RANDOM, SEMANTIC, WHOLE),
-        **{column: row[column] == value for column, value in facts.items()},
+        **{column: row[column] == value for column, value in network.facts.items()},
         **{column: _is_count(row[column]) for column in ("seed", "iterations", "evaluations")},
         **{column: row[column] is None or _is_count(row[column]) for column in ("classes", "validation_images")},
         "majority_baseline": chance is None or (isinstance(chance, int | float) and 0 <= chance <= 1),

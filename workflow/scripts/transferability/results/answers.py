@@ -1,12 +1,11 @@
 """What a study found, in a few numbers: for its headline, and for the top of its report."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from transferability.networks.architectures import DEEPEST_CUT, LAYER_NAMES
-from transferability.results.accuracies import bases_at_chance, meaningless, others_at_chance
+from transferability.results.accuracies import Results, bases_at_chance, meaningless, others_at_chance
 from transferability.results.pairs import of_the_paper, paired_differences
 from transferability.results.reuse import WAYS_OF_REUSE, deepest_within, reusable
 from transferability.study.names import RANDOM, SEMANTIC, SPLIT_TYPES_IN_WORDS
@@ -25,12 +24,14 @@ class ReusableLayers:
     """How many of the lowest layers can be copied from the other half at a tolerated drop; 0 for none.
 
     Attributes:
+        layers: the names of all layers that can be copied, lowest first, whether they were tried or not.
         verdicts: by n, for every n that was tried and no other, whether the mean drop is tolerated; None where bases at
             chance leave nothing to tell it from.
         deepest: the largest n up to which all that were tried are, by the mean drop.
         surely: the same by the whole 95 % interval; None where there is no interval, for want of splits and seeds.
     """
 
+    layers: Sequence[str]
     verdicts: Mapping[int, bool | None]
     deepest: int
     surely: int | None
@@ -40,12 +41,12 @@ class ReusableLayers:
 
     @property
     def _layers(self) -> str:
-        return f"up to layer {self.deepest} ({LAYER_NAMES[self.deepest - 1]})" if self.deepest else "no layer"
+        return f"up to layer {self.deepest} ({self.layers[self.deepest - 1]})" if self.deepest else "no layer"
 
     @property
     def _tried(self) -> str:
         """Which depths were, unless all were that there are."""
-        if len(self.verdicts) == DEEPEST_CUT:
+        if len(self.verdicts) == len(self.layers):
             return ""
         return f"{',' * bool(self.deepest)} of n = {enumerated(list(self.verdicts))} tried"
 
@@ -91,21 +92,21 @@ class Answer:
         return "at chance" if self.base is None else f"{100 * self.base:.1f} %{left_out}"
 
 
-def answers(accuracies: pd.DataFrame, metric: str, max_drop: float) -> list[Answer]:
+def answers(results: Results) -> list[Answer]:
     """What each split type that has bases tells, random ones first.
 
     Which layers can be copied is told by `deepest_within`: by the means of `reusable`, and by its intervals.
     """
-    reuse = reusable(accuracies, metric, max_drop)
+    accuracies, reuse = results.accuracies, reusable(results)
     found = []
     for split_type in (RANDOM, SEMANTIC):
         of_type = of_the_paper(accuracies[accuracies["split_type"] == split_type])
         bases = of_type[of_type["treatment"] == "base"]
         if not bases.empty:
             dead = meaningless(bases)
-            base = None if dead.all() else float(bases.loc[~dead, metric].mean())
-            differences = dict(_differences(of_type, metric))
-            layers = dict(_reusable_layers(reuse[reuse["split_type"] == split_type]))
+            base = None if dead.all() else float(bases.loc[~dead, "accuracy"].mean())
+            differences = dict(_differences(of_type))
+            layers = dict(_reusable_layers(reuse[reuse["split_type"] == split_type], results.layers[:-1]))
             found.append(Answer(split_type, base, int(dead.sum()), differences, layers, _note(of_type)))
     return found
 
@@ -118,15 +119,16 @@ def _note(of_type: pd.DataFrame) -> str:
     return ""
 
 
-def headline(accuracies: pd.DataFrame, metric: str, max_drop: float) -> str:
+def headline(results: Results) -> str:
     """A few lines that say what the study found."""
+    accuracies = results.accuracies
     networks = counted(len(accuracies), "network")
-    lines = [f"{networks}; accuracy is {metric}, differences are in points, paired with each base"]
-    for answer in answers(accuracies, metric, max_drop):
+    lines = [f"{networks}; accuracy is {results.metric}, differences are in points, paired with each base"]
+    for answer in answers(results):
         lines.append(f"{SPLIT_TYPES_IN_WORDS[answer.split_type]}: base {answer.base_in_words}")
         lines += [f"  {what + ':':44} {points(mean).replace('−', '-'):>6}" for what, mean in answer.differences.items()]
         lines += [
-            f"  {f'a drop of at most {100 * max_drop:g} points, {WAYS_OF_REUSE[treatment]}:':44} {layers}"
+            f"  {f'a drop of at most {100 * results.max_drop:g} points, {WAYS_OF_REUSE[treatment]}:':44} {layers}"
             for treatment, layers in answer.reusable.items()
         ]
         lines += [f"  {answer.note}"] * bool(answer.note)
@@ -134,20 +136,20 @@ def headline(accuracies: pd.DataFrame, metric: str, max_drop: float) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _differences(of_type: pd.DataFrame, metric: str) -> Iterator[tuple[str, float]]:
+def _differences(of_type: pd.DataFrame) -> Iterator[tuple[str, float]]:
     for treatment, (what, name) in _DEEPEST.items():
-        pairs = paired_differences(of_type, treatment, "base", metric)
+        pairs = paired_differences(of_type, treatment, "base")
         if len(pairs):
             deepest = int(pairs["n"].max())
             yield f"{what}, {name.format(deepest)}", float(pairs.loc[pairs["n"] == deepest, "difference"].mean())
-    gains = paired_differences(of_type, "transfer+", "base", metric)
+    gains = paired_differences(of_type, "transfer+", "base")
     if len(gains):
         depths = gains["n"].unique()
         what = f"A{depths[0]}B+" if len(depths) == 1 else "AnB+, mean over n"
         yield f"fine-tuned transfer, {what}", float(gains["difference"].mean())
 
 
-def _reusable_layers(reuse: pd.DataFrame) -> Iterator[tuple[str, ReusableLayers]]:
+def _reusable_layers(reuse: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[str, ReusableLayers]]:
     for treatment in WAYS_OF_REUSE:
         rows = reuse[reuse["treatment"] == treatment]
         if not rows["verdict"].isna().all():
@@ -157,4 +159,4 @@ def _reusable_layers(reuse: pd.DataFrame) -> Iterator[tuple[str, ReusableLayers]
                 int(n): None if pd.isna(verdict) else verdict == "within"
                 for n, verdict in sorted(zip(rows["n"], rows["verdict"], strict=True))
             }
-            yield treatment, ReusableLayers(verdicts, deepest_within(rows, treatment), surely)
+            yield treatment, ReusableLayers(names, verdicts, deepest_within(rows, treatment), surely)

@@ -2,39 +2,39 @@
 
 import pandas as pd
 
-from transferability.results.accuracies import require_metric
 from transferability.results.pairs import all_pairs
 from transferability.study.names import COPYING, TREATMENTS
 
 ANY = "any"  # split type, of random filters
 
 
-def compare(ours: pd.DataFrame, published: pd.DataFrame, metric: str) -> pd.DataFrame:
+def compare(ours: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     """Two studies side by side: differences to base by treatment, split type and n, of each and between them.
 
     ``relative`` differences are shares of the base's accuracy, for data sets on which bases differ. Columns end in
     ``_ours`` and ``_published``; where one study has no such networks, they are empty. Random filters know no classes,
-    so their networks are compared over all split type: the paper has them for the whole set only. ValueError if
-    networks of either lack the metric.
+    so their networks are compared over all split type: the paper has them for the whole set only.
+
+    Args:
+        ours: as `transferability.results.accuracies.by_metric` gives them.
+        published: the same, by the same metric.
     """
-    for accuracies in (ours, published):
-        require_metric(accuracies, metric)
     key = ["treatment", "split_type", "n"]
-    tables = [differences_to_base(accuracies, metric) for accuracies in (ours, published)]
+    tables = [differences_to_base(accuracies) for accuracies in (ours, published)]
     table = tables[0].merge(tables[1], on=key, how="outer", suffixes=("_ours", "_published"))
     for name in ("difference", "relative"):
         table[f"{name}_ours_less_published"] = table[f"{name}_ours"] - table[f"{name}_published"]
     return table.sort_values(key, key=_in_order, ignore_index=True)
 
 
-def differences_to_base(accuracies: pd.DataFrame, metric: str) -> pd.DataFrame:
+def differences_to_base(accuracies: pd.DataFrame) -> pd.DataFrame:
     """By treatment, split type (``any`` for random filters) and n: networks, mean difference to the own base.
 
     Columns: treatment, split_type, n, networks, difference, relative (to the own base's accuracy), left_out.
     """
     tables = []
     for treatment in COPYING:
-        pairs = all_pairs(accuracies, treatment, "base", metric)
+        pairs = all_pairs(accuracies, treatment, "base")
         pairs["counted"] = pairs["difference"].mask(pairs["left_out"])
         pairs["relative"] = pairs["counted"] / pairs["second"]
         if treatment.startswith("random"):

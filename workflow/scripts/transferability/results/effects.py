@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from transferability.results.accuracies import Results
 from transferability.results.pairs import MEANS, all_pairs, means_with_intervals
+from transferability.study.names import SYMBOLS
 
 # Each effect is the mean of (first - second) over pairs of networks of the same split, target, seed and n.
 EFFECTS: Mapping[str, tuple[str, str]] = {
@@ -18,7 +20,12 @@ EFFECTS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def paired_effects(accuracies: pd.DataFrame, metric: str) -> pd.DataFrame:
+def formula(effect: str) -> str:
+    """An effect as a difference of its treatments, like base − BnB."""
+    return " − ".join(SYMBOLS[treatment] for treatment in EFFECTS[effect])
+
+
+def paired_effects(results: Results) -> pd.DataFrame:
     """`EFFECTS` by split type and n: mean of paired differences, with a 95 % interval, ``low`` to ``high``.
 
     Networks of a split share their classes and those of a seed their base, so what counts as one observation is a
@@ -29,6 +36,6 @@ def paired_effects(accuracies: pd.DataFrame, metric: str) -> pd.DataFrame:
     """
     tables = []
     for effect, (first, second) in EFFECTS.items():
-        pairs = all_pairs(accuracies, first, second, metric)
+        pairs = all_pairs(results.accuracies, first, second)
         tables.append(means_with_intervals(pairs).assign(effect=effect))
     return pd.concat(tables, ignore_index=True)[["effect", *MEANS]]

@@ -1,6 +1,7 @@
 """Networks paired with those of the same split, target, seed and n: their differences, and intervals of the mean.
 
 Networks that preserve layers above the frozen ones have no part in the paper's treatments, and so are in no pair.
+Accuracies are those of `transferability.results.accuracies.by_metric`.
 """
 
 import numpy as np
@@ -18,17 +19,17 @@ def of_the_paper(accuracies: pd.DataFrame) -> pd.DataFrame:
     return accuracies[accuracies["copied"] == accuracies["n"]]
 
 
-def paired_differences(accuracies: pd.DataFrame, first: str, second: str, metric: str) -> pd.DataFrame:
+def paired_differences(accuracies: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
     """For each pair of networks of the same split, target, seed and n (a base has every n): first minus second.
 
     Columns: split, split_type, target, seed, n, the accuracies first and second, difference. Networks without a
     partner are left out, and pairs that a base at chance makes meaningless.
     """
-    pairs = all_pairs(accuracies, first, second, metric)
+    pairs = all_pairs(accuracies, first, second)
     return pairs[~pairs["left_out"]].drop(columns="left_out").reset_index(drop=True)
 
 
-def all_pairs(accuracies: pd.DataFrame, first: str, second: str, metric: str) -> pd.DataFrame:
+def all_pairs(accuracies: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
     """As `paired_differences`, with the meaningless pairs, which the column ``left_out`` tells."""
     key = ["split", "split_type", "target", "seed"]
     accuracies = of_the_paper(accuracies)
@@ -36,18 +37,18 @@ def all_pairs(accuracies: pd.DataFrame, first: str, second: str, metric: str) ->
     sides = {}
     for treatment in (first, second):
         rows = accuracies[accuracies["treatment"] == treatment]
-        sides[treatment] = rows[[*key, *([] if treatment == "base" else ["n"]), metric, "left_out"]]
+        sides[treatment] = rows[[*key, *([] if treatment == "base" else ["n"]), "accuracy", "left_out"]]
     on = key if "base" in (first, second) else [*key, "n"]
     pairs = sides[first].merge(sides[second], on=on, suffixes=("_first", "_second"))
-    pairs = pairs.rename(columns={f"{metric}_first": "first", f"{metric}_second": "second"})
+    pairs = pairs.rename(columns={"accuracy_first": "first", "accuracy_second": "second"})
     pairs["difference"] = pairs["first"] - pairs["second"]
     pairs["left_out"] = pairs["left_out_first"] | pairs["left_out_second"]
     return pairs[[*key, "n", "first", "second", "difference", "left_out"]]
 
 
-def dead_depths(accuracies: pd.DataFrame, first: str, second: str, metric: str) -> list[int]:
+def dead_depths(accuracies: pd.DataFrame, first: str, second: str) -> list[int]:
     """The n at which there are pairs, but bases at chance make all of them meaningless."""
-    dead = all_pairs(accuracies, first, second, metric).groupby("n")["left_out"].all()
+    dead = all_pairs(accuracies, first, second).groupby("n")["left_out"].all()
     return [int(n) for n in dead.index[dead]]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from transferability.results.accuracies import meaningless
+from transferability.results.accuracies import Results, meaningless
 from transferability.results.pairs import interval, of_the_paper, paired_differences
 from transferability.study.names import RANDOM, SEMANTIC
 
@@ -22,16 +22,17 @@ _TABLE_1 = [
 _DROPS = ["split_type", "n", "networks", "base", "transfer", "drop", "relative", "paired", "left_out"]
 
 
-def summarize(accuracies: pd.DataFrame, metric: str) -> pd.DataFrame:
+def summarize(results: Results) -> pd.DataFrame:
     """By split type, treatment and n: number of networks, spread of their accuracy, difference to base.
 
     Reduced networks have a row for each number of examples, and networks that preserve layers for each number of those.
     ``at_chance`` counts the networks that are at chance themselves though their bases are not: means have them.
     """
+    accuracies = results.accuracies
     dead = meaningless(accuracies)
     differences = accuracies.assign(
-        counted=accuracies[metric].mask(dead),
-        difference=(accuracies[metric] - _base_of(accuracies, metric)).mask(dead),
+        counted=accuracies["accuracy"].mask(dead),
+        difference=(accuracies["accuracy"] - _base_of(accuracies)).mask(dead),
         preserved=accuracies["copied"] - accuracies["n"],
         left_out=dead,
         guesses=accuracies["at_chance"].fillna(False).astype(bool) & ~dead,
@@ -51,7 +52,7 @@ def summarize(accuracies: pd.DataFrame, metric: str) -> pd.DataFrame:
     return table.reset_index().sort_values(by, ignore_index=True)
 
 
-def table1(accuracies: pd.DataFrame, metric: str) -> pd.DataFrame:
+def table1(results: Results) -> pd.DataFrame:
     """The paper's Table 1: by how much AnB+ beats base and BnB+, over ranges of layers, on random splits.
 
     ``depths`` are the n of a range that have been tried; a range without any has no row.
@@ -66,10 +67,11 @@ def table1(accuracies: pd.DataFrame, metric: str) -> pd.DataFrame:
     - ``gain_over_selffer+``: the mean gain of AnB+ over its own base, less that of BnB+ over its own. It needs no
       pairs, so it can be had where the two were trained for different halves.
     """
-    everything = of_the_paper(accuracies[accuracies["split_type"] == RANDOM])
+    everything = results.accuracies
+    everything = of_the_paper(everything[everything["split_type"] == RANDOM])
     accuracies = everything[~meaningless(everything)]
     gain = {
-        (first, second): paired_differences(accuracies, first, second, metric)
+        (first, second): paired_differences(accuracies, first, second)
         for first, second in (("transfer+", "base"), ("transfer+", "selffer+"), ("selffer+", "base"))
     }
     rows = []
@@ -79,7 +81,7 @@ def table1(accuracies: pd.DataFrame, metric: str) -> pd.DataFrame:
             continue
         in_range = accuracies[accuracies["n"].between(*layers)]
         networks = int(_has(accuracies, "transfer+", layers).sum())
-        mean = {name: _mean(in_range, name, metric) for name in ("transfer+", "selffer+")}
+        mean = {name: _mean(in_range, name) for name in ("transfer+", "selffer+")}
         pairs = {which: table[table["n"].between(*layers)] for which, table in gain.items()}
         over_base = pairs["transfer+", "base"]
         low, high = interval(over_base)
@@ -89,7 +91,7 @@ def table1(accuracies: pd.DataFrame, metric: str) -> pd.DataFrame:
                 "depths": ", ".join(map(str, sorted(of_range["n"].unique()))),
                 "networks": networks,
                 "left_out": len(of_range) - networks,
-                "over_base": mean["transfer+"] - _mean(accuracies, "base", metric),
+                "over_base": mean["transfer+"] - _mean(accuracies, "base"),
                 "over_selffer+": mean["transfer+"] - mean["selffer+"],
                 "over_base_paired": over_base["difference"].mean(),
                 "over_base_paired_low": low,
@@ -101,14 +103,14 @@ def table1(accuracies: pd.DataFrame, metric: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=_TABLE_1)
 
 
-def drops(accuracies: pd.DataFrame, metric: str) -> pd.DataFrame:
+def drops(results: Results) -> pd.DataFrame:
     """By split type: how much less frozen transfer AnB reaches than base, at the deepest n that has been tried.
 
     The paper's 8 % (random halves) and 25 % (man-made/natural) at n = 7 are ``drop``: the mean of all bases of such
     splits less the mean of all AnB, in points of accuracy. ``relative`` is that drop as a share of the bases' mean,
     and ``paired`` the mean of the differences of each network to its own base.
     """
-    rows = []
+    accuracies, rows = results.accuracies, []
     for split_type in (RANDOM, SEMANTIC):
         everything = of_the_paper(accuracies[accuracies["split_type"] == split_type])
         depths = everything.loc[everything["treatment"] == "transfer", "n"]
@@ -117,8 +119,8 @@ def drops(accuracies: pd.DataFrame, metric: str) -> pd.DataFrame:
         n = int(depths.max())
         of_type = everything[~meaningless(everything)]
         transfer = of_type[_has(of_type, "transfer", (n, n))]
-        base, mean = _mean(of_type, "base", metric), transfer[metric].mean()
-        pairs = paired_differences(of_type, "base", "transfer", metric)
+        base, mean = _mean(of_type, "base"), transfer["accuracy"].mean()
+        pairs = paired_differences(of_type, "base", "transfer")
         rows.append(
             {
                 "split_type": split_type,
@@ -140,12 +142,12 @@ def _has(accuracies: pd.DataFrame, treatment: str, layers: tuple[int, int]) -> p
     return (accuracies["treatment"] == treatment) & accuracies["n"].between(*layers)
 
 
-def _base_of(accuracies: pd.DataFrame, metric: str) -> NDArray[np.float64]:
-    """The metric of each network's base, in the order of the accuracies."""
-    bases = accuracies[accuracies["treatment"] == "base"].set_index(["split", "target", "seed"])[metric]
+def _base_of(accuracies: pd.DataFrame) -> NDArray[np.float64]:
+    """The accuracy of each network's base, in the order of the accuracies."""
+    bases = accuracies[accuracies["treatment"] == "base"].set_index(["split", "target", "seed"])["accuracy"]
     keys = pd.MultiIndex.from_frame(accuracies[["split", "target", "seed"]])
     return bases.reindex(keys).to_numpy(dtype=np.float64)
 
 
-def _mean(accuracies: pd.DataFrame, treatment: str, metric: str) -> float:
-    return float(accuracies.loc[accuracies["treatment"] == treatment, metric].mean())
+def _mean(accuracies: pd.DataFrame, treatment: str) -> float:
+    return float(accuracies.loc[accuracies["treatment"] == treatment, "accuracy"].mean())

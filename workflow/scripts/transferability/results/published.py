@@ -4,7 +4,6 @@ So one code makes all tables and figures of both.
 """
 
 import csv
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
@@ -14,12 +13,14 @@ from typing import Any
 import pandas as pd
 
 from transferability.files import open_csv
-from transferability.networks.architectures import DEEPEST_CUT
-from transferability.results.accuracies import EXACT, frame_of, require_accuracy
+from transferability.networks.architectures import architecture_layers
+from transferability.results.accuracies import frame_of, require_accuracy
+from transferability.study.compared import TOP1
 from transferability.study.names import (
     HALVES,
     RANDOM,
     RANDOM_SOURCE,
+    RANDOM_SPLIT,
     SEMANTIC,
     TREATMENTS,
     WHOLE,
@@ -27,13 +28,13 @@ from transferability.study.names import (
     Series,
     source_of,
 )
+from transferability.study.schema import EXACT
 
-_PUBLISHED_METRICS = ("top1_final", "top1_best", "top1_mean_best10")
+PAPERS_LAYERS = architecture_layers("caffenet")
 PUBLISHED_COLUMNS = (
     *("split", "treatment", "source", "target", "n", "examples_per_class", "iterations"),
-    *_PUBLISHED_METRICS,
+    *TOP1,
 )
-_RANDOM_SPLIT = re.compile(r"random[0-9]+")
 
 
 def read_published(path: Path) -> pd.DataFrame:
@@ -54,7 +55,7 @@ def read_published(path: Path) -> pd.DataFrame:
         rows = list(_published_rows(path, reader))
     if not rows:
         raise ValueError(f"{path}: there is no row below the header; give one a network")
-    return frame_of(rows)
+    return frame_of(rows, PAPERS_LAYERS)
 
 
 def missing_networks(accuracies: pd.DataFrame, expected: Sequence[tuple[str, int, str]]) -> pd.DataFrame:
@@ -76,7 +77,7 @@ def full_design(accuracies: pd.DataFrame) -> list[tuple[str, int, str]]:
         networks = [Network.parse(name) for name in of_type["network"].unique()]
         series = {either for network in networks if network.source for either in _both_directions(network.series)}
         complete = {Network(target) for network in networks for target in _mirrors(network.target)}
-        complete |= {one.at(n) for one in series for n in depths if n + one.preserved <= DEEPEST_CUT}
+        complete |= {one.at(n) for one in series for n in depths if n + one.preserved < len(PAPERS_LAYERS)}
         complete |= {network for network in networks if network.examples_per_class}
         names = [network.name for network in sorted(complete, key=_by_treatment)]
         design += list(product(of_type["split"].unique(), map(int, of_type["seed"].unique()), names))
@@ -112,13 +113,13 @@ def _published_rows(path: Path, reader: "csv.DictReader[str]") -> Iterator[tuple
 
 def _published(text: Mapping[str, str]) -> dict[str, Any]:
     network = _published_network(text)
-    accuracies = {name: _number(text, name) for name in _PUBLISHED_METRICS}
+    accuracies = {name: _number(text, name) for name in TOP1}
     for name, value in accuracies.items():
         require_accuracy(value, name)
     split = text["split"]
     return {
         "split": split,
-        "split_type": WHOLE if split == WHOLE else RANDOM if _RANDOM_SPLIT.fullmatch(split) else SEMANTIC,
+        "split_type": WHOLE if split == WHOLE else RANDOM if RANDOM_SPLIT.fullmatch(split) else SEMANTIC,
         **network.facts,
         "seed": 0,
         "iterations": _integer(text, "iterations", 1) if text["iterations"] else None,
@@ -145,7 +146,7 @@ def _published_network(text: Mapping[str, str]) -> Network:
         _one_of(text, "target", HALVES)
     source = source_of(treatment.removesuffix("+"), target)
     _one_of(text, "source", ("", source) if source == RANDOM_SOURCE else (source,))
-    n = _integer(text, "n", 1, DEEPEST_CUT)
+    n = _integer(text, "n", 1, len(PAPERS_LAYERS) - 1)
     return Network(target, source, copied=n, frozen=0 if treatment.endswith("+") else n)
 
 

@@ -5,25 +5,19 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from transferability.networks.architectures import LAYER_NAMES
-from transferability.results.accuracies import doubtful
+from transferability.results.accuracies import Results, doubtful, layer_names
 from transferability.results.pairs import all_pairs, means_with_intervals
 
 # How layers of the other half's base can be used: frozen, or fine-tuned with the rest.
 WAYS_OF_REUSE: Mapping[str, str] = {"transfer": "frozen", "transfer+": "fine-tuned"}
 
 
-def reusable(accuracies: pd.DataFrame, metric: str, max_drop: float) -> pd.DataFrame:
+def reusable(results: Results) -> pd.DataFrame:
     """Whether the lowest n layers can be copied from the other half at no more than a tolerated drop of accuracy.
 
     A row a split type, n and way of copying: ``transfer`` for frozen layers, ``transfer+`` for fine-tuned ones. The
     loss is that of the network against its own base, paired, with its interval as in `paired_effects`; it is negative
     where copying gains. ``layer`` is the deepest that is copied.
-
-    Args:
-        accuracies: as `transferability.results.accuracies.collect` makes them.
-        metric: the column that is compared.
-        max_drop: in accuracy, so 0.02 for 2 points.
 
     Returns:
         Columns split_type, n, layer, treatment, pairs, splits, drop, low, high, verdict, conclusive, left_out. The
@@ -32,12 +26,14 @@ def reusable(accuracies: pd.DataFrame, metric: str, max_drop: float) -> pd.DataF
         judged on too few images to tell it from chance. Where bases at chance leave no pair, drop and verdict are
         empty. Depths that were not tried have no row.
     """
+    accuracies, max_drop = results.accuracies, results.max_drop
+    names = layer_names(accuracies)
     tables = []
     for treatment in WAYS_OF_REUSE:
-        pairs = all_pairs(accuracies, "base", treatment, metric)
+        pairs = all_pairs(accuracies, "base", treatment)
         tables.append(means_with_intervals(pairs).assign(treatment=treatment))
     table = pd.concat(tables, ignore_index=True).rename(columns={"mean": "drop"})
-    table["layer"] = [LAYER_NAMES[n - 1] for n in table["n"]]
+    table["layer"] = [names[n] for n in table["n"]]
     within = table["drop"] <= max_drop
     table["verdict"] = within.map({True: "within", False: "beyond"}).where(table["pairs"] > 0, None)
     key = ["split_type", "n", "treatment"]

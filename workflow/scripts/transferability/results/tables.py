@@ -1,4 +1,4 @@
-"""Every table that is made from a study's accuracies, by name."""
+"""Every table, or text, that is made from a study's results, by name."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -6,28 +6,26 @@ from pathlib import Path
 import pandas as pd
 
 from transferability.files import write_table, write_text
-from transferability.results.accuracies import require_metric
+from transferability.results.accuracies import Results
 from transferability.results.answers import headline
 from transferability.results.effects import paired_effects
 from transferability.results.paper import drops, summarize, table1
 from transferability.results.reuse import reusable
 
-# From accuracies, the metric that is compared and the tolerated drop to a table, or to a text.
-TABLES: Mapping[str, Callable[[pd.DataFrame, str, float], pd.DataFrame | str]] = {
-    "summary": lambda accuracies, metric, _: summarize(accuracies, metric),
-    "table1": lambda accuracies, metric, _: table1(accuracies, metric),
-    "drops": lambda accuracies, metric, _: drops(accuracies, metric),
-    "effects": lambda accuracies, metric, _: paired_effects(accuracies, metric),
+TABLES: Mapping[str, Callable[[Results], pd.DataFrame | str]] = {
+    "summary": summarize,
+    "table1": table1,
+    "drops": drops,
+    "effects": paired_effects,
     "reuse": reusable,
     "headline": headline,
 }
 
 
-def write_tables(accuracies: pd.DataFrame, paths: Mapping[str, Path], metric: str, max_drop: float) -> None:
-    """Make some of `TABLES` and write each to its path; ValueError if some networks lack the metric."""
-    require_metric(accuracies, metric)
+def write_tables(results: Results, paths: Mapping[str, Path]) -> None:
+    """Make some of `TABLES` and write each to its path."""
     for name, path in paths.items():
-        made = TABLES[name](accuracies, metric, max_drop)
+        made = TABLES[name](results)
         if isinstance(made, str):
             write_text(path, made)
         else:

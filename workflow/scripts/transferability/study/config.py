@@ -1,17 +1,16 @@
 """A config, read once: plain values, paths in one spelling, and what no schema can say checked."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from transferability.files import PROJECT
-from transferability.networks.architectures import DEEPEST_CUT
+from transferability.networks.architectures import architecture_layers
 from transferability.study.config_paths import path_problems, place_problems, with_paths
 from transferability.study.folder_keys import FolderKeys, contradictions
 from transferability.study.groups import read_groups
-from transferability.study.names import HALVES, WHOLE
+from transferability.study.names import HALVES, RANDOM_SPLIT, WHOLE
 from transferability.study.schema import ConfigError, config_schema, dotted, in_yaml, schema_problems, with_integers
 from transferability.study.settings import Hyperparameters, Preprocessing, Settings
 
@@ -24,7 +23,6 @@ OFFICIAL_SIDES = {"cifar10": 32, "cifar100": 32, "fashion_mnist": 28}
 # data sets have a file of groups.
 EMBEDDED_GROUPS = {"glyphs": {"letter": "letters", "symbol": "symbols"}}
 
-_RANDOM_SPLIT = re.compile(r"random(0|[1-9][0-9]*)")
 _MOST_SEED = 2**32 - 1  # of numpy's legacy generator, which draws random halves
 
 
@@ -135,18 +133,19 @@ def _study_problems(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _depth_problems(networks: Mapping[str, Any]) -> Iterator[str]:
-    depths, treatments = networks["depths"], networks["treatments"]
-    for n in depths:
-        if not 1 <= n <= DEEPEST_CUT:
-            yield (
-                f"networks.depths: {n} is outside the network; it has {DEEPEST_CUT + 1} learned layers, "
-                f"so n goes from 1 to {DEEPEST_CUT}"
-            )
+    depths, treatments, architecture = networks["depths"], networks["treatments"], networks["architecture"]
+    layers = architecture_layers(architecture)
+    deepest_cut = len(layers) - 1
+    if outside := [str(n) for n in depths if not 1 <= n <= deepest_cut]:
+        yield (
+            f"networks.depths: {architecture} has no cut at {', '.join(outside)}; they are n = 1 to {deepest_cut}, "
+            f"{layers[0]} to {layers[-2]}"
+        )
     for preserved in networks["preserve"]:
-        if not any(1 <= n <= DEEPEST_CUT - preserved for n in depths):
+        if not any(1 <= n <= deepest_cut - preserved for n in depths):
             yield (
                 f"networks.preserve: {preserved} more layers than n = {min(depths)}, the least of networks.depths, "
-                f"are more than the {DEEPEST_CUT} that can be copied"
+                f"are more than the {deepest_cut} of {architecture} that can be copied"
             )
     if networks["preserve"] and not {"selffer", "transfer"} & set(treatments):
         yield (
@@ -224,14 +223,14 @@ def _split_problems(entry: str | Mapping[str, str], groups: Mapping[str, int]) -
         yield from _random_split_problems(entry, sum(groups.values()))
     elif entry["name"] == WHOLE:
         yield f"splits: {WHOLE} is the name of the split of all classes; give the split by group another"
-    elif _RANDOM_SPLIT.fullmatch(entry["name"]):
+    elif RANDOM_SPLIT.fullmatch(entry["name"]):
         yield f"splits: {entry['name']} is the name of a random split; give the split by group another"
     else:
         yield from _semantic_split_problems(entry, groups)
 
 
 def _random_split_problems(name: str, classes: int) -> Iterator[str]:
-    if not _RANDOM_SPLIT.fullmatch(name):
+    if not RANDOM_SPLIT.fullmatch(name):
         yield f"splits: {name!r} is not random and a seed, such as random0; a split by group has name, A and B"
     elif int(name.removeprefix("random")) > _MOST_SEED:
         yield f"splits: {name} has a seed above {_MOST_SEED}, the highest there is"

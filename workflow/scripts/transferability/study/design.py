@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from transferability.networks.architectures import DEEPEST_CUT
+from transferability.networks.architectures import architecture_layers
 from transferability.store.same_images import REFUSE
 from transferability.study.config import STAGES, data_set_of, groups_file_of, read_config, settings_of
 from transferability.study.layout import study_folder
@@ -74,6 +74,11 @@ class Study:
     whole_series: tuple[Series, ...]
     reduced: tuple[int, ...]
     stages: Mapping[str, Settings]
+
+    @cached_property
+    def layers(self) -> tuple[str, ...]:
+        """The names of its network's layers, lowest first; the deepest cut is below the last."""
+        return architecture_layers(self.config["networks"]["architecture"])
 
     @property
     def folder(self) -> Path:
@@ -148,7 +153,7 @@ class Study:
     def chunks(self, preserved: int = 0) -> tuple[tuple[int, ...], ...]:
         """The depths of each job that trains a part of a series that preserves so many layers."""
         networks, per_job = self.config["networks"], self.config["running"]["networks_per_job"]
-        depths = [n for n in sorted(networks["depths"]) if n + preserved <= DEEPEST_CUT]
+        depths = [n for n in sorted(networks["depths"]) if n + preserved < len(self.layers)]
         return tuple(tuple(depths[start : start + per_job]) for start in range(0, len(depths), per_job))
 
     def networks(self) -> Iterator[tuple[str, int, Network]]:

@@ -19,7 +19,7 @@ name               source  copied  frozen  treatment
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -30,6 +30,7 @@ RANDOM_SOURCE = "R"
 # Of splits into halves, and in words of all.
 RANDOM, SEMANTIC = "random", "semantic"
 SPLIT_TYPES_IN_WORDS = {RANDOM: "random halves", SEMANTIC: "semantic halves", WHOLE: "all classes"}
+RANDOM_SPLIT = re.compile(r"random(0|[1-9][0-9]*)")  # the names of splits at random, each with its seed
 
 # Sources that are no half's base as it is: the letter that names of networks have, and the treatment it makes.
 OTHER_SOURCES = {RANDOM_SOURCE: "random"}
@@ -38,6 +39,18 @@ SOURCES = (*HALVES, *OTHER_SOURCES)
 # Treatments that copy layers, which are frozen or (+) fine-tuned.
 COPYING = tuple(f"{kind}{plus}" for kind in ("selffer", "transfer", *OTHER_SOURCES.values()) for plus in ("", "+"))
 TREATMENTS = ("base", *COPYING, "reduced")
+
+# What pages and figures call the networks of a treatment, for a target half B.
+SYMBOLS: Mapping[str, str] = {
+    "base": "base",
+    "selffer": "BnB",
+    "selffer+": "BnB⁺",
+    "transfer": "AnB",
+    "transfer+": "AnB⁺",
+    "random": "random filters",
+    "random+": "random filters, fine-tuned",
+    "reduced": "reduced",
+}
 
 _PRESERVED = r"(_preserve(?P<preserved>[1-9][0-9]*))?"
 _COPIES = rf"(?P<source>{'|'.join(SOURCES)})(?P<n>%s)(?P<target>A|B|whole)(?P<plus>\+?){_PRESERVED}"

@@ -13,9 +13,11 @@ import yaml
 
 from transferability.files import PROJECT
 from transferability.networks.architectures import architecture_names
+from transferability.study.compared import COMPARED
 from transferability.study.names import COPYING
 
 SCHEMA = PROJECT / "workflow" / "schemas" / "config.schema.yaml"
+EXACT = 2**53  # whole numbers up to it are told apart as floats too
 
 _WORDS = {
     "string": "text",
@@ -32,7 +34,6 @@ _BOUNDS = {
     "exclusiveMaximum": "less than",
 }
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_EXACT = 2**53  # whole numbers up to this are the same as floats
 _SHOWN = 80  # characters of a value in a message
 
 # What keys were called in earlier versions, by what they are called now.
@@ -57,8 +58,9 @@ def config_schema() -> Mapping[str, Any]:
     networks = schema["properties"]["networks"]["properties"]
     networks["architecture"]["enum"] = architecture_names()
     networks["treatments"]["items"]["enum"] = COPYING
-    colors = schema["properties"]["figures"]["properties"]["colors"]
-    colors["properties"] = {
+    figures = schema["properties"]["figures"]["properties"]
+    figures["metric"]["enum"] = COMPARED
+    figures["colors"]["properties"] = {
         treatment: {"type": "string", "description": f"Of {treatment} networks."} for treatment in ("base", *COPYING)
     }
     return schema
@@ -72,7 +74,7 @@ def with_integers(value: Any, schema: Mapping[str, Any]) -> Any:
             return {key: with_integers(inner, keys.get(key, {})) for key, inner in value.items()}
         case list():
             return [with_integers(inner, schema.get("items", {})) for inner in value]
-        case float() if value.is_integer() and abs(value) <= _EXACT and _wants_integers(schema):
+        case float() if value.is_integer() and abs(value) <= EXACT and _wants_integers(schema):
             return int(value)
     return value
 
@@ -83,7 +85,7 @@ def _wants_integers(schema: Mapping[str, Any]) -> bool:
 
 def _is_integer(_checker: object, value: object) -> bool:
     """JSON knows no difference between 7 and 7.0, and no bounds; the code that counts with them does."""
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _EXACT
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= EXACT
 
 
 def _is_number(checker: object, value: object) -> bool:

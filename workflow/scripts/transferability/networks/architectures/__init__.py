@@ -1,14 +1,28 @@
 """The network architectures, one a file: a file's name is the architecture's name in the config.
 
-Each file has an ``ARCHITECTURE``. Nothing here imports torch, since Snakemake asks for the names on every start.
+Each file has ``LAYERS``, the names of its layers, and an ``ARCHITECTURE``, which builds them. Nothing here imports
+torch, since Snakemake asks for all names on every start.
 """
 
+import ast
 from pathlib import Path
 
-LAYER_NAMES = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8")
-DEEPEST_CUT = len(LAYER_NAMES) - 1
+FOLDER = Path(__file__).parent
 
 
 def architecture_names() -> tuple[str, ...]:
     """Of all files in this folder, found without importing them."""
-    return tuple(sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py")))
+    return tuple(sorted(path.stem for path in FOLDER.glob("[!_]*.py")))
+
+
+def architecture_layers(name: str) -> tuple[str, ...]:
+    """The names of an architecture's layers, lowest first, read without importing its file.
+
+    A network of L layers is cut at depths n from 1 to L - 1. ValueError if the file does not name two or more.
+    """
+    path = FOLDER / f"{name}.py"
+    for statement in ast.parse(path.read_text(encoding="utf-8")).body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id="LAYERS")], value=ast.Tuple(elts=[_, _, *_]) as names):
+                return tuple(map(str, ast.literal_eval(names)))
+    raise ValueError(f'{path}: names no two layers; give it a line such as LAYERS = ("conv1", "conv2", "fc3")')

@@ -1,0 +1,49 @@
+"""Every figure by its name, which is that of its files and of its caption, ``workflow/report/<name>.rst``.
+
+Rules read it at every start, so nothing here imports matplotlib.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from transferability.study.design import Study
+
+
+@dataclass(frozen=True)
+class FigureEntry:
+    """What is said of a figure wherever it is shown.
+
+    Attributes:
+        title: on the page of the study.
+        treatments: of which a study must have a network for the figure to show anything; empty for any.
+    """
+
+    title: str
+    treatments: frozenset[str] = frozenset()
+
+
+_COPIES_OF_BASES = frozenset({"selffer", "selffer+", "transfer", "transfer+"})
+
+# Of the study's results, in the order of the page.
+OF_RESULTS: Mapping[str, FigureEntry] = {
+    "reuse": FigureEntry("Which layers can be reused?", _COPIES_OF_BASES - {"selffer+"}),
+    "figure2": FigureEntry("Accuracy by depth", _COPIES_OF_BASES),
+    "effects": FigureEntry("What copied layers cost and gain", _COPIES_OF_BASES),
+    "figure3": FigureEntry(
+        "Dissimilar halves, random filters, and differences to base", frozenset({"transfer", "random"})
+    ),
+    "reduced": FigureEntry("Fewer images of each class", frozenset({"reduced"})),
+}
+# Of what training leaves besides, and of the data.
+FIGURES: Mapping[str, FigureEntry] = {
+    **OF_RESULTS,
+    "learning_curves": FigureEntry("Learning curves"),
+    "first_layer_filters": FigureEntry("First-layer filters of the bases"),
+    "contact_sheet": FigureEntry("The data"),
+    "halves": FigureEntry("Halves"),
+}
+
+
+def drawn_of(study: Study) -> tuple[str, ...]:
+    """The names of those `OF_RESULTS` that are drawn of a study, whether they show anything or not."""
+    return tuple(name for name in OF_RESULTS if name != "reduced" or study.reduced)

@@ -1,0 +1,33 @@
+"""The accuracies of a network, of which a study compares one: their names, and what each is in words."""
+
+_ACCURACIES = {"top1": "top-1 accuracy", "top5": "top-5 accuracy", "balanced": "balanced accuracy"}
+_EVALUATIONS = {
+    "final": "last evaluation",
+    "best": "best evaluation",
+    "mean_best10": "mean of ten best evaluations",
+}
+
+TOP1, TOP5, BALANCED = (tuple(f"{accuracy}_{which}" for which in _EVALUATIONS) for accuracy in _ACCURACIES)
+COMPARED = (*TOP1, *BALANCED)  # what `figures.metric` may be; networks of before it was recorded lack `BALANCED`
+
+
+def parts_of(metric: str) -> tuple[str, str]:
+    """Which accuracy, ``top1``, ``top5`` or ``balanced``, and of which evaluations."""
+    accuracy, _, which = metric.partition("_")
+    return accuracy, which
+
+
+def accuracy_in_words(metric: str) -> str:
+    """Without of which evaluations."""
+    return _ACCURACIES[parts_of(metric)[0]]
+
+
+def evaluation_in_words(metric: str) -> str:
+    return _EVALUATIONS[parts_of(metric)[1]]
+
+
+def metric_in_words(metric: str) -> str:
+    """In full, for a report: what it is the mean of, and whether the validation images choose it."""
+    of = " (the mean over classes)" if metric in BALANCED else ""
+    selected = "" if parts_of(metric)[1] == "final" else " (selected on them)"
+    return f"{accuracy_in_words(metric)}{of} on the validation images, {evaluation_in_words(metric)}{selected}"

@@ -16,7 +16,7 @@ def reusable(results: Results) -> pd.DataFrame:
     """Whether the lowest n layers can be copied from the other half at no more than a tolerated drop of accuracy.
 
     A row a split type, n and way of copying: ``transfer`` for frozen layers, ``transfer+`` for fine-tuned ones. The
-    loss is that of the network against its own base, paired, with its interval as in `paired_effects`; it is negative
+    drop is that of the network against its own base, paired, with its interval as in `paired_effects`; it is negative
     where copying gains. ``layer`` is the deepest that is copied.
 
     Returns:

@@ -184,6 +184,30 @@ def test_reduced_networks_bring_the_base_of_the_whole_set():
     assert by_split["whole"] == ["basewhole", "reduced10", "reduced50"]
 
 
+def test_fine_tuned_networks_may_be_of_fewer_depths():
+    study = read_study(changed("networks.fine_tuned_depths", [7, 1, 4]))
+    names = names_by_split(study)["random0"]
+    assert {name for name in names if name.endswith("+")} == {
+        f"{source}{n}{target}+" for source in "AB" for target in "AB" for n in (1, 4, 7)
+    }
+    assert {name for name in names if name.startswith("A") and name.endswith("B")} == {f"A{n}B" for n in range(1, 8)}
+    assert study.chunks(fine_tuned=True) == ((1, 4, 7),)
+    assert study.chunks() == (tuple(range(1, 8)),)
+
+
+def test_fine_tuned_depths_that_no_network_has_count_for_nothing():
+    config = changed("networks.fine_tuned_depths", [1, 4, 7])
+    config["networks"]["depths"] = [4, 5]
+    assert read_study(config).chunks(fine_tuned=True) == ((4,),)
+    config["networks"]["depths"] = [5]
+    with pytest.raises(
+        ConfigError, match=r"networks.fine_tuned_depths: none of 1, 4, 7 is in networks.depths, 5; give"
+    ):
+        read_study(config)
+    config["networks"]["treatments"] = ["selffer", "transfer"]  # which fine-tune nothing
+    read_study(config)
+
+
 def test_preserved_layers_reach_no_further_than_the_network():
     study = read_study(changed("networks.preserve", [1, 3]))
     preserving = [name for name in names_by_split(study)["random0"] if "preserve" in name]

@@ -9,6 +9,7 @@ from transferability.labels import visible
 from transferability.report.runs import hours_by_device
 from transferability.store.same_images import shared_images
 from transferability.study.compared import metric_in_words
+from transferability.study.config import fine_tuned_depths
 from transferability.study.design import Study
 from transferability.words import counted, duration, enumerated, plural
 
@@ -32,6 +33,8 @@ def facts_of(
     yield "splits", f"{len(study.splits)}: {', '.join(study.splits)}"
     yield "seeds", f"{len(study.seeds)} ({plural(len(study.seeds), 'seed')} {enumerated(study.seeds)})"
     yield "depths n tried", enumerated(networks["depths"])
+    if fine_tuned_depths(networks) != sorted(networks["depths"]):
+        yield "depths n tried fine-tuned", enumerated(fine_tuned_depths(networks))
     yield "networks", f"{len(accuracies):,}"
     iterations, images = counted(training.iterations, "iteration"), counted(training.batch_size, "image")
     yield "base networks' training", f"{iterations} of {images}"

@@ -13,6 +13,7 @@ from transferability.study.groups import read_groups
 from transferability.study.names import HALVES, RANDOM_SPLIT, WHOLE
 from transferability.study.schema import ConfigError, config_schema, dotted, in_yaml, schema_problems, with_integers
 from transferability.study.settings import Hyperparameters, Preprocessing, Settings
+from transferability.words import enumerated
 
 STAGES = ("base", "reduced", "frozen", "fine_tuned")
 
@@ -132,6 +133,11 @@ def _study_problems(config: Mapping[str, Any]) -> Iterator[str]:
     yield from _evaluation_problems(config)
 
 
+def fine_tuned_depths(networks: Mapping[str, Any]) -> list[int]:
+    """The depths at which there are + networks, by the config's section ``networks``."""
+    return sorted(set(networks["depths"]).intersection(networks["fine_tuned_depths"] or networks["depths"]))
+
+
 def _depth_problems(networks: Mapping[str, Any]) -> Iterator[str]:
     depths, treatments, architecture = networks["depths"], networks["treatments"], networks["architecture"]
     layers = architecture_layers(architecture)
@@ -140,6 +146,11 @@ def _depth_problems(networks: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"networks.depths: {architecture} has no cut at {', '.join(outside)}; they are n = 1 to {deepest_cut}, "
             f"{layers[0]} to {layers[-2]}"
+        )
+    if any(treatment.endswith("+") for treatment in treatments) and not fine_tuned_depths(networks):
+        yield (
+            f"networks.fine_tuned_depths: none of {enumerated(networks['fine_tuned_depths'])} is in networks.depths, "
+            f"{enumerated(depths)}; give some that are, or [] for all of them"
         )
     for preserved in networks["preserve"]:
         if not any(1 <= n <= deepest_cut - preserved for n in depths):
@@ -158,6 +169,7 @@ def _duplicates(config: Mapping[str, Any]) -> Iterator[str]:
     names = [entry if isinstance(entry, str) else entry["name"] for entry in config["splits"]]
     for key, values in (
         ("networks.depths", config["networks"]["depths"]),
+        ("networks.fine_tuned_depths", config["networks"]["fine_tuned_depths"]),
         ("networks.preserve", config["networks"]["preserve"]),
         ("networks.reduced", config["networks"]["reduced"]),
         ("seeds", config["seeds"]),

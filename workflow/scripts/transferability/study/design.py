@@ -12,7 +12,14 @@ from typing import Any
 
 from transferability.networks.architectures import architecture_layers
 from transferability.store.same_images import REFUSE
-from transferability.study.config import STAGES, data_set_of, groups_file_of, read_config, settings_of
+from transferability.study.config import (
+    STAGES,
+    data_set_of,
+    fine_tuned_depths,
+    groups_file_of,
+    read_config,
+    settings_of,
+)
 from transferability.study.layout import study_folder
 from transferability.study.names import HALVES, RANDOM_SOURCE, WHOLE, Network, Series, depths_label, source_of
 from transferability.study.schema import ConfigError, config_schema
@@ -140,7 +147,7 @@ class Study:
         for fine_tuned, preserved in sorted(kinds):
             pattern = Series("{source}", "{target}", fine_tuned, preserved)
             stage = "fine_tuned" if fine_tuned else "frozen"
-            for chunk in self.chunks(preserved):
+            for chunk in self.chunks(fine_tuned, preserved):
                 depths = depths_label(chunk)
                 yield TrainingRule(
                     name=f"train_{stage}{f'_preserve{preserved}' * (preserved > 0)}_n{depths.replace('-', '_to_')}",
@@ -150,10 +157,11 @@ class Study:
                     priority=int(fine_tuned),  # the longest first, or one is left to the end alone
                 )
 
-    def chunks(self, preserved: int = 0) -> tuple[tuple[int, ...], ...]:
-        """The depths of each job that trains a part of a series that preserves so many layers."""
+    def chunks(self, fine_tuned: bool = False, preserved: int = 0) -> tuple[tuple[int, ...], ...]:
+        """The depths of each job that trains a part of a series that is fine-tuned, or preserves so many layers."""
         networks, per_job = self.config["networks"], self.config["running"]["networks_per_job"]
-        depths = [n for n in sorted(networks["depths"]) if n + preserved < len(self.layers)]
+        chosen = fine_tuned_depths(networks) if fine_tuned else sorted(networks["depths"])
+        depths = [n for n in chosen if n + preserved < len(self.layers)]
         return tuple(tuple(depths[start : start + per_job]) for start in range(0, len(depths), per_job))
 
     def networks(self) -> Iterator[tuple[str, int, Network]]:
@@ -233,7 +241,7 @@ class Study:
         if split == WHOLE:
             yield from ((Network(WHOLE, examples_per_class=examples),) for examples in self.reduced)
         for series in every_series:
-            for chunk in self.chunks(series.preserved):
+            for chunk in self.chunks(series.fine_tuned, series.preserved):
                 yield tuple(map(series.at, chunk))
 
 

@@ -43,6 +43,8 @@ def changed(path, value):
     [
         ("training.learnig_rate", 1, "training.learnig_rate: unknown key; did you mean learning_rate?"),
         ("training.base.epochs", 1, "training.base.epochs: unknown key; known here: iterations, batch_size"),
+        ("training.bias_rate", 2, "training.bias_rate: unknown key; it is called bias_lr_multiplier now"),
+        ("training.frozen.clip_norm", -1, "training.frozen.clip_norm: is -1; it must be at least 0"),
         ("treatments", [], "treatments: unknown key"),
         ("seeds", KeyError, "top level: seeds is missing"),
         ("training.iterations", "many", "training.iterations: is 'many'; it must be an integer"),

@@ -34,6 +34,7 @@ _BOUNDS = {
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _EXACT = 2**53  # whole numbers up to this are the same as floats
 _SHOWN = 80  # characters of a value in a message
+_RENAMED = {"bias_rate": "bias_lr_multiplier"}  # keys of earlier versions
 
 
 class ConfigError(ValueError):
@@ -205,5 +206,7 @@ def dotted(path: str, parts: Sequence[object]) -> str:
 
 
 def _nearest(key: object, known: Sequence[str]) -> str:
+    if (new := _RENAMED.get(str(key))) in known:
+        return f"; it is called {new} now"
     near = difflib.get_close_matches(str(key), list(map(str, known)), n=1)
     return f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(map(str, known))}"

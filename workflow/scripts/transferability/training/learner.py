@@ -165,9 +165,9 @@ class Learner:
 
     def resume(self, state: TrainingState | None) -> None:
         """Go on where a state stands; from the start without one that can be used."""
-        if state is None or "losses" not in state.progress:  # of an earlier version
+        if state is None:
             return
-        if state.progress.get("layers") != self._layers:  # the architecture's code was edited
+        if state.progress["layers"] != self._layers:  # the architecture's code was edited
             return
         with torch.no_grad():
             for name, tensor in self._tensors().items():
@@ -176,4 +176,4 @@ class Learner:
         self.history = list(state.progress["history"])
         self.seconds = state.progress["seconds"]
         self._losses = list(state.progress["losses"])
-        self._first_loss = state.progress.get("first_loss", 0.0)  # an earlier version's states lack it
+        self._first_loss = state.progress["first_loss"]

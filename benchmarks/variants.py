@@ -87,7 +87,7 @@ def apply_fused(optimizer: CaffeSGD, gradients: tuple[torch.Tensor, ...], rate: 
     with torch.no_grad():
         for part, own_rate, decay in (
             (of_weights, rate, settings.weight_decay),
-            (of_biases, rate * settings.bias_rate, 0.0),
+            (of_biases, rate * settings.bias_lr_multiplier, 0.0),
         ):
             if parameters[part]:
                 torch._fused_sgd_(

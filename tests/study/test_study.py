@@ -40,9 +40,11 @@ def changed(path, value):
     [
         ("training.learnig_rate", 1, "training.learnig_rate: unknown key; did you mean learning_rate?"),
         ("training.base.epochs", 1, "training.base.epochs: unknown key; known here: iterations, batch_size"),
+        ("training.bias_rate", 2, "training.bias_rate: unknown key; it is called bias_lr_multiplier now"),
+        ("training.frozen.clip_norm", -1, "training.frozen.clip_norm: is -1; it must be at least 0"),
         ("treatments", [], "treatments: unknown key"),
-        ("figures.tolerated_loss", 0.01, "figures.tolerated_loss: unknown key; it is called figures.max_drop now"),
-        ("running.resident_gb", 1, "running.resident_gb: unknown key; it is called running.cache_gb now"),
+        ("figures.tolerated_loss", 0.01, "figures.tolerated_loss: unknown key; it is called max_drop now"),
+        ("running.resident_gb", 1, "running.resident_gb: unknown key; it is called cache_gb now"),
         ("seeds", KeyError, "top level: seeds is missing"),
         ("training.iterations", "many", "training.iterations: is 'many'; it must be an integer"),
         ("training.weight_decay", "5e-4", "it must be a number; write it as 0.0005"),

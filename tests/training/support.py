@@ -17,7 +17,8 @@ SETTINGS = Hyperparameters(
     step_factor=0.1,
     momentum=0.9,
     weight_decay=0.01,
-    bias_rate=2.0,
+    bias_lr_multiplier=2.0,
+    clip_norm=0.0,
     precision="float32",
     evaluate_every=10,
 )

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from tests.training.support import SETTINGS
-from transferability.training.optimizer import CaffeSGD
+from transferability.training.optimizer import CaffeSGD, clipped
 
 
 def rate_of(iteration):
@@ -41,6 +41,39 @@ def test_what_needs_no_gradient_is_left_alone():
     optimizer.step(network(torch.ones(1, 3)).square().mean(), rate_of(0))
     assert torch.equal(network[0].weight, before)
     assert set(optimizer.buffers) == {"1.weight", "1.bias"}
+
+
+def gradients_of(length):
+    """Two tensors, of this norm together."""
+    return torch.tensor([[0.6 * length]]), torch.tensor([0.0, 0.8 * length])
+
+
+@pytest.mark.parametrize("length", [0.0, 0.3, 1.999])
+def test_short_gradients_stay_as_they_are_to_the_bit(length):
+    before = gradients_of(length)
+    assert all(map(torch.equal, clipped(before, 2.0), before))
+
+
+@pytest.mark.parametrize("length", [2.5, 1e3, 1e15])
+def test_long_gradients_keep_their_direction(length):
+    after = clipped(gradients_of(length), 2.0)
+    assert all(torch.allclose(got, wanted) for got, wanted in zip(after, gradients_of(2.0), strict=True))
+
+
+def test_gradients_that_are_no_numbers_are_not_hidden():
+    assert clipped((torch.tensor([1.0]), torch.tensor([float("nan")])), 2.0)[0].isnan().all()
+
+
+def test_clipping_comes_before_decay_and_bounds_the_first_update():
+    """As Caffe's ApplyUpdate: clip over all parameters, then decay the weights, then the rate."""
+    network = nn.Linear(3, 2).double()
+    weight, bias = network.weight.detach().clone(), network.bias.detach().clone()
+    loss = 100 * (network(torch.ones(4, 3, dtype=torch.float64)) - 5).square().mean()
+    of_weight, of_bias = torch.autograd.grad(loss, (network.weight, network.bias), retain_graph=True)
+    scale = 0.5 / torch.cat([of_weight.flatten(), of_bias]).norm()
+    CaffeSGD(network, replace(SETTINGS, clip_norm=0.5)).step(loss, rate_of(0))
+    assert torch.allclose(network.weight, weight - 0.1 * (scale * of_weight + 0.01 * weight), atol=1e-12)
+    assert torch.allclose(network.bias, bias - 0.2 * scale * of_bias, atol=1e-12)
 
 
 def test_rates():

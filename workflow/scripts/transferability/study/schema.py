@@ -36,14 +36,15 @@ _BOUNDS = {
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SHOWN = 80  # characters of a value in a message
 
-# What keys were called in earlier versions, by what they are called now.
+# Keys of earlier versions, and what they are called now.
 _RENAMED = {
-    "figures.statistic": "figures.metric",
-    "figures.tolerated_loss": "figures.max_drop",
-    "figures.colours": "figures.colors",
-    "running.resident_gb": "running.cache_gb",
-    "running.state_seconds": "running.state_every_seconds",
-    "running.report_seconds": "running.log_every_seconds",
+    "statistic": "metric",
+    "tolerated_loss": "max_drop",
+    "colours": "colors",
+    "resident_gb": "cache_gb",
+    "state_seconds": "state_every_seconds",
+    "report_seconds": "log_every_seconds",
+    "bias_rate": "bias_lr_multiplier",
 }
 
 
@@ -110,8 +111,7 @@ def schema_problems(content: Any, schema: Mapping[str, Any], path: str = "") -> 
             case "additionalProperties":
                 known = list(error.schema["properties"])
                 for key in sorted(set(error.instance) - set(known), key=str):
-                    key_path = dotted(where, [key])
-                    yield f"{key_path}: unknown key{_new_name(key_path) or _nearest(key, known)}"
+                    yield f"{dotted(where, [key])}: unknown key{_nearest(key, known)}"
             case "required":
                 missing = [key for key in error.validator_value if key not in error.instance]
                 yield f"{where or 'top level'}: {' and '.join(missing)} is missing"
@@ -217,10 +217,8 @@ def dotted(path: str, parts: Sequence[object]) -> str:
     return path
 
 
-def _new_name(path: str) -> str:
-    return f"; it is called {_RENAMED[path]} now" if path in _RENAMED else ""
-
-
 def _nearest(key: object, known: Sequence[str]) -> str:
+    if (new := _RENAMED.get(str(key))) in known:
+        return f"; it is called {new} now"
     near = difflib.get_close_matches(str(key), list(map(str, known)), n=1)
     return f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(map(str, known))}"

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 # Raised by hand when the same config would give other weights; it makes every network train again.
-ENGINE_VERSION = 4
+ENGINE_VERSION = 5
 
 WHOLE_MEAN = "whole"
 
@@ -16,8 +16,9 @@ class Hyperparameters:
     """Settings of one training run; the config's section ``training`` explains each.
 
     Attributes:
-        learning_rate: at the start, for weights; biases learn at ``bias_rate`` times this rate, undecayed.
+        learning_rate: at the start, for weights; biases learn at ``bias_lr_multiplier`` times this rate, undecayed.
         schedule: ``step`` (times ``step_factor`` every ``step_every`` iterations), ``cosine`` (to 0), ``constant``.
+        clip_norm: the largest norm of a network's gradient, to which longer ones are scaled down; 0 for none.
         precision: ``float32``, or ``tf32`` or ``bf16`` for products in reduced precision on a GPU.
         evaluate_every: iterations between validations; the last iteration is always validated.
     """
@@ -28,7 +29,8 @@ class Hyperparameters:
     schedule: str
     momentum: float
     weight_decay: float
-    bias_rate: float
+    bias_lr_multiplier: float
+    clip_norm: float
     precision: str
     evaluate_every: int
     step_every: int = 1

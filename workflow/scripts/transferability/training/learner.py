@@ -174,14 +174,13 @@ class Learner:
 
     def resume(self, state: TrainingState | None) -> None:
         """Resume where a state stands; from the start without one that can be used."""
-        if state is None or "losses" not in state.progress:  # of an earlier version
+        if state is None:
             return
-        if state.progress.get("layers") != self._layers:  # the architecture's code was edited
+        if state.progress["layers"] != self._layers:  # the architecture's code was edited
             return
         with torch.no_grad():
             for name, tensor in self._tensors().items():
                 tensor.copy_(state.tensors[name])
         self.updates = state.updates
         for name, attribute in _KEPT.items():
-            if name in state.progress:  # an earlier version's states lack some
-                setattr(self, attribute, state.progress[name])
+            setattr(self, attribute, state.progress[name])

@@ -12,7 +12,8 @@ class CaffeSGD:
     v <- momentum v + rate (gradient + decay w);  w <- w - v
 
     PyTorch's own SGD multiplies the rate outside, so the two differ whenever the rate changes. (Its module also
-    takes two seconds to load, on every job.) Biases learn at ``bias_rate`` times the rate and do not decay.
+    takes two seconds to load, on every job.) Biases learn at ``bias_lr_multiplier`` times the rate and do not decay.
+    Gradients longer than ``clip_norm`` are shortened first, before decay is added, as by Caffe's clip_gradients.
     """
 
     def __init__(self, network: nn.Module, settings: Hyperparameters) -> None:
@@ -30,7 +31,10 @@ class CaffeSGD:
             loss: of one element, with its graph.
             rate: the learning rate, of one element on the network's device, so that a CUDA graph can replay the step.
         """
-        self.apply(torch.autograd.grad(loss, self._parameters), rate)
+        gradients = torch.autograd.grad(loss, self._parameters)
+        if self._settings.clip_norm:
+            gradients = clipped(gradients, self._settings.clip_norm)
+        self.apply(gradients, rate)
 
     def apply(self, gradients: tuple[torch.Tensor, ...], rate: torch.Tensor) -> None:
         """The update from the gradients, in the order of ``buffers``."""
@@ -39,7 +43,18 @@ class CaffeSGD:
             # One call for many tensors: a small network's update is mostly the time it takes to call.
             of_weights, of_biases = gradients[: len(self._weights)], gradients[len(self._weights) :]
             decayed = torch._foreach_add(of_weights, self._weights, alpha=self._settings.weight_decay)
-            changes = torch._foreach_mul(decayed, rate) + torch._foreach_mul(of_biases, rate * self._settings.bias_rate)
+            changes = torch._foreach_mul(decayed, rate) + torch._foreach_mul(
+                of_biases, rate * self._settings.bias_lr_multiplier
+            )
             torch._foreach_mul_(buffers, self._settings.momentum)
             torch._foreach_add_(buffers, changes)
             torch._foreach_sub_(self._parameters, buffers)
+
+
+def clipped(gradients: tuple[torch.Tensor, ...], norm: float) -> tuple[torch.Tensor, ...]:
+    """Gradients of one network, scaled down to a common Euclidean norm if theirs is larger (Pascanu et al., ICML 2013).
+
+    Shorter ones come back the same to the bit. Nothing waits for the device, so that a CUDA graph can replay it.
+    """
+    length = torch.stack(torch._foreach_norm(gradients)).norm()
+    return tuple(torch._foreach_mul(gradients, (norm / length).clamp(max=1.0)))

@@ -108,7 +108,8 @@ def _write(
 ) -> None:
     network = learner.network
     save_checkpoint(files.checkpoint, learner.model.state_dict(), {**identity, "versions": versions()})
-    write_csv(files.history, HISTORY_COLUMNS, [_row(evaluation) for evaluation in learner.history])
+    rows = [tuple(evaluation[column] for column in HISTORY_COLUMNS) for evaluation in learner.history]
+    write_csv(files.history, HISTORY_COLUMNS, rows)
     metrics = {
         "split": identity["split"],
         "split_type": split_type,
@@ -126,8 +127,3 @@ def _write(
         "seconds": round(learner.seconds, 3),
     }
     write_json(files.metrics, metrics)
-
-
-def _row(evaluation: Mapping[str, float]) -> tuple[float | None, ...]:
-    """One of an attempt before balanced accuracy was recorded lacks it."""
-    return tuple(evaluation.get(column) for column in HISTORY_COLUMNS)

@@ -1,11 +1,14 @@
-"""A small data set and recipe that train in a second."""
+"""A small data set and recipe that train in a second, and a finished study."""
 
+import fcntl
+import os
+import shutil
 from pathlib import Path
 
 import hypothesis
 import pytest
 
-from tests.project import kill_started
+from tests.project import Project, kill_started
 from tests.support import Patterns
 from transferability.data.build import build_store
 from transferability.data.splits import random_split
@@ -17,6 +20,9 @@ from transferability.training.recipe import Recipe, Running
 # A slow machine is no reason to fail, and neither is chance: the examples are the same in every run.
 hypothesis.settings.register_profile("reproducible", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("reproducible")
+
+# Or every job of a study would compile the library again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # They take minutes, the cluster's mostly waiting: first, so that no worker is alone with one at the end.
 LONGEST = ("test_slurm.py", "test_workflow.py", "test_extending.py", "test_report_in_browser.py", "test_status.py")
@@ -38,6 +44,25 @@ def _nothing_keeps_running():
     """A test that fails must not leave its runs behind, to slow all that follow."""
     yield
     kill_started()
+
+
+@pytest.fixture(scope="session")
+def finished_study(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The small study, run once for all workers and only read; what is to be changed is a copy of it.
+
+    What the run said is in its file ``output.txt``.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / "finished"
+    with (shared / "finished.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "output.txt").exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a worker whose run failed
+            folder.mkdir()
+            output = Project(folder).run("--resources", "gpu=4")
+            (folder / "output.txt").write_text(output)
+    return Project.there(folder)
 
 
 @pytest.fixture(scope="session")

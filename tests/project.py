@@ -45,6 +45,18 @@ class Project:
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         self.configure({})
 
+    def copied(self, folder: Path) -> "Project":
+        """This project with its results and Snakemake's records, all as old as here."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        return Project.there(folder)
+
+    @classmethod
+    def there(cls, folder: Path) -> "Project":
+        """The one that is in a folder."""
+        project = cls.__new__(cls)
+        project.folder = folder
+        return project
+
     def configure(self, changes: dict) -> None:
         (self.folder / "small.yaml").write_text(yaml.safe_dump(merged(SMALL, changes)))
 

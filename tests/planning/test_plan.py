@@ -295,17 +295,16 @@ class TestAgainstSnakemake:
         assert jobs == Counter(job.stage for job in planned)
         assert networks == sum((Counter({job.stage: len(job.networks)}) for job in planned), Counter())
 
-    def test_a_finished_study_takes_the_disk_that_was_planned(self, tmp_path):
+    def test_a_finished_study_takes_the_disk_that_was_planned(self, finished_study, tmp_path):
         project = Project(tmp_path)
         project.run("plan")
         told = (project.results / "logs" / "plan.log").read_text()
         assert "in all            24        64                        12,288" in told
         assert not (tmp_path / "results" / "stores").exists()  # a plan makes nothing
-        project.run()
         study = study_of(SMALL_STUDY)
-        size = data_size(study, store_of(project, "glyphs"))
+        size = data_size(study, store_of(finished_study, "glyphs"))
         planned = plan_with(study, size, [1.0] * 24).disk()
         folders = {"store": "stores", "networks": "small/networks", "figures": "small/figures"}
         for what, folder in folders.items():
-            files = (path for path in (tmp_path / "results" / folder).rglob("*") if path.is_file())
+            files = (path for path in (finished_study.folder / "results" / folder).rglob("*") if path.is_file())
             assert planned[what] == pytest.approx(sum(path.stat().st_size for path in files), rel=0.2), what

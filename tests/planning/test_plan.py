@@ -287,7 +287,7 @@ class TestAgainstSnakemake:
         project.configure(changes)
         output = project.run("--dry-run", "--quiet", "host")
         jobs, networks = Counter(), Counter()
-        pattern = r"^rule train_([a-z_]+?)(?:_keep\d)?(?:_n\d.*)?:\n((?:    .*\n)*)"
+        pattern = r"^rule train_([a-z_]+?)(?:_preserve\d)?(?:_n\d.*)?:\n((?:    .*\n)*)"
         for rule, details in re.findall(pattern, output, re.MULTILINE):
             jobs[rule] += 1
             networks[rule] += re.search("output: (.*)", details)[1].count(".safetensors")

@@ -18,7 +18,13 @@ from transferability.training.recipe import Recipe
 from transferability.training.train import train
 
 ROOT = Path(__file__).parents[1]
-DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
+DEFAULT_STUDY = yaml.safe_load((ROOT / "config.yaml").read_text())
+# The default config, but for what the default study is tuned by: tests count its networks and iterations.
+DEFAULT = DEFAULT_STUDY | {
+    "splits": ["random0", {"name": "letters_symbols", "A": "letter", "B": "symbol"}],
+    "networks": DEFAULT_STUDY["networks"] | {"fine_tuned_depths": []},
+    "training": DEFAULT_STUDY["training"] | {"iterations": 500, "evaluate_every": 40},
+}
 
 
 @dataclass(frozen=True)

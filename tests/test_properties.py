@@ -241,6 +241,7 @@ networks_sections = st.fixed_dictionaries(
     {
         "architecture": st.just("mini_caffenet"),
         "depths": st.lists(st.integers(1, len(LAYERS) - 1), min_size=1, unique=True),
+        "fine_tuned_depths": st.lists(st.integers(1, len(LAYERS) - 1), max_size=3, unique=True),
         "treatments": treatment_lists,
         "preserve": st.lists(st.integers(1, 6), max_size=2, unique=True),
         "random_for": st.sampled_from(["halves", WHOLE]),
@@ -265,7 +266,7 @@ def test_each_network_is_trained_by_one_job_and_after_its_source(networks, per_j
     try:
         study = read_study(config)
     except ConfigError as error:
-        assert "networks.preserve" in str(error)  # noqa: PT017
+        assert any(key in str(error) for key in ("networks.preserve", "networks.fine_tuned_depths"))  # noqa: PT017
         return
     every = list(study.networks())
     assert len(every) == len(set(every))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from snakemake.utils import update_config
 
-from tests.support import DEFAULT, ROOT
+from tests.support import DEFAULT, DEFAULT_STUDY, ROOT
 from transferability.data.glyph_shapes import LETTER, SYMBOL
 from transferability.data.kinds import require_images
 from transferability.study.colors import require_colors
@@ -153,15 +153,16 @@ def test_whatever_stands_in_the_config_is_read_or_refused(path, value):
 
 
 def test_the_default_study():
-    study = read_study(DEFAULT)
+    study = read_study(DEFAULT_STUDY)
     networks = list(study.networks())
-    assert len(networks) == len(set(networks)) == 144
+    assert len(networks) == len(set(networks)) == 224
     per_half = {(split, network.target) for split, _, network in networks}
-    assert len(per_half) == 4
+    assert len(per_half) == 8
     treatments = [network.treatment for split, _, network in networks if (split, network.target) == ("random0", "A")]
     assert {t: treatments.count(t) for t in treatments} == {
         "base": 1,
-        **dict.fromkeys(["selffer", "selffer+", "transfer", "transfer+", "random"], 7),
+        **dict.fromkeys(["selffer", "transfer", "random"], 7),
+        **dict.fromkeys(["selffer+", "transfer+"], 3),
     }
     sources = {network.source for split, _, network in networks if network.target == "A"}
     assert sources == {None, "A", "B", "R"}

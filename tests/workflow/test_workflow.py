@@ -309,7 +309,10 @@ class TestRefusals:
                 {"training": {"learnig_rate": 1}},
                 "config: training.learnig_rate: unknown key; did you mean learning_rate?",
             ),
-            ({"networks": {"depths": [9]}}, "config: networks.depths: mini_caffenet has no cut at 9; they are n = 1 to 7"),
+            (
+                {"networks": {"depths": [9]}},
+                "config: networks.depths: mini_caffenet has no cut at 9; they are n = 1 to 7",
+            ),
             ({"splits": [{"name": "x", "A": "letter", "B": "animal"}]}, "'animal' in B, which the data set lacks"),
         ],
     )

@@ -203,6 +203,22 @@ def test_another_accuracy_is_noticed(study):
     assert wrong["A3B.safetensors: accuracy"].endswith("recorded is 0.123")
 
 
+@pytest.mark.parametrize("name", ["validation_cross_entropy", "training_cross_entropy", "training_top1"])
+@pytest.mark.parametrize("by", [1e-9, 0.3])
+def test_another_evaluation_is_noticed(study, name, by):
+    path = study["networks/A3B.metrics.json"]
+    change(path, **{name: read_json(path)[name] + by})
+    wrong = study.wrong()
+    expected = {"A3B.history.csv"} if name == "validation_cross_entropy" else set()
+    assert expected | {"A3B.safetensors: accuracy", "accuracies.csv"} <= wrong.keys()
+    assert f"its {name} is" in wrong["A3B.safetensors: accuracy"]
+
+
+def test_another_number_of_training_images_is_noticed(study):
+    change(study["networks/A3B.metrics.json"], training_images_evaluated=14)
+    assert study.wrong()["A3B.metrics.json"] == "its training_images_evaluated is 14, not 15"
+
+
 def test_metrics_of_another_network_are_noticed(study):
     shutil.copy(study["networks/A3B.metrics.json"], study["networks/R3B.metrics.json"])
     assert study.wrong()["R3B.metrics.json"] == "its network is 'A3B', not 'R3B'"

@@ -18,7 +18,7 @@ from transferability.inspection.verification import Outputs, spread, verify_stud
 from transferability.networks.precision import PRECISIONS
 from transferability.records.checkpoints import read_about, save_checkpoint
 from transferability.results.accuracies import Results, collect, read_accuracies
-from transferability.results.effects import paired_effects
+from transferability.results.effects import effects
 from transferability.results.paper import summarize
 from transferability.results.reuse import reusable
 from transferability.study.config import STAGES
@@ -83,7 +83,7 @@ def untouched(recipe, store_folder, tmp_path_factory):
     write_table(study["accuracies.csv"], collect((files.metrics for files in study.files.values()), study.study.layers))
     results = Results.of_study(read_accuracies(study["accuracies.csv"]), study.study)
     write_table(study["summary.csv"], summarize(results))
-    write_table(study["effects.csv"], paired_effects(results))
+    write_table(study["effects.csv"], effects(results))
     write_table(study["reuse.csv"], reusable(results))
     save(Figure(), *study.outputs.pictures)
     return study

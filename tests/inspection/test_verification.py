@@ -174,7 +174,9 @@ def test_weights_that_are_whole_but_not_the_networks_own_are_noticed(study, name
     weights, about = load_file(path), read_about(path)
     weights[tensor][0] += 1e6 if wrong.endswith("accuracy") else 1e-6
     save_checkpoint(path, weights, about)
-    assert list(study.wrong()) == [wrong]
+    found = set(study.wrong())
+    assert wrong in found
+    assert found <= {wrong, f"{name}.safetensors: accuracy"}  # its losses notice the least change
 
 
 def test_weights_that_are_not_finite_are_noticed(study):

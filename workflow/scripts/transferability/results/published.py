@@ -119,7 +119,7 @@ def _published(text: Mapping[str, str]) -> dict[str, Any]:
     accuracies = {name: _number(text, name) for name in TOP1}
     for name, value in accuracies.items():
         require_accuracy(value, name)
-    losses = {ours: _number(text, name) for name, ours in PUBLISHED_LOSSES.items() if text[name]}
+    losses = {name: _number(text, name) for name in PUBLISHED_LOSSES if text[name]}
     for name, value in losses.items():
         require_cross_entropy(value, name)
     split = text["split"]
@@ -130,7 +130,7 @@ def _published(text: Mapping[str, str]) -> dict[str, Any]:
         "seed": 0,
         "iterations": _integer(text, "iterations", 1) if text["iterations"] else None,
         **accuracies,
-        **losses,
+        **{PUBLISHED_LOSSES[name]: value for name, value in losses.items()},
     }
 
 

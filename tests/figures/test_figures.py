@@ -365,6 +365,22 @@ def test_the_comparison_shows_both_studies_where_both_have_networks(accuracies, 
     assert len(lines(transfer)) == 3  # the base line, ours, the published
 
 
+def test_the_comparison_shows_fit_and_generalization_where_both_have_them(accuracies, published):
+    ours = accuracies.assign(validation_cross_entropy=2.0, training_cross_entropy=accuracies["top1_final"])
+    ours["generalization_gap"] = ours["validation_cross_entropy"] - ours["training_cross_entropy"]
+    for table, rows in ((ours, 4), (accuracies, 2)):
+        with figure_style(COLORS):
+            figure = comparison.compare(by_metric(table, METRIC), by_metric(published, METRIC))
+        panels = np.array(figure.axes).reshape(rows, -1)
+        assert ("published training cross-entropies are" in figure.get_suptitle().replace("\n", " ")) == (rows == 4)
+    with figure_style(COLORS):
+        figure = comparison.compare(by_metric(ours, METRIC), by_metric(published, METRIC))
+    panels = np.array(figure.axes).reshape(4, -1)
+    selffers = [column.get_title() for column in panels[0]].index("BnB\nrandom halves")
+    assert has_line(panels[2, selffers], range(1, 8), [0.0 + 0.05] * 7)  # 0.8 and 0.9 for the bases, 0.8 for selffers
+    assert has_line(panels[3, selffers], range(1, 8), [-0.05] * 7)
+
+
 def test_a_comparison_of_nothing_in_common_says_so(accuracies, published):
     with figure_style(COLORS):
         figure = comparison.compare(*(by_metric(table, METRIC) for table in (accuracies.iloc[:0], published)))

@@ -67,11 +67,10 @@ def compare(ours: pd.DataFrame, published: pd.DataFrame) -> Figure:
     for axes, (treatment, split_type) in zip(panels[0], common, strict=True):
         halves = "halves or all classes" if split_type == ANY else SPLIT_TYPES_IN_WORDS[split_type]
         axes.set_title(f"{SYMBOLS[treatment]}\n{halves}")
-    warn(figure, bases_at_chance(ours))
+    note = of_training_mode(published) if "fit" in shown else ""
+    warn(figure, "\n".join(filter(None, (note and f"published {note}", bases_at_chance(ours)))))
     for axes in panels[-1]:
         axes.set_xlabel("layer n")
-    if "fit" in shown and (note := of_training_mode(published)):
-        figure.supxlabel(f"Published {note}", color=QUIET, size="small")
     shared_legend(figure, panels[0, :1], "outside lower center", columns=2)
     return figure
 

@@ -59,7 +59,8 @@ def parts(results: Results) -> Figure:
     }
     rows, depths = max(map(len, shown.values())), sorted({int(n) for n in table["n"]})
     figure = Figure(figsize=(max(7.4, 5.6 * len(shown)), 0.9 + 3.1 * rows), layout="constrained")
-    panels = figure.subplots(rows, len(shown), squeeze=False, sharex=True)
+    alike = len(set(shown.values())) == 1  # else a row has what cannot be compared
+    panels = figure.subplots(rows, len(shown), squeeze=False, sharex=True, sharey="row" if alike else False)
     for column, (split_type, of_type) in zip(panels.T, shown.items(), strict=True):
         for axes, effect in zip(column, of_type, strict=False):
             drawn = table[(table["split_type"] == split_type) & (table["effect"] == effect)]

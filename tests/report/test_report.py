@@ -373,6 +373,13 @@ def test_numbers_are_sorted_by_value_and_what_is_not_there_has_no_value():
     assert (rows[1][2].text, rows[1][2].key) == ("", "")
 
 
+def test_the_answer_says_of_which_part_the_co_adaptation_drop_is_or_that_it_cannot_be_told(complete):
+    page, html = complete.page(), unfolded(complete.html())
+    for answer in page.answers:
+        assert answer["co_adaptation"].startswith("cannot be told of one split and seed; largest at layer ")
+        assert f"Co-adaptation drop in cross-entropy: {answer['co_adaptation']}." in html
+
+
 def test_losses_stand_beside_the_accuracy_of_an_effect_in_nats(complete):
     (sheet,) = (sheet for sheet in complete.page().tables if sheet.name == "effects")
     columns = [sheet.headings.index(f"{name}, nats") for name in ("cross-entropy", "fit", "generalization")]

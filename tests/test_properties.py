@@ -28,7 +28,7 @@ from transferability.networks.architectures import architecture_layers
 from transferability.results.accuracies import METRICS, Results, by_metric, collect, read_accuracies
 from transferability.results.answers import headline
 from transferability.results.comparison import compare
-from transferability.results.effects import EFFECTS, paired_effects
+from transferability.results.effects import EFFECTS, effects, paired_effects
 from transferability.results.pairs import paired_differences
 from transferability.results.paper import drops, summarize, table1
 from transferability.results.published import PUBLISHED_COLUMNS, full_design, missing_networks, read_published
@@ -334,6 +334,10 @@ def metrics_of(split, seed, network, accuracy):
         "validation_images": 400,
         "majority_baseline": 0.125,
         **dict.fromkeys(METRICS, accuracy),
+        "validation_cross_entropy": 3 - 2 * accuracy,
+        "training_cross_entropy": 2 * (1 - accuracy) ** 2,
+        "training_top1": accuracy,
+        "training_images_evaluated": 400,
     }
 
 
@@ -381,7 +385,7 @@ def test_tables_do_not_depend_on_the_order_of_files_and_come_back_from_csv(tmp_p
     pd.testing.assert_frame_equal(again, table, check_dtype=False)
     assert headline(results(again)) == headline(results(table))
     in_another_order = again.sample(frac=1, random_state=0)
-    for make in (summarize, table1, drops, paired_effects, reusable, compared_with_itself):
+    for make in (summarize, table1, drops, effects, reusable, compared_with_itself):
         pd.testing.assert_frame_equal(make(results(in_another_order)), make(results(table)), check_dtype=False)
 
 
@@ -389,13 +393,13 @@ def test_tables_do_not_depend_on_the_order_of_files_and_come_back_from_csv(tmp_p
 @FEW
 def test_losses_add_up_and_gains_are_bounded(tmp_path, rows):
     table = collected(tmp_path, rows)
-    effects = paired_effects(results(table))
-    assert (effects["mean"].dropna().abs() <= 1).all()  # empty where bases at chance leave no pair
-    known = effects.dropna(subset="low")
+    of_accuracy = paired_effects(results(table))
+    assert (of_accuracy["mean"].dropna().abs() <= 1).all()  # empty where bases at chance leave no pair
+    known = of_accuracy.dropna(subset="low")
     assert (known["low"] <= known["high"]).all()
-    assert set(effects["effect"]) <= set(EFFECTS)
-    whole = effects.groupby(["split_type", "n"])["left_out"].transform("sum") == 0
-    means = effects[whole].pivot_table(index=["split_type", "n"], columns="effect", values="mean")
+    assert set(of_accuracy["effect"]) <= set(EFFECTS)
+    whole = of_accuracy.groupby(["split_type", "n"])["left_out"].transform("sum") == 0
+    means = of_accuracy[whole].pivot_table(index=["split_type", "n"], columns="effect", values="mean")
     parts = ["co-adaptation drop", "specificity drop", "total drop"]
     if set(parts) <= set(means.columns):
         complete = means.dropna(subset=parts)
@@ -406,6 +410,23 @@ def test_losses_add_up_and_gains_are_bounded(tmp_path, rows):
         complete = means.dropna(subset=gains)
         both = complete["retraining gain"] + complete["transfer gain"]
         assert both.to_numpy() == pytest.approx(complete["fine-tuning gain"].to_numpy())
+
+
+@given(studies())
+@FEW
+def test_fit_and_generalization_add_up_and_drops_have_one_sign(tmp_path, rows):
+    """The cross-entropy on validation images falls where accuracy rises, twice as far."""
+    table = effects(results(collected(tmp_path, rows)))
+    key = ["effect", "split_type", "n"]
+    means = table.pivot_table(index=key, columns="metric", values="mean", dropna=False)
+    both = means["training_cross_entropy"] + means["generalization_gap"]
+    assert both.to_numpy() == pytest.approx(means["validation_cross_entropy"].to_numpy(), nan_ok=True)
+    assert means["validation_cross_entropy"].to_numpy() == pytest.approx(
+        2 * means["top1_final"].to_numpy(), nan_ok=True
+    )
+    counts = table.groupby(key)[["pairs", "splits", "left_out"]]
+    assert (counts.nunique() == 1).all(axis=None)
+    assert set(table.loc[table["unit"] == "share", "metric"]) <= {"top1_final"}
 
 
 @given(studies(), st.sampled_from(sorted(EFFECTS.values())))

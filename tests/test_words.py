@@ -2,7 +2,7 @@
 
 import pytest
 
-from transferability.words import amount, counted, duration, enumerated, plural, points
+from transferability.words import amount, counted, duration, enumerated, nats, plural, points
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,11 @@ def test_durations(seconds, text):
 )
 def test_points_have_a_sign_unless_they_are_none(value, text):
     assert points(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.6171, "+0.617"), (-1.2, "−1.200"), (0.0004, "0.000"), (-0.0, "0.000")])
+def test_nats_have_a_sign_unless_they_are_none(value, text):
+    assert nats(value) == text
 
 
 @pytest.mark.parametrize(

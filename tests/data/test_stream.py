@@ -7,11 +7,11 @@ import torch
 
 from transferability.data.stream import (
     Crops,
+    EvaluationSet,
     GPUImages,
     HostImages,
     ImageLoader,
     TrainingStream,
-    ValidationSet,
     less_mean_on_gpu,
     less_mean_on_host,
 )
@@ -117,7 +117,7 @@ def test_crops_are_pieces_of_the_image_less_the_mean_at_the_same_place(store):
 def test_validation_sees_the_center_unmirrored_in_file_order(store):
     one = loader(store, Preprocessing(12, mirror=True, mean="whole", scale=64.0), store.validation)
     targets = store.labels[store.validation]
-    batches = list(ValidationSet(one, targets, 7).batches())
+    batches = list(EvaluationSet(one, targets, 7).batches())
     images, labels = torch.cat([b[0] for b in batches]), torch.cat([b[1] for b in batches])
     assert labels.tolist() == targets.tolist()
     for offset, image in enumerate(images.numpy()):

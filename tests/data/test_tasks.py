@@ -1,9 +1,11 @@
 """Tasks: which images they are of, in which order, and the mean of these."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from transferability.data.tasks import Task, first_of_each_class
+from transferability.data.tasks import Task, first_of_each_class, rank_in_class
 from transferability.store.reading import open_store
 
 
@@ -54,3 +56,39 @@ def test_the_mean_image_is_of_what_the_network_is_trained_on(store, task, exampl
 
 def test_chance_is_the_share_of_the_commonest_class(task):
     assert task.guessing_facts() == {"classes": 3, "validation_images": 15, "majority_baseline": 1 / 3}
+
+
+def test_ranks_count_the_samples_of_the_class_before():
+    targets = np.random.default_rng(0).integers(0, 5, 200)
+    assert rank_in_class(targets).tolist() == [(targets[:i] == target).sum() for i, target in enumerate(targets)]
+
+
+def test_the_training_sample_has_as_many_images_of_each_class_as_validation(store, task):
+    """And all of a class that has fewer."""
+    labels = store.labels.copy()
+    validation = np.arange(store.training_count, len(labels))
+    few, many = (np.flatnonzero(labels[part] == label) for part, label in ((validation, 1), (store.training, 4)))
+    labels[validation[few[2:]]] = 0  # of class 1, two validation images are left
+    labels[many[3:]] = 0  # and three training images of class 4
+    task = replace(task, store=replace(store, labels=labels))
+    positions, targets = task.training_sample(seed=0)
+    assert np.bincount(targets).tolist() == [2, 3, 5]
+    assert labels[positions].tolist() == [task.classes[target] for target in targets]
+    assert (np.diff(positions) > 0).all()
+    assert set(positions) <= set(task.training()[0])
+
+
+def test_the_training_sample_is_of_the_seed_the_split_and_the_target(task):
+    sample, _ = task.training_sample(seed=0)
+    assert np.array_equal(task.training_sample(seed=0)[0], sample)
+    others = (replace(task, split="random1"), 0), (replace(task, target="B"), 0), (task, 1)
+    for other, seed in others:
+        assert not np.array_equal(other.training_sample(seed)[0], sample)
+
+
+def test_the_sample_of_reduced_networks_is_of_what_they_are_trained_on(task):
+    positions, _ = task.training_sample(0, examples_per_class=2)
+    assert np.array_equal(positions, task.training(2)[0])
+    positions, _ = task.training_sample(0, examples_per_class=8)
+    assert len(positions) == 15
+    assert set(positions) <= set(task.training(8)[0])

@@ -10,6 +10,7 @@ from tests.results.support import PUBLISHED, frame, results
 from transferability.figures import comparison, paper, training
 from transferability.figures.contact_sheet import contact_sheet
 from transferability.figures.effects import effects as draw_effects
+from transferability.figures.parts import parts
 from transferability.figures.reuse import reuse
 from transferability.figures.style import LOOKS, figure_style, save
 from transferability.results.accuracies import by_metric
@@ -305,6 +306,40 @@ def test_only_depths_that_a_study_has_are_named(accuracies):
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["conv3", "fc7"]
 
 
+def test_parts_draw_fit_and_generalization_beside_each_other_and_their_sum(published):
+    with figure_style(COLORS):
+        figure = parts(results(published, "top1_mean_best10"))
+    co_adaptation, total, specificity, empty = figure.axes
+    assert not empty.get_visible()
+    assert [axes.get_title("left").partition(",")[0] for axes in (co_adaptation, specificity, total)] == [
+        *("co-adaptation drop", "specificity drop", "total drop")
+    ]
+    heights = {patch.get_x() + patch.get_width() / 2: patch.get_height() for patch in co_adaptation.patches}
+    fit, generalization = (dict(sorted(heights.items())).get(x) for x in (5 - 0.18, 5 + 0.18))
+    assert (fit, generalization) == (pytest.approx(0.617, abs=0.001), pytest.approx(-0.5765, abs=0.001))
+    (sums,) = (line for line in co_adaptation.get_lines() if line.get_marker() == "D")
+    assert sums.get_ydata()[4] == pytest.approx(fit + generalization)
+    assert "in training mode" in figure.get_supxlabel()
+
+
+def test_parts_of_networks_without_cross_entropy_say_so(accuracies):
+    with figure_style(COLORS):
+        figure = parts(results(accuracies))
+    assert not figure.axes
+    assert "no pairs of networks" in figure.texts[0].get_text()
+
+
+def test_parts_are_crossed_out_where_a_base_at_chance_leaves_nothing(accuracies):
+    accuracies = accuracies.assign(validation_cross_entropy=2.0, training_cross_entropy=1.0, generalization_gap=1.0)
+    accuracies = flagged(accuracies, accuracies["treatment"] == "transfer")
+    with figure_style(COLORS):
+        figure = parts(results(accuracies))
+    co_adaptation, _, specificity, of_symbols = figure.axes
+    assert crosses(specificity) == [tuple(range(1, 8))]
+    assert not crosses(co_adaptation)
+    assert not crosses(of_symbols)
+
+
 def test_the_reduced_figure_has_a_point_for_every_number_of_images_and_the_base(published):
     with figure_style(COLORS):
         axes = paper.reduced(results(published, "top1_final")).axes[0]
@@ -328,6 +363,22 @@ def test_the_comparison_shows_both_studies_where_both_have_networks(accuracies, 
     transfer = figure.axes[1]
     assert has_line(transfer, range(1, 8), [-5 - 2 * n for n in range(1, 8)])
     assert len(lines(transfer)) == 3  # the base line, ours, the published
+
+
+def test_the_comparison_shows_fit_and_generalization_where_both_have_them(accuracies, published):
+    ours = accuracies.assign(validation_cross_entropy=2.0, training_cross_entropy=accuracies["top1_final"])
+    ours["generalization_gap"] = ours["validation_cross_entropy"] - ours["training_cross_entropy"]
+    for table, rows in ((ours, 4), (accuracies, 2)):
+        with figure_style(COLORS):
+            figure = comparison.compare(by_metric(table, METRIC), by_metric(published, METRIC))
+        panels = np.array(figure.axes).reshape(rows, -1)
+        assert ("published training cross-entropies are" in figure.get_suptitle().replace("\n", " ")) == (rows == 4)
+    with figure_style(COLORS):
+        figure = comparison.compare(by_metric(ours, METRIC), by_metric(published, METRIC))
+    panels = np.array(figure.axes).reshape(4, -1)
+    selffers = [column.get_title() for column in panels[0]].index("BnB\nrandom halves")
+    assert has_line(panels[2, selffers], range(1, 8), [0.0 + 0.05] * 7)  # 0.8 and 0.9 for the bases, 0.8 for selffers
+    assert has_line(panels[3, selffers], range(1, 8), [-0.05] * 7)
 
 
 def test_a_comparison_of_nothing_in_common_says_so(accuracies, published):

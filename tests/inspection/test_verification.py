@@ -18,7 +18,7 @@ from transferability.inspection.verification import Outputs, spread, verify_stud
 from transferability.networks.precision import PRECISIONS
 from transferability.records.checkpoints import read_about, save_checkpoint
 from transferability.results.accuracies import Results, collect, read_accuracies
-from transferability.results.effects import paired_effects
+from transferability.results.effects import effects
 from transferability.results.paper import summarize
 from transferability.results.reuse import reusable
 from transferability.study.config import STAGES
@@ -83,7 +83,7 @@ def untouched(recipe, store_folder, tmp_path_factory):
     write_table(study["accuracies.csv"], collect((files.metrics for files in study.files.values()), study.study.layers))
     results = Results.of_study(read_accuracies(study["accuracies.csv"]), study.study)
     write_table(study["summary.csv"], summarize(results))
-    write_table(study["effects.csv"], paired_effects(results))
+    write_table(study["effects.csv"], effects(results))
     write_table(study["reuse.csv"], reusable(results))
     save(Figure(), *study.outputs.pictures)
     return study
@@ -174,7 +174,9 @@ def test_weights_that_are_whole_but_not_the_networks_own_are_noticed(study, name
     weights, about = load_file(path), read_about(path)
     weights[tensor][0] += 1e6 if wrong.endswith("accuracy") else 1e-6
     save_checkpoint(path, weights, about)
-    assert list(study.wrong()) == [wrong]
+    found = set(study.wrong())
+    assert wrong in found
+    assert found <= {wrong, f"{name}.safetensors: accuracy"}  # its losses notice the least change
 
 
 def test_weights_that_are_not_finite_are_noticed(study):
@@ -201,6 +203,22 @@ def test_another_accuracy_is_noticed(study):
     wrong = study.wrong()
     assert {"A3B.history.csv", "A3B.safetensors: accuracy", "accuracies.csv"} <= wrong.keys()
     assert wrong["A3B.safetensors: accuracy"].endswith("recorded is 0.123")
+
+
+@pytest.mark.parametrize("name", ["validation_cross_entropy", "training_cross_entropy", "training_top1"])
+@pytest.mark.parametrize("by", [1e-9, 0.3])
+def test_another_evaluation_is_noticed(study, name, by):
+    path = study["networks/A3B.metrics.json"]
+    change(path, **{name: read_json(path)[name] + by})
+    wrong = study.wrong()
+    expected = {"A3B.history.csv"} if name == "validation_cross_entropy" else set()
+    assert expected | {"A3B.safetensors: accuracy", "accuracies.csv"} <= wrong.keys()
+    assert f"its {name} is" in wrong["A3B.safetensors: accuracy"]
+
+
+def test_another_number_of_training_images_is_noticed(study):
+    change(study["networks/A3B.metrics.json"], training_images_evaluated=14)
+    assert study.wrong()["A3B.metrics.json"] == "its training_images_evaluated is 14, not 15"
 
 
 def test_metrics_of_another_network_are_noticed(study):

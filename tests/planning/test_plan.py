@@ -21,7 +21,7 @@ from transferability.data.build import build_store
 from transferability.data.kind import Kind
 from transferability.data.kinds import image_source, kind_of
 from transferability.data.kinds.glyphs import Glyphs
-from transferability.data.stream import VALIDATION_BATCH
+from transferability.data.stream import EVALUATION_BATCH
 from transferability.planning import calibration
 from transferability.planning.calibration import Cost, Workload, calibrate, start_seconds
 from transferability.planning.data_size import data_size, half_sizes
@@ -145,7 +145,7 @@ class Clockwork:
 
     def train(self, recipe, files, source, running):
         settings = recipe.hyperparameters
-        images = settings.evaluations * VALIDATION_BATCH
+        images = settings.evaluations * EVALUATION_BATCH
         self.now += self.fixed
         for watch in running.watchers:
             watch(None)
@@ -205,7 +205,7 @@ class TestCalibration:
         device = Clockwork(17.0, 20.0, 0.01)
         found = calibrated_on(device)
         assert device.trained == [(1, 1)]
-        assert found.seconds(1, VALIDATION_BATCH) == pytest.approx(17.0 + 24.0)
+        assert found.seconds(1, EVALUATION_BATCH) == pytest.approx(17.0 + 24.0)
 
     def test_slow_drawing_and_writing_are_no_slow_device(self, calibrated_on):
         """Seven caffenets take some 17 s of it, whatever the GPU does."""

@@ -108,7 +108,9 @@ def test_nothing_is_said_of_treatments_that_were_not_asked_for(tmp_path):
     study = MadeUp(tmp_path, networks=DEFAULT["networks"] | networks)
     page, html = study.page(), without_captions(study.html())
     assert {sheet.name for sheet in page.tables} == {"effects", "summary", "accuracies"}
-    assert [picture.title for picture in page.figures] == [OF_RESULTS["figure2"].title, OF_RESULTS["effects"].title]
+    assert [picture.title for picture in page.figures] == [
+        OF_RESULTS[name].title for name in ("figure2", "effects", "parts")
+    ]
     words = re.sub(r'"data:[^"]*"', "", html)
     for word in ("AnB", "BnB⁺", "transfer+", "RnB", "other half's", "fine-tuned", "points lost", "specific"):
         assert word not in words, word
@@ -179,7 +181,7 @@ def test_it_refers_to_nothing_but_itself(complete):
 def test_every_picture_has_a_caption_and_is_a_picture(complete):
     page = complete.page()
     pictures = [page.reuse, *page.figures, *page.learning_curves]
-    assert len(pictures) == 1 + 3 + 2
+    assert len(pictures) == 1 + 4 + 2
     for picture in pictures:
         assert len(picture.caption) > 100
         content = base64.b64decode(picture.source.removeprefix("data:image/png;base64,"))
@@ -192,7 +194,8 @@ def test_what_can_be_downloaded_is_the_file(complete):
     assert list(sheets) == ["reuse", "effects", "summary", "table1", "drops", "accuracies"]
     for name, path in {**files.tables, "accuracies": files.accuracies}.items():
         assert base64.b64decode(sheets[name].csv.partition("base64,")[2]) == path.read_bytes()
-        assert len(sheets[name].rows) == len(path.read_text().splitlines()) - 1
+        metrics = 4 if name == "effects" else 1  # beside each other on the page, below each other in the file
+        assert metrics * len(sheets[name].rows) == len(path.read_text().splitlines()) - 1
 
 
 def test_the_same_study_gives_the_same_page(complete):
@@ -344,7 +347,7 @@ def test_every_figure_and_table_has_a_caption():
     rules = "".join(path.read_text() for path in (PROJECT / "workflow" / "rules").glob("*.smk"))
     named = {*re.findall(r"\.\./report/(\w+)\.rst", rules), *FIGURES}
     named |= {f"{table}_table" for table in re.findall(r'table\("(\w+)"\)', rules)}
-    assert len(named) == 1 + 9 + 6
+    assert len(named) == 1 + 10 + 6
     assert {path.stem for path in TEXTS.glob("*.rst")} == named
 
 
@@ -360,14 +363,32 @@ def test_a_small_picture_is_kept_and_a_large_one_reduced(tmp_path):
 
 
 def test_numbers_are_sorted_by_value_and_what_is_not_there_has_no_value():
-    table = pd.DataFrame({"effect": ["total drop"] * 2, "n": [7, 1], "mean": [-0.0123, float("nan")]})
-    rows = sheet_of("effects", table_views("top1_final")["effects"], table).rows
+    differences = {"treatment": ["transfer"] * 2, "n": [7, 1], "mean_difference_to_base": [-0.0123, float("nan")]}
+    rows = sheet_of("summary", table_views("top1_final")["summary"], pd.DataFrame(differences)).rows
     assert [(cell.text, cell.key, cell.is_number) for cell in rows[0]] == [
-        ("total drop", "total drop", False),
+        ("transfer", "transfer", False),
         ("7", "7", True),
         ("−1.2", "-0.0123", True),
     ]
     assert (rows[1][2].text, rows[1][2].key) == ("", "")
+
+
+def test_the_answer_says_of_which_part_the_co_adaptation_drop_is_or_that_it_cannot_be_told(complete):
+    page, html = complete.page(), unfolded(complete.html())
+    for answer in page.answers:
+        assert answer["co_adaptation"].startswith("cannot be told of one split and seed; largest at layer ")
+        assert f"Co-adaptation drop in cross-entropy: {answer['co_adaptation']}." in html
+
+
+def test_losses_stand_beside_the_accuracy_of_an_effect_in_nats(complete):
+    (sheet,) = (sheet for sheet in complete.page().tables if sheet.name == "effects")
+    columns = [sheet.headings.index(f"{name}, nats") for name in ("cross-entropy", "fit", "generalization")]
+    for row in sheet.rows:
+        whole, fit, generalization = (float(row[column].key) for column in columns)
+        assert fit + generalization == pytest.approx(whole)
+        assert [len(row[column].text.lstrip("+−")) for column in columns] == [len("0.123")] * 3
+    (accuracies,) = (sheet for sheet in complete.page().tables if sheet.name == "accuracies")
+    assert {"training, nats", "generalization gap, nats", "training top-1, %"} <= set(accuracies.headings)
 
 
 class TestWhatWasRun:

@@ -40,8 +40,8 @@ def test_it_asks_for_nothing_and_complains_of_nothing(visit):
 def test_every_figure_loads(visit):
     visit.page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
     widths = visit.page.evaluate("Promise.all(Array.from(document.images, i => i.decode().then(() => i.naturalWidth)))")
-    # reuse, figure 2, figure 3, effects, learning curves and halves of two splits, filters, contact sheet
-    assert len(widths) == 4 + 2 * 2 + 2
+    # reuse, figure 2, figure 3, effects, parts, learning curves and halves of two splits, filters, contact sheet
+    assert len(widths) == 5 + 2 * 2 + 2
     assert min(widths) > 100
 
 

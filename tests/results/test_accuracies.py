@@ -15,6 +15,7 @@ from transferability.results.accuracies import (
     COLUMNS,
     at_chance,
     bases_at_chance,
+    of_training_mode,
     others_at_chance,
     read_accuracies,
 )
@@ -173,6 +174,19 @@ def test_an_accuracy_that_cannot_be_is_refused_with_file_and_key(value, written)
         collect(written(metrics("A3B", 0.5, top1_best=value)))
 
 
+@pytest.mark.parametrize("value", [-0.1, float("nan"), float("inf"), None, "0.5"])
+@pytest.mark.parametrize("name", ["validation_cross_entropy", "training_cross_entropy"])
+def test_a_cross_entropy_that_cannot_be_is_refused_with_file_and_key(value, name, written):
+    with pytest.raises(ValueError, match=rf"0\.json: {name} is .*; a cross-entropy is a number from 0 up, in nats"):
+        collect(written(metrics("A3B", 0.5, **{name: value})))
+
+
+def test_the_gap_is_validation_less_training(written):
+    frame = collect(written(metrics("A3B", 0.5, validation_cross_entropy=2.5, training_cross_entropy=0.75)))
+    assert frame["generalization_gap"].tolist() == [1.75]
+    assert not of_training_mode(frame)
+
+
 def published(path, *rows, header=PUBLISHED_COLUMNS):
     """A published-style file; each row is text of its first seven columns, and an accuracy for the rest."""
     with path.open("w", newline="") as file:
@@ -198,6 +212,9 @@ def test_published_networks_become_rows_like_our_own(written):
     assert rows.loc[("man_made_natural", "B7A"), "split_type"] == "semantic"
     assert rows.loc[("whole", "R2whole"), ["source", "frozen"]].tolist() == ["R", 2]
     assert rows.loc[("whole", "reduced1300"), "iterations"] == 200_000
+    losses = ["validation_cross_entropy", "training_cross_entropy", "generalization_gap"]
+    assert rows.loc[("man_made_natural", "baseA"), losses].tolist() == pytest.approx([2.15036, 0.719259, 1.431101])
+    assert "in training mode" in of_training_mode(theirs)
 
 
 def test_every_published_network_stands_beside_the_base_of_its_target():
@@ -268,6 +285,27 @@ def test_an_impossible_published_row_is_refused_by_line(row, message, tmp_path):
 def test_a_published_accuracy_that_cannot_be_is_refused_by_line(value, tmp_path):
     (tmp_path / "results.csv").write_text(f"{','.join(PUBLISHED_COLUMNS)}\nrandom0,base,,A,0,,9,0.5,{value},0.5\n")
     with pytest.raises(ValueError, match=r"results\.csv, line 2: top1_best is "):
+        read_published(tmp_path / "results.csv")
+
+
+def test_published_losses_may_be_missing_as_a_column_or_in_a_row(tmp_path):
+    rows = ("random0,base,,A,0,,9,0.5,0.5,0.5,1.5,2.5", "random0,base,,B,0,,9,0.5,0.5,0.5,,2.5")
+    header = [*PUBLISHED_COLUMNS, "training_loss", "validation_loss_final"]
+    (tmp_path / "results.csv").write_text("\n".join([",".join(header), *rows, ""]))
+    frame = read_published(tmp_path / "results.csv").set_index("network")
+    assert frame.loc["baseA", "generalization_gap"] == 1
+    assert frame.loc["baseB", "validation_cross_entropy"] == 2.5
+    assert frame.loc["baseB", ["training_cross_entropy", "generalization_gap"]].isna().all()
+    without = read_published(published(tmp_path / "without.csv", "random0,base,,A,0,,9"))
+    assert without[["validation_cross_entropy", "training_cross_entropy"]].isna().all(axis=None)
+    assert not of_training_mode(without)
+
+
+@pytest.mark.parametrize("value", ["-0.1", "nan", "inf", "high"])
+def test_a_published_loss_that_cannot_be_is_refused_by_line(value, tmp_path):
+    header = ",".join([*PUBLISHED_COLUMNS, "training_loss"])
+    (tmp_path / "results.csv").write_text(f"{header}\nrandom0,base,,A,0,,9,0.5,0.5,0.5,{value}\n")
+    with pytest.raises(ValueError, match=r"results\.csv, line 2: training_loss is "):
         read_published(tmp_path / "results.csv")
 
 

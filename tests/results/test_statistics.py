@@ -5,14 +5,15 @@ from scipy import stats
 
 from tests.results.support import LAYERS, METRIC, PUBLISHED, frame, results
 from tests.support import ROOT
-from transferability.results.accuracies import by_metric
+from transferability.results.accuracies import beside_bases, by_metric
 from transferability.results.answers import headline
 from transferability.results.comparison import compare
-from transferability.results.effects import paired_effects
+from transferability.results.effects import effects, paired_effects
 from transferability.results.pairs import interval, paired_differences
 from transferability.results.paper import drops, summarize, table1
 from transferability.results.published import full_design, missing_networks, read_published
 from transferability.results.reuse import deepest_within, reusable
+from transferability.study.compared import LOSSES
 
 PAPERS = "top1_mean_best10"
 PUBLISHED_PAGE = ROOT / "docs" / "published.md"
@@ -310,6 +311,139 @@ def test_the_page_on_the_published_accuracies_has_their_effects(published):
     effects = paired_effects(results(published, PAPERS)).set_index(["effect", "split_type", "n"])
     for n in range(1, 8):
         assert effects_page_row(effects, n) in page
+
+
+def parts_page_row(table, n):
+    """What docs/published.md should say of depth n in nats: bold where the interval does not include zero."""
+    cells = [str(n), LAYERS[n - 1]]
+    for name in ("co-adaptation drop", "specificity drop"):
+        for loss in LOSSES:
+            mean, low, high = table.loc[(name, loss, n), ["mean", "low", "high"]]
+            text = f"{mean:.3f} ± {(high - low) / 2:.3f}"
+            cells.append(f"**{text}**" if low > 0 or high < 0 else text)
+    return f"| {' | '.join(cells)} |".replace("-", "−")
+
+
+def test_the_page_on_the_published_accuracies_has_their_losses(published):
+    page = PUBLISHED_PAGE.read_text(encoding="utf-8")
+    table = effects(results(published, PAPERS))
+    of_random = table[table["split_type"] == "random"].set_index(["effect", "metric", "n"])
+    for n in range(1, 8):
+        assert parts_page_row(of_random, n) in page
+    mean, low, high = of_random.loc[("co-adaptation drop", "training_cross_entropy", 5), ["mean", "low", "high"]]
+    error = (high - low) / 2 / stats.t.ppf(0.975, 3)
+    assert (round(mean, 3), round(error, 4)) == (0.617, 0.0026)
+    assert "conv5's selffer fits worse by 0.617 nats, with a standard error of 0.003" in " ".join(page.split())
+
+
+LOSSY = {
+    "validation_cross_entropy": lambda accuracy: 4 - 3 * accuracy,
+    "training_cross_entropy": lambda accuracy: 1 - accuracy,
+}
+
+
+def with_losses(data, **losses):
+    """By the accuracy, or as given."""
+    for name, of in (LOSSY | losses).items():
+        data[name] = of(data["top1_final"])
+    return beside_bases(data[[column for column in data if not column.startswith(("base", "difference_"))]])
+
+
+def test_a_drop_is_positive_where_the_network_is_worse_and_a_gain_where_it_is_better_by_every_metric(unequal_halves):
+    table = effects(results(with_losses(unequal_halves))).set_index(["effect", "metric", "n"])
+    for metric, factor in {"top1_final": 1, "training_cross_entropy": 1, "generalization_gap": 2}.items():
+        assert table.loc[("fine-tuning gain", metric, 3), "mean"] == pytest.approx(0.02 * factor)
+        assert table.loc[("transfer gain", metric, 3), "mean"] == pytest.approx(0.01 * factor)
+    lost = study(2, 1, lambda _split, _seed, n: 0.01 * n)
+    table = effects(results(with_losses(lost))).set_index(["effect", "metric", "n"])
+    assert table.loc[("total drop", "validation_cross_entropy", 7), "mean"] == pytest.approx(0.21)
+
+
+def test_each_part_of_an_effect_has_the_interval_of_its_own_differences():
+    noise = np.random.default_rng(1).normal(0, 0.1, 4)
+    data = study(4, 1, lambda split, _seed, n: 0.001 * n * (split + 1))
+    data["training_cross_entropy"] = data["n"] * noise[data["split"].str[-1].astype(int)]
+    data["validation_cross_entropy"] = 3.0
+    columns = [column for column in data if not column.startswith(("base", "difference_"))]
+    table = effects(results(beside_bases(data[columns]))).set_index(["effect", "metric", "n"])
+    low, high = stats.t.interval(0.95, 3, 7 * noise.mean(), 7 * stats.sem(noise))
+    fit = table.loc[("total drop", "training_cross_entropy", 7), ["low", "high"]]
+    assert fit.tolist() == pytest.approx([low, high])
+    generalization = table.loc[("total drop", "generalization_gap", 7), ["low", "high"]]
+    assert generalization.tolist() == pytest.approx([-high, -low])
+    assert table.loc[("total drop", "validation_cross_entropy", 7), ["low", "high"]].tolist() == [0, 0]
+
+
+def test_networks_without_cross_entropy_give_rows_that_are_empty():
+    table = effects(results(study(2, 1, lambda _split, _seed, n: 0.01 * n)))
+    of_losses = table[table["unit"] == "nats"]
+    assert len(of_losses) == 3 * 2
+    assert (of_losses[["pairs", "splits", "left_out"]] == 0).all(axis=None)
+    assert of_losses[["mean", "low", "high"]].isna().all(axis=None)
+    assert (table.loc[table["unit"] == "share", "pairs"] == 4).all()
+
+
+def co_adapted(fit, generalization, splits=4, **facts):
+    """A study whose selffers lose so much at n = 3 of each, by split, and nothing at n = 5."""
+    rows = []
+    for split in range(splits):
+        rows += [(f"random{split}", 0, name, 0.8) for name in ("baseB", "B3B", "B5B")]
+    data = frame(*rows, **facts)
+    lost = (data["n"] == 3).astype(float)
+    split = data["split"].str[-1].astype(int)
+    data["training_cross_entropy"] = 1 + lost * (fit + 0.01 * split)
+    data["validation_cross_entropy"] = 2 + lost * (fit + generalization + 0.01 * split * (-1) ** split)
+    return beside_bases(data[[column for column in data if not column.startswith(("base", "difference_"))]])
+
+
+def line_of_co_adaptation(data):
+    lines = [" ".join(line.split()) for line in headline(results(data)).splitlines()]
+    return next((line for line in lines if "cross-entropy" in line), None)
+
+
+@pytest.mark.parametrize(
+    ("fit", "generalization", "which"),
+    [
+        (0.5, -0.3, "of fit: fit +0.515"),
+        (-0.3, 0.5, "of generalization: fit -0.285"),
+        (0.3, 0.3, "of fit and of generalization: fit +0.315"),
+        (-0.3, 0.1, None),
+    ],
+)
+def test_the_headline_says_of_which_part_the_co_adaptation_drop_is(fit, generalization, which):
+    line = line_of_co_adaptation(co_adapted(fit, generalization))
+    assert line.startswith("co-adaptation drop in cross-entropy: ")
+    if which is None:  # the selffers are better, and so no depth is beyond its interval
+        assert "cannot be told from none; largest at layer 5 (conv5), 0.000" in line
+    else:
+        assert f"largest at layer 3 (conv3), {fit + generalization - 0.005:+.3f} ± " in line
+        assert f"nats, {which}" in line
+
+
+def test_what_cannot_be_told_of_co_adaptation_is_said_to_be_so():
+    assert "cannot be told of one split and seed; largest at layer 3" in line_of_co_adaptation(co_adapted(0.5, 0, 1))
+    without = study(2, 1, lambda _split, _seed, n: 0.01 * n)
+    assert line_of_co_adaptation(without) is None
+    selffers = frame(("random0", 0, "baseB", 0.8), ("random0", 0, "B3B", 0.7))
+    assert "cannot be told, for want of networks with one" in line_of_co_adaptation(selffers)
+    few = {"classes": 2, "validation_images": 9, "majority_baseline": 0.5}
+    assert "where a base may be at chance" in line_of_co_adaptation(co_adapted(0.5, 0.2, **few))
+
+
+def test_the_headline_says_that_published_training_losses_are_in_training_mode(published):
+    lines = headline(results(published, PAPERS)).splitlines()
+    assert "co-adaptation drop in cross-entropy:         largest at layer 5 (conv5), +0.041 ± 0.018 nats, of fit" in (
+        "\n".join(lines)
+    )
+    assert lines[-1].startswith("training cross-entropies are of the last updates, in training mode")
+
+
+def test_a_comparison_has_both_parts_better_being_positive(published):
+    table = compare(*(by_metric(published, PAPERS),) * 2).set_index(["treatment", "split_type", "n"])
+    row = table.loc["selffer", "random", 5]
+    assert row["fit_ours"] == pytest.approx(-0.617, abs=0.001)
+    assert row["fit_ours"] + row["generalization_ours"] == pytest.approx(row["cross_entropy_ours"])
+    assert row["fit_ours_less_published"] == 0
 
 
 def test_by_either_statistic_the_same_published_losses_are_beyond_noise(published):

@@ -20,6 +20,7 @@ from torch import nn
 from tests.support import dying_after, files_in, train_until_it_dies, with_settings
 from tests.training.support import TRAIN_IN_PROCESS
 from transferability.data.splits import whole_split
+from transferability.data.tasks import Task
 from transferability.networks import build as networks
 from transferability.networks.architecture import Architecture, he_normal
 from transferability.networks.architectures.mini_caffenet import LAYERS, mini_caffenet
@@ -38,6 +39,7 @@ from transferability.training.recipe import Recipe, Running
 from transferability.training.train import TrainingError, train
 
 DEPTHS = (1, 3, 7)
+OF_TRAINING_IMAGES = ("training_cross_entropy", "training_top1", "training_images_evaluated")
 ALL_SERIES = ("A{n}B", "A{n}B+", "B{n}B", "B{n}B+", "R{n}B", "R{n}B+")
 
 
@@ -382,6 +384,69 @@ class TestProtocol:
         recorded = json.loads((bases / "baseB.metrics.json").read_text())["top1_final"]
         assert recorded == pytest.approx(hits / len(positions))
 
+    def test_recorded_cross_entropies_are_those_of_the_checkpoint(self, recipe, bases):
+        store, task = recipe.store, recipe.task("B")
+        network = mini_caffenet((16, 16, 1), len(task.classes))
+        network.load_state_dict(load_file(bases / "baseB.safetensors"))
+        network.eval()
+        recorded = json.loads((bases / "baseB.metrics.json").read_text())
+        parts = {"validation": task.validation(), "training": task.training_sample(recipe.seed)}
+        for part, (positions, targets) in parts.items():
+            images = (store.images[positions].astype("float32") - store.mean_image(task.classes)) / 64.0
+            with torch.no_grad():
+                logits = network(torch.from_numpy(images).permute(0, 3, 1, 2)).double()
+            of_right = logits.log_softmax(1)[range(len(targets)), targets]
+            assert recorded[f"{part}_cross_entropy"] == pytest.approx(-of_right.mean().item(), rel=1e-4)
+        assert recorded["training_top1"] == pytest.approx(np.mean(logits.argmax(1).numpy() == targets))
+        assert recorded["training_images_evaluated"] == len(targets) == recorded["validation_images"]
+
+    def test_training_images_are_evaluated_as_validation_images_are(self, recipe, running, tmp_path):
+        """The same crop, mean image and layers: where the very images of validation are the sample, nothing differs."""
+
+        class Swapped(Task):
+            def training_sample(self, seed, examples_per_class=None):
+                return self.validation()
+
+        class OfSwapped(Recipe):
+            def task(self, target):
+                task = super().task(target)
+                return Swapped(task.store, task.classes, task.target, task.split)
+
+        preprocessing = replace(recipe.settings.preprocessing, crop=13, mirror=True)
+        recipe = OfSwapped(
+            recipe.store, recipe.split, recipe.seed, replace(recipe.settings, preprocessing=preprocessing)
+        )
+        files = files_in(tmp_path, "A1B", "A3B", "A3B+")
+        train(recipe, files_in(tmp_path, "baseA"), None, running)
+        for network, paths in files.items():
+            train(recipe, {network: paths}, tmp_path / "baseA.safetensors", running)
+        for paths in files.values():
+            recorded = json.loads(paths.metrics.read_text())
+            assert recorded["training_cross_entropy"] == recorded["validation_cross_entropy"]
+            assert recorded["training_top1"] == recorded["top1_final"]
+
+    def test_evaluations_are_independent_of_siblings_to_the_bit(self, recipe, running, bases, tmp_path):
+        names, recorded = ("B1B", "B3B", "B3B+", "B7B"), []
+        for jobs in ([names], [[name] for name in names]):
+            folder = tmp_path / str(len(jobs))
+            for job in jobs:
+                apart = replace(running, states=folder / "states")
+                train(recipe, files_in(folder, *job), bases / "baseB.safetensors", apart)
+            files = files_in(folder, *names).values()
+            recorded.append([{k: json.loads(f.metrics.read_text())[k] for k in OF_TRAINING_IMAGES} for f in files])
+        assert recorded[0] == recorded[1]
+        assert len({one["training_cross_entropy"] for one in recorded[0]}) == len(names)
+
+    @pytest.mark.parametrize("updates", [13, 24])
+    def test_a_job_that_resumes_records_the_same_of_its_training_images(
+        self, updates, recipe, running, bases, tmp_path
+    ):
+        """Also one that died after its last update, before anything was evaluated on these."""
+        files = files_in(tmp_path, "baseB")
+        train_dying_and_again(dying_after(updates), recipe, files, None, running)
+        there, undisturbed = (json.loads((folder / "baseB.metrics.json").read_text()) for folder in (tmp_path, bases))
+        assert {key: there[key] for key in OF_TRAINING_IMAGES} == {key: undisturbed[key] for key in OF_TRAINING_IMAGES}
+
     def test_validation_changes_nothing(self, recipe, running, bases, tmp_path):
         """A network evaluated rarely has the same weights as one evaluated often."""
         often = recipe.with_hyperparameters(evaluate_every=1)
@@ -478,7 +543,7 @@ class TestProtocol:
             of_classes.append((network(batch.permute(0, 3, 1, 2)).argmax(1) == target).double().mean().item())
         metrics = json.loads((tmp_path / "baseB.metrics.json").read_text())
         assert metrics["balanced_final"] == pytest.approx(np.mean(of_classes))
-        assert metrics["balanced_final"] == evaluate(recipe, Network.parse("baseB"), weights, "cpu").balanced
+        assert metrics["balanced_final"] == evaluate(recipe, Network.parse("baseB"), weights, "cpu")[0].balanced
         assert metrics["majority_baseline"] == pytest.approx(5 / 11)
 
     @pytest.mark.parametrize("stop_after", [3, None])

@@ -17,6 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from tests.project import Project, store_of, text_of, wait_for
+from transferability.figures.catalog import OF_RESULTS
 from transferability.networks.architectures.mini_caffenet import LAYERS
 from transferability.records.checkpoints import read_about
 from transferability.store.reading import checksum, open_store
@@ -81,6 +82,9 @@ class TestAFinishedStudy:
         accuracies = pd.read_csv(finished.results / "accuracies.csv")
         assert set(accuracies["split"] + "/seed0/" + accuracies["network"]) == set(names)
         assert accuracies["difference_top1_final"].notna().all()
+        assert (accuracies["training_images_evaluated"] == accuracies["validation_images"]).all()
+        gap = accuracies["validation_cross_entropy"] - accuracies["training_cross_entropy"]
+        assert np.allclose(accuracies["generalization_gap"], gap)
 
     def test_tables_and_figures_are_there_and_the_headline_is_printed(self, finished):
         for name in ("summary.csv", "table1.csv", "drops.csv", "effects.csv", "reuse.csv"):
@@ -88,7 +92,7 @@ class TestAFinishedStudy:
         figures = {
             str(path.relative_to(finished.results / "figures")) for path in finished.results.rglob("figures/**/*.p*")
         }
-        both = ["figure2", "figure3", "effects", "reuse", "first_layer_filters"]
+        both = ["figure2", "figure3", "effects", "parts", "reuse", "first_layer_filters"]
         both += [f"learning_curves/{split}_seed0" for split in ("random0", "letters_symbols")]
         sheets = {"contact_sheet.png", "halves/random0.png", "halves/letters_symbols.png"}
         assert figures == sheets | {f"{name}.{kind}" for name in both for kind in ("png", "pdf")}
@@ -480,13 +484,14 @@ def test_the_published_results_give_the_papers_numbers(tmp_path):
     assert (100 * table1["over_base"]).round(1).tolist() == [1.6, 1.8, 2.1]
     assert (100 * table1["over_selffer+"]).round(1).tolist() == [1.4, 1.4, 1.7]
     assert (100 * pd.read_csv(folder / "drops.csv")["drop"]).round().tolist() == [8, 25]
-    assert {path.stem for path in folder.glob("figures/*.pdf")} == {"figure2", "figure3", "effects", "reduced", "reuse"}
+    assert {path.stem for path in folder.glob("figures/*.pdf")} == set(OF_RESULTS)
 
 
 def test_a_study_is_laid_over_the_published_one(finished):
     finished.run("compare")
     table = pd.read_csv(finished.results / "compare.csv")
     assert table["difference_ours_less_published"].notna().any()
+    assert table["fit_ours_less_published"].notna().any()
     assert (finished.results / "figures" / "compare.png").exists()
     for path in finished.results.glob("figures/compare.*"):
         path.unlink()

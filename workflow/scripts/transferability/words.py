@@ -42,6 +42,12 @@ def points(value: float) -> str:
     return f"{tenths / 10:+.1f}".replace("-", "−") if tenths else "0.0"
 
 
+def nats(value: float) -> str:
+    """A difference of cross-entropies with a sign: 0.6171 is +0.617. What rounds to nothing is 0.000."""
+    thousandths = round(1000 * value)
+    return f"{thousandths / 1000:+.3f}".replace("-", "−") if thousandths else "0.000"
+
+
 def enumerated(numbers: Sequence[int]) -> str:
     """Like 3, 1-7 or 3, 5, 7: three or more that follow each other are a range."""
     runs: list[list[int]] = []

@@ -20,7 +20,7 @@ from transferability.store.reading import Store
 from transferability.study.settings import Preprocessing
 
 BATCHES_AHEAD = 2  # read while the networks learn from the one before
-VALIDATION_BATCH = 400
+EVALUATION_BATCH = 400
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class ImageLoader:
         return Crops(chosen, top, left, random.integers(0, 2, count) * self._mirror)
 
     def center_crops(self, chosen: NDArray[np.int64]) -> Crops:
-        """Where to cut a batch of validation images."""
+        """Where to cut a batch of images that are evaluated."""
         top, left = (np.full(len(chosen), slack // 2) for slack in self._slack)
         return Crops(chosen, top, left, np.zeros(len(chosen), dtype=np.int64))
 
@@ -247,8 +247,8 @@ class TrainingStream:
         return generator_for(*self._seed, "order", epoch).permutation(len(self._targets))
 
 
-class ValidationSet:
-    """The validation images of a half, in file order.
+class EvaluationSet:
+    """Images that networks are evaluated on, in file order: cut from the center, not mirrored.
 
     Attributes:
         targets: the class of every image.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from transferability.seeding import generator_for
 from transferability.store.reading import Store
 from transferability.study.settings import WHOLE_MEAN
 
@@ -46,6 +47,24 @@ class Task:
         """Positions in the store of the validation images, in file order, and their targets."""
         return self._samples(self.store.validation)
 
+    def training_sample(
+        self, seed: int, examples_per_class: int | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Positions in the store of the training images that networks are evaluated on, in file order, and targets.
+
+        As many of each class as it has validation images, drawn at random, or all where it has fewer: so the classes
+        weigh the same in both, and what a network does better here is not for another mixture of classes.
+
+        Args:
+            seed: of the study; the sample depends on it, on the split and on the target, and not on networks.
+            examples_per_class: as in `training`.
+        """
+        positions, targets = self.training(examples_per_class)
+        wanted = np.bincount(self.validation()[1], minlength=len(self.classes))
+        drawn = generator_for(seed, self.split, self.target, "training sample").permutation(len(targets))
+        chosen = np.sort(drawn[rank_in_class(targets[drawn]) < wanted[targets[drawn]]])
+        return positions[chosen], targets[chosen]
+
     def mean_image(self, mean: str, examples_per_class: int | None = None) -> NDArray[np.float32]:
         """The mean image, H x W x C, of the training images or, if ``mean`` says so, of the store's.
 
@@ -85,9 +104,14 @@ class Task:
 
 def first_of_each_class(targets: NDArray[np.int64], examples: int) -> NDArray[np.int64]:
     """Positions of the first ``examples`` samples of each class, in order; fewer where a class has fewer."""
-    seen = np.zeros(int(targets.max()) + 1, dtype=np.int64)
+    return np.flatnonzero(rank_in_class(targets) < examples)
+
+
+def rank_in_class(targets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of each sample, how many of its class come before it."""
+    order = np.argsort(targets, kind="stable")  # by class, each in order
+    images = np.bincount(targets)
+    first = np.cumsum(images) - images  # of each class, in that order
     rank = np.empty_like(targets)
-    for position, target in enumerate(targets):
-        rank[position] = seen[target]
-        seen[target] += 1
-    return np.flatnonzero(rank < examples)
+    rank[order] = np.arange(len(targets)) - first[targets[order]]
+    return rank

@@ -29,6 +29,7 @@ OF_RESULTS: Mapping[str, FigureEntry] = {
     "reuse": FigureEntry("Which layers can be reused?", _COPIES_OF_BASES - {"selffer+"}),
     "figure2": FigureEntry("Accuracy by depth", _COPIES_OF_BASES),
     "effects": FigureEntry("What copied layers cost and gain", _COPIES_OF_BASES),
+    "parts": FigureEntry("Bad fit or overfitting?", frozenset({"selffer", "transfer"})),
     "figure3": FigureEntry(
         "Dissimilar halves, random filters, and differences to base", frozenset({"transfer", "random"})
     ),

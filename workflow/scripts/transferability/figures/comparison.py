@@ -17,15 +17,24 @@ from transferability.figures.style import (
     shared_legend,
     warn,
 )
-from transferability.results.accuracies import bases_at_chance
+from transferability.results.accuracies import bases_at_chance, of_training_mode
 from transferability.results.comparison import ANY, differences_to_base
 from transferability.study.names import SEMANTIC, SPLIT_TYPES_IN_WORDS, SYMBOLS
+
+# The columns of `differences_to_base` that are drawn, each with its scale and what it says.
+_SHOWN = {
+    "difference": (100, "points above or below base"),
+    "relative": (100, "% of base above or below it"),
+    "fit": (1, "fit: nats better or\nworse than base's"),
+    "generalization": (1, "generalization: nats better\nor worse than base's"),
+}
 
 
 def compare(ours: pd.DataFrame, published: pd.DataFrame) -> Figure:
     """A study laid over the published one, where both have networks: a column a treatment and split type.
 
-    Above, the mean difference of each network to its own base; below, as a share of the base's accuracy.
+    From above, the mean difference of each network to its own base; that as a share of the base's accuracy; and, as far
+    as both have them, the two parts of the difference in cross-entropy, up being better in all.
     """
     tables = {
         "this study": differences_to_base(ours),
@@ -35,16 +44,19 @@ def compare(ours: pd.DataFrame, published: pd.DataFrame) -> Figure:
     common = sorted(of_each[0] & of_each[1], key=lambda pair: (pair[1] == SEMANTIC, list(LABELS).index(pair[0])))
     if not common:
         return nothing_but("no treatment that both have")
-    figure = Figure(figsize=(2.6 * max(2, len(common)), 6.4), layout="constrained")
-    panels = figure.subplots(2, len(common), squeeze=False, sharex=True)
-    for row, column in zip(panels, ("difference", "relative"), strict=True):
+    shown = [column for column in _SHOWN if all(table[column].notna().any() for table in tables.values())]
+    figure = Figure(figsize=(2.6 * max(2, len(common)), 0.8 + 2.8 * len(shown)), layout="constrained")
+    panels = figure.subplots(len(shown), len(common), squeeze=False, sharex=True)
+    for row, column in zip(panels, shown, strict=True):
+        scale, label = _SHOWN[column]
+        row[0].set_ylabel(label)
         for axes, (treatment, split_type) in zip(row, common, strict=True):
             axes.axhline(0, color=color_of("base"), linestyle=LINES["base"], linewidth=1)
             for study, table in tables.items():
                 rows = table[(table["treatment"] == treatment) & (table["split_type"] == split_type)].sort_values("n")
                 axes.plot(
                     rows["n"].to_numpy(float),
-                    100 * rows[column],
+                    scale * rows[column],
                     label=study,
                     **_study_style(study, treatment),
                 )
@@ -55,10 +67,9 @@ def compare(ours: pd.DataFrame, published: pd.DataFrame) -> Figure:
     for axes, (treatment, split_type) in zip(panels[0], common, strict=True):
         halves = "halves or all classes" if split_type == ANY else SPLIT_TYPES_IN_WORDS[split_type]
         axes.set_title(f"{SYMBOLS[treatment]}\n{halves}")
-    warn(figure, bases_at_chance(ours))
-    panels[0, 0].set_ylabel("points above or below base")
-    panels[1, 0].set_ylabel("% of base above or below it")
-    for axes in panels[1]:
+    note = of_training_mode(published) if "fit" in shown else ""
+    warn(figure, "\n".join(filter(None, (note and f"published {note}", bases_at_chance(ours)))))
+    for axes in panels[-1]:
         axes.set_xlabel("layer n")
     shared_legend(figure, panels[0, :1], "outside lower center", columns=2)
     return figure

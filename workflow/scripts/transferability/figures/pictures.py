@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from transferability.figures.effects import effects
 from transferability.figures.paper import figure2, figure3, reduced
+from transferability.figures.parts import parts
 from transferability.figures.reuse import reuse
 from transferability.figures.style import save
 from transferability.results.accuracies import Results
@@ -15,6 +16,7 @@ PICTURES: Mapping[str, Callable[[Results], Figure]] = {
     "figure2": figure2,
     "figure3": figure3,
     "effects": effects,
+    "parts": parts,
     "reduced": reduced,
     "reuse": reuse,
 }

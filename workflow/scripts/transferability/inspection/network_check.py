@@ -19,7 +19,13 @@ from transferability.process.provenance import provenance
 from transferability.records.checkpoints import load_weights, read_about
 from transferability.results.accuracies import METRICS
 from transferability.results.scores import accuracies_of
-from transferability.study.compared import BALANCED
+from transferability.study.compared import (
+    BALANCED,
+    TRAINING_CROSS_ENTROPY,
+    TRAINING_IMAGES_EVALUATED,
+    TRAINING_TOP1,
+    VALIDATION_CROSS_ENTROPY,
+)
 from transferability.study.layout import NetworkFiles
 from transferability.study.names import Network
 from transferability.training.evaluation import evaluate
@@ -93,7 +99,10 @@ class NetworkCheck:
         steps = [i for i in range(1, expected.iterations + 1) if expected.evaluates_after(i)]
         if [row["iteration"] for row in history] != steps:
             raise VerificationError("it does not have one row for each evaluation")
-        for name, value in accuracies_of(history).items():
+        for name, value in (
+            *accuracies_of(history).items(),
+            (VALIDATION_CROSS_ENTROPY, history[-1]["validation_loss"]),
+        ):
             if metrics.get(name) != value:
                 raise VerificationError(f"its {name} is {value}, in {self.files.metrics.name} {metrics.get(name)}")
 
@@ -116,6 +125,10 @@ class NetworkCheck:
                 continue
             if not 0 <= metrics[name] <= 1:
                 raise VerificationError(f"its {name} is {metrics[name]!r}, not from 0 to 1")
+        sample = len(self.task.training_sample(self.recipe.seed, self.network.examples_per_class)[0])
+        if metrics[TRAINING_IMAGES_EVALUATED] != sample:
+            found = metrics[TRAINING_IMAGES_EVALUATED]
+            raise VerificationError(f"its {TRAINING_IMAGES_EVALUATED} is {found!r}, not {sample}")
 
     def check_frozen_layers(self) -> None:
         """Bit-equal to those of the source."""
@@ -127,15 +140,23 @@ class NetworkCheck:
                     raise VerificationError(f"{key} is frozen, but not what it is in {self._source_name}")
 
     def check_accuracy(self) -> None:
-        """The recorded accuracy is that of the weights: exactly if trained on a CPU as this process is, else nearly."""
+        """The recorded accuracies and losses are those of the weights: exactly if trained on a CPU as this process is.
+
+        Else nearly, losses to a share of what they are.
+        """
         metrics = read_json(self.files.metrics)
-        found = evaluate(self.recipe, self.network, self.weights, "cpu")
+        found, on_training = evaluate(self.recipe, self.network, self.weights, "cpu")
         here = provenance("cpu")
         alike = all(metrics.get(key) == here[key] for key in ("versions", "device", "threads"))
         tolerance = 0.0 if alike else ROUNDING_TOLERANCE[self.recipe.hyperparameters.precision]
         checks = [("top1_final", found.top1, tolerance), ("top5_final", found.top5, tolerance)]
         if metrics.get("balanced_final") is not None:  # else of a network of before it was recorded
             checks.append(("balanced_final", found.balanced, tolerance * self._most_of_an_image))
+        checks += [
+            (VALIDATION_CROSS_ENTROPY, found.loss, tolerance * max(1, found.loss)),
+            (TRAINING_CROSS_ENTROPY, on_training.loss, tolerance * max(1, on_training.loss)),
+            (TRAINING_TOP1, on_training.top1, tolerance),
+        ]
         for name, value, allowed in checks:
             if abs(metrics[name] - value) > allowed:
                 raise VerificationError(f"evaluated again, its {name} is {value}, recorded is {metrics[name]}")

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from transferability.data.splits import Split
-from transferability.data.stream import VALIDATION_BATCH
+from transferability.data.stream import EVALUATION_BATCH
 from transferability.planning.flops import flops_per_image
 from transferability.store.reading import Store
 from transferability.store.source import ImageClass
@@ -97,7 +97,7 @@ def calibrate(workload: Workload, running: Running, about: float = SECONDS) -> C
     """
     cache_bytes = float("inf") if workload.cached else 0
     quiet = replace(running, say=lambda _line: None, cache_bytes=cache_bytes)
-    validation = VALIDATION_BATCH
+    validation = EVALUATION_BATCH
     recipe = _recipe(workload, training=2 * workload.settings.hyperparameters.batch_size, validation=validation)
     clock = device_clock(running.device)
 

@@ -32,7 +32,8 @@ def training_minutes(
         longest: minutes that no job asks for more than; the next attempt resumes with what is left.
         attempt: from 1; each gets more time, though it resumes from the state of the one before.
     """
-    images: int = settings.iterations * settings.batch_size + settings.evaluations * manifest["validation"]
+    evaluations = settings.evaluations + 1  # the last on training images, of which no more are taken
+    images: int = settings.iterations * settings.batch_size + evaluations * manifest["validation"]
     minutes = START_MINUTES + math.ceil(MARGIN * attempt * networks * images / images_per_second / 60)
     return min(minutes, longest)
 

@@ -157,7 +157,8 @@ def plan_study(study: Study, size: DataSize, running: Running) -> Plan:
     training = {}
     for job in jobs:
         settings = study.settings(job.stage).hyperparameters
-        evaluated = settings.evaluations * halves[job.half].validation
+        half = halves[job.half]
+        evaluated = settings.evaluations * half.validation + min(half.training, half.validation)
         training[job] = costs[workloads[job]].seconds(settings.iterations, evaluated)
     base = workloads[jobs[0]]
     return Plan(

@@ -189,6 +189,7 @@ def _answer(answer: Answer, max_drop: float) -> dict[str, Any]:
         "halves": SPLIT_TYPES_IN_WORDS[answer.split_type],
         "base": answer.base_in_words,
         "differences": [(what, points(mean)) for what, mean in answer.differences.items()],
+        "co_adaptation": answer.co_adaptation,
         "reuse": [
             {
                 "way": WAYS_OF_REUSE[treatment],

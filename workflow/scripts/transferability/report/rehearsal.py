@@ -38,6 +38,12 @@ from transferability.report.pages import TEXTS, caption
 from transferability.report.runs import MAKER_COLUMNS
 from transferability.results.accuracies import GUESSING, METRICS, Results, collect_contents, read_accuracies
 from transferability.results.tables import TABLES, write_tables
+from transferability.study.compared import (
+    TRAINING_CROSS_ENTROPY,
+    TRAINING_IMAGES_EVALUATED,
+    TRAINING_TOP1,
+    VALIDATION_CROSS_ENTROPY,
+)
 from transferability.study.design import Key, Study, read_study
 from transferability.study.groups import read_groups
 from transferability.study.names import HALVES, RANDOM, SEMANTIC, WHOLE, Network
@@ -184,6 +190,10 @@ def _made_up(study: Study) -> Iterator[tuple[Key, dict[str, Any]]]:
                 "iterations": study.settings(network.stage).hyperparameters.iterations,
                 "evaluations": 1,
                 **dict.fromkeys(METRICS, 1 / _CLASSES if is_at_chance else _top1(network, position)),
+                VALIDATION_CROSS_ENTROPY: 0.5 + 0.01 * network.n,
+                TRAINING_CROSS_ENTROPY: 0.2 + 0.02 * network.n,
+                TRAINING_TOP1: 0.9,
+                TRAINING_IMAGES_EVALUATED: _IMAGES,
                 **guessing,
                 **maker,
                 "made_from": {},

@@ -14,9 +14,16 @@ from transferability.labels import visible
 from transferability.report.runs import MAKER_COLUMNS
 from transferability.results.accuracies import read_accuracies, read_table
 from transferability.results.reuse import WAYS_OF_REUSE
-from transferability.study.compared import parts_of
+from transferability.study.compared import (
+    GENERALIZATION_GAP,
+    LOSSES,
+    TRAINING_CROSS_ENTROPY,
+    TRAINING_TOP1,
+    VALIDATION_CROSS_ENTROPY,
+    parts_of,
+)
 from transferability.study.names import SPLIT_TYPES_IN_WORDS
-from transferability.words import points
+from transferability.words import nats, points
 
 
 @dataclass(frozen=True)
@@ -33,10 +40,14 @@ class Column:
 
 @dataclass(frozen=True)
 class TableView:
-    """Which columns of a table are shown, and how; the file that can be downloaded has all."""
+    """Which columns of a table are shown, and how; the file that can be downloaded has all.
+
+    ``arranged`` makes the rows that are shown from those of the file, where they are others.
+    """
 
     title: str
     columns: Mapping[str, Column]
+    arranged: Callable[[pd.DataFrame], pd.DataFrame] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,7 @@ def sheet_of(name: str, view: TableView, table: pd.DataFrame) -> Sheet:
 
 
 def _made_sheet(name: str, view: TableView, table: pd.DataFrame, text: str) -> Sheet:
+    table = view.arranged(table) if view.arranged else table
     columns = {
         column: shown
         for column, shown in view.columns.items()
@@ -103,6 +115,10 @@ def _percent(value: float) -> str:
     return f"{100 * value:.1f}"
 
 
+def _cross_entropy(value: float) -> str:
+    return f"{value:.3f}".replace("-", "−")
+
+
 def _whole(value: float) -> str:
     return f"{value:,.0f}"
 
@@ -119,9 +135,29 @@ def _yes(value: object) -> str:
     return {"True": "yes", "False": "no"}.get(str(value), str(value))
 
 
+def _losses_beside_accuracy(effects: pd.DataFrame) -> pd.DataFrame:
+    """A row an effect, split type and n, in place of one for each metric: losses are columns beside the accuracy."""
+    key = ["effect", "split_type", "n"]
+    wide = effects[~effects["metric"].isin(LOSSES)]
+    for loss in LOSSES:
+        names = {"mean": loss, "low": f"{loss}_low", "high": f"{loss}_high"}
+        of_loss = effects[effects["metric"] == loss].rename(columns=names)
+        wide = wide.merge(of_loss[[*key, *names.values()]], on=key, how="left")
+    return wide
+
+
 _SPLIT_TYPE, _N = Column("halves", _split_type), Column("n", _whole)
 _PAIRS, _SPLITS = Column("pairs", _whole), Column("splits", _whole)
 _LEFT_OUT = Column("left out", _whole, mostly_nothing=True)
+_NATS = {
+    column: shown
+    for loss, name in LOSSES.items()
+    for column, shown in {
+        loss: Column(f"{name}, nats", nats),
+        f"{loss}_low": Column("from", nats),
+        f"{loss}_high": Column("to", nats),
+    }.items()
+}
 _COMMON: Mapping[str, TableView] = {
     "reuse": TableView(
         "Which layers can be copied",
@@ -149,10 +185,12 @@ _COMMON: Mapping[str, TableView] = {
             "mean": Column("mean, points", points),
             "low": Column("from", points),
             "high": Column("to", points),
+            **_NATS,
             "pairs": _PAIRS,
             "splits": _SPLITS,
             "left_out": _LEFT_OUT,
         },
+        _losses_beside_accuracy,
     ),
     "summary": TableView(
         "Accuracies by treatment and depth",
@@ -237,6 +275,10 @@ def table_views(metric: str) -> dict[str, TableView]:
         f"{other}_{which}": Column(heading, _percent),
         "base": Column("its base"),
         f"difference_{metric}": Column("less base, points", points),
+        VALIDATION_CROSS_ENTROPY: Column("cross-entropy, validation, nats", _cross_entropy),
+        TRAINING_CROSS_ENTROPY: Column("training, nats", _cross_entropy),
+        GENERALIZATION_GAP: Column("generalization gap, nats", _cross_entropy),
+        TRAINING_TOP1: Column("training top-1, %", _percent),
         "at_chance": Column("at chance", _yes, mostly_nothing=True),
         "flag": Column("flag"),
     }

@@ -14,7 +14,18 @@ import pandas as pd
 from scipy.special import betainc
 
 from transferability.files import read_json
-from transferability.study.compared import BALANCED, COMPARED, TOP1, TOP5
+from transferability.study.compared import (
+    BALANCED,
+    COMPARED,
+    GENERALIZATION_GAP,
+    LOSSES,
+    TOP1,
+    TOP5,
+    TRAINING_CROSS_ENTROPY,
+    TRAINING_IMAGES_EVALUATED,
+    TRAINING_TOP1,
+    VALIDATION_CROSS_ENTROPY,
+)
 from transferability.study.design import Study
 from transferability.study.names import RANDOM, SEMANTIC, TREATMENTS, WHOLE, Network
 from transferability.study.schema import EXACT
@@ -22,13 +33,20 @@ from transferability.study.schema import EXACT
 # Top-1 beside top-5; balanced accuracy is the mean over classes of the share of a class's images that are named right.
 METRICS = (*chain.from_iterable(zip(TOP1, TOP5, strict=True)), *BALANCED)
 KEY = ["split", "seed", "network"]
+_CROSS_ENTROPIES = (VALIDATION_CROSS_ENTROPY, TRAINING_CROSS_ENTROPY)
 _OF_NETWORK = ["split", "split_type", "network", "treatment", "source", "target", "n"]
 _OF_TRAINING = [
     *("copied", "frozen", "seed", "examples_per_class", "iterations", "evaluations"),
     *("classes", "validation_images", "majority_baseline", *METRICS),
 ]
-_RECORDED = [*_OF_NETWORK, *_OF_TRAINING]  # in metrics files
-COLUMNS = [*_OF_NETWORK, "layer", *_OF_TRAINING, "base"]
+_RECORDED = [  # in metrics files
+    *(*_OF_NETWORK, *_OF_TRAINING),
+    *(*_CROSS_ENTROPIES, TRAINING_TOP1, TRAINING_IMAGES_EVALUATED),
+]
+COLUMNS = [
+    *(*_OF_NETWORK, "layer", *_OF_TRAINING),
+    *(*LOSSES, TRAINING_TOP1, TRAINING_IMAGES_EVALUATED, "base"),
+]
 # What tells an accuracy from guessing; published results, and networks trained before it was recorded, lack it.
 GUESSING = ("classes", "validation_images", "majority_baseline")
 SIGNIFICANCE = 0.001  # how likely guessing may be to do as well as a network that counts as having learned
@@ -36,12 +54,13 @@ AT_CHANCE = "at chance"
 TOO_FEW = "too few images to tell from chance"
 _INTEGERS = [
     *("n", "copied", "frozen", "seed", "examples_per_class", "iterations", "evaluations"),
-    *("classes", "validation_images"),
+    *("classes", "validation_images", TRAINING_IMAGES_EVALUATED),
 ]
+_NUMBERS = ("majority_baseline", *BALANCED, *LOSSES, TRAINING_TOP1)  # that may be missing
 # Of all tables that are made from accuracies.
 _TEXT = [
     *("split", "split_type", "network", "treatment", "source", "target", "flag"),
-    *("effect", "layer", "layers", "verdict", "job", "device"),
+    *("effect", "metric", "unit", "layer", "layers", "verdict", "job", "device"),
 ]
 
 
@@ -68,10 +87,12 @@ def beside_bases(frame: pd.DataFrame) -> pd.DataFrame:
 
     Columns ``base_`` and ``difference_`` and a name of `COMPARED` are of the base of the same split, target and seed.
     The column ``at_chance`` is `at_chance`. The column ``flag`` names what makes a comparison meaningless, or may: its
-    own base or the base that its layers come from is at chance, or is judged on too few images to tell.
+    own base or the base that its layers come from is at chance, or is judged on too few images to tell. What was not
+    recorded of a network is empty.
     """
-    frame = frame.assign(**{column: None for column in (*GUESSING, *BALANCED) if column not in frame})
-    frame = frame.astype(dict.fromkeys(_INTEGERS, "Int64") | dict.fromkeys(("majority_baseline", *BALANCED), "float64"))
+    frame = frame.assign(**{column: None for column in (*_INTEGERS, *_NUMBERS) if column not in frame})
+    frame = frame.astype(dict.fromkeys(_INTEGERS, "Int64") | dict.fromkeys(_NUMBERS, "float64"))
+    frame[GENERALIZATION_GAP] = frame[VALIDATION_CROSS_ENTROPY] - frame[TRAINING_CROSS_ENTROPY]
     frame["base"] = "base" + frame["target"]
     bases = frame.loc[frame["treatment"] == "base", [*KEY, *COMPARED]]
     bases = bases.rename(columns={"network": "base"} | {name: f"base_{name}" for name in COMPARED})
@@ -142,6 +163,14 @@ def others_at_chance(accuracies: pd.DataFrame) -> str:
     if rows.empty:
         return ""
     return f"at chance, though their bases are not: {_named(rows)}. That may be a finding; means have them."
+
+
+def of_training_mode(accuracies: pd.DataFrame) -> str:
+    """A line that says so where training cross-entropies are not of an evaluation, as published ones; else empty."""
+    of_updates = accuracies[TRAINING_CROSS_ENTROPY].notna() & accuracies[TRAINING_IMAGES_EVALUATED].isna()
+    if not of_updates.any():
+        return ""
+    return "training cross-entropies are of the last updates, in training mode: random crops, mirrors, dropout"
 
 
 def _named(rows: pd.DataFrame) -> str:
@@ -254,6 +283,9 @@ def _measured(path: str, content: Any, layers: Sequence[str]) -> dict[str, Any]:
     for name in METRICS:
         if name not in BALANCED or content.get(name) is not None:
             require_accuracy(content[name], f"{path}: {name}")
+    for name in _CROSS_ENTROPIES:
+        require_cross_entropy(content[name], f"{path}: {name}")
+    require_accuracy(content[TRAINING_TOP1], f"{path}: {TRAINING_TOP1}")
     row = {column: content.get(column) for column in _RECORDED}
     wrong = [column for column, right in _right(row, layers).items() if not right]
     if wrong:
@@ -276,7 +308,10 @@ def _right(row: Mapping[str, Any], layers: Sequence[str]) -> dict[str, bool]:
         "split": isinstance(row["split"], str) and row["split"] != "",
         "split_type": row["split_type"] in (RANDOM, SEMANTIC, WHOLE),
         **{column: row[column] == value for column, value in network.facts.items()},
-        **{column: _is_count(row[column]) for column in ("seed", "iterations", "evaluations")},
+        **{
+            column: _is_count(row[column])
+            for column in ("seed", "iterations", "evaluations", TRAINING_IMAGES_EVALUATED)
+        },
         **{column: row[column] is None or _is_count(row[column]) for column in ("classes", "validation_images")},
         "majority_baseline": chance is None or (isinstance(chance, int | float) and 0 <= chance <= 1),
     }
@@ -290,3 +325,9 @@ def require_accuracy(value: object, where: str) -> None:
     """ValueError that says where the value is, if it is no number from 0 to 1."""
     if not isinstance(value, int | float) or not 0 <= value <= 1:  # refuses NaN too
         raise ValueError(f"{where} is {value!r}; an accuracy is a number from 0 to 1")
+
+
+def require_cross_entropy(value: object, where: str) -> None:
+    """ValueError that says where the value is, if it is no number from 0 up."""
+    if not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        raise ValueError(f"{where} is {value!r}; a cross-entropy is a number from 0 up, in nats")

@@ -1,16 +1,33 @@
 """What a study found, in a few numbers: for its headline, and for the top of its report."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from transferability.results.accuracies import Results, bases_at_chance, meaningless, others_at_chance
+from transferability.results.accuracies import (
+    Results,
+    bases_at_chance,
+    doubtful,
+    meaningless,
+    of_training_mode,
+    others_at_chance,
+)
+from transferability.results.effects import effects
 from transferability.results.pairs import of_the_paper, paired_differences
 from transferability.results.reuse import WAYS_OF_REUSE, deepest_within, reusable
+from transferability.study.compared import (
+    GENERALIZATION_GAP,
+    LOSSES,
+    TRAINING_CROSS_ENTROPY,
+    VALIDATION_CROSS_ENTROPY,
+)
 from transferability.study.names import RANDOM, SEMANTIC, SPLIT_TYPES_IN_WORDS
-from transferability.words import counted, enumerated, points
+from transferability.words import counted, enumerated, nats, points
 
+_PARTS = (TRAINING_CROSS_ENTROPY, GENERALIZATION_GAP)
 # Treatments, each shown at its deepest cut, with what they show.
 _DEEPEST: Mapping[str, tuple[str, str]] = {
     "selffer": ("own frozen features", "B{}B"),
@@ -74,6 +91,7 @@ class Answer:
         base: mean accuracy of the bases; None if all are at chance.
         bases_left_out: how many bases are at chance, and in no mean.
         differences: accuracy less that of the own base, mean over pairs, by what it is of.
+        co_adaptation: of what part its largest drop in cross-entropy is, in words; empty without selffer networks.
         reusable: by way of reuse, a key of `WAYS_OF_REUSE`; without those that no network tells of, or whose bases are
             at chance.
         note: what the study has no networks to tell; empty if nothing.
@@ -83,6 +101,7 @@ class Answer:
     base: float | None
     bases_left_out: int
     differences: Mapping[str, float]
+    co_adaptation: str
     reusable: Mapping[str, ReusableLayers]
     note: str
 
@@ -97,7 +116,8 @@ def answers(results: Results) -> list[Answer]:
 
     Which layers can be copied is told by `deepest_within`: by the means of `reusable`, and by its intervals.
     """
-    accuracies, reuse = results.accuracies, reusable(results)
+    accuracies, reuse, drops = results.accuracies, reusable(results), effects(results)
+    drops = drops[drops["effect"] == "co-adaptation drop"]
     found = []
     for split_type in (RANDOM, SEMANTIC):
         of_type = of_the_paper(accuracies[accuracies["split_type"] == split_type])
@@ -107,7 +127,8 @@ def answers(results: Results) -> list[Answer]:
             base = None if dead.all() else float(bases.loc[~dead, "accuracy"].mean())
             differences = dict(_differences(of_type))
             layers = dict(_reusable_layers(reuse[reuse["split_type"] == split_type], results.layers[:-1]))
-            found.append(Answer(split_type, base, int(dead.sum()), differences, layers, _note(of_type)))
+            parts = _co_adaptation(drops[drops["split_type"] == split_type], of_type, results.layers)
+            found.append(Answer(split_type, base, int(dead.sum()), differences, parts, layers, _note(of_type)))
     return found
 
 
@@ -127,13 +148,51 @@ def headline(results: Results) -> str:
     for answer in answers(results):
         lines.append(f"{SPLIT_TYPES_IN_WORDS[answer.split_type]}: base {answer.base_in_words}")
         lines += [f"  {what + ':':44} {points(mean).replace('−', '-'):>6}" for what, mean in answer.differences.items()]
+        if answer.co_adaptation:
+            lines.append(f"  {'co-adaptation drop in cross-entropy:':44} {answer.co_adaptation}".replace("−", "-"))
         lines += [
             f"  {f'a drop of at most {100 * results.max_drop:g} points, {WAYS_OF_REUSE[treatment]}:':44} {layers}"
             for treatment, layers in answer.reusable.items()
         ]
         lines += [f"  {answer.note}"] * bool(answer.note)
-    lines += [warning for warning in (bases_at_chance(accuracies), others_at_chance(accuracies)) if warning]
+    notes = (of_training_mode(accuracies), bases_at_chance(accuracies), others_at_chance(accuracies))
+    lines += [note for note in notes if note]
     return "\n".join(lines) + "\n"
+
+
+def _co_adaptation(drops: pd.DataFrame, of_type: pd.DataFrame, layers: Sequence[str]) -> str:
+    """Where the drop in cross-entropy is largest, and of which part it is, or that this cannot be told.
+
+    Args:
+        drops: rows of `effects`, of the co-adaptation drop of one split type.
+        of_type: its networks.
+        layers: the names of all.
+    """
+    if drops.empty:
+        return ""
+    rows = {(row["metric"], row["n"]): row for row in drops[drops["pairs"] > 0].to_dict("records")}
+    whole = [row for (metric, _), row in rows.items() if metric == VALIDATION_CROSS_ENTROPY]
+    if not whole:
+        return "cannot be told, for want of networks with one"
+    largest = max(whole, key=lambda row: row["mean"])
+    n = largest["n"]
+    where = f"at layer {n} ({layers[n - 1]}), {_with_interval(largest)} nats"
+    if np.isnan(largest["low"]):
+        return f"cannot be told of one split and seed; largest {where}"
+    if doubtful(of_type[(of_type["treatment"] == "selffer") & (of_type["n"] == n)]).any():
+        return f"cannot be told; largest {where}, where a base may be at chance"
+    if not largest["low"] > 0:
+        return f"cannot be told from none; largest {where}"
+    parts = {LOSSES[loss]: rows[loss, n] for loss in _PARTS if (loss, n) in rows}
+    surely = [name for name, row in parts.items() if row["low"] > 0]
+    which = f"of {' and of '.join(surely)}" if surely else "whether of fit or of generalization cannot be told"
+    sizes = ", ".join(f"{name} {_with_interval(row)}" for name, row in parts.items())
+    return f"largest {where}, {which}{f': {sizes}' if sizes else ''}"
+
+
+def _with_interval(row: Mapping[Hashable, Any]) -> str:
+    half = "" if np.isnan(row["low"]) else f" ± {(row['high'] - row['low']) / 2:.3f}"
+    return f"{nats(row['mean'])}{half}"
 
 
 def _differences(of_type: pd.DataFrame) -> Iterator[tuple[str, float]]:

@@ -2,18 +2,23 @@
 
 import pandas as pd
 
+from transferability.results.effects import by_loss
 from transferability.results.pairs import all_pairs
+from transferability.study.compared import LOSSES
 from transferability.study.names import COPYING, TREATMENTS
 
 ANY = "any"  # split type, of random filters
+_PARTS = {loss: name.replace("-", "_") for loss, name in LOSSES.items()}
 
 
 def compare(ours: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     """Two studies side by side: differences to base by treatment, split type and n, of each and between them.
 
-    ``relative`` differences are shares of the base's accuracy, for data sets on which bases differ. Columns end in
-    ``_ours`` and ``_published``; where one study has no such networks, they are empty. Random filters know no classes,
-    so their networks are compared over all split type: the paper has them for the whole set only.
+    ``relative`` differences are shares of the base's accuracy, for data sets on which bases differ. ``cross_entropy``
+    and its parts, ``fit`` and ``generalization``, are in nats and positive where a network is better than its base, as
+    accuracies are; of the authors' networks, the parts are by losses in training mode. Columns end in ``_ours`` and
+    ``_published``; where one study has no such networks, they are empty. Random filters know no classes, so their
+    networks are compared over all split type: the paper has them for the whole set only.
 
     Args:
         ours: as `transferability.results.accuracies.by_metric` gives them.
@@ -22,7 +27,7 @@ def compare(ours: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     key = ["treatment", "split_type", "n"]
     tables = [differences_to_base(accuracies) for accuracies in (ours, published)]
     table = tables[0].merge(tables[1], on=key, how="outer", suffixes=("_ours", "_published"))
-    for name in ("difference", "relative"):
+    for name in ("difference", "relative", *_PARTS.values()):
         table[f"{name}_ours_less_published"] = table[f"{name}_ours"] - table[f"{name}_published"]
     return table.sort_values(key, key=_in_order, ignore_index=True)
 
@@ -30,24 +35,29 @@ def compare(ours: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
 def differences_to_base(accuracies: pd.DataFrame) -> pd.DataFrame:
     """By treatment, split type (``any`` for random filters) and n: networks, mean difference to the own base.
 
-    Columns: treatment, split_type, n, networks, difference, relative (to the own base's accuracy), left_out.
+    Columns: treatment, split_type, n, networks, difference, relative (to the own base's accuracy), cross_entropy, fit,
+    generalization, left_out.
     """
     tables = []
     for treatment in COPYING:
         pairs = all_pairs(accuracies, treatment, "base")
         pairs["counted"] = pairs["difference"].mask(pairs["left_out"])
         pairs["relative"] = pairs["counted"] / pairs["second"]
+        for loss, name in _PARTS.items():
+            of_loss = all_pairs(by_loss(accuracies, loss), treatment, "base")
+            pairs[name] = of_loss["difference"].mask(pairs["left_out"])
         if treatment.startswith("random"):
             pairs["split_type"] = ANY
         means = pairs.groupby(["split_type", "n"]).agg(
             networks=("counted", "count"),
             difference=("counted", "mean"),
             relative=("relative", "mean"),
+            **{name: (name, "mean") for name in _PARTS.values()},
             left_out=("left_out", "sum"),
         )
         tables.append(means.reset_index().assign(treatment=treatment))
     return pd.concat(tables, ignore_index=True)[
-        ["treatment", "split_type", "n", "networks", "difference", "relative", "left_out"]
+        ["treatment", "split_type", "n", "networks", "difference", "relative", *_PARTS.values(), "left_out"]
     ]
 
 

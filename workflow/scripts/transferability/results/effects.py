@@ -1,4 +1,8 @@
-"""What copying layers costs and gains: named differences between two treatments, paired, with intervals."""
+"""What copying layers costs and gains: named differences between two treatments, paired, with intervals.
+
+Each is one of accuracy, and one of cross-entropy, which has two parts: *fit*, of the training images, and
+*generalization*, of what validation images are beyond these.
+"""
 
 from collections.abc import Mapping
 
@@ -6,6 +10,7 @@ import pandas as pd
 
 from transferability.results.accuracies import Results
 from transferability.results.pairs import MEANS, all_pairs, means_with_intervals
+from transferability.study.compared import LOSSES
 from transferability.study.names import SYMBOLS
 
 # Each effect is the mean of (first - second) over pairs of networks of the same split, target, seed and n.
@@ -25,7 +30,24 @@ def formula(effect: str) -> str:
     return " − ".join(SYMBOLS[treatment] for treatment in EFFECTS[effect])
 
 
-def paired_effects(results: Results) -> pd.DataFrame:
+def by_loss(accuracies: pd.DataFrame, loss: str) -> pd.DataFrame:
+    """With one of `LOSSES`, less than nothing, as the column ``accuracy``: the more, the better, by either."""
+    return accuracies.assign(accuracy=-accuracies[loss])
+
+
+def effects(results: Results) -> pd.DataFrame:
+    """`paired_effects` by the accuracy that the study compares, and by each of `LOSSES`, which ``metric`` names.
+
+    ``unit`` is ``share`` for accuracies, of 1, and ``nats`` for losses. An effect by validation cross-entropy is the
+    sum of its two parts, by training cross-entropy (fit) and by generalization gap (generalization), where the
+    networks have both. Rows of what was not recorded are empty.
+    """
+    tables = [paired_effects(results).assign(metric=results.metric, unit="share")]
+    tables += [paired_effects(results, loss).assign(metric=loss, unit="nats") for loss in LOSSES]
+    return pd.concat(tables, ignore_index=True)[["effect", "metric", "unit", *MEANS]]
+
+
+def paired_effects(results: Results, loss: str | None = None) -> pd.DataFrame:
     """`EFFECTS` by split type and n: mean of paired differences, with a 95 % interval, ``low`` to ``high``.
 
     Networks of a split share their classes and those of a seed their base, so what counts as one observation is a
@@ -33,9 +55,15 @@ def paired_effects(results: Results) -> pd.DataFrame:
     is one split and seed, and tells only of that split's classes where there is one split. A percentile bootstrap over
     so few would be far too narrow: one that says 95 % holds the true mean in 50, 73, 80, 83 and 89 % of all cases for
     2, 3, 4, 5 and 9 splits.
+
+    Args:
+        results: of the study.
+        loss: which of `LOSSES` is compared; None for the accuracy. A loss is better the lower it is, so that a drop is
+            positive where a network is worse, and a gain where it is better, by either.
     """
+    accuracies = results.accuracies if loss is None else by_loss(results.accuracies, loss)
     tables = []
     for effect, (first, second) in EFFECTS.items():
-        pairs = all_pairs(results.accuracies, first, second)
+        pairs = all_pairs(accuracies, first, second)
         tables.append(means_with_intervals(pairs).assign(effect=effect))
     return pd.concat(tables, ignore_index=True)[["effect", *MEANS]]

@@ -53,12 +53,15 @@ def dead_depths(accuracies: pd.DataFrame, first: str, second: str) -> list[int]:
 
 
 def means_with_intervals(pairs: pd.DataFrame) -> pd.DataFrame:
-    """The mean of `all_pairs` by split type and n, with its interval: columns `MEANS`."""
+    """The mean of `all_pairs` by split type and n, with its interval: columns `MEANS`.
+
+    Pairs of which a network lacks what is compared are not counted.
+    """
     rows = []
     for (split_type, n), everything in pairs.groupby(["split_type", "n"], sort=True):
-        group = everything[~everything["left_out"]]
+        group = everything[~everything["left_out"] & everything["difference"].notna()]
         splits, mean = group["split"].nunique(), group["difference"].mean()
-        rows.append((split_type, n, len(group), splits, mean, *interval(group), len(everything) - len(group)))
+        rows.append((split_type, n, len(group), splits, mean, *interval(group), everything["left_out"].sum()))
     return pd.DataFrame(rows, columns=MEANS)
 
 

@@ -14,8 +14,8 @@ import pandas as pd
 
 from transferability.files import open_csv
 from transferability.networks.architectures import architecture_layers
-from transferability.results.accuracies import frame_of, require_accuracy
-from transferability.study.compared import TOP1
+from transferability.results.accuracies import frame_of, require_accuracy, require_cross_entropy
+from transferability.study.compared import TOP1, TRAINING_CROSS_ENTROPY, VALIDATION_CROSS_ENTROPY
 from transferability.study.names import (
     HALVES,
     RANDOM,
@@ -35,15 +35,18 @@ PUBLISHED_COLUMNS = (
     *("split", "treatment", "source", "target", "n", "examples_per_class", "iterations"),
     *TOP1,
 )
+# Columns that such a table may have, each with what it is in ours: of the last evaluation, and of the last updates.
+PUBLISHED_LOSSES = {"validation_loss_final": VALIDATION_CROSS_ENTROPY, "training_loss": TRAINING_CROSS_ENTROPY}
 
 
 def read_published(path: Path) -> pd.DataFrame:
     """Read published accuracies into the rows that `transferability.results.accuracies.collect` makes.
 
     Args:
-        path: CSV with `PUBLISHED_COLUMNS`, in any order, other columns being ignored; a row a network, accuracies
-            from 0 to 1. What was not published is empty in the result: top-5, the number of evaluations. Splits named
-            ``random`` and a number are random halves, ``whole`` is all classes, and others are halves by group.
+        path: CSV with `PUBLISHED_COLUMNS` and, if it has them, `PUBLISHED_LOSSES`, in any order, other columns being
+            ignored; a row a network, accuracies from 0 to 1, losses in nats. What was not published is empty in the
+            result: top-5, the number of evaluations, a loss. Splits named ``random`` and a number are random halves,
+            ``whole`` is all classes, and others are halves by group.
 
     Raises:
         ValueError: a column is missing, or a row is impossible or repeats a network; it names the line.
@@ -103,7 +106,7 @@ def _published_rows(path: Path, reader: "csv.DictReader[str]") -> Iterator[tuple
         place = f"{path}, line {reader.line_num}"
         if None in row or None in row.values():
             raise ValueError(f"{place}: the row has not as many fields as the header, which has {len(row)}")
-        text = {column: row[column].strip() for column in PUBLISHED_COLUMNS}
+        text = {column: row.get(column, "").strip() for column in (*PUBLISHED_COLUMNS, *PUBLISHED_LOSSES)}
         try:
             content = _published(text)
         except ValueError as error:
@@ -116,6 +119,9 @@ def _published(text: Mapping[str, str]) -> dict[str, Any]:
     accuracies = {name: _number(text, name) for name in TOP1}
     for name, value in accuracies.items():
         require_accuracy(value, name)
+    losses = {name: _number(text, name) for name in PUBLISHED_LOSSES if text[name]}
+    for name, value in losses.items():
+        require_cross_entropy(value, name)
     split = text["split"]
     return {
         "split": split,
@@ -124,6 +130,7 @@ def _published(text: Mapping[str, str]) -> dict[str, Any]:
         "seed": 0,
         "iterations": _integer(text, "iterations", 1) if text["iterations"] else None,
         **accuracies,
+        **{PUBLISHED_LOSSES[name]: value for name, value in losses.items()},
     }
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from transferability.files import write_table, write_text
 from transferability.results.accuracies import Results
 from transferability.results.answers import headline
-from transferability.results.effects import paired_effects
+from transferability.results.effects import effects
 from transferability.results.paper import drops, summarize, table1
 from transferability.results.reuse import reusable
 
@@ -16,7 +16,7 @@ TABLES: Mapping[str, Callable[[Results], pd.DataFrame | str]] = {
     "summary": summarize,
     "table1": table1,
     "drops": drops,
-    "effects": paired_effects,
+    "effects": effects,
     "reuse": reusable,
     "headline": headline,
 }

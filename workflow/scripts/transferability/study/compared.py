@@ -10,6 +10,20 @@ _EVALUATIONS = {
 TOP1, TOP5, BALANCED = (tuple(f"{accuracy}_{which}" for which in _EVALUATIONS) for accuracy in _ACCURACIES)
 COMPARED = (*TOP1, *BALANCED)  # what `figures.metric` may be; networks of before it was recorded lack `BALANCED`
 
+# The cross-entropy of the right class, mean over images, in nats: on the validation images at the last evaluation, and
+# of the same weights on a sample of the images that they were trained on; and how much the former is above the latter.
+VALIDATION_CROSS_ENTROPY = "validation_cross_entropy"
+TRAINING_CROSS_ENTROPY = "training_cross_entropy"
+GENERALIZATION_GAP = "generalization_gap"
+# What a difference of each is called; the last two add up to the first.
+LOSSES = {
+    VALIDATION_CROSS_ENTROPY: "cross-entropy",
+    TRAINING_CROSS_ENTROPY: "fit",
+    GENERALIZATION_GAP: "generalization",
+}
+TRAINING_TOP1 = "training_top1"  # on that sample
+TRAINING_IMAGES_EVALUATED = "training_images_evaluated"  # how many images it has
+
 
 def parts_of(metric: str) -> tuple[str, str]:
     """Which accuracy, ``top1``, ``top5`` or ``balanced``, and of which evaluations."""

@@ -1,42 +1,67 @@
-"""A finished network, evaluated again."""
+"""How well networks do on images: several that learn side by side, or a finished one again."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 
+from transferability.data.stream import EvaluationSet
 from transferability.networks.build import build_network
 from transferability.networks.forward import logits_of
 from transferability.networks.precision import use_precision
 from transferability.results.scores import balanced_accuracy, loss_and_hits
 from transferability.study.names import Network
-from transferability.training.images import validation_set
+from transferability.training.images import training_sample, validation_set
 from transferability.training.recipe import Recipe
 
 
 class Evaluation(NamedTuple):
-    """Of a network on the validation images of its task: mean loss, and accuracies from 0 to 1."""
+    """Of a network on so many images: mean loss, which is the cross-entropy in nats, and accuracies from 0 to 1."""
 
     loss: float
     top1: float
     top5: float
     balanced: float
+    images: int
 
 
-def evaluate(recipe: Recipe, network: Network, weights: Mapping[str, torch.Tensor], device: str) -> Evaluation:
-    """Evaluate a trained network."""
+def evaluations(
+    logits_of_each: Callable[[torch.Tensor], Sequence[torch.Tensor]], on: EvaluationSet
+) -> list[Evaluation]:
+    """How well each of some networks does.
+
+    Args:
+        logits_of_each: what each network, in the mode of evaluation, makes of images, B x C x H x W: B x classes.
+        on: the images.
+    """
+    totals, hits = [], []
+    with torch.no_grad():
+        for images, targets in on.batches():
+            of_each = [loss_and_hits(logits, targets) for logits in logits_of_each(images)]
+            totals.append(torch.stack([sums for sums, _ in of_each]))
+            hits.append(torch.stack([right for _, right in of_each]))
+    means = (torch.stack(totals).sum(0) / len(on)).tolist()
+    rights = torch.cat(hits, dim=1).cpu().numpy()
+    return [
+        Evaluation(loss, top1, top5, balanced_accuracy(right, on.targets), len(on))
+        for (loss, top1, top5), right in zip(means, rights, strict=True)
+    ]
+
+
+def evaluate(
+    recipe: Recipe, network: Network, weights: Mapping[str, torch.Tensor], device: str
+) -> tuple[Evaluation, Evaluation]:
+    """A trained network on the validation images of its task, and on the sample of its training images."""
     task, preprocessing = recipe.task(network.target), recipe.settings.preprocessing
     model = build_network(recipe.settings.architecture, recipe.seen_shape, len(task.classes))
     model.load_state_dict(weights)
     model.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    precision = recipe.hyperparameters.precision
+    use_precision(precision)
     mean = task.mean_image(preprocessing.mean, network.examples_per_class)
     validation = validation_set(task, mean, preprocessing, device, cache_bytes=0)  # every image is read once
-    use_precision(recipe.hyperparameters.precision)
-    with torch.no_grad():
-        counted = [
-            loss_and_hits(logits_of(model, images, recipe.hyperparameters.precision), targets)
-            for images, targets in validation.batches()
-        ]
-    loss, top1, top5 = (torch.stack([sums for sums, _ in counted]).sum(0) / len(validation)).tolist()
-    right = torch.cat([of_batch for _, of_batch in counted]).cpu().numpy()
-    return Evaluation(loss, top1, top5, balanced_accuracy(right, validation.targets))
+    sample = training_sample(task, network.examples_per_class, preprocessing, recipe.seed, device)
+    (on_validation,), (on_training,) = (
+        evaluations(lambda images: [logits_of(model, images, precision)], on) for on in (validation, sample)
+    )
+    return on_validation, on_training

@@ -1,10 +1,10 @@
-"""The batches that networks of a task are trained on, and the images that they are validated on."""
+"""The batches that networks of a task are trained on, and the images that they are evaluated on."""
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from transferability.data.stream import VALIDATION_BATCH, ImageLoader, TrainingStream, ValidationSet
+from transferability.data.stream import EVALUATION_BATCH, EvaluationSet, ImageLoader, TrainingStream
 from transferability.data.tasks import Task
 from transferability.study.settings import Preprocessing, Settings
 from transferability.training.recipe import Running
@@ -12,7 +12,7 @@ from transferability.training.recipe import Running
 
 def data_for(
     task: Task, examples_per_class: int | None, settings: Settings, seed: int, running: Running
-) -> tuple[TrainingStream, ValidationSet]:
+) -> tuple[TrainingStream, EvaluationSet]:
     """What networks of a task see that are trained on so many images of each class (None: all)."""
     preprocessing, device, cached = settings.preprocessing, torch.device(running.device), running.cache_bytes
     positions, targets = task.training(examples_per_class)
@@ -25,9 +25,30 @@ def data_for(
 
 def validation_set(
     task: Task, mean: NDArray[np.float32], preprocessing: Preprocessing, device: str, cache_bytes: float
-) -> ValidationSet:
+) -> EvaluationSet:
     """The validation images of a task, less a mean image."""
-    positions, targets = task.validation()
-    about = (mean, preprocessing, torch.device(device))
-    loader = ImageLoader(task.store, positions, *about, cache_bytes=cache_bytes)
-    return ValidationSet(loader, targets, VALIDATION_BATCH)
+    return _evaluation_set(task, task.validation(), mean, preprocessing, device, cache_bytes=cache_bytes)
+
+
+def training_sample(
+    task: Task, examples_per_class: int | None, preprocessing: Preprocessing, seed: int, device: str
+) -> EvaluationSet:
+    """Those training images of a task on which finished networks are evaluated, less the mean image of all of them."""
+    mean = task.mean_image(preprocessing.mean, examples_per_class)
+    sample = task.training_sample(seed, examples_per_class)
+    return _evaluation_set(task, sample, mean, preprocessing, device, cache_bytes=0)  # every image is read once
+
+
+def _evaluation_set(
+    task: Task,
+    images: tuple[NDArray[np.int64], NDArray[np.int64]],
+    mean: NDArray[np.float32],
+    preprocessing: Preprocessing,
+    device: str,
+    *,
+    cache_bytes: float,
+) -> EvaluationSet:
+    """Of images at positions in the task's store, and their targets."""
+    positions, targets = images
+    loader = ImageLoader(task.store, positions, mean, preprocessing, torch.device(device), cache_bytes=cache_bytes)
+    return EvaluationSet(loader, targets, EVALUATION_BATCH)

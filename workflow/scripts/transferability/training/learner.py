@@ -112,7 +112,7 @@ class Learner:
         """As `networks.copying.training_mode`."""
         training_mode(self.model, self.network.frozen)
 
-    def validation_mode(self) -> None:
+    def evaluation_mode(self) -> None:
         """No dropout, and running statistics."""
         self.model.eval()
 

@@ -10,13 +10,13 @@ from functools import partial
 
 import torch
 
-from transferability.data.stream import TrainingStream, ValidationSet
+from transferability.data.stream import EvaluationSet, TrainingStream
 from transferability.networks.forward import features_at
 from transferability.networks.precision import use_precision
 from transferability.process.provenance import device_name
 from transferability.process.signals import Interrupted, StopRequest
-from transferability.results.scores import balanced_accuracy, loss_and_hits
 from transferability.study.settings import Hyperparameters
+from transferability.training.evaluation import Evaluation, evaluations
 from transferability.training.graphs import Replayed, side_by_side
 from transferability.training.learner import Learner
 from transferability.training.recipe import Running
@@ -81,7 +81,7 @@ def replays(learning: Sequence[Learner], running: Running) -> bool:
 def train_in_lock_step(
     learners: Sequence[Learner],
     stream: TrainingStream,
-    validation: ValidationSet,
+    validation: EvaluationSet,
     running: Running,
     stop: StopRequest,
 ) -> None:
@@ -123,7 +123,9 @@ def train_in_lock_step(
         images, targets = stream.batch(iteration)
         lock_step.update(learning, iteration, images, targets)
         if hyperparameters.evaluates_after(iteration + 1):
-            _validate(learning, shared, validation)
+            for learner, evaluation in zip(learning, _evaluated(learning, shared, validation), strict=True):
+                learner.record(evaluation.loss, evaluation.top1, evaluation.top5, evaluation.balanced)
+                learner.training_mode()
             for failed in (learner for learner in learning if learner.failure is not None):
                 running.say(f"{failed.failure}; it is given up")
             if all(learner.failure is not None for learner in learners):
@@ -140,19 +142,17 @@ def train_in_lock_step(
         reports.made(iteration + 1, len(learning))
 
 
-def _validate(learners: Sequence[Learner], shared: SharedLayers, validation: ValidationSet) -> None:
+def evaluate_side_by_side(learners: Sequence[Learner], on: EvaluationSet) -> list[Evaluation]:
+    """How well learners of one task and source do on images, as in an evaluation of their training."""
+    return _evaluated(learners, SharedLayers(learners, learners[0].hyperparameters.precision), on)
+
+
+def _evaluated(learners: Sequence[Learner], shared: SharedLayers, on: EvaluationSet) -> list[Evaluation]:
     for learner in learners:
-        learner.validation_mode()
-    totals, hits = [], []
-    with torch.no_grad():
-        for images, targets in validation.batches():
-            features = shared.features(images)
-            logits = (learner.logits(features[learner.shared_depth]) for learner in learners)
-            of_each = [loss_and_hits(of_one, targets) for of_one in logits]
-            totals.append(torch.stack([sums for sums, _ in of_each]))
-            hits.append(torch.stack([right for _, right in of_each]))
-    means = torch.stack(totals).sum(0) / len(validation)
-    rights = torch.cat(hits, dim=1).cpu().numpy()
-    for learner, (loss, top1, top5), right in zip(learners, means.tolist(), rights, strict=True):
-        learner.record(loss, top1, top5, balanced_accuracy(right, validation.targets))
-        learner.training_mode()
+        learner.evaluation_mode()
+
+    def logits_of_each(images: torch.Tensor) -> list[torch.Tensor]:
+        features = shared.features(images)
+        return [learner.logits(features[learner.shared_depth]) for learner in learners]
+
+    return evaluations(logits_of_each, on)

@@ -1,6 +1,7 @@
 """Train the networks of a job, a base alone or all depths of a series together, and write their files."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,18 @@ from transferability.process.signals import StopRequest
 from transferability.records.checkpoints import save_checkpoint
 from transferability.records.states import StateFolder, hold_all
 from transferability.results.scores import accuracies_of
+from transferability.study.compared import (
+    TRAINING_CROSS_ENTROPY,
+    TRAINING_IMAGES_EVALUATED,
+    TRAINING_TOP1,
+    VALIDATION_CROSS_ENTROPY,
+)
 from transferability.study.layout import NetworkFiles
 from transferability.study.names import Network
-from transferability.training.images import data_for
+from transferability.training.evaluation import Evaluation
+from transferability.training.images import data_for, training_sample
 from transferability.training.learner import HISTORY_COLUMNS, Learner
-from transferability.training.lock_step import train_in_lock_step
+from transferability.training.lock_step import evaluate_side_by_side, train_in_lock_step
 from transferability.training.recipe import Recipe, Running, digest_of, identity_of
 from transferability.training.sources import source_weights, why_large
 
@@ -76,10 +84,12 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
         ]
         stream, validation = data_for(task, first.examples_per_class, recipe.settings, recipe.seed, running)
         train_in_lock_step(learners, stream, validation, running, stop)
-        for learner in learners:
-            if learner.failure is None:
-                _write(learner, recipe.split.split_type, files[learner.network], identities[learner.network], made_by)
-                folders[learner.network].keep_finished(files[learner.network].all())
+        finished = [learner for learner in learners if learner.failure is None]
+        for learner, on_training_images in zip(finished, _on_training_images(finished, recipe, running), strict=True):
+            network, split_type = learner.network, recipe.split.split_type
+            about = {"identity": identities[network], "made_by": made_by}
+            _write(learner, on_training_images, split_type, files[network], **about)
+            folders[network].keep_finished(files[network].all())
         failures = [learner.failure for learner in learners if learner.failure is not None]
         if failures:
             kept = len(files) - len(failures)
@@ -103,8 +113,27 @@ def _model(
     return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
+def _on_training_images(learners: Sequence[Learner], recipe: Recipe, running: Running) -> list[Evaluation]:
+    """How well finished learners of a job do on the sample of the images that they were trained on."""
+    if not learners:
+        return []
+    started = time.monotonic()
+    task, examples_per_class = learners[0].task, learners[0].network.examples_per_class
+    about = (recipe.settings.preprocessing, recipe.seed, running.device)
+    found = evaluate_side_by_side(learners, training_sample(task, examples_per_class, *about))
+    for learner in learners:
+        learner.seconds += (time.monotonic() - started) / len(learners)
+    return found
+
+
 def _write(
-    learner: Learner, split_type: str, files: NetworkFiles, identity: Mapping[str, Any], made_by: Mapping[str, Any]
+    learner: Learner,
+    on_training_images: Evaluation,
+    split_type: str,
+    files: NetworkFiles,
+    *,
+    identity: Mapping[str, Any],
+    made_by: Mapping[str, Any],
 ) -> None:
     network = learner.network
     save_checkpoint(files.checkpoint, learner.model.state_dict(), {**identity, "versions": versions()})
@@ -119,6 +148,10 @@ def _write(
         "iterations": learner.updates,
         "evaluations": len(learner.history),
         **accuracies_of(learner.history),
+        VALIDATION_CROSS_ENTROPY: learner.history[-1]["validation_loss"],
+        TRAINING_CROSS_ENTROPY: on_training_images.loss,
+        TRAINING_TOP1: on_training_images.top1,
+        TRAINING_IMAGES_EVALUATED: on_training_images.images,
         "identity": digest_of(identity),
         "made_from": dict(identity),
         "sha256": sha256_of(files.checkpoint),

@@ -1,0 +1,108 @@
+"""Fit or generalization: of what the drops in cross-entropy are, depth by depth."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from transferability.figures.style import (
+    DEPTH_LABEL,
+    QUIET,
+    beside,
+    cross_out,
+    depth_limits,
+    legend_columns,
+    nothing_but,
+    shared_legend,
+    warn,
+)
+from transferability.results.accuracies import Results, bases_at_chance, of_training_mode
+from transferability.results.effects import EFFECTS, effects, formula
+from transferability.results.pairs import dead_depths
+from transferability.study.compared import (
+    GENERALIZATION_GAP,
+    LOSSES,
+    TRAINING_CROSS_ENTROPY,
+    VALIDATION_CROSS_ENTROPY,
+)
+from transferability.study.names import RANDOM, SEMANTIC, SPLIT_TYPES_IN_WORDS
+
+# Dark and light, so that they are told apart in gray too; of no treatment.
+_COLORS: Mapping[str, str] = {TRAINING_CROSS_ENTROPY: "#5B2A86", GENERALIZATION_GAP: "#D8B365"}
+_MEANING: Mapping[str, str] = {
+    VALIDATION_CROSS_ENTROPY: "the whole drop, on validation images",
+    TRAINING_CROSS_ENTROPY: "of it fit: on training images",
+    GENERALIZATION_GAP: "of it generalization: the rest",
+}
+_REASONS, _UNDIVIDED = ("co-adaptation drop", "specificity drop"), ("total drop",)
+_BAR = 0.36  # width; depths are 1 apart
+
+
+def parts(results: Results) -> Figure:
+    """The two parts of a drop in cross-entropy by n: a column a split type, a row an effect, in nats, with intervals.
+
+    Of a drop by bad fit the dark bar is up, of one by overfitting the light one; the mark is their sum, what is lost on
+    validation images. Where the drop of frozen transfer cannot be divided into co-adaptation and specificity, for want
+    of selffer networks, it is shown whole.
+    """
+    accuracies, table = results.accuracies, effects(results)
+    table = table[table["metric"].isin(LOSSES) & table["effect"].isin((*_REASONS, *_UNDIVIDED))]
+    if not (table["pairs"] > 0).any():
+        return nothing_but("no pairs of networks for any drop in cross-entropy")
+    shown = {
+        split_type: _shown(set(table.loc[table["split_type"] == split_type, "effect"]))
+        for split_type in (RANDOM, SEMANTIC)
+        if (table["split_type"] == split_type).any()
+    }
+    rows, depths = max(map(len, shown.values())), sorted({int(n) for n in table["n"]})
+    figure = Figure(figsize=(max(7.4, 5.6 * len(shown)), 0.9 + 3.1 * rows), layout="constrained")
+    alike = len(set(shown.values())) == 1  # else a row has what cannot be compared
+    panels = figure.subplots(rows, len(shown), squeeze=False, sharex=True, sharey="row" if alike else False)
+    for column, (split_type, of_type) in zip(panels.T, shown.items(), strict=True):
+        for axes, effect in zip(column, of_type, strict=False):
+            drawn = table[(table["split_type"] == split_type) & (table["effect"] == effect)]
+            _draw(axes, drawn, dead_depths(accuracies[accuracies["split_type"] == split_type], *EFFECTS[effect]))
+            axes.set_title(f"{effect}, {formula(effect)}", loc="left", color=QUIET, size="medium")
+            axes.set_xticks(depths)
+            axes.set_xlim(*depth_limits(depths))
+            axes.grid(axis="x", visible=False)
+        column[0].set_title(SPLIT_TYPES_IN_WORDS[split_type], loc="right", fontweight="bold")
+        for axes in column[len(of_type) :]:
+            axes.set_visible(False)
+        column[len(of_type) - 1].set_xlabel(DEPTH_LABEL)
+        column[len(of_type) - 1].tick_params(labelbottom=True)
+    for axes in panels[:, 0]:
+        axes.set_ylabel("nats lost")
+    warn(figure, "\n".join(filter(None, (of_training_mode(accuracies), bases_at_chance(accuracies)))), below=True)
+    columns = legend_columns(figure.get_figwidth(), 3.5, 3)
+    shared_legend(figure, panels.flat, "outside upper center", columns)
+    return figure
+
+
+def _shown(there: set[str]) -> tuple[str, ...]:
+    """Both reasons of the drop where both are known, else its sum, else the one reason that is."""
+    if there.issuperset(_REASONS) or not there.issuperset(_UNDIVIDED):
+        return tuple(effect for effect in _REASONS if effect in there)
+    return _UNDIVIDED
+
+
+def _draw(axes: Axes, drop: pd.DataFrame, dead: list[int]) -> None:
+    """A drop by n, of one split type: its two parts beside each other, and their sum."""
+    axes.axhline(0, color="black", linewidth=0.8)
+    for offset, (part, color) in zip(beside(len(_COLORS), _BAR), _COLORS.items(), strict=True):
+        rows = drop[(drop["metric"] == part) & (drop["pairs"] > 0)].sort_values("n")
+        x = rows["n"].to_numpy(float) + offset
+        if len(rows):
+            axes.bar(x, rows["mean"], _BAR, color=color, linewidth=0, label=_MEANING[part])
+            axes.vlines(x, rows["low"], rows["high"], color="black", linewidth=1.2, zorder=3)
+    rows = drop[(drop["metric"] == VALIDATION_CROSS_ENTROPY) & (drop["pairs"] > 0)].sort_values("n")
+    if len(rows):
+        x = rows["n"].to_numpy(float)
+        style: dict[str, Any] = {"linestyle": "none", "marker": "D", "markersize": 5.5, "zorder": 4}
+        label = _MEANING[VALIDATION_CROSS_ENTROPY]
+        axes.plot(x, rows["mean"], color="white", markeredgecolor="black", label=label, **style)
+        axes.vlines(x, rows["low"], rows["high"], color="black", linewidth=1.2, zorder=3)
+    cross_out(axes, np.array(dead, float), np.zeros(len(dead)))

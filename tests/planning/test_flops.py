@@ -50,10 +50,10 @@ def trained(recipe, names, running, folder, counter):
         len(task.classes),
         [Network.parse(name).frozen for name in names],
     )
-    validation = len(task.validation()[0])
     evaluations = math.ceil(settings.iterations / settings.evaluate_every)
+    evaluated = evaluations * len(task.validation()[0]) + len(task.training_sample(recipe.seed)[0])
     images = settings.iterations * settings.batch_size
-    return counter.get_total_flops(), images * flops.training + evaluations * validation * flops.forward
+    return counter.get_total_flops(), images * flops.training + evaluated * flops.forward
 
 
 @pytest.mark.parametrize("job", JOBS)

@@ -126,6 +126,8 @@ def train_in_lock_step(
             _validate(learning, shared, validation)
             for failed in (learner for learner in learning if learner.failure is not None):
                 running.say(f"{failed.failure}; it is given up")
+            for warning in filter(None, (learner.warning() for learner in learning if learner.failure is None)):
+                running.say(warning)
             if all(learner.failure is not None for learner in learners):
                 return
         for learner in learning:
@@ -138,6 +140,12 @@ def train_in_lock_step(
         if stopping:
             raise Interrupted(f"stopped by {stop.signal_name} after iteration {iteration + 1}; the state is written")
         reports.made(iteration + 1, len(learning))
+    unlearned = [learner.network.name for learner in learners if learner.failure is None and learner.is_unlearned]
+    if unlearned:
+        running.say(
+            f"{len(unlearned)} of {counted(len(learners), 'network')} ended no better than guessing: "
+            f"{', '.join(unlearned)}; change the learning rate ({hyperparameters.learning_rate:g})"
+        )
 
 
 def _validate(learners: Sequence[Learner], shared: SharedLayers, validation: ValidationSet) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from transferability.files import read_json
-from transferability.results.scores import guessing_test
+from transferability.results.guessing import guessing_test
 from transferability.study.compared import BALANCED, COMPARED, TOP1, TOP5
 from transferability.study.design import Study
 from transferability.study.names import RANDOM, RANDOM_SOURCE, SEMANTIC, TREATMENTS, WHOLE, Network
@@ -154,6 +154,10 @@ def others_at_chance(accuracies: pd.DataFrame) -> str:
     if len(unlearned):
         are = f"{len(unlearned)} beside the bases"
         lines.append(f"unlearned, {are}: {_named(unlearned)}. What has not learned is left out of means.")
+    if "included" in accuracies and accuracies["included"].any():
+        flags = _flagged(accuracies, AT_CHANCE) | _flagged(accuracies, NO_LOWER_LOSS)
+        named = f"{_named(accuracies[flags])}. Means have them, as figures.unlearned says."
+        return f"unlearned, or beside a base that is: {named}" if flags.any() else ""
     guessing = accuracies["at_chance"].fillna(False).astype(bool)
     rows = accuracies[guessing & (accuracies["treatment"] != "base") & ~meaningless(accuracies)]
     if len(rows):

@@ -12,7 +12,7 @@ from transferability.networks.build import first_stochastic_layer
 from transferability.networks.copying import buffers_that_move, freeze_layers, training_mode
 from transferability.networks.forward import logits_of
 from transferability.records.states import StateFolder, TrainingState
-from transferability.results.scores import is_at_chance
+from transferability.results.guessing import is_at_chance
 from transferability.seeding import seed_for
 from transferability.study.names import RANDOM_SOURCE, Network
 from transferability.study.settings import Hyperparameters

@@ -47,7 +47,7 @@ class Finished:
                 "dataset": "patterns",
                 "datasets": {"patterns": {"kind": "patterns"}},
                 "networks": {"architecture": recipe.settings.architecture},
-                "figures": {"metric": "top1_final", "max_drop": 0.02},
+                "figures": {"metric": "top1_final", "max_drop": 0.02, "unlearned": "leave_out"},
             },
             splits={"random0": SplitPlan("random0", 0, None)},
             seeds=(0,),

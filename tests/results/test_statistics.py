@@ -5,7 +5,7 @@ from scipy import stats
 
 from tests.results.support import LAYERS, METRIC, PUBLISHED, frame, results
 from tests.support import ROOT
-from transferability.results.accuracies import beside_bases, by_metric
+from transferability.results.accuracies import Results, beside_bases, by_metric
 from transferability.results.answers import headline
 from transferability.results.comparison import compare
 from transferability.results.effects import effects, paired_effects
@@ -226,12 +226,36 @@ def test_where_all_bases_are_at_chance_rows_stay_and_say_nothing():
     assert "random halves: base 80.0 % (1 base at chance left out)" in headline(results(data))
 
 
-def test_a_network_at_chance_beside_bases_that_are_not_is_in_its_mean_and_told():
-    data = frame(("random0", 0, "baseB", 0.8), ("random0", 0, "A7B+", 0.03), **GUESSED)
+def test_a_random_network_at_chance_beside_bases_that_are_not_is_in_its_mean_and_told():
+    data = frame(("random0", 0, "baseB", 0.8), ("random0", 0, "R7B", 0.03), **GUESSED)
     summary = summarize(results(data)).set_index("treatment")
-    assert summary.loc["transfer+", ["networks", "left_out", "at_chance"]].tolist() == [1, 0, 1]
-    assert summary.loc["transfer+", "mean"] == pytest.approx(0.03)
-    assert "A7B+ of random0, seed 0. That may be a finding" in headline(results(data))
+    assert summary.loc["random", ["networks", "left_out", "at_chance"]].tolist() == [1, 0, 1]
+    assert summary.loc["random", "mean"] == pytest.approx(0.03)
+    assert "R7B of random0, seed 0. That may be a finding" in headline(results(data))
+
+
+@pytest.mark.parametrize("name", ["B1B", "A1B", "B1B+", "A1B+"])
+def test_a_dead_network_is_in_no_mean_but_is_counted_and_named_and_can_be_included(name):
+    rows = [("random0", 0, "baseA", 0.8), ("random0", 0, "baseB", 0.8), ("random0", 0, name, 0.03)]
+    data = frame(*rows, **GUESSED)
+    treatment = data.loc[data["network"] == name, "treatment"].item()
+    row = summarize(results(data)).set_index("treatment").loc[treatment]
+    assert row[["networks", "left_out"]].tolist() == [0, 1]
+    assert f"unlearned, 1 beside the bases: {name} of random0, seed 0." in headline(results(data))
+    included = Results.by(data, METRIC, 0.02, LAYERS, "include")
+    row = summarize(included).set_index("treatment").loc[treatment]
+    assert row[["networks", "left_out"]].tolist() == [1, 0]
+    assert row["mean"] == pytest.approx(0.03)
+    assert "left out of means" not in headline(included)
+    assert f"{name} of random0, seed 0." in headline(included)
+
+
+@pytest.mark.parametrize(("loss", "left_out"), [(3.5, 1), (3.45, 0)])
+def test_a_network_is_unlearned_if_its_loss_was_never_below_that_of_guessing(loss, left_out):
+    facts = {**GUESSED, "guessing_loss": 3.466, "lowest_training_loss": loss}
+    data = frame(("random0", 0, "baseB", 0.8), ("random0", 0, "B1B", 0.2), **facts)
+    row = summarize(results(data)).set_index("treatment").loc["selffer"]
+    assert row["left_out"] == left_out
 
 
 def test_no_verdict_is_certain_where_a_base_is_judged_on_too_few_images():

@@ -35,6 +35,7 @@ rule tables:
     params:
         metric=config["figures"]["metric"],
         max_drop=config["figures"]["max_drop"],
+        unlearned=config["figures"]["unlearned"],
         architecture=config["networks"]["architecture"],
     script:
         "../scripts/tables.py"

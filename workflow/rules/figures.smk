@@ -14,6 +14,7 @@ rule figures:
     params:
         metric=config["figures"]["metric"],
         max_drop=config["figures"]["max_drop"],
+        unlearned=config["figures"]["unlearned"],
         architecture=config["networks"]["architecture"],
         colors=config["figures"]["colors"],
     script:

@@ -33,6 +33,7 @@ use rule tables as published_tables with:
     params:
         **OF_THE_PAPER,
         max_drop=config["figures"]["max_drop"],
+        unlearned=config["figures"]["unlearned"],
 
 
 use rule figures as published_figures with:
@@ -46,6 +47,7 @@ use rule figures as published_figures with:
     params:
         **OF_THE_PAPER,
         max_drop=config["figures"]["max_drop"],
+        unlearned=config["figures"]["unlearned"],
         colors=config["figures"]["colors"],
 
 

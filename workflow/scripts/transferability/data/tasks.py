@@ -84,15 +84,26 @@ class Task:
             total += self.store.images[positions[start : start + 256]].sum(axis=0, dtype=np.uint64)
         return (total / len(positions)).astype(np.float32)
 
-    def guessing_facts(self) -> dict[str, int | float]:
+    def guessing_facts(self, examples_per_class: int | None = None) -> dict[str, int | float]:
         """What it takes to tell an accuracy from guessing.
 
         ``majority_baseline`` is the accuracy of always naming the class of most validation images: 1 / classes where
-        they are balanced.
+        they are balanced. ``guessing_loss`` is the cross-entropy, in nats, of always answering with the class
+        frequencies of the training images: log(classes) where they are balanced.
+
+        Args:
+            examples_per_class: as in `training`.
         """
+        frequencies = np.bincount(self.training(examples_per_class)[1], minlength=len(self.classes))
+        shares = frequencies[frequencies > 0] / frequencies.sum()
         _, targets = self.validation()
         chance = np.bincount(targets).max() / len(targets)
-        return {"classes": len(self.classes), "validation_images": len(targets), "majority_baseline": float(chance)}
+        return {
+            "classes": len(self.classes),
+            "validation_images": len(targets),
+            "majority_baseline": float(chance),
+            "guessing_loss": float(-(shares * np.log(shares)).sum()),
+        }
 
     def _samples(self, part: slice) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         target_of = np.full(len(self.store.classes), -1, dtype=np.int64)

@@ -61,8 +61,8 @@ def flags_in_words(accuracies: pd.DataFrame) -> str:
     bases = accuracies[accuracies["treatment"] == "base"]
     if flagged := int(accuracies["flag"].notna().sum()):
         return (
-            f"{counted(flagged, 'network')} {'is' if flagged == 1 else 'are'} flagged, since a base that they are "
-            "compared with or copied from is, or may be, at chance"
+            f"{counted(flagged, 'network')} {'is' if flagged == 1 else 'are'} flagged, since they or a base that they "
+            "are compared with or copied from are, or may be, unlearned"
         )
     if bases["at_chance"].isna().any():
         return "Of some bases it is not known whether they are at chance: they were trained before it was recorded"

@@ -173,7 +173,10 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
         jobs=sheet_of("jobs", JOBS, jobs_made),
         makers=sheet_of("made_with", MAKERS, makers(networks)),
         networks=[(name, layers, tells) for needed, name, layers, tells in _NETWORKS if needed <= there],
-        warnings=[*bases_at_chance(accuracies).splitlines(), *others_at_chance(accuracies).splitlines()],
+        warnings=[
+            *bases_at_chance(results.accuracies).splitlines(),
+            *others_at_chance(results.accuracies).splitlines(),
+        ],
         flags=flags_in_words(accuracies),
         expected=len(expected),
         missing=[f"{row.split} seed{row.seed} {row.network}" for row in missing.itertuples()],

@@ -12,6 +12,7 @@ to run; so networks of changed settings would be left as they are.
 """
 
 import json
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -176,7 +177,8 @@ class _Paths:
 def _made_up(study: Study) -> Iterator[tuple[Key, dict[str, Any]]]:
     """What the metrics of each network would say."""
     maker = dict.fromkeys(MAKER_COLUMNS[:-1], "made up") | {"versions": {"torch": "made up"}, "seconds": 1.0}
-    guessing = dict(zip(GUESSING, (_CLASSES, _IMAGES, 1 / _CLASSES), strict=True))
+    about = (_CLASSES, _IMAGES, 1 / _CLASSES, math.log(_CLASSES), 0.0)
+    guessing = dict(zip(GUESSING, about, strict=True))
     last = list(study.splits)[-1]
     for position, (split, seed, network) in enumerate(study.networks()):
         is_at_chance = network.treatment == "base" and network.target != "A" and split == last

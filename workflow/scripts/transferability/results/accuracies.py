@@ -11,9 +11,9 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from scipy.special import betainc
 
 from transferability.files import read_json
+from transferability.results.guessing import guessing_test
 from transferability.study.compared import (
     BALANCED,
     COMPARED,
@@ -27,7 +27,7 @@ from transferability.study.compared import (
     VALIDATION_CROSS_ENTROPY,
 )
 from transferability.study.design import Study
-from transferability.study.names import RANDOM, SEMANTIC, TREATMENTS, WHOLE, Network
+from transferability.study.names import RANDOM, RANDOM_SOURCE, SEMANTIC, TREATMENTS, WHOLE, Network
 from transferability.study.schema import EXACT
 
 # Top-1 beside top-5; balanced accuracy is the mean over classes of the share of a class's images that are named right.
@@ -37,7 +37,7 @@ _CROSS_ENTROPIES = (VALIDATION_CROSS_ENTROPY, TRAINING_CROSS_ENTROPY)
 _OF_NETWORK = ["split", "split_type", "network", "treatment", "source", "target", "n"]
 _OF_TRAINING = [
     *("copied", "frozen", "seed", "examples_per_class", "iterations", "evaluations"),
-    *("classes", "validation_images", "majority_baseline", *METRICS),
+    *("classes", "validation_images", "majority_baseline", "guessing_loss", "lowest_training_loss", *METRICS),
 ]
 _RECORDED = [  # in metrics files
     *(*_OF_NETWORK, *_OF_TRAINING),
@@ -48,15 +48,23 @@ COLUMNS = [
     *(*LOSSES, TRAINING_TOP1, TRAINING_IMAGES_EVALUATED, "base"),
 ]
 # What tells an accuracy from guessing; published results, and networks trained before it was recorded, lack it.
-GUESSING = ("classes", "validation_images", "majority_baseline")
-SIGNIFICANCE = 0.001  # how likely guessing may be to do as well as a network that counts as having learned
+GUESSING = ("classes", "validation_images", "majority_baseline", "guessing_loss", "lowest_training_loss")
+LEAVE_OUT = "leave_out"  # of figures.unlearned
 AT_CHANCE = "at chance"
+NO_LOWER_LOSS = "loss never below that of guessing"
 TOO_FEW = "too few images to tell from chance"
 _INTEGERS = [
     *("n", "copied", "frozen", "seed", "examples_per_class", "iterations", "evaluations"),
     *("classes", "validation_images", TRAINING_IMAGES_EVALUATED),
 ]
-_NUMBERS = ("majority_baseline", *BALANCED, *LOSSES, TRAINING_TOP1)  # that may be missing
+_NUMBERS = (
+    "majority_baseline",
+    "guessing_loss",
+    "lowest_training_loss",
+    *BALANCED,
+    *LOSSES,
+    TRAINING_TOP1,
+)  # that may be missing
 # Of all tables that are made from accuracies.
 _TEXT = [
     *("split", "split_type", "network", "treatment", "source", "target", "flag"),
@@ -120,17 +128,27 @@ def at_chance(accuracies: pd.DataFrame) -> pd.Series:
         accuracies["validation_images"].to_numpy(np.float64),
     )
     top1 = accuracies["top1_final"].to_numpy(np.float64)
-    right = np.rint(top1 * images)
-    by_guessing = betainc(right, images - right + 1, chance)  # the binomial's tail; scipy.stats takes a second to load
-    learned = by_guessing <= SIGNIFICANCE
-    too_few = ~learned & ((chance**images > SIGNIFICANCE) | (top1 > (1 + chance) / 2))
+    guesses, too_few = guessing_test(top1, chance, images)
     unknown = too_few | np.isnan(chance) | np.isnan(images)
-    return pd.Series(~learned, index=accuracies.index, dtype="boolean").mask(unknown)
+    return pd.Series(guesses | too_few, index=accuracies.index, dtype="boolean").mask(unknown)
+
+
+def never_below_guessing(accuracies: pd.DataFrame) -> pd.Series:
+    """Whether no interval of a network's training had a loss below that of guessing; not where that is unknown.
+
+    There is no margin: one would flag networks that learn slowly, and a dead one whose loss dips below by the luck of
+    its batches is at chance by its accuracy.
+    """
+    return (accuracies["lowest_training_loss"] >= accuracies["guessing_loss"]).fillna(False).astype(bool)
 
 
 def meaningless(accuracies: pd.DataFrame) -> pd.Series:
-    """Which networks a base at chance makes meaningless: no mean, interval or verdict counts them."""
-    return _flagged(accuracies, AT_CHANCE)
+    """Which networks are unlearned, or depend on a base that is: no mean, interval or verdict counts them.
+
+    None where the column ``included`` says that the means are to have them.
+    """
+    flagged = _flagged(accuracies, AT_CHANCE) | _flagged(accuracies, NO_LOWER_LOSS)
+    return flagged & ~accuracies["included"] if "included" in accuracies else flagged
 
 
 def doubtful(accuracies: pd.DataFrame) -> pd.Series:
@@ -157,12 +175,22 @@ def bases_at_chance(accuracies: pd.DataFrame) -> str:
 
 
 def others_at_chance(accuracies: pd.DataFrame) -> str:
-    """A line that names the networks that are at chance beside bases that are not, empty if there are none."""
+    """Lines that name the networks, but bases, that are unlearned, and those at chance that means have."""
+    own = [str(flag).startswith((f"{name} ", f"{name}:")) for flag, name in accuracies[["flag", "network"]].to_numpy()]
+    unlearned = accuracies[np.array(own, bool) & (accuracies["treatment"] != "base") & meaningless(accuracies)]
+    lines = []
+    if len(unlearned):
+        are = f"{len(unlearned)} beside the bases"
+        lines.append(f"unlearned, {are}: {_named(unlearned)}. What has not learned is left out of means.")
+    if "included" in accuracies and accuracies["included"].any():
+        flags = _flagged(accuracies, AT_CHANCE) | _flagged(accuracies, NO_LOWER_LOSS)
+        named = f"{_named(accuracies[flags])}. Means have them, as figures.unlearned says."
+        return f"unlearned, or beside a base that is: {named}" if flags.any() else ""
     guessing = accuracies["at_chance"].fillna(False).astype(bool)
     rows = accuracies[guessing & (accuracies["treatment"] != "base") & ~meaningless(accuracies)]
-    if rows.empty:
-        return ""
-    return f"at chance, though their bases are not: {_named(rows)}. That may be a finding; means have them."
+    if len(rows):
+        lines.append(f"at chance, though their bases are not: {_named(rows)}. That may be a finding; means have them.")
+    return "\n".join(lines)
 
 
 def of_training_mode(accuracies: pd.DataFrame) -> str:
@@ -196,15 +224,26 @@ class Results:
     layers: Sequence[str]
 
     @classmethod
-    def by(cls, accuracies: pd.DataFrame, metric: str, max_drop: float, layers: Sequence[str]) -> Self:
-        """Of accuracies as `collect` makes them; ValueError if some networks lack the metric."""
-        return cls(by_metric(accuracies, metric), metric, max_drop, layers)
+    def by(
+        cls, accuracies: pd.DataFrame, metric: str, max_drop: float, layers: Sequence[str], unlearned: str = LEAVE_OUT
+    ) -> Self:
+        """Of accuracies as `collect` makes them; ValueError if some networks lack the metric.
+
+        Args:
+            accuracies: of all networks.
+            metric: one of `COMPARED`.
+            max_drop: what copying layers may cost.
+            layers: the names of all.
+            unlearned: `LEAVE_OUT`, or ``include`` to have unlearned networks in all means.
+        """
+        compared = by_metric(accuracies, metric)
+        return cls(compared.assign(included=unlearned != LEAVE_OUT), metric, max_drop, layers)
 
     @classmethod
     def of_study(cls, accuracies: pd.DataFrame, study: Study) -> Self:
         """As the study's config says."""
         figures = study.config["figures"]
-        return cls.by(accuracies, figures["metric"], figures["max_drop"], study.layers)
+        return cls.by(accuracies, figures["metric"], figures["max_drop"], study.layers, figures["unlearned"])
 
 
 def by_metric(accuracies: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -225,10 +264,20 @@ def _flags(frame: pd.DataFrame) -> list[str | None]:
     bases = frame[frame["treatment"] == "base"]
     keys = bases[["split", "seed", "target"]].itertuples(index=False, name=None)
     learned = dict(zip(keys, bases["at_chance"].mask(bases["majority_baseline"].isna(), False), strict=True))
+    of_high_loss = bases.loc[never_below_guessing(bases), ["split", "seed", "target"]]
+    high = set(of_high_loss.itertuples(index=False, name=None))
     flags: list[str | None] = []
-    for row in frame.itertuples():
+    for row in frame.assign(no_lower_loss=never_below_guessing(frame)).itertuples():
         words = []
+        own = row.treatment != "base" and row.source != RANDOM_SOURCE
+        if own and row.at_chance is not pd.NA and row.at_chance:
+            words.append(f"{row.network} {AT_CHANCE}")
+        elif own and row.no_lower_loss:
+            words.append(f"{row.network}: {NO_LOWER_LOSS}")
         for half in dict.fromkeys((row.target, row.source)):
+            if (row.split, row.seed, half) in high and learned.get((row.split, row.seed, half)) is not True:
+                words.append(f"{Network(str(half)).name}: {NO_LOWER_LOSS}")
+                continue
             guessing = learned.get((row.split, row.seed, half), False)
             if guessing is pd.NA or guessing:
                 words.append(f"{Network(str(half)).name}{f': {TOO_FEW}' if guessing is pd.NA else f' {AT_CHANCE}'}")
@@ -313,8 +362,13 @@ def _right(row: Mapping[str, Any], layers: Sequence[str]) -> dict[str, bool]:
             for column in ("seed", "iterations", "evaluations", TRAINING_IMAGES_EVALUATED)
         },
         **{column: row[column] is None or _is_count(row[column]) for column in ("classes", "validation_images")},
+        **{column: row[column] is None or _is_loss(row[column]) for column in GUESSING[3:]},
         "majority_baseline": chance is None or (isinstance(chance, int | float) and 0 <= chance <= 1),
     }
+
+
+def _is_loss(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
 
 
 def _is_count(value: object) -> bool:

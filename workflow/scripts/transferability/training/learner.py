@@ -12,8 +12,9 @@ from transferability.networks.build import first_stochastic_layer
 from transferability.networks.copying import buffers_that_move, freeze_layers, training_mode
 from transferability.networks.forward import logits_of
 from transferability.records.states import StateFolder, TrainingState
+from transferability.results.guessing import is_at_chance
 from transferability.seeding import seed_for
-from transferability.study.names import Network
+from transferability.study.names import RANDOM_SOURCE, Network
 from transferability.study.settings import Hyperparameters
 from transferability.training.optimizer import CaffeSGD
 
@@ -80,6 +81,7 @@ class Learner:
         self._unread_losses: list[torch.Tensor] = []  # the latest of them, which the device may still be computing
         self._exploded = EXPLOSION * math.log(len(task.classes))
         self._first_loss = 0.0  # before the first update
+        self.guessing = task.guessing_facts(network.examples_per_class)
         self.resume(states.load())
 
     def update(self, features: torch.Tensor, targets: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:
@@ -126,6 +128,32 @@ class Learner:
         row = (self.updates, rate, training_loss, loss, top1, top5, balanced)
         self.history.append(dict(zip(HISTORY_COLUMNS, row, strict=True)))
         self._losses.clear()
+
+    @property
+    def lowest_training_loss(self) -> float:
+        """Of all intervals between evaluations."""
+        return min(row["training_loss"] for row in self.history)
+
+    @property
+    def is_unlearned(self) -> bool:
+        """Whether it is at guessing yet, by the last accuracy or by all losses; untrained layers may well be."""
+        if self.network.source == RANDOM_SOURCE or not self.history:
+            return False
+        top1 = self.history[-1]["validation_top1"]
+        chance, images = self.guessing["majority_baseline"], int(self.guessing["validation_images"])
+        return self.lowest_training_loss >= self.guessing["guessing_loss"] or bool(is_at_chance(top1, chance, images))
+
+    def warning(self) -> str | None:
+        """What to change, at the first evaluation after a quarter of the training, of a network still at guessing."""
+        quarter = self.hyperparameters.iterations / 4
+        late = [row for row in self.history if row["iteration"] >= quarter]
+        if len(late) != 1 or not self.is_unlearned:
+            return None
+        return (
+            f"{self.network.name}: still no better than guessing at iteration {self.updates} of "
+            f"{self.hyperparameters.iterations}; if it stays so, change its learning rate "
+            f"({self.hyperparameters.learning_rate:g}), most likely to a lower one"
+        )
 
     def _has_exploded(self, now: float, ends: bool = False) -> bool:
         """Whether the losses since the last evaluation, and the loss now, are such as no training brings down.

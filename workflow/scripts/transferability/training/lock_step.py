@@ -126,8 +126,7 @@ def train_in_lock_step(
             for learner, evaluation in zip(learning, _evaluated(learning, shared, validation), strict=True):
                 learner.record(evaluation.loss, evaluation.top1, evaluation.top5, evaluation.balanced)
                 learner.training_mode()
-            for failed in (learner for learner in learning if learner.failure is not None):
-                running.say(f"{failed.failure}; it is given up")
+            _tell_troubles(learning, running)
             if all(learner.failure is not None for learner in learners):
                 return
         for learner in learning:
@@ -140,6 +139,24 @@ def train_in_lock_step(
         if stopping:
             raise Interrupted(f"stopped by {stop.signal_name} after iteration {iteration + 1}; the state is written")
         reports.made(iteration + 1, len(learning))
+    _tell_unlearned(learners, running)
+
+
+def _tell_troubles(learning: Sequence[Learner], running: Running) -> None:
+    for learner in learning:
+        if learner.failure is not None:
+            running.say(f"{learner.failure}; it is given up")
+        elif warning := learner.warning():
+            running.say(warning)
+
+
+def _tell_unlearned(learners: Sequence[Learner], running: Running) -> None:
+    unlearned = [learner.network.name for learner in learners if learner.failure is None and learner.is_unlearned]
+    if unlearned:
+        running.say(
+            f"{len(unlearned)} of {counted(len(learners), 'network')} ended no better than guessing: "
+            f"{', '.join(unlearned)}; change the learning rate ({learners[0].hyperparameters.learning_rate:g})"
+        )
 
 
 def evaluate_side_by_side(learners: Sequence[Learner], on: EvaluationSet) -> list[Evaluation]:

@@ -102,6 +102,7 @@ class NetworkCheck:
         for name, value in (
             *accuracies_of(history).items(),
             (VALIDATION_CROSS_ENTROPY, history[-1]["validation_loss"]),
+            ("lowest_training_loss", min(row["training_loss"] or 0.0 for row in history)),
         ):
             if metrics.get(name) != value:
                 raise VerificationError(f"its {name} is {value}, in {self.files.metrics.name} {metrics.get(name)}")

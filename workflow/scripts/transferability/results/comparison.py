@@ -18,7 +18,7 @@ def compare(ours: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     and its parts, ``fit`` and ``generalization``, are in nats and positive where a network is better than its base, as
     accuracies are; of the authors' networks, the parts are by losses in training mode. Columns end in ``_ours`` and
     ``_published``; where one study has no such networks, they are empty. Random filters know no classes, so their
-    networks are compared over all split type: the paper has them for the whole set only.
+    networks are compared over all split types: the paper has them for the whole set only.
 
     Args:
         ours: as `transferability.results.accuracies.by_metric` gives them.

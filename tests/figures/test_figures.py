@@ -59,8 +59,8 @@ def test_figure_2_draws_the_means_from_the_base(accuracies):
     with figure_style(COLORS):
         figure = paper.figure2(results(accuracies))
     means = figure.axes[2]
-    assert has_line(means, range(8), [0.85, *(0.8 - 0.02 * n for n in range(1, 8))])
-    assert has_line(means, range(8), [0.85] * 8)
+    assert has_line(means, range(8), [85, *(80 - 2 * n for n in range(1, 8))])
+    assert has_line(means, range(8), [85] * 8)
 
 
 def test_figure_2_has_a_point_for_every_network(accuracies):
@@ -136,8 +136,8 @@ def test_dead_networks_far_below_do_not_flatten_the_means_of_others(accuracies):
     accuracies = flagged(accuracies.assign(**{METRIC: accuracies[METRIC].mask(of_b, 0.01)}), of_b)
     with figure_style(COLORS):
         points, _, means, _ = paper.figure2(results(accuracies)).axes
-    assert points.get_ylim()[0] < 0.01
-    assert means.get_ylim()[0] > 0.5
+    assert points.get_ylim()[0] < 1
+    assert means.get_ylim()[0] > 50
 
 
 def test_where_all_bases_are_at_chance_their_mean_is_crossed_out_too(accuracies):
@@ -208,8 +208,8 @@ def test_nothing_is_crossed_out_where_all_bases_have_learned(draw, accuracies):
 def test_figure_3_normalizes_each_network_by_its_own_base(accuracies):
     with figure_style(COLORS):
         together = paper.figure3(results(accuracies)).axes[2]
-    assert has_line(together, range(8), [0, *(-0.05 - 0.02 * n for n in range(1, 8))])
-    assert has_line(together, range(8), [0, *(-0.15 - 0.08 * n for n in range(1, 8))])
+    assert has_line(together, range(8), [0, *(-5 - 2 * n for n in range(1, 8))])
+    assert has_line(together, range(8), [0, *(-15 - 8 * n for n in range(1, 8))])
 
 
 @pytest.fixture(scope="module")
@@ -343,7 +343,7 @@ def test_parts_are_crossed_out_where_a_base_at_chance_leaves_nothing(accuracies)
 def test_the_reduced_figure_has_a_point_for_every_number_of_images_and_the_base(published):
     with figure_style(COLORS):
         axes = paper.reduced(results(published, "top1_final")).axes[0]
-    assert has_line(axes, [0, 1], [0.575179] * 2)
+    assert has_line(axes, [0, 1], [57.5179] * 2)
     curve = next(line for line in axes.get_lines() if len(line.get_xdata()) == 12)
     assert curve.get_xdata().tolist() == [1, 2, 5, 10, 25, 50, 100, 250, 500, 750, 1000, 1300]
     assert axes.get_xscale() == "log"

@@ -42,7 +42,7 @@ def figure2(results: Results) -> Figure:
 
     The paper's is the column of the random splits. Kinds of splits have scales of their own; figure 3 has one for both.
     """
-    accuracies = of_the_paper(results.accuracies)
+    accuracies = of_the_paper(_in_percent(results.accuracies))
     accuracies = accuracies[accuracies["treatment"].isin(_FIGURE2)]
     split_types = [split_type for split_type in (RANDOM, SEMANTIC) if (accuracies["split_type"] == split_type).any()]
     if not split_types:
@@ -124,7 +124,7 @@ def figure3(results: Results) -> Figure:
 
     Panels for which a study has no networks are not drawn.
     """
-    accuracies = of_the_paper(results.accuracies)
+    accuracies = of_the_paper(_in_percent(results.accuracies))
     frozen = accuracies["treatment"].isin(("transfer", "random"))
     grouped, filters = accuracies["split_type"] == SEMANTIC, accuracies["treatment"] == "random"
     words = accuracy_in_words(results.metric)
@@ -132,8 +132,8 @@ def figure3(results: Results) -> Figure:
         (draw, label)
         for draw, label, shown in (
             (_by_direction, _accuracy_label(results), (grouped & (accuracies["treatment"] == "transfer")).any()),
-            (_random_filters, words, filters.any()),
-            (_normalized, f"difference in {words}", frozen.any()),
+            (_random_filters, f"{words}, %", filters.any()),
+            (_normalized, f"difference in {words}, points", frozen.any()),
         )
         if shown
     ]
@@ -214,7 +214,7 @@ def reduced(results: Results) -> Figure:
 
     With all images they need not reach the base: the paper trained them by another schedule.
     """
-    accuracies = results.accuracies
+    accuracies = _in_percent(results.accuracies)
     rows = accuracies[accuracies["treatment"] == "reduced"]
     if rows.empty:
         return nothing_but("no networks of reduced data")
@@ -244,7 +244,12 @@ def reduced(results: Results) -> Figure:
 
 
 def _accuracy_label(results: Results) -> str:
-    return f"{accuracy_in_words(results.metric)}\n({evaluation_in_words(results.metric)})"
+    return f"{accuracy_in_words(results.metric)}, %\n({evaluation_in_words(results.metric)})"
+
+
+def _in_percent(accuracies: pd.DataFrame) -> pd.DataFrame:
+    """Accuracies that are drawn, so that their differences are points, as everywhere that results are told."""
+    return accuracies.assign(accuracy=100 * accuracies["accuracy"])
 
 
 def _depths(accuracies: pd.DataFrame) -> list[int]:

@@ -20,6 +20,7 @@ from transferability.figures.pictures import PICTURES
 from transferability.files import PROJECT, read_json, write_json
 from transferability.records.metrics import read_metrics
 from transferability.report.page import (
+    _chip,
     page_of,
     report,
 )
@@ -27,7 +28,7 @@ from transferability.report.pages import TEXTS, caption, picture_source
 from transferability.report.runs import hours_by_device, jobs, makers
 from transferability.report.sheets import sheet_of, table_views
 from transferability.results.accuracies import Results, read_accuracies
-from transferability.results.answers import headline
+from transferability.results.answers import NOT_CONCLUSIVE, ReusableLayers, headline
 from transferability.study.compared import BALANCED, COMPARED
 from transferability.words import duration
 
@@ -84,13 +85,23 @@ def test_the_layers_that_can_be_reused_are_marked(complete):
     for answer in complete.page().answers:
         marked = {reuse["way"]: [verdict for _, verdict in reuse["layers"]] for reuse in answer["reuse"]}
         untried = ["untried"] * 5  # the study has n = 1 and 7
-        assert marked == {"frozen": ["no", *untried, "no"], "fine-tuned": ["yes", *untried, "no"]}
+        assert marked == {"frozen": ["beyond", *untried, "beyond"], "fine-tuned": ["within", *untried, "beyond"]}
+        assert answer["reuse"][1]["layers"][0] == ("layer 1: within by the mean, no interval", "within")
+
+
+def test_only_a_conclusive_verdict_has_a_mark():
+    found = ReusableLayers(["conv1", "conv2", "conv3"], {1: True, 2: True, 3: False}, {2: NOT_CONCLUSIVE}, 2, 1)
+    assert [_chip(found, n) for n in (1, 2, 3)] == [
+        ("layer 1 ✓", "yes"),
+        ("layers 1-2 together: within by the mean, not conclusive", "within"),
+        ("layers 1-3 together ✗", "no"),
+    ]
 
 
 def test_depths_that_were_not_tried_are_told_and_not_drawn_as_failed(tmp_path):
     study = MadeUp(tmp_path, networks=DEFAULT["networks"] | {"depths": [7]})
     html = unfolded(study.html())
-    assert html.count('<li class="untried">conv1</li>') == 2 * len(study.study.splits)
+    assert html.count('<li class="untried">layer 1</li>') == 2 * len(study.study.splits)
     assert "Layers in dashes: not tried." in html
     assert "no layer of n = 7 tried" in html
     assert "<dt>depths n tried</dt><dd>7</dd>" in html

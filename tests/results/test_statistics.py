@@ -188,9 +188,11 @@ def test_there_is_no_verdict_beside_a_base_at_chance_and_none_is_passed_over():
 def test_the_headline_says_up_to_where_layers_can_be_copied(published):
     lines = [" ".join(line.split()) for line in headline(results(published, PAPERS)).splitlines()]
     assert [line for line in lines if "a drop of" in line] == [
-        "a drop of at most 2 points, frozen: up to layer 3 (conv3)",
-        "a drop of at most 2 points, fine-tuned: up to layer 7 (fc7), by the mean; none by the 95 % interval",
-        "a drop of at most 2 points, frozen: up to layer 2 (conv2), by the mean of one split and seed",
+        "a drop of at most 2 points, frozen: layers 1-3 together (to conv3)",
+        "a drop of at most 2 points, fine-tuned: layers 1-7 together (to fc7), by the mean, not conclusive; none by "
+        "the 95 % interval",
+        "a drop of at most 2 points, frozen: layers 1-2 together (to conv2), by the mean of one split and seed: "
+        "no interval",
     ]
 
 
@@ -273,9 +275,9 @@ def lines_of(text, words):
 @pytest.mark.parametrize(
     ("losses", "words"),
     [
-        ({7: 0.01}, "up to layer 7 (fc7), of n = 7 tried"),
+        ({7: 0.01}, "layers 1-7 together (to fc7), of n = 7 tried"),
         ({7: 0.05}, "no layer of n = 7 tried"),
-        ({3: 0.01, 5: 0.05, 7: 0.01}, "up to layer 3 (conv3), of n = 3, 5, 7 tried (but n = 7 too)"),
+        ({3: 0.01, 5: 0.05, 7: 0.01}, "layers 1-3 together (to conv3), of n = 3, 5, 7 tried (but n = 7 too)"),
         ({1: 0.05, 2: 0.05, 3: 0.05}, "no layer of n = 1-3 tried"),
         (dict.fromkeys(range(1, 8), 0.05), "no layer"),
     ],
@@ -283,15 +285,30 @@ def lines_of(text, words):
 def test_the_headline_speaks_of_depths_that_were_tried_and_of_no_others(losses, words):
     rows = [("random0", 0, "baseB", 0.8)] + [("random0", 0, f"A{n}B", 0.8 - loss) for n, loss in losses.items()]
     text = headline(results(frame(*rows)))
-    expected = f"a drop of at most 2 points, frozen: {words}, by the mean of one split and seed"
+    expected = f"a drop of at most 2 points, frozen: {words}, by the mean of one split and seed: no interval"
     assert lines_of(text, "a drop of") == [expected]
     assert "fine-tuned" not in text
     assert "without selffer networks" in text
 
 
+def test_differences_of_the_headline_have_the_intervals_of_the_effects():
+    data = study(4, 1, lambda split, _seed, n: 0.01 * n + 0.001 * split)
+    row = paired_effects(results(data)).set_index(["effect", "n"]).loc[("total drop", 7)]
+    half = 50 * (row["high"] - row["low"])
+    assert half > 0.1
+    [line] = lines_of(headline(results(data)), "other half's frozen features")
+    assert line == f"other half's frozen features, A7B: {-100 * row['mean']:.1f} ± {half:.1f}"
+
+
+def test_a_drop_that_is_too_large_by_the_mean_only_is_said_to_be_not_conclusive():
+    data = study(4, 1, lambda split, _seed, n: 0.015 * n + 0.01 * (split - 1.5))
+    [line] = lines_of(headline(results(data, max_drop=0.014)), "a drop of")
+    assert line.endswith("no layer of n = 1, 7 tried; that n = 1 costs more is not conclusive")
+
+
 def test_of_selffer_networks_alone_the_headline_says_nothing_of_the_other_half():
     text = headline(results(frame(("random0", 0, "baseB", 0.8), ("random0", 0, "B7B", 0.75))))
-    assert lines_of(text, "own frozen") == ["own frozen features, B7B: -5.0"]
+    assert lines_of(text, "own frozen") == ["own frozen features, B7B: -5.0 (no interval)"]
     assert not any(word in text for word in ("other", "transfer", "a drop of", "without"))
 
 

@@ -19,7 +19,7 @@ from transferability.report.pages import TEXTS, Picture, caption, picture_source
 from transferability.report.runs import jobs, makers
 from transferability.report.sheets import JOBS, MAKERS, Sheet, sheet_of, sheet_of_file, table_views
 from transferability.results.accuracies import Results, bases_at_chance, others_at_chance, read_accuracies
-from transferability.results.answers import Answer, answers
+from transferability.results.answers import Answer, ReusableLayers, answers, together
 from transferability.results.effects import formula
 from transferability.results.published import missing_networks
 from transferability.results.reuse import WAYS_OF_REUSE
@@ -27,7 +27,7 @@ from transferability.store.source import ImageClass
 from transferability.study.design import Key, Study, without_running
 from transferability.study.groups import read_titles
 from transferability.study.names import SEMANTIC, SPLIT_TYPES_IN_WORDS
-from transferability.words import counted, points
+from transferability.words import counted
 
 TEMPLATE = "report.html.j2"
 
@@ -184,22 +184,20 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
     )
 
 
-_CHIPS = {True: "yes", False: "no", None: "untold"}
+_CHIPS = {True: ("yes", "✓"), False: ("no", "✗"), None: ("untold", "?")}
+_BY_THE_MEAN = {True: "within", False: "beyond"}
 
 
 def _answer(answer: Answer, max_drop: float) -> dict[str, Any]:
     return {
         "halves": SPLIT_TYPES_IN_WORDS[answer.split_type],
         "base": answer.base_in_words,
-        "differences": [(what, points(mean)) for what, mean in answer.differences.items()],
+        "differences": [(what, str(difference)) for what, difference in answer.differences.items()],
         "co_adaptation": answer.co_adaptation,
         "reuse": [
             {
                 "way": WAYS_OF_REUSE[treatment],
-                "layers": [
-                    (layer, _CHIPS[found.verdicts[n]] if n in found.verdicts else "untried")
-                    for n, layer in enumerate(found.layers, start=1)
-                ],
+                "layers": [_chip(found, n) for n in range(1, len(found.layers) + 1)],
                 "untried": len(found.verdicts) < len(found.layers),
                 "words": str(found),
             }
@@ -208,6 +206,18 @@ def _answer(answer: Answer, max_drop: float) -> dict[str, Any]:
         "tolerated": f"{100 * max_drop:g}",
         "note": answer.note,
     }
+
+
+def _chip(found: ReusableLayers, n: int) -> tuple[str, str]:
+    """What is told of copying the lowest n layers, and of what kind that is."""
+    name = together(n)
+    if n not in found.verdicts:
+        return name, "untried"
+    verdict = found.verdicts[n]
+    if verdict is not None and n in found.unsure:
+        return f"{name}: {_BY_THE_MEAN[verdict]} by the mean, {found.unsure[n]}", _BY_THE_MEAN[verdict]
+    kind, mark = _CHIPS[verdict]
+    return f"{name} {mark}", kind
 
 
 def _picture(name: str, path: Path | None, title: str | None = None) -> Picture | None:

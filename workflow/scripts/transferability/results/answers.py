@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from transferability.results.accuracies import (
     others_at_chance,
 )
 from transferability.results.effects import effects
-from transferability.results.pairs import of_the_paper, paired_differences
+from transferability.results.pairs import interval, of_the_paper, paired_differences
 from transferability.results.reuse import WAYS_OF_REUSE, deepest_within, reusable
 from transferability.study.compared import (
     GENERALIZATION_GAP,
@@ -36,6 +36,32 @@ _DEEPEST: Mapping[str, tuple[str, str]] = {
 }
 
 
+NOT_CONCLUSIVE = "not conclusive"
+NO_INTERVAL = "no interval"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A mean difference of accuracies over pairs; ``half`` is half the width of its 95 % interval, NaN without one."""
+
+    mean: float
+    half: float
+
+    @classmethod
+    def of(cls, pairs: pd.DataFrame) -> Self:
+        """Of `paired_differences`."""
+        low, high = interval(pairs)
+        return cls(float(pairs["difference"].mean()), (high - low) / 2)
+
+    def __str__(self) -> str:
+        return f"{points(self.mean)}{f' ({NO_INTERVAL})' if np.isnan(self.half) else f' ± {100 * self.half:.1f}'}"
+
+
+def together(n: int) -> str:
+    """The lowest n layers: copying them costs what it does only if all are."""
+    return ("no layer", "layer 1")[n] if n < 2 else f"layers 1-{n} together"
+
+
 @dataclass(frozen=True)
 class ReusableLayers:
     """How many of the lowest layers can be copied from the other half at a tolerated drop; 0 for none.
@@ -44,12 +70,14 @@ class ReusableLayers:
         layers: the names of all layers that can be copied, lowest first, whether they were tried or not.
         verdicts: by n, for every n that was tried and no other, whether the mean drop is tolerated; None where bases at
             chance leave nothing to tell it from.
+        unsure: by n, `NOT_CONCLUSIVE` or `NO_INTERVAL`, for verdicts that only the mean gives.
         deepest: the largest n up to which all that were tried are, by the mean drop.
         surely: the same by the whole 95 % interval; None where there is no interval, for want of splits and seeds.
     """
 
     layers: Sequence[str]
     verdicts: Mapping[int, bool | None]
+    unsure: Mapping[int, str]
     deepest: int
     surely: int | None
 
@@ -58,7 +86,8 @@ class ReusableLayers:
 
     @property
     def _layers(self) -> str:
-        return f"up to layer {self.deepest} ({self.layers[self.deepest - 1]})" if self.deepest else "no layer"
+        to = "to " * (self.deepest > 1)
+        return together(self.deepest) + (f" ({to}{self.layers[self.deepest - 1]})" if self.deepest else "")
 
     @property
     def _tried(self) -> str:
@@ -76,10 +105,15 @@ class ReusableLayers:
     @property
     def _rests_on(self) -> str:
         if self.surely is None:
-            return ", by the mean of one split and seed"
+            return f", by the mean of one split and seed: {NO_INTERVAL}"
+        words = ""
         if self.surely < self.deepest:
-            return f", by the mean; {f'to {self.surely}' if self.surely else 'none'} by the 95 % interval"
-        return ""
+            surely = together(self.surely) if self.surely else "none"
+            words = f", by the mean, {NOT_CONCLUSIVE}; {surely} by the 95 % interval"
+        further = next((n for n in self.verdicts if n > self.deepest), None)
+        if further in self.unsure:
+            words += f"; that n = {further} costs more is {NOT_CONCLUSIVE}"
+        return words
 
 
 @dataclass(frozen=True)
@@ -100,7 +134,7 @@ class Answer:
     split_type: str
     base: float | None
     bases_left_out: int
-    differences: Mapping[str, float]
+    differences: Mapping[str, Difference]
     co_adaptation: str
     reusable: Mapping[str, ReusableLayers]
     note: str
@@ -147,7 +181,9 @@ def headline(results: Results) -> str:
     lines = [f"{networks}; accuracy is {results.metric}, differences are in points, paired with each base"]
     for answer in answers(results):
         lines.append(f"{SPLIT_TYPES_IN_WORDS[answer.split_type]}: base {answer.base_in_words}")
-        lines += [f"  {what + ':':44} {points(mean).replace('−', '-'):>6}" for what, mean in answer.differences.items()]
+        lines += [
+            f"  {what + ':':44} {difference}".replace("−", "-") for what, difference in answer.differences.items()
+        ]
         if answer.co_adaptation:
             lines.append(f"  {'co-adaptation drop in cross-entropy:':44} {answer.co_adaptation}".replace("−", "-"))
         lines += [
@@ -195,17 +231,17 @@ def _with_interval(row: Mapping[Hashable, Any]) -> str:
     return f"{nats(row['mean'])}{half}"
 
 
-def _differences(of_type: pd.DataFrame) -> Iterator[tuple[str, float]]:
+def _differences(of_type: pd.DataFrame) -> Iterator[tuple[str, Difference]]:
     for treatment, (what, name) in _DEEPEST.items():
         pairs = paired_differences(of_type, treatment, "base")
         if len(pairs):
             deepest = int(pairs["n"].max())
-            yield f"{what}, {name.format(deepest)}", float(pairs.loc[pairs["n"] == deepest, "difference"].mean())
+            yield f"{what}, {name.format(deepest)}", Difference.of(pairs[pairs["n"] == deepest])
     gains = paired_differences(of_type, "transfer+", "base")
     if len(gains):
         depths = gains["n"].unique()
         what = f"A{depths[0]}B+" if len(depths) == 1 else "AnB+, mean over n"
-        yield f"fine-tuned transfer, {what}", float(gains["difference"].mean())
+        yield f"fine-tuned transfer, {what}", Difference.of(gains)
 
 
 def _reusable_layers(reuse: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[str, ReusableLayers]]:
@@ -218,4 +254,8 @@ def _reusable_layers(reuse: pd.DataFrame, names: Sequence[str]) -> Iterator[tupl
                 int(n): None if pd.isna(verdict) else verdict == "within"
                 for n, verdict in sorted(zip(rows["n"], rows["verdict"], strict=True))
             }
-            yield treatment, ReusableLayers(names, verdicts, deepest_within(rows, treatment), surely)
+            unsure = {
+                int(row["n"]): NO_INTERVAL if pd.isna(row["low"]) else NOT_CONCLUSIVE
+                for row in rows[rows["verdict"].notna() & ~rows["conclusive"]].to_dict("records")
+            }
+            yield treatment, ReusableLayers(names, verdicts, unsure, deepest_within(rows, treatment), surely)

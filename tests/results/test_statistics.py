@@ -300,6 +300,17 @@ def test_differences_of_the_headline_have_the_intervals_of_the_effects():
     assert line == f"other half's frozen features, A7B: {-100 * row['mean']:.1f} ± {half:.1f}"
 
 
+def test_fine_tuned_transfer_stands_beside_training_twice_and_their_difference():
+    """At n = 7 nothing was trained twice, and so the gain of transfer is that at n = 1."""
+    accuracies = {"baseB": 0.8, "A1B+": 0.85, "A7B+": 0.83, "B1B+": 0.82}
+    text = headline(results(frame(*(("random0", 0, name, accuracy) for name, accuracy in accuracies.items()))))
+    assert [line for line in lines_of(text, "(no interval)") if "B+" in line] == [
+        "fine-tuned transfer, AnB+, n = 1, 7: +4.0 (no interval)",
+        "fine-tuned own layers, BnB+, n = 1: +2.0 (no interval)",
+        "transfer gain, AnB+ less BnB+, n = 1: +3.0 (no interval)",
+    ]
+
+
 def test_a_drop_that_is_too_large_by_the_mean_only_is_said_to_be_not_conclusive():
     data = study(4, 1, lambda split, _seed, n: 0.015 * n + 0.01 * (split - 1.5))
     [line] = lines_of(headline(results(data, max_drop=0.014)), "a drop of")
@@ -473,8 +484,9 @@ def test_what_cannot_be_told_of_co_adaptation_is_said_to_be_so():
 
 def test_the_headline_says_that_published_training_losses_are_in_training_mode(published):
     lines = headline(results(published, PAPERS)).splitlines()
-    assert "co-adaptation drop in cross-entropy:         largest at layer 5 (conv5), +0.041 ± 0.018 nats, of fit" in (
-        "\n".join(lines)
+    assert (
+        "co-adaptation drop in cross-entropy:             largest at layer 5 (conv5), +0.041 ± 0.018 nats, of fit"
+        in ("\n".join(lines))
     )
     assert lines[-1].startswith("training cross-entropies are of the last updates, in training mode")
 

@@ -34,7 +34,12 @@ _DEEPEST: Mapping[str, tuple[str, str]] = {
     "transfer": ("other half's frozen features", "A{}B"),
     "random": ("random frozen features", "R{}B"),
 }
-
+# Each the mean over all n of a difference of two treatments.
+_FINE_TUNED: Mapping[str, tuple[str, str]] = {
+    "fine-tuned transfer, AnB+": ("transfer+", "base"),
+    "fine-tuned own layers, BnB+": ("selffer+", "base"),
+    "transfer gain, AnB+ less BnB+": ("transfer+", "selffer+"),
+}
 
 NOT_CONCLUSIVE = "not conclusive"
 NO_INTERVAL = "no interval"
@@ -124,7 +129,7 @@ class Answer:
         split_type: `RANDOM` or `SEMANTIC`.
         base: mean accuracy of the bases; None if all are at chance.
         bases_left_out: how many bases are at chance, and in no mean.
-        differences: accuracy less that of the own base, mean over pairs, by what it is of.
+        differences: of accuracies, from the own base's where their names do not say otherwise, by what they are of.
         co_adaptation: of what part its largest drop in cross-entropy is, in words; empty without selffer networks.
         reusable: by way of reuse, a key of `WAYS_OF_REUSE`; without those that no network tells of, or whose bases are
             at chance.
@@ -182,12 +187,12 @@ def headline(results: Results) -> str:
     for answer in answers(results):
         lines.append(f"{SPLIT_TYPES_IN_WORDS[answer.split_type]}: base {answer.base_in_words}")
         lines += [
-            f"  {what + ':':44} {difference}".replace("−", "-") for what, difference in answer.differences.items()
+            f"  {what + ':':48} {difference}".replace("−", "-") for what, difference in answer.differences.items()
         ]
         if answer.co_adaptation:
-            lines.append(f"  {'co-adaptation drop in cross-entropy:':44} {answer.co_adaptation}".replace("−", "-"))
+            lines.append(f"  {'co-adaptation drop in cross-entropy:':48} {answer.co_adaptation}".replace("−", "-"))
         lines += [
-            f"  {f'a drop of at most {100 * results.max_drop:g} points, {WAYS_OF_REUSE[treatment]}:':44} {layers}"
+            f"  {f'a drop of at most {100 * results.max_drop:g} points, {WAYS_OF_REUSE[treatment]}:':48} {layers}"
             for treatment, layers in answer.reusable.items()
         ]
         lines += [f"  {answer.note}"] * bool(answer.note)
@@ -237,11 +242,10 @@ def _differences(of_type: pd.DataFrame) -> Iterator[tuple[str, Difference]]:
         if len(pairs):
             deepest = int(pairs["n"].max())
             yield f"{what}, {name.format(deepest)}", Difference.of(pairs[pairs["n"] == deepest])
-    gains = paired_differences(of_type, "transfer+", "base")
-    if len(gains):
-        depths = gains["n"].unique()
-        what = f"A{depths[0]}B+" if len(depths) == 1 else "AnB+, mean over n"
-        yield f"fine-tuned transfer, {what}", Difference.of(gains)
+    for what, (first, second) in _FINE_TUNED.items():
+        pairs = paired_differences(of_type, first, second)
+        if len(pairs):
+            yield f"{what}, n = {enumerated([int(n) for n in pairs['n'].unique()])}", Difference.of(pairs)
 
 
 def _reusable_layers(reuse: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[str, ReusableLayers]]:

@@ -24,7 +24,7 @@ from transferability.report.page import (
     page_of,
     report,
 )
-from transferability.report.pages import TEXTS, caption, picture_source
+from transferability.report.pages import TEXTS, caption, contact_sheet_source, picture_source
 from transferability.report.runs import hours_by_device, jobs, makers
 from transferability.report.sheets import sheet_of, table_views
 from transferability.results.accuracies import Results, read_accuracies
@@ -371,6 +371,9 @@ def test_a_small_picture_is_kept_and_a_large_one_reduced(tmp_path):
     assert split_type == "data:image/webp"
     picture = Image.open(io.BytesIO(base64.b64decode(content)))
     assert picture.size == (2400, 480)
+    kind, _, content = contact_sheet_source(large).partition(";base64,")
+    assert kind == "data:image/webp"
+    assert Image.open(io.BytesIO(base64.b64decode(content))).size == (1216, 243)
 
 
 def test_numbers_are_sorted_by_value_and_what_is_not_there_has_no_value():

@@ -15,7 +15,7 @@ from transferability.figures.catalog import FIGURES, OF_RESULTS
 from transferability.files import read_json
 from transferability.labels import visible
 from transferability.report.facts import facts_of, flags_in_words
-from transferability.report.pages import TEXTS, Picture, caption, picture_source, render
+from transferability.report.pages import TEXTS, Picture, caption, contact_sheet_source, picture_source, render
 from transferability.report.runs import jobs, makers
 from transferability.report.sheets import JOBS, MAKERS, Sheet, sheet_of, sheet_of_file, table_views
 from transferability.results.accuracies import Results, bases_at_chance, others_at_chance, read_accuracies
@@ -33,6 +33,8 @@ TEMPLATE = "report.html.j2"
 
 # One is of all networks of a split and seed; of large studies, more would make a page that nobody can open.
 _MOST_LEARNING_CURVES = 12
+
+_CONTACT_SHEETS = frozenset({"contact_sheet", "halves"})
 
 # What networks there are, for a target half B: the treatments, their names, their first n layers, and what they tell.
 _NETWORKS: Sequence[tuple[frozenset[str], str, str, str]] = (
@@ -224,7 +226,8 @@ def _picture(name: str, path: Path | None, title: str | None = None) -> Picture 
     """A figure by its name, if it is there; of several of that name, one with a title of its own."""
     if path is None or not path.exists():
         return None
-    return Picture(title or FIGURES[name].title, picture_source(path), caption(name))
+    source = contact_sheet_source(path) if name in _CONTACT_SHEETS else picture_source(path)
+    return Picture(title or FIGURES[name].title, source, caption(name))
 
 
 def _there(pictures: Iterator[Picture | None]) -> list[Picture]:

@@ -17,6 +17,7 @@ TEXTS = PROJECT / "workflow" / "report"
 # Pictures of photographs are many times larger without loss than anyone sees.
 _LARGEST_PNG = 600_000
 _LARGEST_SIDE = 2400
+_SHOWN_WIDTH = 1216  # of a page, in pixels
 _WEBP_HEIGHT = 16383  # the format has no higher pictures
 
 
@@ -48,10 +49,21 @@ def caption(name: str) -> str:
 
 def picture_source(path: Path) -> str:
     """A PNG file as an address that is the picture itself; a large one reduced, and with a loss that is not seen."""
-    content, kind = path.read_bytes(), "png"
-    if len(content) > _LARGEST_PNG:
-        with Image.open(path) as picture, io.BytesIO() as smaller:
-            picture.thumbnail((_LARGEST_SIDE, _WEBP_HEIGHT))
-            picture.convert("RGB").save(smaller, "webp", quality=85)
-            content, kind = smaller.getvalue(), "webp"
+    content = path.read_bytes()
+    return _source(content, "png") if len(content) <= _LARGEST_PNG else _source(_webp(path, _LARGEST_SIDE, 85), "webp")
+
+
+def contact_sheet_source(path: Path) -> str:
+    """The same of a picture of many small images: no larger than a page shows it, since they are most of its bytes."""
+    return _source(_webp(path, _SHOWN_WIDTH, 70), "webp")
+
+
+def _webp(path: Path, width: int, quality: int) -> bytes:
+    with Image.open(path) as picture, io.BytesIO() as smaller:
+        picture.thumbnail((width, _WEBP_HEIGHT))
+        picture.convert("RGB").save(smaller, "webp", quality=quality)
+        return smaller.getvalue()
+
+
+def _source(content: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

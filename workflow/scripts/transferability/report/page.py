@@ -195,6 +195,7 @@ def _answer(answer: Answer, max_drop: float) -> dict[str, Any]:
         "halves": SPLIT_TYPES_IN_WORDS[answer.split_type],
         "base": answer.base_in_words,
         "differences": [(what, str(difference)) for what, difference in answer.differences.items()],
+        "transfer_gain": any(what.startswith("transfer gain") for what in answer.differences),
         "co_adaptation": answer.co_adaptation,
         "reuse": [
             {

@@ -12,14 +12,15 @@ from pathlib import Path
 
 import yaml
 
-from tests.support import ROOT
+from tests.support import DEFAULT, ROOT
 
 SMALL = {
     "study": "small",
     "datasets": {
         "glyphs": {"letters": 6, "symbols": 6, "training_per_class": 12, "validation_per_class": 6, "distortion": 0.5}
     },
-    "networks": {"depths": [1, 4, 7]},
+    "splits": DEFAULT["splits"],
+    "networks": {"depths": [1, 4, 7], "fine_tuned_depths": []},
     # A rate at which no network explodes, on any CPU, however long a test trains it.
     "training": {"iterations": 12, "batch_size": 16, "evaluate_every": 4, "learning_rate": 0.005},
     "running": {"state_every_seconds": 0, "device": "cpu"},

@@ -110,13 +110,13 @@ def compare_with_cpu(project: Project) -> None:
     here, there = (means_of(path) for path in (project.results / "summary.csv", DEFAULT))
     differences = {key: 100 * abs(here[key] - there[key]) for key in here.keys() & there.keys()}
     largest = max(differences, key=lambda key: differences[key])
-    note = f"{' '.join(largest)}; {len(differences)} means of one or two networks"
+    note = f"{' '.join(largest)}; {len(differences)} means of two to six networks"
     emit("default study: largest difference of means to a CPU's", round(differences[largest], 1), "points", note=note)
 
 
 def means_of(summary: Path) -> dict[tuple[str, ...], float]:
     with summary.open() as file:
-        return {(row["kind"], row["treatment"], row["n"]): float(row["mean"]) for row in csv.DictReader(file)}
+        return {(row["split_type"], row["treatment"], row["n"]): float(row["mean"]) for row in csv.DictReader(file)}
 
 
 def tiny_imagenet_config(root: str, iterations: int, precision: str = "float32") -> Config:

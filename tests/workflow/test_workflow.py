@@ -471,9 +471,9 @@ def test_a_dry_run_on_a_fresh_clone_shows_the_jobs(tmp_path):
         check=True,
     )
     counts = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
-    assert counts["train_base"] == "4"
-    assert counts["train_frozen_n1_to_7"] == "12"
-    assert counts["train_fine_tuned_n1_to_7"] == "8"
+    assert counts["train_base"] == "8"
+    assert counts["train_frozen_n1_to_7"] == "24"
+    assert counts["train_fine_tuned_n1_to_7"] == "16"
 
 
 def test_the_published_results_give_the_papers_numbers(tmp_path):

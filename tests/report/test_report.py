@@ -166,7 +166,7 @@ def test_a_statistic_that_some_networks_lack_is_refused_by_name(tmp_path):
     for (_, _, name), path in study.metrics.items():
         if name != "A7B":
             write_json(path, read_json(path) | dict.fromkeys(BALANCED, 0.123))
-    message = "figures.metric: is balanced_final, which A7B of letters_symbols, seed 0; A7B of random0, seed 0 lack"
+    message = "figures.metric: is balanced_final, which A7B of random0, seed 0; A7B of letters_symbols, seed 0 lack"
     with pytest.raises(ValueError, match=message):
         study.page()
 
@@ -199,7 +199,7 @@ def test_every_picture_has_a_caption_and_is_a_picture(complete):
     assert len(pictures) == 1 + 4 + 2
     for picture in pictures:
         assert len(picture.caption) > 100
-        assert re.search(r"\d at n = 7", picture.shows)
+        assert re.search(r"\d( %)? at n = 7", picture.shows)
         content = base64.b64decode(picture.source.removeprefix("data:image/png;base64,"))
         Image.open(io.BytesIO(content)).verify()
 
@@ -490,7 +490,7 @@ def test_of_many_learning_curves_the_first_are_shown_and_the_others_are_told(com
     one = next(iter(complete.files().learning_curves.values()))
     files = replace(complete.files(), learning_curves={f"random{i}_seed0": one for i in range(40)})
     page = page_of(complete.study, files, complete.networks())
-    assert [picture.title for picture in page.learning_curves] == [f"random{i}_seed0" for i in range(12)]
+    assert [picture.title for picture in page.learning_curves] == [f"random{i}, seed 0" for i in range(12)]
     assert "28 more splits and seeds are in <code>figures/learning_curves</code>" in report(
         complete.study, files, complete.networks()
     )

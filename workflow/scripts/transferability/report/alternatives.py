@@ -16,6 +16,7 @@ from transferability.words import drop_points, nats, points
 FILTERS_SHOWN = "The filters of the first layer of each base, as small squares side by side."
 SHEET_SHOWN = "Small images in rows, a row for each class: first of training, then of validation."
 
+_OF_HALVES = ("base", "selffer", "selffer+", "transfer", "transfer+")
 _SHOWN_EFFECTS = [effect for effect in EFFECTS if effect != "random filter drop"]
 
 
@@ -53,6 +54,7 @@ def _reuse(results: Results) -> Iterator[str]:
 
 def _figure2(results: Results) -> Iterator[str]:
     accuracies = of_the_paper(results.accuracies)
+    accuracies = accuracies[accuracies["treatment"].isin(_OF_HALVES)]
     for split_type in _there(accuracies):
         told = "; ".join(_by_treatment(accuracies[accuracies["split_type"] == split_type]))
         yield f"Points of every network and lines of means by depth, {results.halves(split_type)}: {told}"
@@ -87,8 +89,10 @@ def _of_effects(drawn: str, results: Results) -> Iterator[str]:
 def _parts(results: Results) -> Iterator[str]:
     table = _told(effects(results))
     for split_type in _there(table):
-        for effect in ("co-adaptation drop", "specificity drop"):
-            rows = table[(table["split_type"] == split_type) & (table["effect"] == effect)]
+        of_type = table[table["split_type"] == split_type]
+        divided = (of_type["effect"] == "specificity drop").any()
+        for effect in ("co-adaptation drop", "specificity drop") if divided else ("co-adaptation drop", "total drop"):
+            rows = of_type[of_type["effect"] == effect]
             told = "; ".join(
                 f"{part} {_ends(of_part, 'mean', nats)}"
                 for loss, part in LOSSES.items()
@@ -152,8 +156,11 @@ def _ends(rows: pd.DataFrame, column: str, show: Callable[[float], str]) -> str:
         return _number(first, column, show)
     words = f"from {_number(first, column, show)} to {_number(last, column, show)}"
     most, least = (which(found, key=lambda row: row[column]) for which in (max, min))
-    words += f", up to {_number(most, column, show)}" * (most[column] > max(first[column], last[column]))
-    return words + f", down to {_number(least, column, show)}" * (least[column] < min(first[column], last[column]))
+    if most[column] > max(first[column], last[column]):
+        words += f", up to {_number(most, column, show)}"
+    if least[column] < min(first[column], last[column]):
+        words += f", down to {_number(least, column, show)}"
+    return words
 
 
 def _by_n(rows: pd.DataFrame) -> Sequence[Mapping[Hashable, Any]]:
@@ -163,5 +170,6 @@ def _by_n(rows: pd.DataFrame) -> Sequence[Mapping[Hashable, Any]]:
 def _number(row: Mapping[Hashable, Any], column: str, show: Callable[[float], str]) -> str:
     """With half of its interval, where there is one, and the n, unless it is of a base."""
     low = row.get("low")
-    half: str = "" if low is None or pd.isna(low) else f" ± {show((row['high'] - low) / 2).lstrip('+')}"
-    return f"{show(row[column])}{half}{f' at n = {n}' if (n := row['n']) else ''}"
+    half = "" if low is None or pd.isna(low) else f" ± {show((row['high'] - low) / 2).lstrip('+')}"
+    at = f" at n = {row['n']}" if row["n"] else ""
+    return f"{show(row[column])}{half}{at}"

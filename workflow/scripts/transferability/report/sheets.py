@@ -141,7 +141,7 @@ def _losses_beside_accuracy(effects: pd.DataFrame) -> pd.DataFrame:
 
 def _as_drop(table: pd.DataFrame, difference: str) -> pd.DataFrame:
     """With a difference to base as points below base, the sign that drops have everywhere."""
-    return table.assign(**{_BELOW_BASE: 0 - table[difference]})
+    return table.assign(**{_BELOW_BASE: 0 - table[difference]}) if difference in table else table
 
 
 def _without_interval(reuse: pd.DataFrame) -> pd.DataFrame:

@@ -34,8 +34,6 @@ RANDOM, SEMANTIC = "random", "semantic"
 SPLIT_TYPES_IN_WORDS = {RANDOM: "random halves", SEMANTIC: "semantic halves", WHOLE: "all classes"}
 RANDOM_SPLIT = re.compile(r"random(0|[1-9][0-9]*)")  # the names of splits at random, each with its seed
 
-Groups = Mapping[str, Mapping[str, str]]  # by name of a semantic split, by half, the group of its classes
-
 # Sources that are no half's base as it is: the letter that names of networks have, and the treatment it makes.
 OTHER_SOURCES = {RANDOM_SOURCE: "random"}
 SOURCES = (*HALVES, *OTHER_SOURCES)
@@ -64,12 +62,15 @@ _BASE = re.compile(r"base(?P<target>A|B|whole)")
 _REDUCED = re.compile(r"reduced(?P<examples>[1-9][0-9]*)")
 
 
+Groups = Mapping[str, Mapping[str, str]]  # by name of a semantic split, by half, the group of its classes
+
+
 def halves_in_words(split_type: str, groups: Groups) -> str:
     """Halves of a type as pages and figures call them; semantic ones by the groups of their splits, if these are known.
 
     Like random halves, and semantic halves (letter / symbol).
     """
-    words = SPLIT_TYPES_IN_WORDS[split_type]
+    words = SPLIT_TYPES_IN_WORDS.get(split_type, split_type)
     return f"{words} ({groups_in_words(groups)})" if split_type == SEMANTIC and groups else words
 
 

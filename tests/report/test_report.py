@@ -166,7 +166,7 @@ def test_a_statistic_that_some_networks_lack_is_refused_by_name(tmp_path):
     for (_, _, name), path in study.metrics.items():
         if name != "A7B":
             write_json(path, read_json(path) | dict.fromkeys(BALANCED, 0.123))
-    message = "figures.metric: is balanced_final, which A7B of random0, seed 0; A7B of letters_symbols, seed 0 lack"
+    message = "figures.metric: is balanced_final, which A7B of letters_symbols, seed 0; A7B of random0, seed 0 lack"
     with pytest.raises(ValueError, match=message):
         study.page()
 

@@ -24,7 +24,7 @@ from transferability.study.compared import (
     VALIDATION_CROSS_ENTROPY,
     parts_of,
 )
-from transferability.study.names import Groups, halves_in_words
+from transferability.study.names import Groups, halves_in_words, random_first
 from transferability.words import drop_points, nats, points
 
 
@@ -142,6 +142,12 @@ def _losses_beside_accuracy(effects: pd.DataFrame) -> pd.DataFrame:
 def _as_drop(table: pd.DataFrame, difference: str) -> pd.DataFrame:
     """With a difference to base as points below base, the sign that drops have everywhere."""
     return table.assign(**{_BELOW_BASE: 0 - table[difference]}) if difference in table else table
+
+
+def _networks(accuracies: pd.DataFrame, difference: str) -> pd.DataFrame:
+    """As drops, those of random splits first."""
+    in_order = accuracies.sort_values("split", key=lambda splits: splits.map(random_first), kind="stable")
+    return _as_drop(in_order, difference)
 
 
 def _without_interval(reuse: pd.DataFrame) -> pd.DataFrame:
@@ -298,5 +304,5 @@ def table_views(metric: str, groups: Groups | None = None) -> dict[str, TableVie
         "flag": Column("flag"),
     }
     halves = Column("halves", lambda split_type: halves_in_words(split_type, groups or {}))
-    of_all = TableView("All networks", compared, partial(_as_drop, difference=f"difference_{metric}"))
+    of_all = TableView("All networks", compared, partial(_networks, difference=f"difference_{metric}"))
     return {**_common(halves), "accuracies": of_all}

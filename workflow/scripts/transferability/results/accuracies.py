@@ -36,7 +36,6 @@ from transferability.study.names import (
     Groups,
     Network,
     halves_in_words,
-    random_first,
 )
 from transferability.study.schema import EXACT
 
@@ -314,7 +313,7 @@ def _flags(frame: pd.DataFrame) -> list[str | None]:
 def _paper_order(column: pd.Series) -> pd.Series:
     if column.name == "treatment":
         return column.map(TREATMENTS.index)
-    return column.map(random_first) if column.name == "split" else column
+    return column.where(column != WHOLE, "~") if column.name == "split" else column
 
 
 def read_accuracies(path: Path) -> pd.DataFrame:

@@ -5,15 +5,16 @@ import pandas as pd
 import pytest
 import yaml
 from matplotlib.path import Path as MatplotlibPath
+from matplotlib.text import Text
 
-from tests.results.support import PUBLISHED, frame, results
+from tests.results.support import LAYERS, PUBLISHED, frame, results
 from transferability.figures import comparison, paper, training
 from transferability.figures.contact_sheet import contact_sheet
 from transferability.figures.effects import effects as draw_effects
 from transferability.figures.parts import parts
 from transferability.figures.reuse import reuse
-from transferability.figures.style import LOOKS, figure_style, save
-from transferability.results.accuracies import by_metric
+from transferability.figures.style import LOOKS, depth_labels, figure_style, save
+from transferability.results.accuracies import Results, by_metric
 from transferability.results.published import read_published
 from transferability.store.reading import open_store
 from transferability.study.names import SYMBOLS, TREATMENTS
@@ -110,10 +111,10 @@ def test_where_a_base_at_chance_leaves_nothing_a_cross_stands_in_every_figure(ac
     losses, _, gains, _ = effects.axes
     assert crosses(losses) == [depths, depths]  # of specificity and of the total
     assert crosses(gains) == [depths]
-    cells, _, bars, _ = reused.axes
+    cells, _, drops, _, gains, _ = reused.axes
     assert len(crosses(cells)) == 2 * 7
     assert not [text for text in texts(cells) if text.strip("−+0123456789.±") == ""]  # no digits below the crosses
-    assert len(crosses(bars)) == 2 * 7
+    assert len(crosses(drops)) == len(crosses(gains)) == 7
 
 
 def test_dead_networks_are_in_no_mean_that_is_drawn(accuracies):
@@ -193,7 +194,7 @@ def test_bars_and_points_stand_together_at_their_ticks(accuracies):
     with figure_style(COLORS):
         alone = reuse(results(accuracies[accuracies["treatment"].isin(("base", "transfer+"))]))
         effects = draw_effects(results(accuracies[accuracies["treatment"].isin(("base", "selffer"))]))
-    assert list(bars_of(alone.axes[-1])) == list(range(1, 8))
+    assert list(bars_of(alone.axes[-2])) == list(range(1, 8))
     assert has_line(effects.axes[0], range(1, 8), [5] * 7)
 
 
@@ -208,8 +209,9 @@ def test_nothing_is_crossed_out_where_all_bases_have_learned(draw, accuracies):
 def test_figure_3_normalizes_each_network_by_its_own_base(accuracies):
     with figure_style(COLORS):
         together = paper.figure3(results(accuracies)).axes[2]
-    assert has_line(together, range(8), [0, *(-5 - 2 * n for n in range(1, 8))])
-    assert has_line(together, range(8), [0, *(-15 - 8 * n for n in range(1, 8))])
+    assert has_line(together, range(8), [0, *(5 + 2 * n for n in range(1, 8))])
+    assert has_line(together, range(8), [0, *(15 + 8 * n for n in range(1, 8))])
+    assert together.yaxis.get_inverted()  # what is below base is drawn below it
 
 
 @pytest.fixture(scope="module")
@@ -265,12 +267,40 @@ def bars_of(axes):
 
 def test_bars_of_reuse_lead_from_base_over_the_selffer_to_frozen_transfer(accuracies):
     with figure_style(COLORS):
-        bars = bars_of(reuse(results(accuracies)).axes[2])
-    assert len(bars) == 3 * 7
+        drops, _, gains, _ = map(bars_of, reuse(results(accuracies)).axes[2:])
+    assert len(drops) == 2 * 7
     for n in (1, 7):
-        assert bars[n - 0.27] == pytest.approx((0, -5))
-        assert bars[n] == pytest.approx((-5, -5 - 2 * n))
-        assert bars[n + 0.27] == pytest.approx((0, 0))
+        assert drops[n - 0.135] == pytest.approx((0, 5))
+        assert drops[n + 0.135] == pytest.approx((5, 5 + 2 * n))
+        assert gains[n] == pytest.approx((0, 0))
+
+
+def test_the_gain_of_transfer_stands_beside_those_whose_difference_it_is():
+    """Fine-tuned copies of the other half's layers gain 5 points, those of the own layers 2."""
+    data = frame(*(("random0", 0, name, top1) for name, top1 in {"baseB": 0.8, "B1B+": 0.82, "A1B+": 0.85}.items()))
+    with figure_style(COLORS):
+        figure = reuse(results(data))
+    gains = bars_of(figure.axes[-1])
+    assert [gains[1 + offset] for offset in (-0.27, 0, 0.27)] == [pytest.approx((0, points)) for points in (2, 5, 3)]
+    assert [text.get_text() for text in figure.legends[0].get_texts() if "gain" in text.get_text()] == [
+        *("retraining gain (BnB⁺ − base)", "fine-tuning gain (AnB⁺ − base)", "transfer gain (AnB⁺ − BnB⁺)")
+    ]
+
+
+def test_semantic_halves_have_the_names_of_their_groups_in_every_figure(accuracies):
+    groups = {"letters_symbols": {"A": "letter", "B": "symbol"}, "of no network": {"A": "a", "B": "b"}}
+    named = Results.by(accuracies, METRIC, 0.02, LAYERS, groups=groups)
+    with figure_style(COLORS):
+        for figure in (draw(named) for draw in DRAWN):
+            text = " ".join(text.get_text() for text in figure.findobj(Text))
+            assert "semantic halves (letter / symbol)" in text
+        directions = paper.figure3(named).axes[0].get_legend_handles_labels()[1]
+    assert directions[:2] == ["BnA, baseA: trained for letter", "AnB, baseB: trained for symbol"]
+
+
+def test_depths_have_the_names_of_layers_where_there_is_room():
+    assert depth_labels([1, 7], {1: "conv1", 7: "fc7"}, 0.5) == ["1\nconv1", "7\nfc7"]
+    assert depth_labels([1, 7], {1: "conv1", 7: "a long name"}, 0.5) == ["1", "7"]
 
 
 def test_a_loss_that_cannot_be_divided_is_one_bar(published):
@@ -278,7 +308,7 @@ def test_a_loss_that_cannot_be_divided_is_one_bar(published):
         figure = reuse(results(published, "top1_mean_best10"))
     grouped = bars_of(figure.axes[3])
     assert list(grouped) == list(range(1, 8))
-    assert grouped[7] == pytest.approx((0, -25.012), abs=1e-3)
+    assert grouped[7] == pytest.approx((0, 25.012), abs=1e-3)
     assert "no fine-tuned networks" in texts(figure.axes[1])
 
 
@@ -287,23 +317,24 @@ def test_cells_of_reuse_have_points_and_intervals_and_the_legend_their_verdicts(
         figure = reuse(results(published, "top1_mean_best10"))
     similar, dissimilar = figure.axes[:2]
     frozen = [text.get_text() for text in similar.texts if text.get_position()[1] < 0.5]
-    assert frozen[:6] == ["+0.3", "±0.3", "−0.1", "±0.3", "−0.6", "±0.2"]
-    assert texts(dissimilar)[:7] == ["+0.3", "−0.9", "−3.2", "−7.3", "−12.9", "−16.6", "−25.0"]
+    assert frozen[:6] == ["−0.3", "±0.3", "0.1", "±0.3", "0.6", "±0.2"]
+    assert texts(dissimilar)[:7] == ["−0.3", "0.9", "3.2", "7.3", "12.9", "16.6", "25.0"]
     assert similar.get_xlabel() == "base 62.5 %; 4 splits, 1 seed: ± and lines are 95 % intervals"
     assert dissimilar.get_xlabel() == "base 59.5 %; 1 split, 1 seed: no intervals"
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == [
-        *("at most 2 points of drop", "co-adaptation drop (base − BnB)"),
-        *("at most 2 points of drop, mean only", "specificity drop (BnB − AnB)"),
-        *("more than 2 points of drop", "fine-tuning gain (AnB⁺ − base)"),
-        *("more than 2 points of drop, mean only", "total drop (base − AnB)"),
+        *("at most 2 points below base", "co-adaptation drop (base − BnB)", "retraining gain (BnB⁺ − base)"),
+        *("at most 2 points below base, mean only", "specificity drop (BnB − AnB)", "fine-tuning gain (AnB⁺ − base)"),
+        *("more than 2 points below base", "total drop (base − AnB)", ""),
+        *("more than 2 points below base, mean only", "", ""),
     ]
 
 
 def test_only_depths_that_a_study_has_are_named(accuracies):
     with figure_style(COLORS):
         figure = reuse(results(accuracies[accuracies["n"].isin((0, 3, 7))]))
-    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["conv3", "fc7"]
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["layers 1-3", "layers 1-7"]
+    assert [label.get_text() for label in figure.axes[-1].get_xticklabels()] == ["3\nconv3", "7\nfc7"]
 
 
 def test_parts_draw_fit_and_generalization_beside_each_other_and_their_sum(published):
@@ -312,7 +343,7 @@ def test_parts_draw_fit_and_generalization_beside_each_other_and_their_sum(publi
     co_adaptation, total, specificity, empty = figure.axes
     assert not empty.get_visible()
     assert [axes.get_title("left").partition(",")[0] for axes in (co_adaptation, specificity, total)] == [
-        *("co-adaptation drop", "specificity drop", "total drop")
+        *("random halves\nco-adaptation drop", "specificity drop", "semantic halves\ntotal drop")
     ]
     heights = {patch.get_x() + patch.get_width() / 2: patch.get_height() for patch in co_adaptation.patches}
     fit, generalization = (dict(sorted(heights.items())).get(x) for x in (5 - 0.18, 5 + 0.18))
@@ -361,7 +392,7 @@ def test_the_comparison_shows_both_studies_where_both_have_networks(accuracies, 
         "AnB\nsemantic halves",
     ]
     transfer = figure.axes[1]
-    assert has_line(transfer, range(1, 8), [-5 - 2 * n for n in range(1, 8)])
+    assert has_line(transfer, range(1, 8), [5 + 2 * n for n in range(1, 8)])
     assert len(lines(transfer)) == 3  # the base line, ours, the published
 
 
@@ -377,8 +408,9 @@ def test_the_comparison_shows_fit_and_generalization_where_both_have_them(accura
         figure = comparison.compare(by_metric(ours, METRIC), by_metric(published, METRIC))
     panels = np.array(figure.axes).reshape(4, -1)
     selffers = [column.get_title() for column in panels[0]].index("BnB\nrandom halves")
-    assert has_line(panels[2, selffers], range(1, 8), [0.0 + 0.05] * 7)  # 0.8 and 0.9 for the bases, 0.8 for selffers
-    assert has_line(panels[3, selffers], range(1, 8), [-0.05] * 7)
+    assert has_line(panels[2, selffers], range(1, 8), [0.0 - 0.05] * 7)  # 0.8 and 0.9 for the bases, 0.8 for selffers
+    assert has_line(panels[3, selffers], range(1, 8), [0.05] * 7)
+    assert all(axes.yaxis.get_inverted() for axes in figure.axes)  # what is worse than base is drawn below it
 
 
 def test_a_comparison_of_nothing_in_common_says_so(accuracies, published):

@@ -82,8 +82,10 @@ def test_figures_have_the_names(results):
     with figure_style():
         figures = {name: draw(results) for name, draw in PICTURES.items()}
     names = [label.get_text() for label in figures["reuse"].axes[0].get_xticklabels()]
-    assert names == ["stem", "block2"]
-    assert [label.get_text() for label in figures["figure2"].axes[2].get_xticklabels()] == ["base", "1", "3"]
+    assert names == ["layer 1", "layers 1-3"]
+    for drawn, bases in (("reuse", []), ("figure2", ["base"]), ("effects", [])):
+        labels = [label.get_text() for label in figures[drawn].axes[-1].get_xticklabels()]
+        assert labels == [*bases, "1\nstem", "3\nblock2"]
 
 
 def test_the_page_has_all_layers_that_can_be_copied_and_tells_which_were_tried(study, monkeypatch):

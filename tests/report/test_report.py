@@ -14,17 +14,19 @@ import pytest
 from PIL import Image
 
 from tests.report.made_up import MadeUp
+from tests.results.support import frame, results
 from tests.support import DEFAULT
 from transferability.figures.catalog import FIGURES, OF_RESULTS
 from transferability.figures.pictures import PICTURES
 from transferability.files import PROJECT, read_json, write_json
 from transferability.records.metrics import read_metrics
+from transferability.report.alternatives import figure_shown
 from transferability.report.page import (
     _chip,
     page_of,
     report,
 )
-from transferability.report.pages import TEXTS, caption, contact_sheet_source, picture_source
+from transferability.report.pages import TEXTS, caption, contact_sheet_on_page, figure_on_page
 from transferability.report.runs import hours_by_device, jobs, makers
 from transferability.report.sheets import sheet_of, table_views
 from transferability.results.accuracies import Results, read_accuracies
@@ -73,9 +75,11 @@ def test_it_says_what_the_headline_says(complete):
     lines = headline(Results.of_study(accuracies, complete.study)).splitlines()
     for answer in page.answers:
         assert f"<h3>{answer['halves']}</h3>" in html
-        for what, points in answer["differences"]:
+        drops = [(f"drop with {what}", points) for what, points in answer["drops"]]
+        for what, points in [*drops, *answer["gains"]]:
             assert f"<dt>{what}</dt><dd>{points}</dd>" in html
-            assert any(what in line and line.endswith(points.replace("−", "-")) for line in lines)
+            plain = f"  {what}:".replace("−", "-").replace("⁺", "+")
+            assert any(line.startswith(plain) and line.endswith(points.replace("−", "-")) for line in lines)
         for reuse in answer["reuse"]:
             assert any(line.endswith(reuse["words"]) for line in lines)
 
@@ -123,7 +127,7 @@ def test_nothing_is_said_of_treatments_that_were_not_asked_for(tmp_path):
         OF_RESULTS[name].title for name in ("figure2", "effects", "parts")
     ]
     words = re.sub(r'"data:[^"]*"', "", html)
-    for word in ("AnB", "BnB⁺", "transfer+", "RnB", "other half's", "fine-tuned", "points lost", "specific"):
+    for word in ("AnB", "BnB⁺", "transfer+", "RnB", "other half's", "fine-tuned", "drop of at most", "specific"):
         assert word not in words, word
 
 
@@ -195,6 +199,7 @@ def test_every_picture_has_a_caption_and_is_a_picture(complete):
     assert len(pictures) == 1 + 4 + 2
     for picture in pictures:
         assert len(picture.caption) > 100
+        assert re.search(r"\d( %)? at n = 7", picture.shows)
         content = base64.b64decode(picture.source.removeprefix("data:image/png;base64,"))
         Image.open(io.BytesIO(content)).verify()
 
@@ -268,8 +273,12 @@ def test_every_network_is_beside_its_base_by_any_metric(tmp_path, metric):
         write_json(path, content | dict.fromkeys(BALANCED, content["top1_final"]))
     page = study.page()
     networks = next(sheet for sheet in page.tables if sheet.name == "accuracies")
-    column = networks.headings.index("less base, points")
-    assert all(row[column].is_number for row in networks.rows)
+    column, accuracy, name = map(networks.headings.index, ("points below base", "accuracy, %", "network"))
+    of_first = {row[name].text: row for row in networks.rows if row[0].text == networks.rows[0][0].text}
+    for row in of_first.values():  # a drop is positive where a network is worse than its base
+        base = of_first[f"base{row[name].text.rstrip('+')[-1]}"]
+        below = float(base[accuracy].key) - float(row[accuracy].key)
+        assert float(row[column].key) == pytest.approx(below)
 
 
 @pytest.mark.parametrize("stale", ["data_set", "base", "source_sha256"])
@@ -366,18 +375,59 @@ def test_a_small_picture_is_kept_and_a_large_one_reduced(tmp_path):
     small, large = tmp_path / "small.png", tmp_path / "large.png"
     Image.new("RGB", (20, 10)).save(small)
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (600, 3000, 3), dtype=np.uint8)).save(large)
-    assert base64.b64decode(picture_source(small).partition("base64,")[2]) == small.read_bytes()
-    split_type, _, content = picture_source(large).partition(";base64,")
+    shown = figure_on_page("title", small, "figure2", "a dot")
+    assert base64.b64decode(shown.source.partition("base64,")[2]) == small.read_bytes()
+    assert (shown.title, shown.shows, shown.width) == ("title", "a dot", 11)
+    split_type, _, content = figure_on_page("", large, "figure2", "").source.partition(";base64,")
     assert split_type == "data:image/webp"
     picture = Image.open(io.BytesIO(base64.b64decode(content)))
     assert picture.size == (2400, 480)
-    kind, _, content = contact_sheet_source(large).partition(";base64,")
+    sheet = contact_sheet_on_page("", large, "halves", "")
+    kind, _, content = sheet.source.partition(";base64,")
     assert kind == "data:image/webp"
-    assert Image.open(io.BytesIO(base64.b64decode(content))).size == (1216, 243)
+    assert Image.open(io.BytesIO(base64.b64decode(content))).size == (sheet.width, 236) == (1178, 236)
+
+
+def test_an_alternative_text_has_the_ends_of_what_is_drawn_and_what_is_beyond_them():
+    drops = {1: 0.01, 4: 0.06, 7: 0.03}
+    rows = [("random0", 0, "baseB", 0.8), *(("random0", 0, f"A{n}B", 0.8 - drop) for n, drop in drops.items())]
+    assert figure_shown("figure3", results(frame(*rows))) == (
+        "Points below base, AnB, random halves: from 1.0 at n = 1 to 3.0 at n = 7, up to 6.0 at n = 4."
+    )
+    assert "AnB, frozen: 1.0 at n = 1, 6.0 at n = 4, 3.0 at n = 7" in figure_shown("reuse", results(frame(*rows)))
+
+
+def test_random_splits_come_first_and_semantic_halves_have_their_groups(tmp_path):
+    """Whatever the order of the config, and of the alphabet."""
+    splits = [{"name": "letters_symbols", "A": "letter", "B": "symbol"}, "random10", "random2"]
+    page = MadeUp(tmp_path, splits=splits).page()
+    order = ["random10", "random2", "letters_symbols"]
+    assert [split["name"] for split in page.splits] == order
+    assert dict(page.facts)["splits"] == "3: random10, random2, letters_symbols (A: letter, B: symbol)"
+    networks = next(sheet for sheet in page.tables if sheet.name == "accuracies")
+    assert list(dict.fromkeys(row[0].text for row in networks.rows)) == ["random2", "random10", "letters_symbols"]
+    assert [picture.title.partition(",")[0] for picture in page.learning_curves] == [
+        *("random2", "random10", "letters_symbols")
+    ]
+    assert [answer["halves"] for answer in page.answers] == ["random halves", "semantic halves (letter / symbol)"]
+    assert page.splits[-1]["halves"][0]["half"] == "A (letter)"
+    effects = next(sheet for sheet in page.tables if sheet.name == "effects")
+    shown = {row[effects.headings.index("halves")].text for row in effects.rows}
+    assert shown == {"random halves", "semantic halves (letter / symbol)"}
+
+
+def test_names_are_explained_before_they_are_used(complete):
+    html = complete.html()
+    assert html.index('id="names"') < html.index('id="answer"')
+
+
+def test_a_verdict_without_an_interval_says_so_in_its_table(complete):
+    sheet = next(sheet for sheet in complete.page().tables if sheet.name == "reuse")
+    assert {row[sheet.headings.index("conclusive")].text for row in sheet.rows} == {"no, no interval"}
 
 
 def test_numbers_are_sorted_by_value_and_what_is_not_there_has_no_value():
-    differences = {"treatment": ["transfer"] * 2, "n": [7, 1], "mean_difference_to_base": [-0.0123, float("nan")]}
+    differences = {"treatment": ["transfer"] * 2, "n": [7, 1], "mean_difference_to_base": [0.0123, float("nan")]}
     rows = sheet_of("summary", table_views("top1_final")["summary"], pd.DataFrame(differences)).rows
     assert [(cell.text, cell.key, cell.is_number) for cell in rows[0]] == [
         ("transfer", "transfer", False),
@@ -390,7 +440,7 @@ def test_numbers_are_sorted_by_value_and_what_is_not_there_has_no_value():
 def test_the_answer_says_of_which_part_the_co_adaptation_drop_is_or_that_it_cannot_be_told(complete):
     page, html = complete.page(), unfolded(complete.html())
     for answer in page.answers:
-        if answer["halves"] == "semantic halves":  # of one split and seed
+        if answer["halves"] == "semantic halves (letter / symbol)":  # of one split and seed
             assert answer["co_adaptation"].startswith("cannot be told of one split and seed; largest at layer ")
         assert "largest at layer " in answer["co_adaptation"]
         assert f"Co-adaptation drop in cross-entropy: {answer['co_adaptation']}." in html
@@ -440,7 +490,7 @@ def test_of_many_learning_curves_the_first_are_shown_and_the_others_are_told(com
     one = next(iter(complete.files().learning_curves.values()))
     files = replace(complete.files(), learning_curves={f"random{i}_seed0": one for i in range(40)})
     page = page_of(complete.study, files, complete.networks())
-    assert [picture.title for picture in page.learning_curves] == [f"random{i}_seed0" for i in range(12)]
+    assert [picture.title for picture in page.learning_curves] == [f"random{i}, seed 0" for i in range(12)]
     assert "28 more splits and seeds are in <code>figures/learning_curves</code>" in report(
         complete.study, files, complete.networks()
     )

@@ -87,6 +87,17 @@ def test_nothing_is_wider_than_the_screen(study, browser, size):
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
 
 
+def test_figures_keep_the_size_at_which_their_letters_can_be_read_on_a_phone(study, browser):
+    page = Visit(browser, study.results / "report.html", PHONE).page
+    page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+    shares = page.evaluate(
+        "Promise.all(Array.from(document.querySelectorAll('.picture img'), i => i.decode().then("
+        "() => [i.clientWidth / i.naturalWidth, getComputedStyle(i.parentElement).overflowX])))"
+    )
+    assert shares
+    assert all(share > 0.5 and overflow == "auto" for share, overflow in shares)
+
+
 def test_every_link_within_it_leads_somewhere(visit):
     lost = visit.page.evaluate(
         "Array.from(document.querySelectorAll('a[href^=\"#\"]'), a => a.hash.slice(1))"

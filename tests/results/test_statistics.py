@@ -297,7 +297,7 @@ def test_differences_of_the_headline_have_the_intervals_of_the_effects():
     half = 50 * (row["high"] - row["low"])
     assert half > 0.1
     [line] = lines_of(headline(results(data)), "other half's frozen features")
-    assert line == f"other half's frozen features, A7B: {-100 * row['mean']:.1f} ± {half:.1f}"
+    assert line == f"drop with other half's frozen features, base - A7B: {100 * row['mean']:.1f} ± {half:.1f}"
 
 
 def test_fine_tuned_transfer_stands_beside_training_twice_and_their_difference():
@@ -305,9 +305,9 @@ def test_fine_tuned_transfer_stands_beside_training_twice_and_their_difference()
     accuracies = {"baseB": 0.8, "A1B+": 0.85, "A7B+": 0.83, "B1B+": 0.82}
     text = headline(results(frame(*(("random0", 0, name, accuracy) for name, accuracy in accuracies.items()))))
     assert [line for line in lines_of(text, "(no interval)") if "B+" in line] == [
-        "fine-tuned transfer, AnB+, n = 1, 7: +4.0 (no interval)",
-        "fine-tuned own layers, BnB+, n = 1: +2.0 (no interval)",
-        "transfer gain, AnB+ less BnB+, n = 1: +3.0 (no interval)",
+        "gain of fine-tuned own layers, BnB+ - base, n = 1: +2.0 (no interval)",
+        "gain of fine-tuned transfer, AnB+ - base, n = 1, 7: +4.0 (no interval)",
+        "transfer gain, AnB+ - BnB+, n = 1: +3.0 (no interval)",
     ]
 
 
@@ -319,7 +319,7 @@ def test_a_drop_that_is_too_large_by_the_mean_only_is_said_to_be_not_conclusive(
 
 def test_of_selffer_networks_alone_the_headline_says_nothing_of_the_other_half():
     text = headline(results(frame(("random0", 0, "baseB", 0.8), ("random0", 0, "B7B", 0.75))))
-    assert lines_of(text, "own frozen") == ["own frozen features, B7B: -5.0 (no interval)"]
+    assert lines_of(text, "own frozen") == ["drop with own frozen features, base - B7B: 5.0 (no interval)"]
     assert not any(word in text for word in ("other", "transfer", "a drop of", "without"))
 
 
@@ -484,9 +484,8 @@ def test_what_cannot_be_told_of_co_adaptation_is_said_to_be_so():
 
 def test_the_headline_says_that_published_training_losses_are_in_training_mode(published):
     lines = headline(results(published, PAPERS)).splitlines()
-    assert (
-        "co-adaptation drop in cross-entropy:             largest at layer 5 (conv5), +0.041 ± 0.018 nats, of fit"
-        in ("\n".join(lines))
+    assert f"{'co-adaptation drop in cross-entropy:':56} largest at layer 5 (conv5), +0.041 ± 0.018 nats, of fit" in (
+        "\n".join(lines)
     )
     assert lines[-1].startswith("training cross-entropies are of the last updates, in training mode")
 

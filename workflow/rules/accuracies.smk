@@ -36,6 +36,7 @@ rule tables:
         metric=config["figures"]["metric"],
         max_drop=config["figures"]["max_drop"],
         unlearned=config["figures"]["unlearned"],
+        groups=STUDY.groups,
         architecture=config["networks"]["architecture"],
     script:
         "../scripts/tables.py"

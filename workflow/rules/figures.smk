@@ -15,6 +15,7 @@ rule figures:
         metric=config["figures"]["metric"],
         max_drop=config["figures"]["max_drop"],
         unlearned=config["figures"]["unlearned"],
+        groups=STUDY.groups,
         architecture=config["networks"]["architecture"],
         colors=config["figures"]["colors"],
     script:

@@ -11,5 +11,5 @@ params = snakemake.params
 with job_log(Path(snakemake.log[0]), "figures"), figure_style(params.colors):
     accuracies = read_accuracies(Path(snakemake.input.accuracies))
     layers = architecture_layers(params.architecture)
-    results = Results.by(accuracies, params.metric, params.max_drop, layers, params.unlearned)
+    results = Results.by(accuracies, params.metric, params.max_drop, layers, params.unlearned, groups=params.groups)
     draw_pictures(results, {name: list(map(Path, files)) for name, files in snakemake.output.items()})

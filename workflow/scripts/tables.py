@@ -10,5 +10,5 @@ params = snakemake.params
 with job_log(Path(snakemake.log[0]), "tables"):
     accuracies = read_accuracies(Path(snakemake.input.accuracies))
     layers = architecture_layers(params.architecture)
-    results = Results.by(accuracies, params.metric, params.max_drop, layers, params.unlearned)
+    results = Results.by(accuracies, params.metric, params.max_drop, layers, params.unlearned, groups=params.groups)
     write_tables(results, {name: Path(path) for name, path in snakemake.output.items()})

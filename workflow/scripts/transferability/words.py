@@ -42,6 +42,11 @@ def points(value: float) -> str:
     return f"{tenths / 10:+.1f}".replace("-", "−") if tenths else "0.0"
 
 
+def drop_points(value: float) -> str:
+    """A drop of accuracy as points: 0.012 is 1.2, and what is better by that is −1.2."""
+    return points(value).lstrip("+")
+
+
 def nats(value: float) -> str:
     """A difference of cross-entropies with a sign: 0.6171 is +0.617. What rounds to nothing is 0.000."""
     thousandths = round(1000 * value)

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from transferability.figures.style import (
+    DEPTH_LABEL,
     LABELS,
     LINES,
     QUIET,
@@ -23,18 +24,19 @@ from transferability.study.names import SEMANTIC, SPLIT_TYPES_IN_WORDS, SYMBOLS
 
 # The columns of `differences_to_base` that are drawn, each with its scale and what it says.
 _SHOWN = {
-    "difference": (100, "points above or below base"),
-    "relative": (100, "% of base above or below it"),
-    "fit": (1, "fit: nats better or\nworse than base's"),
-    "generalization": (1, "generalization: nats better\nor worse than base's"),
+    "difference": (-100, "points below base"),
+    "relative": (-100, "below base, % of it"),
+    "fit": (-1, "fit:\nnats worse than base"),
+    "generalization": (-1, "generalization:\nnats worse than base"),
 }
 
 
 def compare(ours: pd.DataFrame, published: pd.DataFrame) -> Figure:
     """A study laid over the published one, where both have networks: a column a treatment and split type.
 
-    From above, the mean difference of each network to its own base; that as a share of the base's accuracy; and, as far
-    as both have them, the two parts of the difference in cross-entropy, up being better in all.
+    From above, the mean drop of each network from its own base; that as a share of the base's accuracy; and, as far as
+    both have them, the two parts of the drop in cross-entropy. All are positive, and drawn below zero, where a network
+    is worse.
     """
     tables = {
         "this study": differences_to_base(ours),
@@ -62,6 +64,7 @@ def compare(ours: pd.DataFrame, published: pd.DataFrame) -> Figure:
                 )
                 dead = rows.loc[rows["networks"] == 0, "n"]
                 cross_out(axes, dead.to_numpy(float), np.zeros(len(dead)))
+            axes.yaxis.set_inverted(True)
             axes.set_xticks(sorted({int(n) for table in tables.values() for n in table["n"]}))
             axes.grid(axis="x", visible=False)
     for axes, (treatment, split_type) in zip(panels[0], common, strict=True):
@@ -70,7 +73,7 @@ def compare(ours: pd.DataFrame, published: pd.DataFrame) -> Figure:
     note = of_training_mode(published) if "fit" in shown else ""
     warn(figure, "\n".join(filter(None, (note and f"published {note}", bases_at_chance(ours)))))
     for axes in panels[-1]:
-        axes.set_xlabel("layer n")
+        axes.set_xlabel(DEPTH_LABEL)
     shared_legend(figure, panels[0, :1], "outside lower center", columns=2)
     return figure
 

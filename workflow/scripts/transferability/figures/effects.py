@@ -13,18 +13,20 @@ from transferability.figures.style import (
     QUIET,
     beside,
     cross_out,
+    depth_labels,
     depth_limits,
     legend_by_row,
     marker_style,
     nothing_but,
     warn,
 )
-from transferability.results.accuracies import Results, bases_at_chance
+from transferability.results.accuracies import Results, bases_at_chance, layer_names
 from transferability.results.effects import EFFECTS, formula, paired_effects
 from transferability.results.pairs import dead_depths
-from transferability.study.names import RANDOM, SEMANTIC, SPLIT_TYPES_IN_WORDS
+from transferability.study.names import RANDOM, SEMANTIC
 
-_TOTAL_STYLE = {"marker": "X", "linestyle": "-", "color": QUIET, "linewidth": 1.2, "markersize": 6}
+_GRAY = {"linestyle": "-", "color": QUIET, "linewidth": 1.2, "markersize": 6}
+_OF_NO_TREATMENT = {"total drop": {"marker": "X", **_GRAY}, "transfer gain": {"marker": "P", **_GRAY}}
 # The effects that a figure can show on one scale, with the treatment whose looks they take; the random filters' drop is
 # many times larger and is in figure 3.
 _DROPS: Mapping[str, str | None] = {
@@ -32,7 +34,11 @@ _DROPS: Mapping[str, str | None] = {
     "specificity drop": "transfer",
     "total drop": None,
 }
-_GAINS: Mapping[str, str | None] = {"fine-tuning gain": "transfer+", "retraining gain": "selffer+"}
+_GAINS: Mapping[str, str | None] = {
+    "retraining gain": "selffer+",
+    "fine-tuning gain": "transfer+",
+    "transfer gain": None,
+}
 
 
 def effects(results: Results) -> Figure:
@@ -48,21 +54,22 @@ def effects(results: Results) -> Figure:
     split_types = [split_type for split_type in (RANDOM, SEMANTIC) if (table["split_type"] == split_type).any()]
     if not split_types:
         return nothing_but("no pairs of networks for any drop or gain")
-    figure = Figure(figsize=(max(7.4, 5.6 * len(split_types)), 0.6 + 3.5 * len(shown)), layout="constrained")
+    width, depths = max(7.4, 5.6 * len(split_types)), sorted({int(n) for n in table["n"]})
+    step = (width / len(split_types) - 1) / (len(depths) + 0.2)
+    figure = Figure(figsize=(width, 0.8 + 3.5 * len(shown)), layout="constrained")
     panels = figure.subplots(len(shown), len(split_types), squeeze=False, sharey="row", sharex=True)
     for axes, split_type in zip(panels[0], split_types, strict=True):
-        axes.set_title(SPLIT_TYPES_IN_WORDS[split_type])
+        axes.set_title(results.halves(split_type))
     for row, (effects, what) in zip(panels, shown, strict=True):
-        row[0].set_ylabel(f"{what}, points of accuracy (paired)")
+        row[0].set_ylabel(f"{what}, points of accuracy")
         for axes, split_type in zip(row, split_types, strict=True):
-            depths = sorted({int(n) for n in table["n"]})
             _effects_of(
                 axes,
                 effects,
                 table[table["split_type"] == split_type],
                 accuracies[accuracies["split_type"] == split_type],
             )
-            axes.set_xticks(depths)
+            axes.set_xticks(depths, depth_labels(depths, layer_names(accuracies), step))
             axes.set_xlim(*depth_limits(depths))
             axes.grid(axis="x", visible=False)
             axes.set_visible(bool(axes.get_legend_handles_labels()[0]))
@@ -86,7 +93,7 @@ def _effects_of(axes: Axes, effects: Mapping[str, str | None], table: pd.DataFra
         treatment = effects[effect]
         rows = table[(table["effect"] == effect) & (table["pairs"] > 0)].sort_values("n")
         if len(rows):
-            style = marker_style(treatment) if treatment else _TOTAL_STYLE
+            style = marker_style(treatment) if treatment else _OF_NO_TREATMENT[effect]
             _with_interval(axes, rows, offset, style, f"{effect} ({formula(effect)})")
         # At no height, which would be that of a number: on the line.
         dead = np.array(dead_depths(accuracies, *EFFECTS[effect]), float)

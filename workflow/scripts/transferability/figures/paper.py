@@ -1,6 +1,5 @@
 """The paper's Figures 2 and 3, and that of its supplement on reduced data, from the accuracies of any study."""
 
-import textwrap
 from collections.abc import Iterator
 
 import numpy as np
@@ -22,17 +21,19 @@ from transferability.figures.style import (
     legend_below,
     legend_columns,
     marker_style,
+    mean_line,
     nothing_but,
     number_difference,
     question,
     shared_legend,
     warn,
 )
-from transferability.results.accuracies import Results, bases_at_chance, doubtful, meaningless
+from transferability.labels import visible
+from transferability.results.accuracies import Results, bases_at_chance, doubtful, layer_names, meaningless
 from transferability.results.effects import formula
 from transferability.results.pairs import dead_depths, of_the_paper, paired_differences
 from transferability.study.compared import accuracy_in_words, evaluation_in_words
-from transferability.study.names import RANDOM, SEMANTIC, SPLIT_TYPES_IN_WORDS, SYMBOLS, WHOLE
+from transferability.study.names import RANDOM, SEMANTIC, SYMBOLS, WHOLE
 
 _FIGURE2 = ("base", "selffer", "selffer+", "transfer", "transfer+")
 
@@ -58,14 +59,14 @@ def figure2(results: Results) -> Figure:
             lines.sharey(points)
         # Of all split types, since panels share their depths.
         for axes in (points, lines):
-            depth_axis(axes, depths)
+            depth_axis(axes, depths, layer_names(accuracies), (depth_width(depths) - 1) / (len(depths) + 1.2))
         _points(points, of_type)
         key = _mean_lines(lines, of_type)
         absent = [SYMBOLS[t] for t in _FIGURE2 if t in there and not (of_type["treatment"] == t).any()]
         points.set_title(
-            "\n".join([SPLIT_TYPES_IN_WORDS[split_type], *[f"(no networks {', '.join(absent)})"] * bool(absent)])
+            "\n".join([results.halves(split_type), *[f"(no networks {', '.join(absent)})"] * bool(absent)])
         )
-        lines.set_xlabel("\n".join([textwrap.fill(DEPTH_LABEL, int(9 * depth_width(depths))), *key]))
+        lines.set_xlabel("\n".join([DEPTH_LABEL, *key]))
     for row, what in zip(panels, ("every network", "means"), strict=True):
         row[0].set_ylabel(f"{what}: {_accuracy_label(results)}")
     warn(figure, bases_at_chance(accuracies), below=True)
@@ -91,12 +92,11 @@ def _mean_lines(axes: Axes, accuracies: pd.DataFrame) -> list[str]:
     """Means by n, from the base's; the lines are a key to the numbers that are drawn."""
     base = _base_mean(accuracies)
     for treatment in _FIGURE2:
-        rows = accuracies[accuracies["treatment"] == treatment]
-        means, dead = _means(rows), _dead_means(rows)
+        rows = accuracies[accuracies["treatment"].isin(("base", treatment))]
+        dead, learned = _dead_means(rows), rows[~meaningless(rows)]
         cross_out(axes, dead.index.to_numpy(float), dead)
-        if len(means) and treatment != "base":
-            x, y = [0.0, *means.index.to_numpy(float)], [base, *means]
-            axes.plot(x, y, **marker_style(treatment))
+        if treatment != "base" and (learned["treatment"] == treatment).any():
+            mean_line(axes, learned["n"], learned["accuracy"], **marker_style(treatment))
     axes.plot([0.0], [base], **marker_style("base"))
     _base_line(axes, accuracies)
     return list(_name_losses(axes, accuracies, base))
@@ -133,7 +133,7 @@ def figure3(results: Results) -> Figure:
         for draw, label, shown in (
             (_by_direction, _accuracy_label(results), (grouped & (accuracies["treatment"] == "transfer")).any()),
             (_random_filters, f"{words}, %", filters.any()),
-            (_normalized, f"difference in {words}, points", frozen.any()),
+            (_normalized, f"drop in {words}, points below base", frozen.any()),
         )
         if shown
     ]
@@ -141,15 +141,18 @@ def figure3(results: Results) -> Figure:
         return nothing_but("no frozen networks with layers of the other half or of random filters")
     figure = Figure(figsize=(4.7 * len(drawn), 4.9), layout=ConstrainedLayoutEngine(wspace=0.05))
     for axes, (draw, label) in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
-        draw(axes, accuracies)
+        draw(axes, accuracies, results)
+        depth_axis(axes, _depths(accuracies[frozen]), layer_names(accuracies), step=0.45)
+        legend_below(axes, gap=0.24)
         axes.set_ylabel(label)
     warn(figure, bases_at_chance(accuracies))
     return figure
 
 
-def _by_direction(axes: Axes, accuracies: pd.DataFrame) -> None:
+def _by_direction(axes: Axes, accuracies: pd.DataFrame, results: Results) -> None:
     """Dissimilar halves: each direction's points, and the mean of both."""
-    axes.set_title("frozen transfer, semantic halves")
+    axes.set_title(f"frozen transfer,\n{results.halves(SEMANTIC)}")
+    groups = next(iter(results.groups.values())) if len(results.groups) == 1 else {}
     rows = accuracies[(accuracies["split_type"] == SEMANTIC) & accuracies["treatment"].isin(("base", "transfer"))]
     for target, marker in (("A", "^"), ("B", "o")):
         of_target = rows[rows["target"] == target]
@@ -158,55 +161,51 @@ def _by_direction(axes: Axes, accuracies: pd.DataFrame) -> None:
         style = marker_style("transfer") | {"marker": marker, "linestyle": "none"}
         source = "B" if target == "A" else "A"
         x = of_target["n"].to_numpy(float)
-        axes.plot(x, of_target["accuracy"], label=f"{source}n{target}, base{target}", **style)
+        trained_for = f": trained for {visible(groups[target])}" if groups else ""
+        axes.plot(x, of_target["accuracy"], label=f"{source}n{target}, base{target}{trained_for}", **style)
         _mark(axes, x, of_target)
-    means = _means(rows)
-    if len(means) > 1:
-        axes.plot(means.index.to_numpy(float), means, color=color_of("transfer"), label="mean over directions")
+    learned = rows[~meaningless(rows)]
+    if learned["n"].nunique() > 1:
+        mean_line(axes, learned["n"], learned["accuracy"], color=color_of("transfer"), label="mean over directions")
     _base_line(axes, rows)
-    depth_axis(axes, _depths(rows))
-    legend_below(axes)
 
 
-def _random_filters(axes: Axes, accuracies: pd.DataFrame) -> None:
-    axes.set_title("random, untrained filters, frozen")
+def _random_filters(axes: Axes, accuracies: pd.DataFrame, results: Results) -> None:
+    axes.set_title("random, untrained filters,\nfrozen")
     with_random = accuracies.loc[accuracies["treatment"] == "random", "split"].unique()
     rows = accuracies[accuracies["split"].isin(with_random) & accuracies["treatment"].isin(("base", "random"))]
     for split_type in (RANDOM, SEMANTIC, WHOLE):
         of_type = rows[rows["split_type"] == split_type]
         if of_type.empty:
             continue
-        means = _means(of_type)
+        learned = of_type[~meaningless(of_type)]
         style = marker_style("random") | {"linestyle": {RANDOM: "-", SEMANTIC: "--", WHOLE: "-."}[split_type]}
         x = of_type["n"].to_numpy(float)
-        if len(means) < len(of_type):
+        if learned["n"].nunique() < len(of_type):
             axes.plot(x, of_type["accuracy"], linestyle="none", marker=".", color=style["color"])
-        if len(means):
-            axes.plot(means.index.to_numpy(float), means, label=SPLIT_TYPES_IN_WORDS[split_type], **style)
+        if len(learned):
+            mean_line(axes, learned["n"], learned["accuracy"], label=results.halves(split_type), **style)
         _mark(axes, x, of_type)
-    depth_axis(axes, _depths(rows))
     from_zero(axes)
-    legend_below(axes)
 
 
-def _normalized(axes: Axes, accuracies: pd.DataFrame) -> None:
-    """Frozen networks less the base of their own target, so that halves of different difficulty compare."""
-    axes.set_title("all, less the base of their target")
+def _normalized(axes: Axes, accuracies: pd.DataFrame, results: Results) -> None:
+    """Drops from the base of the own target, so that halves of different difficulty compare; below is worse."""
+    axes.set_title("all of these, as drops from\nthe base of their own half")
     for treatment, split_type, line, what in (
-        ("transfer", RANDOM, "-", "AnB, random halves"),
-        ("transfer", SEMANTIC, "--", "AnB, semantic halves"),
+        ("transfer", RANDOM, "-", f"AnB, {results.halves(RANDOM)}"),
+        ("transfer", SEMANTIC, "--", f"AnB, {results.halves(SEMANTIC)}"),
         ("random", None, "-.", "random filters"),
     ):
         of_type = accuracies if split_type is None else accuracies[accuracies["split_type"] == split_type]
-        means = paired_differences(of_type, treatment, "base").groupby("n")["difference"].mean()
-        if len(means):
+        pairs = paired_differences(of_type, "base", treatment)
+        if len(pairs):
             style = marker_style(treatment) | {"linestyle": line}
-            axes.plot([0.0, *means.index.to_numpy(float)], [0.0, *means], label=what, **style)
+            mean_line(axes, [0.0, *pairs["n"]], [0.0, *pairs["difference"]], label=what, **style)
         dead = dead_depths(of_type, treatment, "base")
         cross_out(axes, dead, np.zeros(len(dead)))
     axes.axhline(0, color=color_of("base"), linestyle=LINES["base"], linewidth=1)
-    depth_axis(axes, _depths(accuracies[accuracies["treatment"].isin(("transfer", "random"))]))
-    legend_below(axes)
+    axes.yaxis.set_inverted(True)
 
 
 def reduced(results: Results) -> Figure:
@@ -220,13 +219,13 @@ def reduced(results: Results) -> Figure:
         return nothing_but("no networks of reduced data")
     figure = Figure(figsize=(6.6, 4.6), layout="constrained")
     axes = figure.subplots()
-    means = _means(rows, by="examples_per_class")
+    examples, learned = rows["examples_per_class"].to_numpy(float), rows[~meaningless(rows)]
     style = marker_style("reduced")
-    if len(means) < len(rows):
-        examples = rows["examples_per_class"].to_numpy(float)
+    if len(set(examples)) < len(rows):
         axes.plot(examples, rows["accuracy"], linestyle="none", marker=".", color=style["color"])
-    axes.plot(means.index.to_numpy(float), means, label="reduced, on the first images of each class", **style)
-    _mark(axes, rows["examples_per_class"].to_numpy(float), rows)
+    label = "reduced, on the first images of each class"
+    mean_line(axes, learned["examples_per_class"], learned["accuracy"], label=label, **style)
+    _mark(axes, examples, rows)
     counts = sorted(int(count) for count in rows["examples_per_class"].unique())
     bases = accuracies[(accuracies["treatment"] == "base") & (accuracies["target"] == WHOLE)]
     if len(bases):
@@ -256,9 +255,9 @@ def _depths(accuracies: pd.DataFrame) -> list[int]:
     return sorted(int(n) for n in accuracies["n"].unique() if n > 0)
 
 
-def _means(rows: pd.DataFrame, by: str = "n") -> pd.Series:
-    """The means of the networks that mean something."""
-    return rows[~meaningless(rows)].groupby(by)["accuracy"].mean()
+def _means(rows: pd.DataFrame) -> pd.Series:
+    """The means by n of the networks that mean something."""
+    return rows[~meaningless(rows)].groupby("n")["accuracy"].mean()
 
 
 def _dead_means(rows: pd.DataFrame) -> pd.Series:

@@ -13,13 +13,14 @@ from transferability.figures.style import (
     QUIET,
     beside,
     cross_out,
+    depth_labels,
     depth_limits,
     legend_columns,
     nothing_but,
     shared_legend,
     warn,
 )
-from transferability.results.accuracies import Results, bases_at_chance, of_training_mode
+from transferability.results.accuracies import Results, bases_at_chance, layer_names, of_training_mode
 from transferability.results.effects import EFFECTS, effects, formula
 from transferability.results.pairs import dead_depths
 from transferability.study.compared import (
@@ -28,7 +29,7 @@ from transferability.study.compared import (
     TRAINING_CROSS_ENTROPY,
     VALIDATION_CROSS_ENTROPY,
 )
-from transferability.study.names import RANDOM, SEMANTIC, SPLIT_TYPES_IN_WORDS
+from transferability.study.names import RANDOM, SEMANTIC
 
 # Dark and light, so that they are told apart in gray too; of no treatment.
 _COLORS: Mapping[str, str] = {TRAINING_CROSS_ENTROPY: "#5B2A86", GENERALIZATION_GAP: "#D8B365"}
@@ -58,7 +59,9 @@ def parts(results: Results) -> Figure:
         if (table["split_type"] == split_type).any()
     }
     rows, depths = max(map(len, shown.values())), sorted({int(n) for n in table["n"]})
-    figure = Figure(figsize=(max(7.4, 5.6 * len(shown)), 0.9 + 3.1 * rows), layout="constrained")
+    width = max(7.4, 5.6 * len(shown))
+    labels = depth_labels(depths, layer_names(accuracies), (width / len(shown) - 1) / (len(depths) + 0.2))
+    figure = Figure(figsize=(width, 1.1 + 3.1 * rows), layout="constrained")
     alike = len(set(shown.values())) == 1  # else a row has what cannot be compared
     panels = figure.subplots(rows, len(shown), squeeze=False, sharex=True, sharey="row" if alike else False)
     for column, (split_type, of_type) in zip(panels.T, shown.items(), strict=True):
@@ -66,10 +69,11 @@ def parts(results: Results) -> Figure:
             drawn = table[(table["split_type"] == split_type) & (table["effect"] == effect)]
             _draw(axes, drawn, dead_depths(accuracies[accuracies["split_type"] == split_type], *EFFECTS[effect]))
             axes.set_title(f"{effect}, {formula(effect)}", loc="left", color=QUIET, size="medium")
-            axes.set_xticks(depths)
+            axes.set_xticks(depths, labels)
             axes.set_xlim(*depth_limits(depths))
             axes.grid(axis="x", visible=False)
-        column[0].set_title(SPLIT_TYPES_IN_WORDS[split_type], loc="right", fontweight="bold")
+        above = f"{results.halves(split_type)}\n{column[0].get_title(loc='left')}"
+        column[0].set_title(above, loc="left", color=QUIET, size="medium")
         for axes in column[len(of_type) :]:
             axes.set_visible(False)
         column[len(of_type) - 1].set_xlabel(DEPTH_LABEL)

@@ -3,14 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from transferability.figures.effects import effects
+from transferability.figures.fonts import families_for
 from transferability.figures.paper import figure2, figure3, reduced
 from transferability.figures.parts import parts
 from transferability.figures.reuse import reuse
 from transferability.figures.style import save
 from transferability.results.accuracies import Results
+from transferability.study.names import groups_in_words
 
 PICTURES: Mapping[str, Callable[[Results], Figure]] = {
     "figure2": figure2,
@@ -23,6 +26,10 @@ PICTURES: Mapping[str, Callable[[Results], Figure]] = {
 
 
 def draw_pictures(results: Results, paths: Mapping[str, Sequence[Path]]) -> None:
-    """Draw some of `PICTURES`, in the style of the block, and save each to its paths."""
-    for name, files in paths.items():
-        save(PICTURES[name](results), *files)
+    """Draw some of `PICTURES`, in the style of the block, and save each to its paths.
+
+    Names of groups, which are of any script, are drawn in fonts that have it.
+    """
+    with mpl.rc_context({"font.family": list(families_for(groups_in_words(results.groups)))}):
+        for name, files in paths.items():
+            save(PICTURES[name](results), *files)

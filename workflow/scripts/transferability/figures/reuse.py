@@ -9,20 +9,23 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from transferability.figures.style import (
+    DEPTH_LABEL,
     QUIET,
     beside,
     color_of,
     cross_out,
+    depth_labels,
     depth_limits,
     legend_by_row,
     nothing_but,
     warn,
 )
+from transferability.labels import wrapped
 from transferability.results.accuracies import Results, bases_at_chance, layer_names, meaningless
 from transferability.results.effects import formula, paired_effects
 from transferability.results.reuse import WAYS_OF_REUSE, reusable
-from transferability.study.names import RANDOM, SEMANTIC, SPLIT_TYPES_IN_WORDS, SYMBOLS
-from transferability.words import counted, points
+from transferability.study.names import RANDOM, SEMANTIC, SYMBOLS
+from transferability.words import counted, drop_points
 
 _GREEN = "#00694D"  # dark enough for white text; in gray, too, darker than what is not tolerated
 # Face, edge and text of a cell, by whether the drop is tolerated and whether that is conclusive.
@@ -33,13 +36,19 @@ _CELLS: Mapping[tuple[bool, bool], tuple[str, str, str]] = {
     (False, False): ("white", "#BBBBBB", "black"),
 }
 _BAR = 0.27  # width; depths are 1 apart
-# The bars of a depth, each with the treatment whose color it has.
-_BARS: Mapping[str, str | None] = {
+# The bars of a depth, above and below, each with the treatment whose color it has.
+_Bars = Mapping[str, str | None]
+_DROPS: _Bars = {
     "co-adaptation drop": "selffer",
     "specificity drop": "transfer",
     "total drop": None,
-    "fine-tuning gain": "transfer+",
 }
+_GAINS: _Bars = {
+    "retraining gain": "selffer+",
+    "fine-tuning gain": "transfer+",
+    "transfer gain": None,
+}
+_OF_NO_TREATMENT = {"total drop": "#999999", "transfer gain": "#444444"}
 _CENTERED: Mapping[str, Any] = {"ha": "center", "va": "center"}
 _REASONS = ("co-adaptation drop", "specificity drop")
 
@@ -47,36 +56,44 @@ _REASONS = ("co-adaptation drop", "specificity drop")
 def reuse(results: Results) -> Figure:
     """A column a split type: above, what copying comes to and whether that is tolerated, by depth; below, why.
 
-    A cell has the mean difference to base, in points, and half the width of its 95 % interval where there is one. It is
-    green if no more than the tolerated drop is lost, and full if the whole interval says so.
+    A cell has the mean drop, points below base, and half the width of its 95 % interval where there is one. It is green
+    if no more than the tolerated drop is lost, and full if the whole interval says so.
 
-    The bars of a depth begin at the base's accuracy with co-adaptation; specificity goes on from where that ends, and
-    so ends where frozen transfer does, if all pairs are there;
-    beside them is what fine-tuning gains. Where the drop cannot be divided, for
-    want of selffer networks, it is one gray bar. Lines are the 95 % intervals of the bars at whose ends they are.
+    Below are the reasons of frozen networks' drop: specificity goes on from where co-adaptation ends, and so ends where
+    frozen transfer does, if all pairs are there. Where the drop cannot be divided, for want of selffer networks, it is
+    one gray bar. Below these is what fine-tuned networks gain, BnB+ and AnB+, and the difference of both, which alone
+    is transfer's. Lines are the 95 % intervals of the bars at whose ends they are.
     """
     accuracies, max_drop = results.accuracies, results.max_drop
     verdicts, effects = reusable(results), paired_effects(results)
-    effects = effects[effects["effect"].isin(_BARS)]
+    effects = effects[effects["effect"].isin((*_DROPS, *_GAINS))]
     split_types = [split_type for split_type in (RANDOM, SEMANTIC) if (effects["split_type"] == split_type).any()]
     if not split_types:
         return nothing_but("no networks with copied layers beside their bases")
     ways = [treatment for treatment in WAYS_OF_REUSE if (verdicts["treatment"] == treatment).any()]
-    figure = Figure(figsize=(max(9.4, 1.4 + 5.4 * len(split_types)), 5.2 + 0.8 * len(ways)), layout="constrained")
-    ratios = [0.5 * len(ways), 3.2] if ways else [3.2]
+    kinds = [kind for kind in (_DROPS, _GAINS) if effects["effect"].isin(kind).any()]
+    width, height = max(9.4, 1.4 + 5.4 * len(split_types)), 1.6 + 0.8 * len(ways) + 2.6 * len(kinds)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    ratios = [0.5 * len(ways)] * bool(ways) + [2.4 if kind is _DROPS else 1.6 for kind in kinds]
     panels = figure.subplots(len(ratios), len(split_types), squeeze=False, sharey="row", height_ratios=ratios)
     depths = sorted({int(n) for n in effects["n"]})
     names = {n: layer_names(accuracies)[n] for n in depths}
+    step = (width / len(split_types) - 1.2) / len(depths)
     for column, split_type in zip(panels.T, split_types, strict=True):
-        of_type = accuracies[accuracies["split_type"] == split_type]
+        of_type = effects[effects["split_type"] == split_type]
         if ways:
-            _draw_cells(column[0], verdicts[verdicts["split_type"] == split_type], ways, names)
-        column[0].set_title(SPLIT_TYPES_IN_WORDS[split_type], fontweight="bold")
-        _draw_bars(column[-1], effects[effects["split_type"] == split_type], depths)
-        column[-1].set_xlabel("layer n, the deepest that is copied")
-        _label_above(column[0], _rests_on(of_type, effects[effects["split_type"] == split_type]))
-        column[-1].axhspan(-100 * max_drop, 0, color=_CELLS[True, False][0], linewidth=0, zorder=0)
-    panels[-1, 0].set_ylabel("points of accuracy above or below base")
+            _draw_cells(column[0], verdicts[verdicts["split_type"] == split_type], ways, depths)
+        for axes, kind in zip(column[-len(kinds) :], kinds, strict=True):
+            _draw_bars(axes, of_type, kind, depths)
+            if kind is _DROPS:
+                axes.axhspan(0, 100 * max_drop, color=_CELLS[True, False][0], linewidth=0, zorder=0)
+        column[-1].set_xticks(depths, depth_labels(depths, names, step))
+        column[-1].set_xlabel(DEPTH_LABEL)
+        halves = wrapped(results.halves(split_type), int(9 * width / len(split_types)))
+        column[0].set_title(halves, fontweight="bold")
+        _label_above(column[0], _rests_on(accuracies[accuracies["split_type"] == split_type], of_type))
+    for axes, kind in zip(panels[-len(kinds) :, 0], kinds, strict=True):
+        axes.set_ylabel("points below base" if kind is _DROPS else "points gained")
     _explain_cells(panels[0, 0], verdicts, max_drop)
     legend_by_row(figure, panels, "outside lower center")
     warn(figure, bases_at_chance(accuracies))
@@ -103,8 +120,8 @@ def _rests_on(accuracies: pd.DataFrame, effects: pd.DataFrame) -> str:
     return f"{base}; {counts}: {intervals}"
 
 
-def _draw_cells(axes: Axes, reuse: pd.DataFrame, ways: Sequence[str], names: Mapping[int, str]) -> None:
-    """A row a way of copying; above, the names of layers, by n."""
+def _draw_cells(axes: Axes, reuse: pd.DataFrame, ways: Sequence[str], depths: Sequence[int]) -> None:
+    """A row a way of copying; above, which layers are."""
     for y, treatment in enumerate(ways):
         of_way = reuse[reuse["treatment"] == treatment]
         if of_way.empty:
@@ -112,13 +129,17 @@ def _draw_cells(axes: Axes, reuse: pd.DataFrame, ways: Sequence[str], names: Map
             axes.text(0.5, y, text, color=QUIET, transform=axes.get_yaxis_transform(), **_CENTERED)
         for row in of_way.to_dict("records"):
             _draw_cell(axes, y, row)
-    axes.set_xlim(*depth_limits(list(names)))
-    axes.set_xticks(list(names), list(names.values()))
+    axes.set_xlim(*depth_limits(depths))
+    axes.set_xticks(depths, [_copied(n) for n in depths])
     axes.tick_params(length=0, labeltop=True, labelbottom=False)
-    axes.set_yticks(range(len(ways)), [f"copied, {WAYS_OF_REUSE[t]}:\n{SYMBOLS[t]}" for t in ways])
+    axes.set_yticks(range(len(ways)), [f"{SYMBOLS[t]}, {WAYS_OF_REUSE[t]}" for t in ways])
     axes.set_ylim(len(ways) - 0.5, -0.5)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
+
+
+def _copied(n: int) -> str:
+    return f"layers 1-{n}" if n > 1 else f"layer {n}"
 
 
 def _explain_cells(axes: Axes, reuse: pd.DataFrame, max_drop: float) -> None:
@@ -127,13 +148,13 @@ def _explain_cells(axes: Axes, reuse: pd.DataFrame, max_drop: float) -> None:
     there = {(verdict == "within", conclusive) for verdict, conclusive in states.itertuples(index=False)}
     for (tolerated, conclusive), (face, edge, _) in _CELLS.items():
         if (tolerated, conclusive) in there:
-            label = f"{'at most' if tolerated else 'more than'} {100 * max_drop:g} points of drop"
+            label = f"{'at most' if tolerated else 'more than'} {100 * max_drop:g} points below base"
             label += "" if conclusive else ", mean only"
             axes.add_patch(Rectangle((0, 0), 0, 0, facecolor=face, edgecolor=edge, label=label))
 
 
 def _draw_cell(axes: Axes, y: float, row: Mapping[Hashable, Any]) -> None:
-    """The difference to base of one n and way of reuse, a row of `reusable`."""
+    """The drop of one n and way of reuse, a row of `reusable`."""
     n, tolerated = row["n"], row["verdict"] == "within"
     face, edge, ink = _CELLS[tolerated, bool(row["conclusive"])]
     box = FancyBboxPatch((n - 0.41, y - 0.41), 0.82, 0.82, facecolor=face, edgecolor=edge)
@@ -144,28 +165,32 @@ def _draw_cell(axes: Axes, y: float, row: Mapping[Hashable, Any]) -> None:
         return
     has_interval = pd.notna(row["low"])
     weight = "bold" if tolerated else "normal"
-    axes.text(n, y - 0.14 * has_interval, points(0 - row["drop"]), color=ink, fontweight=weight, **_CENTERED)
+    axes.text(n, y - 0.14 * has_interval, drop_points(row["drop"]), color=ink, fontweight=weight, **_CENTERED)
     if has_interval:
         half = f"±{50 * (row['high'] - row['low']):.1f}"
         axes.text(n, y + 0.22, half, color=ink, size="x-small", **_CENTERED)
 
 
-def _draw_bars(axes: Axes, effects: pd.DataFrame, depths: Sequence[int]) -> None:
+def _draw_bars(axes: Axes, effects: pd.DataFrame, kind: _Bars, depths: Sequence[int]) -> None:
+    """The effects of one kind, `_DROPS` or `_GAINS`, beside each other at their n."""
+    effects = effects[effects["effect"].isin(kind)]
+    if effects.empty:
+        text = f"no {'frozen' if kind is _DROPS else 'fine-tuned'} networks"
+        axes.text(0.5, 0.5, text, color=QUIET, transform=axes.transAxes, **_CENTERED)
     axes.axhline(0, color=color_of("base"), linewidth=1)
     for n in sorted({int(n) for n in effects["n"]}):
         by_effect = {row["effect"]: row for row in effects[effects["n"] == n].to_dict("records")}
-        shown = _shown(set(by_effect))
+        shown = _shown(kind, set(by_effect))
         end = 0.0
         for effect, offset in zip(shown, beside(len(shown), _BAR), strict=True):
-            treatment = _BARS[effect]
+            treatment = kind[effect]
             if not by_effect[effect]["pairs"]:
                 cross_out(axes, [n + offset], [0.0])
                 continue
             start = end if effect in _REASONS else 0.0
-            sign = 1 if effect == "fine-tuning gain" else -1
-            height, low, high = (100 * sign * by_effect[effect][name] for name in ("mean", "low", "high"))
+            height, low, high = (100 * by_effect[effect][name] for name in ("mean", "low", "high"))
             end = start + height
-            color = color_of(treatment) if treatment else "#999999"
+            color = color_of(treatment) if treatment else _OF_NO_TREATMENT[effect]
             label = f"{effect} ({formula(effect)})"
             axes.bar(n + offset, height, _BAR, bottom=start, color=color, label=label, linewidth=0)
             axes.vlines(n + offset, start + low, start + high, color="black", linewidth=1.2, zorder=3)
@@ -174,7 +199,9 @@ def _draw_bars(axes: Axes, effects: pd.DataFrame, depths: Sequence[int]) -> None
     axes.grid(axis="x", visible=False)
 
 
-def _shown(effects: set[str]) -> list[str]:
+def _shown(kind: _Bars, effects: set[str]) -> Sequence[str]:
     """The bars of a depth from the effects that there are: the reasons of the drop if both are known, else its sum."""
+    if kind is _GAINS:
+        return [effect for effect in _GAINS if effect in effects]
     drops = _REASONS if effects.issuperset(_REASONS) else ("total drop",) if "total drop" in effects else _REASONS[:1]
-    return [effect for effect in (*drops, "fine-tuning gain") if effect in effects]
+    return [effect for effect in drops if effect in effects]

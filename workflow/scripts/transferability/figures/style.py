@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 
 from transferability.figures.fonts import FAMILY
 from transferability.files import whole_file
+from transferability.labels import visible
 
 
 class Look(NamedTuple):
@@ -45,7 +46,7 @@ MARKERS = {treatment: look.marker for treatment, look in LOOKS.items()}
 LINES = {treatment: look.line for treatment, look in LOOKS.items()}
 LABELS = {treatment: look.label for treatment, look in LOOKS.items()}
 
-DEPTH_LABEL = "layer n at which the network is cut and retrained"
+DEPTH_LABEL = "transferred layers n"
 QUIET = "#555555"  # notes, and what has no color of its own
 
 _SETTINGS: dict[Any, Any] = {
@@ -107,18 +108,33 @@ def marker_style(treatment: str) -> dict[str, Any]:
     }
 
 
-def depth_axis(axes: Axes, depths: list[int]) -> None:
-    """Layer n along x; 0 stands for the base networks, one step before the first layer, whichever that is."""
+_LETTER = 0.085  # inches that one of a layer's name takes
+
+
+def depth_labels(depths: Sequence[int], names: Mapping[int, str], step: float) -> list[str]:
+    """What stands below depths: n, and the name of the n-th layer where a step of so many inches has room for all."""
+    if max((len(names.get(n, "")) for n in depths), default=0) * _LETTER > step:
+        return list(map(str, depths))
+    return [f"{n}\n{visible(names.get(n, ''))}".rstrip() for n in depths]
+
+
+def depth_axis(axes: Axes, depths: list[int], names: Mapping[int, str], step: float) -> None:
+    """Layers along x, see `depth_labels`; 0 is the bases, one step before the first layer, whichever that is."""
     first = min(depths, default=1)
     if first > 1:
         # Points stand beside their n by up to half a step, so that what shrinks lies between these.
         at, place = np.array([-9.0, 0.5, first - 0.5, first + 9.0]), np.array([-9.0, 0.5, 0.6, 10.1])
         scale = (lambda x: np.interp(x, at, place), lambda x: np.interp(x, place, at))
         axes.set_xscale("function", functions=scale)
-    axes.set_xticks([0, *depths], ["base", *map(str, depths)])
+    axes.set_xticks([0, *depths], ["base", *depth_labels(depths, names, step)])
     axes.set_xlim(-0.6, max(depths, default=1) + 0.6)
     axes.set_xlabel(DEPTH_LABEL)
     axes.grid(axis="x", visible=False)
+
+
+def mean_line(axes: Axes, x: ArrayLike, y: ArrayLike, **style: Any) -> None:
+    """A line through the mean of all y at each x, in the style of `marker_style` or one's own."""
+    sns.lineplot(x=np.asarray(x, float), y=np.asarray(y, float), errorbar=None, legend=False, ax=axes, **style)
 
 
 def depth_limits(depths: Sequence[int]) -> tuple[float, float]:
@@ -177,11 +193,11 @@ def _legend_handles(panels: Iterable[Axes]) -> dict[str, Any]:
     return handles
 
 
-def legend_below(axes: Axes) -> None:
+def legend_below(axes: Axes, gap: float = 0.17) -> None:
     """A legend that hides nothing, wherever the lines of a study go."""
     handles = _legend_handles([axes])
     if handles:
-        axes.legend(list(handles.values()), list(handles), loc="upper center", bbox_to_anchor=(0.5, -0.17))
+        axes.legend(list(handles.values()), list(handles), loc="upper center", bbox_to_anchor=(0.5, -gap))
 
 
 def number_difference(axes: Axes, number: int, x: float, upper: float, lower: float) -> None:

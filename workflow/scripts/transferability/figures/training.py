@@ -8,12 +8,12 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from transferability.figures.style import LINES, color_of, legend_columns, nothing_but, shared_legend
+from transferability.figures.style import LINES, color_of, legend_columns, mean_line, nothing_but, shared_legend
 from transferability.study.names import TREATMENTS, Network, Series
 
 
 def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
-    """Validation accuracy over training of all networks of a split and seed: a panel a series, a color a depth.
+    """Validation accuracy over training, in %, of all networks of a split and seed: a panel a series, a color a depth.
 
     Series are in the order of their targets and then treatments, so that of two halves they stand below each other.
 
@@ -35,17 +35,17 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
         base = histories.get(f"base{one.target}")
         if base is not None:
             style = {"color": color_of("base"), "linestyle": LINES["base"], "zorder": 3}
-            axes.plot(base["iteration"], base["validation_top1"], label="base", **style)
+            mean_line(axes, base["iteration"], 100 * base["validation_top1"], label="base", **style)
         for name, network in sorted(networks.items(), key=lambda item: item[1].n):
             if network.source and network.series == one:
                 history = histories[name]
-                label = f"n = {network.n}"
-                axes.plot(history["iteration"], history["validation_top1"], color=shade[network.n], label=label)
+                style = {"color": shade[network.n], "label": f"n = {network.n}"}
+                mean_line(axes, history["iteration"], 100 * history["validation_top1"], **style)
         axes.set_title(f"{one.name.replace('+', '⁺')}, {one.treatment.removesuffix('+')}")
     for axes in panels[len(series) :]:
         axes.set_visible(False)
     for axes in panels[::columns]:
-        axes.set_ylabel("validation top-1")
+        axes.set_ylabel("validation top-1, %")
     for axes in panels[max(0, len(series) - columns) : len(series)]:
         axes.set_xlabel("iteration")
     shared_legend(figure, panels, "outside lower center", legend_columns(figure.get_figwidth(), 1.0, most=8))

@@ -12,7 +12,8 @@ from transferability.data.folders.search import Reason
 from transferability.figures.contact_sheet import contact_sheet
 from transferability.figures.style import figure_style, save
 from transferability.labels import visible
-from transferability.report.pages import Picture, caption, contact_sheet_source, render
+from transferability.report.alternatives import SHEET_SHOWN
+from transferability.report.pages import Picture, contact_sheet_on_page, render
 from transferability.report.sheets import Column, Sheet, TableView, sheet_of
 from transferability.report.survey import Survey
 from transferability.store.same_images import ALLOW, HEADER, REFUSE, in_words
@@ -171,4 +172,4 @@ def _picture(found: Survey, folder: Path) -> Picture | None:
     path = folder / "contact_sheet.png"
     with figure_style():
         save(contact_sheet(found.preview, f"{found.source.name}, the first images of each class"), path)
-    return Picture("Class by class", contact_sheet_source(path), caption("contact_sheet"))
+    return contact_sheet_on_page("Class by class", path, "contact_sheet", SHEET_SHOWN)

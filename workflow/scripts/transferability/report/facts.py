@@ -30,7 +30,8 @@ def facts_of(
     if manifest is not None:
         yield "same images", shared_images(manifest)
     yield "network", str(networks["architecture"])
-    yield "splits", f"{len(study.splits)}: {', '.join(study.splits)}"
+    splits = [f"{name} ({_by_half(study.groups[name])})" if name in study.groups else name for name in study.splits]
+    yield "splits", f"{len(study.splits)}: {', '.join(splits)}"
     yield "seeds", f"{len(study.seeds)} ({plural(len(study.seeds), 'seed')} {enumerated(study.seeds)})"
     yield "depths n tried", enumerated(networks["depths"])
     if fine_tuned_depths(networks) != sorted(networks["depths"]):
@@ -39,9 +40,16 @@ def facts_of(
     iterations, images = counted(training.iterations, "iteration"), counted(training.batch_size, "image")
     yield "base networks' training", f"{iterations} of {images}"
     yield "accuracy compared", metric_in_words(study.config["figures"]["metric"])
+    if (guessing := accuracies["majority_baseline"]).notna().any():
+        low, high = 100 * guessing.min(), 100 * guessing.max()
+        yield "accuracy by guessing", f"{low:.1f} %" if f"{low:.1f}" == f"{high:.1f}" else f"{low:.1f} to {high:.1f} %"
     spent = hours_by_device(jobs_made)
     yield "time of training", "; ".join(f"{duration(3600 * hours)} on {device}" for device, hours in spent.items())
     yield from _imbalance(accuracies)
+
+
+def _by_half(groups: Mapping[str, str]) -> str:
+    return ", ".join(f"{half}: {visible(group)}" for half, group in groups.items())
 
 
 def _imbalance(accuracies: pd.DataFrame) -> Iterator[tuple[str, str]]:

@@ -14,8 +14,9 @@ import yaml
 from transferability.figures.catalog import FIGURES, OF_RESULTS
 from transferability.files import read_json
 from transferability.labels import visible
+from transferability.report.alternatives import FILTERS_SHOWN, SHEET_SHOWN, curves_shown, figure_shown, halves_shown
 from transferability.report.facts import facts_of, flags_in_words
-from transferability.report.pages import TEXTS, Picture, caption, contact_sheet_source, picture_source, render
+from transferability.report.pages import TEXTS, Picture, caption, contact_sheet_on_page, figure_on_page, render
 from transferability.report.runs import jobs, makers
 from transferability.report.sheets import JOBS, MAKERS, Sheet, sheet_of, sheet_of_file, table_views
 from transferability.results.accuracies import Results, bases_at_chance, others_at_chance, read_accuracies
@@ -26,7 +27,7 @@ from transferability.results.reuse import WAYS_OF_REUSE
 from transferability.store.source import ImageClass
 from transferability.study.design import Key, Study, without_running
 from transferability.study.groups import read_titles
-from transferability.study.names import SEMANTIC, SPLIT_TYPES_IN_WORDS
+from transferability.study.names import SEMANTIC
 from transferability.words import counted
 
 TEMPLATE = "report.html.j2"
@@ -54,11 +55,15 @@ _NETWORKS: Sequence[tuple[frozenset[str], str, str, str]] = (
     (frozenset({"random"}), "RnB, random", "untrained, frozen", "what learning the features is worth"),
     (
         *(frozenset({"selffer+"}), "BnB⁺", "of its own half's base, fine-tuned with the rest"),
-        "what training twice gains",
+        f"{formula('retraining gain')}: what training twice gains, without anything to transfer",
     ),
     (
         *(frozenset({"transfer+"}), "AnB⁺", "of the other half's base, fine-tuned with the rest"),
-        "what training twice and fine-tuning gain",
+        f"{formula('fine-tuning gain')}: what training twice and having seen the other half gain",
+    ),
+    (
+        *(frozenset({"selffer+", "transfer+"}), "BnB⁺ and AnB⁺", "as above"),
+        f"{formula('transfer gain')}: of that, what having seen the other half gains",
     ),
     (frozenset({"random+"}), "RnB⁺", "untrained, trained with the rest", "how far the draw of first weights matters"),
     (frozenset({"reduced"}), "reduced", "trained from scratch on fewer images", "what less data costs"),
@@ -154,21 +159,23 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
         captions={path.stem: caption(path.stem) for path in TEXTS.glob("*_table.rst")},
         facts=list(facts_of(study, accuracies, jobs_made, files.manifest)),
         answers=[_answer(answer, results.max_drop) for answer in answers(results)],
-        reuse=_picture("reuse", figures.get("reuse")),
-        figures=_there(_picture(name, figures.get(name)) for name in OF_RESULTS if name != "reuse"),
+        reuse=_figure("reuse", figures.get("reuse"), results),
+        figures=_there(_figure(name, figures.get(name), results) for name in OF_RESULTS if name != "reuse"),
         tables=[
             sheet
-            for name, view in table_views(results.metric).items()
+            for name, view in table_views(results.metric, study.groups).items()
             if name in tables and tables[name].exists() and (sheet := sheet_of_file(name, view, tables[name])).rows
         ],
         learning_curves=_there(
-            _picture("learning_curves", path, title) for title, path in curves[:_MOST_LEARNING_CURVES]
+            _picture("learning_curves", path, curves_shown(accuracies, title), title.replace("_seed", ", seed "))
+            for title, path in curves[:_MOST_LEARNING_CURVES]
         ),
         learning_curves_left_out=len(curves[_MOST_LEARNING_CURVES:]),
-        filters=_picture("first_layer_filters", files.filters),
-        contact_sheet=_picture("contact_sheet", files.contact_sheet),
+        filters=_picture("first_layer_filters", files.filters, FILTERS_SHOWN),
+        contact_sheet=_picture("contact_sheet", files.contact_sheet, SHEET_SHOWN),
         halves=_there(
-            _picture("halves", path, f"{FIGURES['halves'].title} of {split}") for split, path in files.halves.items()
+            _picture("halves", path, halves_shown(split, study.groups), f"{FIGURES['halves'].title} of {split}")
+            for split, path in files.halves.items()
         ),
         splits=[_split(read_json(path), titles) for path in files.splits.values() if path.exists()],
         config=_printed(without_running(study.config)),
@@ -192,10 +199,10 @@ _BY_THE_MEAN = {True: "within", False: "beyond"}
 
 def _answer(answer: Answer, max_drop: float) -> dict[str, Any]:
     return {
-        "halves": SPLIT_TYPES_IN_WORDS[answer.split_type],
+        "halves": answer.halves,
         "base": answer.base_in_words,
-        "differences": [(what, str(difference)) for what, difference in answer.differences.items()],
-        "transfer_gain": any(what.startswith("transfer gain") for what in answer.differences),
+        "drops": [(what, str(drop)) for what, drop in answer.drops.items()],
+        "gains": [(what, str(gain)) for what, gain in answer.gains.items()],
         "co_adaptation": answer.co_adaptation,
         "reuse": [
             {
@@ -223,12 +230,17 @@ def _chip(found: ReusableLayers, n: int) -> tuple[str, str]:
     return f"{name} {mark}", kind
 
 
-def _picture(name: str, path: Path | None, title: str | None = None) -> Picture | None:
+def _figure(name: str, path: Path | None, results: Results) -> Picture | None:
+    """A figure of results by its name, if it is there."""
+    return _picture(name, path, figure_shown(name, results)) if path else None
+
+
+def _picture(name: str, path: Path, shows: str, title: str | None = None) -> Picture | None:
     """A figure by its name, if it is there; of several of that name, one with a title of its own."""
-    if path is None or not path.exists():
+    if not path.exists():
         return None
-    source = contact_sheet_source(path) if name in _CONTACT_SHEETS else picture_source(path)
-    return Picture(title or FIGURES[name].title, source, caption(name))
+    make = contact_sheet_on_page if name in _CONTACT_SHEETS else figure_on_page
+    return make(title or FIGURES[name].title, path, name, shows)
 
 
 def _there(pictures: Iterator[Picture | None]) -> list[Picture]:
@@ -244,8 +256,10 @@ def _printed(config: Mapping[str, Any]) -> str:
 def _split(content: Mapping[str, Any], titles: Mapping[str, str]) -> dict[str, Any]:
     """A split's halves with their classes, named by their titles and their groups where they have any."""
 
+    semantic = content["split_type"] == SEMANTIC
+
     def shown(c: Mapping[str, str]) -> str:
-        title, group = titles.get(c["name"], ""), c["group"] if content["split_type"] != SEMANTIC else ""
+        title, group = titles.get(c["name"], ""), "" if semantic else c["group"]
         name = ImageClass(c["name"], title=title).shown
         return visible(f"{name}, {group}" if group and title else f"{name} ({group})" if group else name)
 
@@ -253,7 +267,7 @@ def _split(content: Mapping[str, Any], titles: Mapping[str, str]) -> dict[str, A
         "name": content["split"],
         "halves": [
             {
-                "half": half,
+                "half": f"{half} ({visible(part['classes'][0]['group'])})" if semantic and part["classes"] else half,
                 "count": counted(len(part["classes"]), "class"),
                 "training": counted(part["training_images"], "training image"),
                 "validation": counted(part["validation_images"], "validation image"),

@@ -17,17 +17,28 @@ TEXTS = PROJECT / "workflow" / "report"
 # Pictures of photographs are many times larger without loss than anyone sees.
 _LARGEST_PNG = 600_000
 _LARGEST_SIDE = 2400
-_SHOWN_WIDTH = 1216  # of a page, in pixels
+_SHOWN_WIDTH = 1178  # of a picture on a page, at most, in pixels
+_LEGIBLE = 0.55  # of a figure's pixels that its letters take to be read
 _WEBP_HEIGHT = 16383  # the format has no higher pictures
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture on the page: its source is the picture itself."""
+    """A picture on the page.
+
+    Attributes:
+        title: above it.
+        source: an address that is the picture itself.
+        caption: below it, as HTML.
+        shows: what one sees on it, for who does not.
+        width: in pixels, from which it can be read; a narrower screen scrolls.
+    """
 
     title: str
     source: str
     caption: str
+    shows: str
+    width: int
 
 
 def render(template: str, page: object) -> str:
@@ -47,15 +58,30 @@ def caption(name: str) -> str:
     return body
 
 
-def picture_source(path: Path) -> str:
-    """A PNG file as an address that is the picture itself; a large one reduced, and with a loss that is not seen."""
+def figure_on_page(title: str, path: Path, text: str, shows: str) -> Picture:
+    """A figure, a PNG file; a large one reduced, and with a loss that is not seen.
+
+    Args:
+        title: above it.
+        path: of the file.
+        text: the name of its caption.
+        shows: what one sees on it.
+    """
     content = path.read_bytes()
-    return _source(content, "png") if len(content) <= _LARGEST_PNG else _source(_webp(path, _LARGEST_SIDE, 85), "webp")
+    large = len(content) > _LARGEST_PNG
+    source = _source(_webp(path, _LARGEST_SIDE, 85), "webp") if large else _source(content, "png")
+    return Picture(title, source, caption(text), shows, round(_LEGIBLE * _width(path)))
 
 
-def contact_sheet_source(path: Path) -> str:
+def contact_sheet_on_page(title: str, path: Path, text: str, shows: str) -> Picture:
     """The same of a picture of many small images: no larger than a page shows it, since they are most of its bytes."""
-    return _source(_webp(path, _SHOWN_WIDTH, 70), "webp")
+    source = _source(_webp(path, _SHOWN_WIDTH, 55), "webp")
+    return Picture(title, source, caption(text), shows, min(_SHOWN_WIDTH, _width(path)))
+
+
+def _width(path: Path) -> int:
+    with Image.open(path) as picture:
+        return picture.width
 
 
 def _webp(path: Path, width: int, quality: int) -> bytes:

@@ -4,6 +4,7 @@ import base64
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from transferability.files import csv_of
 from transferability.labels import visible
 from transferability.report.runs import MAKER_COLUMNS
 from transferability.results.accuracies import read_accuracies, read_table
+from transferability.results.answers import NO_INTERVAL
 from transferability.results.reuse import WAYS_OF_REUSE
 from transferability.study.compared import (
     GENERALIZATION_GAP,
@@ -22,8 +24,8 @@ from transferability.study.compared import (
     VALIDATION_CROSS_ENTROPY,
     parts_of,
 )
-from transferability.study.names import SPLIT_TYPES_IN_WORDS
-from transferability.words import nats, points
+from transferability.study.names import Groups, halves_in_words, random_first
+from transferability.words import drop_points, nats, points
 
 
 @dataclass(frozen=True)
@@ -106,11 +108,6 @@ def _cell(value: Any, show: Callable[[Any], str]) -> Cell:
     return Cell(visible(show(value)), repr(value) if is_number else visible(str(value)), is_number)
 
 
-def _drop(value: float) -> str:
-    """Points of accuracy, losses being positive."""
-    return points(value).lstrip("+")
-
-
 def _percent(value: float) -> str:
     return f"{100 * value:.1f}"
 
@@ -125,10 +122,6 @@ def _whole(value: float) -> str:
 
 def _seconds(value: float) -> str:
     return f"{value:,.1f}"
-
-
-def _split_type(value: str) -> str:
-    return SPLIT_TYPES_IN_WORDS.get(value, value)
 
 
 def _yes(value: object) -> str:
@@ -146,7 +139,25 @@ def _losses_beside_accuracy(effects: pd.DataFrame) -> pd.DataFrame:
     return wide
 
 
-_SPLIT_TYPE, _N = Column("halves", _split_type), Column("n", _whole)
+def _as_drop(table: pd.DataFrame, difference: str) -> pd.DataFrame:
+    """With a difference to base as points below base, the sign that drops have everywhere."""
+    return table.assign(**{_BELOW_BASE: 0 - table[difference]}) if difference in table else table
+
+
+def _networks(accuracies: pd.DataFrame, difference: str) -> pd.DataFrame:
+    """As drops, those of random splits first."""
+    in_order = accuracies.sort_values("split", key=lambda splits: splits.map(random_first), kind="stable")
+    return _as_drop(in_order, difference)
+
+
+def _without_interval(reuse: pd.DataFrame) -> pd.DataFrame:
+    """With the reason why a verdict is not conclusive, where it is that there is no interval."""
+    told = reuse["conclusive"].map(_yes)
+    return reuse.assign(conclusive=told.mask(reuse["low"].isna(), f"no, {NO_INTERVAL}"))
+
+
+_BELOW_BASE = "below_base"
+_N = Column("n", _whole)
 _PAIRS, _SPLITS = Column("pairs", _whole), Column("splits", _whole)
 _LEFT_OUT = Column("left out", _whole, mostly_nothing=True)
 _NATS = {
@@ -157,89 +168,6 @@ _NATS = {
         f"{loss}_low": Column("from", nats),
         f"{loss}_high": Column("to", nats),
     }.items()
-}
-_COMMON: Mapping[str, TableView] = {
-    "reuse": TableView(
-        "Which layers can be copied",
-        {
-            "split_type": _SPLIT_TYPE,
-            "n": _N,
-            "layer": Column("layer"),
-            "treatment": Column("copied layers", lambda treatment: WAYS_OF_REUSE.get(treatment, treatment)),
-            "drop": Column("drop, points", _drop),
-            "low": Column("from", _drop),
-            "high": Column("to", _drop),
-            "verdict": Column("verdict"),
-            "conclusive": Column("conclusive", _yes),
-            "pairs": _PAIRS,
-            "splits": _SPLITS,
-            "left_out": _LEFT_OUT,
-        },
-    ),
-    "effects": TableView(
-        "Effects",
-        {
-            "effect": Column("effect"),
-            "split_type": _SPLIT_TYPE,
-            "n": _N,
-            "mean": Column("mean, points", points),
-            "low": Column("from", points),
-            "high": Column("to", points),
-            **_NATS,
-            "pairs": _PAIRS,
-            "splits": _SPLITS,
-            "left_out": _LEFT_OUT,
-        },
-        _losses_beside_accuracy,
-    ),
-    "summary": TableView(
-        "Accuracies by treatment and depth",
-        {
-            "split_type": _SPLIT_TYPE,
-            "treatment": Column("treatment"),
-            "n": _N,
-            "preserved": Column("preserved", _whole),
-            "examples_per_class": Column("images a class", _whole),
-            "networks": Column("networks", _whole),
-            "mean": Column("mean, %", _percent),
-            "standard_deviation": Column("standard deviation, points", _drop),
-            "minimum": Column("least, %", _percent),
-            "maximum": Column("most, %", _percent),
-            "mean_difference_to_base": Column("less base, points", points),
-            "left_out": _LEFT_OUT,
-            "at_chance": Column("at chance", _whole, mostly_nothing=True),
-        },
-    ),
-    "table1": TableView(
-        "The paper's Table 1",
-        {
-            "layers": Column("layers"),
-            "depths": Column("n tried"),
-            "networks": Column("networks", _whole),
-            "over_base": Column("over base, flat", points),
-            "over_selffer+": Column("over BnB⁺, flat", points),
-            "over_base_paired": Column("over base, paired", points),
-            "over_base_paired_low": Column("from", points),
-            "over_base_paired_high": Column("to", points),
-            "over_selffer+_paired": Column("over BnB⁺, paired", points),
-            "gain_over_selffer+": Column("gain over BnB⁺'s gain", points),
-            "left_out": _LEFT_OUT,
-        },
-    ),
-    "drops": TableView(
-        "The drop of frozen transfer",
-        {
-            "split_type": _SPLIT_TYPE,
-            "n": _N,
-            "networks": Column("networks", _whole),
-            "base": Column("base, %", _percent),
-            "transfer": Column("AnB, %", _percent),
-            "drop": Column("drop, points", _drop),
-            "relative": Column("drop, % of base", _percent),
-            "paired": Column("drop, paired, points", _drop),
-            "left_out": _LEFT_OUT,
-        },
-    ),
 }
 JOBS = TableView(
     "Jobs",
@@ -260,8 +188,101 @@ MAKERS = TableView(
 )
 
 
-def table_views(metric: str) -> dict[str, TableView]:
-    """The tables that are shown, in order, by name; beside top-1 stands balanced accuracy, and the other way round."""
+def _common(split_type: Column) -> dict[str, TableView]:
+    return {
+        "reuse": TableView(
+            "Which layers can be copied",
+            {
+                "split_type": split_type,
+                "n": _N,
+                "layer": Column("layer"),
+                "treatment": Column("copied layers", lambda treatment: WAYS_OF_REUSE.get(treatment, treatment)),
+                "drop": Column("points below base", drop_points),
+                "low": Column("from", drop_points),
+                "high": Column("to", drop_points),
+                "verdict": Column("verdict"),
+                "conclusive": Column("conclusive", _yes),
+                "pairs": _PAIRS,
+                "splits": _SPLITS,
+                "left_out": _LEFT_OUT,
+            },
+            _without_interval,
+        ),
+        "effects": TableView(
+            "Effects",
+            {
+                "effect": Column("effect"),
+                "split_type": split_type,
+                "n": _N,
+                "mean": Column("mean, points", points),
+                "low": Column("from", points),
+                "high": Column("to", points),
+                **_NATS,
+                "pairs": _PAIRS,
+                "splits": _SPLITS,
+                "left_out": _LEFT_OUT,
+            },
+            _losses_beside_accuracy,
+        ),
+        "summary": TableView(
+            "Accuracies by treatment and depth",
+            {
+                "split_type": split_type,
+                "treatment": Column("treatment"),
+                "n": _N,
+                "preserved": Column("preserved", _whole),
+                "examples_per_class": Column("images a class", _whole),
+                "networks": Column("networks", _whole),
+                "mean": Column("mean, %", _percent),
+                "standard_deviation": Column("standard deviation, points", drop_points),
+                "minimum": Column("least, %", _percent),
+                "maximum": Column("most, %", _percent),
+                _BELOW_BASE: Column("points below base", drop_points),
+                "left_out": _LEFT_OUT,
+                "at_chance": Column("at chance", _whole, mostly_nothing=True),
+            },
+            partial(_as_drop, difference="mean_difference_to_base"),
+        ),
+        "table1": TableView(
+            "The paper's Table 1",
+            {
+                "layers": Column("layers"),
+                "depths": Column("n tried"),
+                "networks": Column("networks", _whole),
+                "over_base": Column("gain over base, flat, points", points),
+                "over_selffer+": Column("over BnB⁺, flat", points),
+                "over_base_paired": Column("over base, paired", points),
+                "over_base_paired_low": Column("from", points),
+                "over_base_paired_high": Column("to", points),
+                "over_selffer+_paired": Column("over BnB⁺, paired", points),
+                "gain_over_selffer+": Column("gain over BnB⁺'s gain", points),
+                "left_out": _LEFT_OUT,
+            },
+        ),
+        "drops": TableView(
+            "The drop of frozen transfer",
+            {
+                "split_type": split_type,
+                "n": _N,
+                "networks": Column("networks", _whole),
+                "base": Column("base, %", _percent),
+                "transfer": Column("AnB, %", _percent),
+                "drop": Column("drop, points", drop_points),
+                "relative": Column("drop, % of base", _percent),
+                "paired": Column("drop, paired, points", drop_points),
+                "left_out": _LEFT_OUT,
+            },
+        ),
+    }
+
+
+def table_views(metric: str, groups: Groups | None = None) -> dict[str, TableView]:
+    """The tables that are shown, in order, by name; beside top-1 stands balanced accuracy, and the other way round.
+
+    Args:
+        metric: the accuracy that the study compares.
+        groups: of the halves of semantic splits.
+    """
     accuracy, which = parts_of(metric)
     other, heading = ("balanced", "balanced, %") if accuracy == "top1" else ("top1", "top-1, %")
     compared = {
@@ -274,7 +295,7 @@ def table_views(metric: str) -> dict[str, TableView]:
         metric: Column("accuracy, %", _percent),
         f"{other}_{which}": Column(heading, _percent),
         "base": Column("its base"),
-        f"difference_{metric}": Column("less base, points", points),
+        _BELOW_BASE: Column("points below base", drop_points),
         VALIDATION_CROSS_ENTROPY: Column("cross-entropy, validation, nats", _cross_entropy),
         TRAINING_CROSS_ENTROPY: Column("training, nats", _cross_entropy),
         GENERALIZATION_GAP: Column("generalization gap, nats", _cross_entropy),
@@ -282,4 +303,6 @@ def table_views(metric: str) -> dict[str, TableView]:
         "at_chance": Column("at chance", _yes, mostly_nothing=True),
         "flag": Column("flag"),
     }
-    return {**_COMMON, "accuracies": TableView("All networks", compared)}
+    halves = Column("halves", lambda split_type: halves_in_words(split_type, groups or {}))
+    of_all = TableView("All networks", compared, partial(_networks, difference=f"difference_{metric}"))
+    return {**_common(halves), "accuracies": of_all}

@@ -17,6 +17,7 @@ from transferability.results.tables import TABLES, write_tables
 from transferability.store.reading import stored_checksum
 from transferability.study.design import Key, Study
 from transferability.study.layout import NetworkFiles
+from transferability.study.names import random_first
 
 
 def current_networks(study: Study, metrics: Mapping[Key, Path]) -> dict[Key, dict[str, Any]]:
@@ -73,7 +74,9 @@ def drawn_so_far(
 
 def _draw_learning_curves(there: Mapping[Key, Path], folder: Path) -> dict[str, Path]:
     pictures = {}
-    for split, seed in sorted({(split, seed) for split, seed, _ in there}):
+    for split, seed in sorted(
+        {(split, seed) for split, seed, _ in there}, key=lambda key: (random_first(key[0]), key[1])
+    ):
         histories = {
             name: read_table(_files(path).history)
             for (of_split, of_seed, name), path in there.items()

@@ -4,7 +4,7 @@ A row says too what is meaningless in it, and why: a base that it is compared wi
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
@@ -27,7 +27,16 @@ from transferability.study.compared import (
     VALIDATION_CROSS_ENTROPY,
 )
 from transferability.study.design import Study
-from transferability.study.names import RANDOM, RANDOM_SOURCE, SEMANTIC, TREATMENTS, WHOLE, Network
+from transferability.study.names import (
+    RANDOM,
+    RANDOM_SOURCE,
+    SEMANTIC,
+    TREATMENTS,
+    WHOLE,
+    Groups,
+    Network,
+    halves_in_words,
+)
 from transferability.study.schema import EXACT
 
 # Top-1 beside top-5; balanced accuracy is the mean over classes of the share of a class's images that are named right.
@@ -216,16 +225,25 @@ class Results:
         metric: which that is, one of `COMPARED`.
         max_drop: what copying layers may cost, in accuracy, so 0.02 for 2 points.
         layers: the names of all layers of the network, lowest first, whether networks are cut there or not.
+        groups: of the halves of semantic splits, where they are known.
     """
 
     accuracies: pd.DataFrame
     metric: str
     max_drop: float
     layers: Sequence[str]
+    groups: Groups = field(default_factory=dict)
 
     @classmethod
     def by(
-        cls, accuracies: pd.DataFrame, metric: str, max_drop: float, layers: Sequence[str], unlearned: str = LEAVE_OUT
+        cls,
+        accuracies: pd.DataFrame,
+        metric: str,
+        max_drop: float,
+        layers: Sequence[str],
+        unlearned: str = LEAVE_OUT,
+        *,
+        groups: Groups | None = None,
     ) -> Self:
         """Of accuracies as `collect` makes them; ValueError if some networks lack the metric.
 
@@ -235,15 +253,22 @@ class Results:
             max_drop: what copying layers may cost.
             layers: the names of all.
             unlearned: `LEAVE_OUT`, or ``include`` to have unlearned networks in all means.
+            groups: of the halves of semantic splits; those of splits without networks are not told.
         """
         compared = by_metric(accuracies, metric)
-        return cls(compared.assign(included=unlearned != LEAVE_OUT), metric, max_drop, layers)
+        there = {split: halves for split, halves in (groups or {}).items() if (compared["split"] == split).any()}
+        return cls(compared.assign(included=unlearned != LEAVE_OUT), metric, max_drop, layers, there)
 
     @classmethod
     def of_study(cls, accuracies: pd.DataFrame, study: Study) -> Self:
         """As the study's config says."""
         figures = study.config["figures"]
-        return cls.by(accuracies, figures["metric"], figures["max_drop"], study.layers, figures["unlearned"])
+        compared, max_drop, unlearned = (figures[key] for key in ("metric", "max_drop", "unlearned"))
+        return cls.by(accuracies, compared, max_drop, study.layers, unlearned, groups=study.groups)
+
+    def halves(self, split_type: str) -> str:
+        """Halves of a type in words, semantic ones with the groups that they are of."""
+        return halves_in_words(split_type, self.groups)
 
 
 def by_metric(accuracies: pd.DataFrame, metric: str) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from transferability.results.accuracies import (
     of_training_mode,
     others_at_chance,
 )
-from transferability.results.effects import effects
+from transferability.results.effects import EFFECTS, effects, formula
 from transferability.results.pairs import interval, of_the_paper, paired_differences
 from transferability.results.reuse import WAYS_OF_REUSE, deepest_within, reusable
 from transferability.study.compared import (
@@ -24,22 +24,25 @@ from transferability.study.compared import (
     TRAINING_CROSS_ENTROPY,
     VALIDATION_CROSS_ENTROPY,
 )
-from transferability.study.names import RANDOM, SEMANTIC, SPLIT_TYPES_IN_WORDS
-from transferability.words import counted, enumerated, nats, points
+from transferability.study.names import RANDOM, SEMANTIC
+from transferability.words import counted, drop_points, enumerated, nats, points
 
 _PARTS = (TRAINING_CROSS_ENTROPY, GENERALIZATION_GAP)
-# Treatments, each shown at its deepest cut, with what they show.
-_DEEPEST: Mapping[str, tuple[str, str]] = {
-    "selffer": ("own frozen features", "B{}B"),
-    "transfer": ("other half's frozen features", "A{}B"),
-    "random": ("random frozen features", "R{}B"),
+# Treatments, each shown at its deepest cut, with what their drop from base is of.
+_DEEPEST: Mapping[str, str] = {
+    "selffer": "own frozen features, base − B{}B",
+    "transfer": "other half's frozen features, base − A{}B",
+    "random": "random frozen features, base − R{}B",
 }
-# Each the mean over all n of a difference of two treatments.
-_FINE_TUNED: Mapping[str, tuple[str, str]] = {
-    "fine-tuned transfer, AnB+": ("transfer+", "base"),
-    "fine-tuned own layers, BnB+": ("selffer+", "base"),
-    "transfer gain, AnB+ less BnB+": ("transfer+", "selffer+"),
+# Each the mean over all n of an effect.
+_FINE_TUNED: Mapping[str, str] = {
+    "retraining gain": "gain of fine-tuned own layers",
+    "fine-tuning gain": "gain of fine-tuned transfer",
+    "transfer gain": "transfer gain",
 }
+
+_WIDTH = 56  # of what a line of the headline is of
+_PLAIN = str.maketrans("−⁺", "-+")  # for terminals
 
 NOT_CONCLUSIVE = "not conclusive"
 NO_INTERVAL = "no interval"
@@ -47,19 +50,27 @@ NO_INTERVAL = "no interval"
 
 @dataclass(frozen=True)
 class Difference:
-    """A mean difference of accuracies over pairs; ``half`` is half the width of its 95 % interval, NaN without one."""
+    """A drop or a gain: a mean difference of accuracies over pairs.
+
+    Attributes:
+        mean: positive for a drop where a network is worse, for a gain where it is better.
+        half: half the width of its 95 % interval, NaN without one.
+        is_drop: if not, it is a gain.
+    """
 
     mean: float
     half: float
+    is_drop: bool
 
     @classmethod
-    def of(cls, pairs: pd.DataFrame) -> Self:
+    def of(cls, pairs: pd.DataFrame, *, is_drop: bool) -> Self:
         """Of `paired_differences`."""
         low, high = interval(pairs)
-        return cls(float(pairs["difference"].mean()), (high - low) / 2)
+        return cls(float(pairs["difference"].mean()), (high - low) / 2, is_drop)
 
     def __str__(self) -> str:
-        return f"{points(self.mean)}{f' ({NO_INTERVAL})' if np.isnan(self.half) else f' ± {100 * self.half:.1f}'}"
+        mean = drop_points(self.mean) if self.is_drop else points(self.mean)
+        return f"{mean}{f' ({NO_INTERVAL})' if np.isnan(self.half) else f' ± {100 * self.half:.1f}'}"
 
 
 def together(n: int) -> str:
@@ -126,20 +137,22 @@ class Answer:
     """What one split type tells.
 
     Attributes:
-        split_type: `RANDOM` or `SEMANTIC`.
+        halves: of what kind they are, in words.
         base: mean accuracy of the bases; None if all are at chance.
         bases_left_out: how many bases are at chance, and in no mean.
-        differences: of accuracies, from the own base's where their names do not say otherwise, by what they are of.
+        drops: from the own base, at the deepest cut, by what they are of.
+        gains: of fine-tuned networks, likewise.
         co_adaptation: of what part its largest drop in cross-entropy is, in words; empty without selffer networks.
         reusable: by way of reuse, a key of `WAYS_OF_REUSE`; without those that no network tells of, or whose bases are
             at chance.
         note: what the study has no networks to tell; empty if nothing.
     """
 
-    split_type: str
+    halves: str
     base: float | None
     bases_left_out: int
-    differences: Mapping[str, Difference]
+    drops: Mapping[str, Difference]
+    gains: Mapping[str, Difference]
     co_adaptation: str
     reusable: Mapping[str, ReusableLayers]
     note: str
@@ -164,10 +177,10 @@ def answers(results: Results) -> list[Answer]:
         if not bases.empty:
             dead = meaningless(bases)
             base = None if dead.all() else float(bases.loc[~dead, "accuracy"].mean())
-            differences = dict(_differences(of_type))
+            halves, lost, gained = results.halves(split_type), dict(_drops(of_type)), dict(_gains(of_type))
             layers = dict(_reusable_layers(reuse[reuse["split_type"] == split_type], results.layers[:-1]))
             parts = _co_adaptation(drops[drops["split_type"] == split_type], of_type, results.layers)
-            found.append(Answer(split_type, base, int(dead.sum()), differences, parts, layers, _note(of_type)))
+            found.append(Answer(halves, base, int(dead.sum()), lost, gained, parts, layers, _note(of_type)))
     return found
 
 
@@ -183,16 +196,20 @@ def headline(results: Results) -> str:
     """A few lines that say what the study found."""
     accuracies = results.accuracies
     networks = counted(len(accuracies), "network")
-    lines = [f"{networks}; accuracy is {results.metric}, differences are in points, paired with each base"]
+    lines = [
+        f"{networks}; accuracy is {results.metric}",
+        "drops and gains are in points, paired with each base; a drop is positive where a network is worse",
+    ]
     for answer in answers(results):
-        lines.append(f"{SPLIT_TYPES_IN_WORDS[answer.split_type]}: base {answer.base_in_words}")
+        lines.append(f"{answer.halves}: base {answer.base_in_words}")
+        told = {
+            **{f"drop with {what}": drop for what, drop in answer.drops.items()},
+            **answer.gains,
+            **({"co-adaptation drop in cross-entropy": answer.co_adaptation} if answer.co_adaptation else {}),
+        }
+        lines += [f"  {what + ':':{_WIDTH}} {found}".translate(_PLAIN) for what, found in told.items()]
         lines += [
-            f"  {what + ':':48} {difference}".replace("−", "-") for what, difference in answer.differences.items()
-        ]
-        if answer.co_adaptation:
-            lines.append(f"  {'co-adaptation drop in cross-entropy:':48} {answer.co_adaptation}".replace("−", "-"))
-        lines += [
-            f"  {f'a drop of at most {100 * results.max_drop:g} points, {WAYS_OF_REUSE[treatment]}:':48} {layers}"
+            f"  {f'a drop of at most {100 * results.max_drop:g} points, {WAYS_OF_REUSE[treatment]}:':{_WIDTH}} {layers}"
             for treatment, layers in answer.reusable.items()
         ]
         lines += [f"  {answer.note}"] * bool(answer.note)
@@ -236,16 +253,20 @@ def _with_interval(row: Mapping[Hashable, Any]) -> str:
     return f"{nats(row['mean'])}{half}"
 
 
-def _differences(of_type: pd.DataFrame) -> Iterator[tuple[str, Difference]]:
-    for treatment, (what, name) in _DEEPEST.items():
-        pairs = paired_differences(of_type, treatment, "base")
+def _drops(of_type: pd.DataFrame) -> Iterator[tuple[str, Difference]]:
+    for treatment, what in _DEEPEST.items():
+        pairs = paired_differences(of_type, "base", treatment)
         if len(pairs):
             deepest = int(pairs["n"].max())
-            yield f"{what}, {name.format(deepest)}", Difference.of(pairs[pairs["n"] == deepest])
-    for what, (first, second) in _FINE_TUNED.items():
-        pairs = paired_differences(of_type, first, second)
+            yield what.format(deepest), Difference.of(pairs[pairs["n"] == deepest], is_drop=True)
+
+
+def _gains(of_type: pd.DataFrame) -> Iterator[tuple[str, Difference]]:
+    for effect, what in _FINE_TUNED.items():
+        pairs = paired_differences(of_type, *EFFECTS[effect])
         if len(pairs):
-            yield f"{what}, n = {enumerated([int(n) for n in pairs['n'].unique()])}", Difference.of(pairs)
+            depths = enumerated([int(n) for n in pairs["n"].unique()])
+            yield f"{what}, {formula(effect)}, n = {depths}", Difference.of(pairs, is_drop=False)
 
 
 def _reusable_layers(reuse: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[str, ReusableLayers]]:

@@ -67,7 +67,7 @@ class Study:
 
     Attributes:
         config: plain Python values, with every path in one spelling.
-        splits: the config's, and the split of all classes, ``whole``, if any network is trained on it.
+        splits: the config's, random ones first, and that of all classes, ``whole``, if any network is trained on it.
         halves_series: the series trained for the halves of each split.
         whole_series: the series trained for the whole set.
         reduced: images a class of each base of the whole set that is trained on fewer.
@@ -86,6 +86,11 @@ class Study:
     def layers(self) -> tuple[str, ...]:
         """The names of its network's layers, lowest first; the deepest cut is below the last."""
         return architecture_layers(self.config["networks"]["architecture"])
+
+    @property
+    def groups(self) -> dict[str, Mapping[str, str]]:
+        """By name of each semantic split, by half, the group of its classes."""
+        return {plan.name: plan.groups for plan in self.splits.values() if plan.groups}
 
     @property
     def folder(self) -> Path:
@@ -254,7 +259,7 @@ def read_study(config: Mapping[str, Any]) -> Study:
     """Check a config and say what it asks for; ConfigError with everything that is wrong."""
     config = read_config(config)
     halves_series, whole_series = _series_of(config["networks"])
-    plans = [*map(_split_plan, config["splits"])]
+    plans = sorted(map(_split_plan, config["splits"]), key=lambda plan: plan.groups is not None)
     if whole_series or config["networks"]["reduced"]:
         plans.append(SplitPlan(WHOLE, None, None))
     return Study(

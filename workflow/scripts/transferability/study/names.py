@@ -23,6 +23,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from transferability.labels import visible
+
 WHOLE = "whole"
 HALVES = ("A", "B")
 RANDOM_SOURCE = "R"
@@ -58,6 +60,29 @@ _SERIES = re.compile(_COPIES % "n")
 _COPY = re.compile(_COPIES % "[1-9][0-9]*")
 _BASE = re.compile(r"base(?P<target>A|B|whole)")
 _REDUCED = re.compile(r"reduced(?P<examples>[1-9][0-9]*)")
+
+
+Groups = Mapping[str, Mapping[str, str]]  # by name of a semantic split, by half, the group of its classes
+
+
+def halves_in_words(split_type: str, groups: Groups) -> str:
+    """Halves of a type as pages and figures call them; semantic ones by the groups of their splits, if these are known.
+
+    Like random halves, and semantic halves (letter / symbol).
+    """
+    words = SPLIT_TYPES_IN_WORDS.get(split_type, split_type)
+    return f"{words} ({groups_in_words(groups)})" if split_type == SEMANTIC and groups else words
+
+
+def groups_in_words(groups: Groups) -> str:
+    """Like letter / symbol; man-made / natural."""
+    return "; ".join(" / ".join(visible(of_split[half]) for half in HALVES) for of_split in groups.values())
+
+
+def random_first(split: str) -> tuple[int, int, str]:
+    """What splits are sorted by for readers: random ones by their number, then semantic ones, then all classes."""
+    match = RANDOM_SPLIT.fullmatch(split)
+    return (0, int(match[1]), split) if match else (2 if split == WHOLE else 1, 0, split)
 
 
 def source_of(kind: str, target: str) -> str:

@@ -1,0 +1,175 @@
+"""What pictures of a report show, in words and numbers, for who does not see them: their alternative texts."""
+
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from transferability.results.accuracies import Results, meaningless
+from transferability.results.effects import EFFECTS, effects, paired_effects
+from transferability.results.pairs import of_the_paper
+from transferability.results.reuse import WAYS_OF_REUSE, reusable
+from transferability.study.compared import LOSSES
+from transferability.study.names import RANDOM, SEMANTIC, SYMBOLS, WHOLE, Groups, groups_in_words
+from transferability.words import drop_points, nats, points
+
+FILTERS_SHOWN = "The filters of the first layer of each base, as small squares side by side."
+SHEET_SHOWN = "Small images in rows, a row for each class: first of training, then of validation."
+
+_OF_HALVES = ("base", "selffer", "selffer+", "transfer", "transfer+")
+_SHOWN_EFFECTS = [effect for effect in EFFECTS if effect != "random filter drop"]
+
+
+def halves_shown(split: str, groups: Groups) -> str:
+    """Of the picture of a split's halves."""
+    of = f", {groups_in_words({split: groups[split]})}" if split in groups else ""
+    return f"Small images in two columns, halves A and B of {split}{of}, a row for each class."
+
+
+def curves_shown(accuracies: pd.DataFrame, title: str) -> str:
+    """Of learning curves, whose title is that of their file: where they end."""
+    split, _, seed = title.rpartition("_seed")
+    rows = accuracies[(accuracies["split"] == split) & (accuracies["seed"].astype(str) == seed)]
+    ends = "; ".join(_by_treatment(rows.assign(accuracy=rows["top1_final"])))
+    return f"Curves of validation top-1 over training, of {split}, seed {seed}. Their ends: {ends}."
+
+
+def figure_shown(name: str, results: Results) -> str:
+    """Of a figure of results, by its name: the main numbers that are drawn."""
+    return " ".join(f"{text}." for text in _FIGURES[name](results)) or "Nothing to be drawn."
+
+
+def _reuse(results: Results) -> Iterator[str]:
+    table = reusable(results)
+    for split_type in _there(table):
+        of_type = table[table["split_type"] == split_type]
+        told = "; ".join(
+            f"{SYMBOLS[treatment]}, {way}: {_every(rows, 'drop', drop_points)}"
+            for treatment, way in WAYS_OF_REUSE.items()
+            if len(rows := _told(of_type[of_type["treatment"] == treatment]))
+        )
+        yield f"Cells with points below base, {results.halves(split_type)}: {told or 'nothing to tell'}"
+    yield from _of_effects("Bars", results)
+
+
+def _figure2(results: Results) -> Iterator[str]:
+    accuracies = of_the_paper(results.accuracies)
+    accuracies = accuracies[accuracies["treatment"].isin(_OF_HALVES)]
+    for split_type in _there(accuracies):
+        told = "; ".join(_by_treatment(accuracies[accuracies["split_type"] == split_type]))
+        yield f"Points of every network and lines of means by depth, {results.halves(split_type)}: {told}"
+
+
+def _figure3(results: Results) -> Iterator[str]:
+    table = paired_effects(results)
+    for effect in ("total drop", "random filter drop"):
+        for split_type in (RANDOM, SEMANTIC, WHOLE):
+            rows = _told(table[(table["effect"] == effect) & (table["split_type"] == split_type)])
+            if len(rows):
+                name = SYMBOLS[EFFECTS[effect][1]]
+                yield f"Points below base, {name}, {results.halves(split_type)}: {_ends(rows, 'mean', drop_points)}"
+
+
+def _effects(results: Results) -> Iterator[str]:
+    yield from _of_effects("Lines", results)
+
+
+def _of_effects(drawn: str, results: Results) -> Iterator[str]:
+    table = _told(paired_effects(results))
+    for split_type in _there(table):
+        rows = table[table["split_type"] == split_type]
+        told = "; ".join(
+            f"{effect} {_ends(of_effect, 'mean', drop_points if effect.endswith('drop') else points)}"
+            for effect in _SHOWN_EFFECTS
+            if len(of_effect := rows[rows["effect"] == effect])
+        )
+        yield f"{drawn} of effects in points, {results.halves(split_type)}: {told}"
+
+
+def _parts(results: Results) -> Iterator[str]:
+    table = _told(effects(results))
+    for split_type in _there(table):
+        of_type = table[table["split_type"] == split_type]
+        divided = (of_type["effect"] == "specificity drop").any()
+        for effect in ("co-adaptation drop", "specificity drop") if divided else ("co-adaptation drop", "total drop"):
+            rows = of_type[of_type["effect"] == effect]
+            told = "; ".join(
+                f"{part} {_ends(of_part, 'mean', nats)}"
+                for loss, part in LOSSES.items()
+                if len(of_part := rows[rows["metric"] == loss])
+            )
+            if told:
+                yield f"Bars of the {effect} in nats, {results.halves(split_type)}: {told}"
+
+
+def _reduced(results: Results) -> Iterator[str]:
+    rows = results.accuracies[results.accuracies["treatment"] == "reduced"]
+    means = rows[~meaningless(rows)].groupby("examples_per_class")["accuracy"].mean()
+    told = ", ".join(f"{count}: {100 * mean:.1f} %" for count, mean in means.items())
+    yield f"A line of mean accuracy by training images a class: {told}"
+
+
+_FIGURES: Mapping[str, Callable[[Results], Iterator[str]]] = {
+    "reuse": _reuse,
+    "figure2": _figure2,
+    "effects": _effects,
+    "parts": _parts,
+    "figure3": _figure3,
+    "reduced": _reduced,
+}
+
+
+def _told(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of which something is left to tell."""
+    return table[table["pairs"] > 0]
+
+
+def _there(table: pd.DataFrame) -> list[str]:
+    return [split_type for split_type in (RANDOM, SEMANTIC) if (table["split_type"] == split_type).any()]
+
+
+def _by_treatment(accuracies: pd.DataFrame) -> Iterator[str]:
+    """The mean accuracy of what has learned, by treatment."""
+    learned = accuracies[~meaningless(accuracies)]
+    for treatment, rows in learned.groupby("treatment", sort=False):
+        means = rows.groupby("n")["accuracy"].mean().reset_index()
+        yield f"{SYMBOLS[str(treatment)]} {_ends(means, 'accuracy', _percent)}"
+
+
+def _percent(accuracy: float) -> str:
+    return f"{100 * accuracy:.1f} %"
+
+
+def _every(rows: pd.DataFrame, column: str, show: Callable[[float], str]) -> str:
+    """Like 0.1 at n = 1, 2.3 at n = 4."""
+    return ", ".join(_number(row, column, show) for row in _by_n(rows))
+
+
+def _ends(rows: pd.DataFrame, column: str, show: Callable[[float], str]) -> str:
+    """From the smallest n to the largest, and where between them it is more, or less, than at both ends.
+
+    Like from 0.1 at n = 1 to 2.3 at n = 7, up to 3.2 at n = 5.
+    """
+    found = _by_n(rows)
+    first, last = found[0], found[-1]
+    if first is last:
+        return _number(first, column, show)
+    words = f"from {_number(first, column, show)} to {_number(last, column, show)}"
+    most, least = (which(found, key=lambda row: row[column]) for which in (max, min))
+    if most[column] > max(first[column], last[column]):
+        words += f", up to {_number(most, column, show)}"
+    if least[column] < min(first[column], last[column]):
+        words += f", down to {_number(least, column, show)}"
+    return words
+
+
+def _by_n(rows: pd.DataFrame) -> Sequence[Mapping[Hashable, Any]]:
+    return rows.sort_values("n").to_dict("records")
+
+
+def _number(row: Mapping[Hashable, Any], column: str, show: Callable[[float], str]) -> str:
+    """With half of its interval, where there is one, and the n, unless it is of a base."""
+    low = row.get("low")
+    half = "" if low is None or pd.isna(low) else f" ± {show((row['high'] - low) / 2).lstrip('+')}"
+    at = f" at n = {row['n']}" if row["n"] else ""
+    return f"{show(row[column])}{half}{at}"

@@ -6,13 +6,17 @@ normalization that follow it; dropout and flattening belong to the layer they fe
 comes after it and not before: the same to the bit, gradients too, for a fraction of the work.
 """
 
+from collections.abc import Mapping, Sequence
 from importlib import import_module
+from typing import Any
 
 import torch
 from torch import nn
 
 from transferability.networks.architecture import DROPOUT, Architecture
 from transferability.networks.architectures import architecture_names
+from transferability.networks.layered import Layered, layered
+from transferability.networks.library import build_model, sees_color_only
 from transferability.seeding import seed_for
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -21,16 +25,34 @@ ARCHITECTURES: dict[str, Architecture] = {
 
 
 def build_network(
-    architecture: str, image_shape: tuple[int, int, int], classes: int, *seed: str | int
+    architecture: str,
+    image_shape: tuple[int, int, int],
+    classes: int,
+    *seed: str | int,
+    cuts: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
 ) -> nn.Sequential:
     """A network with freshly drawn weights, on the CPU.
 
-    Every layer draws from a generator of its own, made from the words of ``seed`` and the layer's name, so that a
-    layer's weights do not depend on the shapes of the others.
+    Every layer of this project's own networks draws from a generator of its own, made from the words of ``seed`` and
+    the layer's name, so that a layer's weights do not depend on the shapes of the others. Other models draw all of
+    their weights as their own code does, from one generator made from ``seed``.
+
+    Args:
+        architecture: one of `ARCHITECTURES`, or a name of `transferability.networks.library`.
+        image_shape: height, width and channels of the images.
+        classes: of the logits.
+        seed: words.
+        cuts: names of the modules behind which another model is cut into layers.
+        options: further arguments of what builds another model.
 
     Raises:
-        ValueError: the images are too small for the network.
+        ValueError: the images are too small for the network, or the model cannot be cut.
     """
+    if cuts:
+        shape = shape_seen_by_model(architecture, image_shape)
+        model = build_model(architecture, options or {}, shape, classes, *seed)
+        return layered(model, cuts, shape, classes, gray=shape != image_shape)
     recipe = ARCHITECTURES[architecture]
     height, width, _ = image_shape
     if min(height, width) < recipe.smallest_side:
@@ -45,9 +67,36 @@ def build_network(
     return network
 
 
-def first_stochastic_layer(network: nn.Sequential) -> int:
-    """How many of the lowest layers contain no dropout."""
-    for depth, layer in enumerate(network):
-        if any(isinstance(module, DROPOUT) and module.p > 0 for module in layer.modules()):
-            return depth
-    return len(network)
+def shape_seen_by_model(architecture: str, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Height, width and channels of the images that another model is built for: of gray ones, in color."""
+    height, width, channels = image_shape
+    return (height, width, 3) if channels == 1 and sees_color_only(architecture) else image_shape
+
+
+def random_layers(network: nn.Sequential) -> set[str]:
+    """Names of the layers that draw random numbers in training: with dropout, or found by trying."""
+    if isinstance(network, Layered):
+        return set(network.random_layers)
+    return {
+        name
+        for name, layer in network.named_children()
+        if any(isinstance(module, DROPOUT) and module.p > 0 for module in layer.modules())
+    }
+
+
+def shareable_layers(network: nn.Sequential, frozen: int) -> int:
+    """How many of the lowest layers compute the same for all networks that have them frozen.
+
+    Frozen layers of this project's own networks keep their dropout, as in Caffe; those of others are in evaluation.
+    """
+    if isinstance(network, Layered):
+        return frozen
+    names = [name for name, _ in network.named_children()]
+    return min([frozen, *map(names.index, random_layers(network))])
+
+
+def draws_in_training(network: nn.Sequential, frozen: int) -> bool:
+    """Whether an update of a network draws random numbers."""
+    names = [name for name, _ in network.named_children()]
+    active = names[frozen:] if isinstance(network, Layered) else names
+    return not random_layers(network).isdisjoint(active)

@@ -6,13 +6,13 @@ import torch
 from torch import nn
 
 from transferability.networks.architecture import DROPOUT
+from transferability.networks.layered import Layered
 
 
 def copy_layers(weights: Mapping[str, torch.Tensor], network: nn.Sequential, layers: int) -> None:
     """Copy the lowest layers of a source's weights into a network, bit for bit."""
-    for name, layer in list(network.named_children())[:layers]:
-        prefix = f"{name}."
-        layer.load_state_dict({k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)})
+    lowest = network[:layers]
+    lowest.load_state_dict({name: weights[name] for name in lowest.state_dict()})
 
 
 def freeze_layers(network: nn.Sequential, layers: int) -> None:
@@ -22,11 +22,14 @@ def freeze_layers(network: nn.Sequential, layers: int) -> None:
 
 
 def training_mode(network: nn.Sequential, frozen: int) -> None:
-    """Dropout and batch statistics where the network learns; what is frozen keeps only its dropout, as in Caffe."""
+    """Dropout and batch statistics where the network learns.
+
+    Frozen layers compute as in evaluation; those of this project's own networks keep their dropout, as in Caffe.
+    """
     network.train()
     for layer in network[:frozen]:
         for module in layer.modules():
-            module.train(isinstance(module, DROPOUT))
+            module.train(isinstance(module, DROPOUT) and not isinstance(network, Layered))
 
 
 def buffers_that_move(network: nn.Sequential, frozen: int) -> dict[str, torch.Tensor]:

@@ -1,0 +1,134 @@
+"""Networks that are not this project's own: torchvision's, timm's, and modules in files.
+
+An architecture's name says where it is from: ``torchvision/resnet18``, ``timm/vit_tiny_patch16_224``, or
+``nets/mine.py:SmallNet``, a callable in a file that takes ``num_classes`` and, if it wants it, ``image_shape``.
+"""
+
+import difflib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from transferability.networks.cuts import CutError
+from transferability.seeding import seed_for
+
+Shape = tuple[int, int, int]  # height, width and channels of the images that a model sees
+
+
+def build_model(
+    architecture: str, options: Mapping[str, Any], image_shape: Shape, classes: int, *seed: str | int
+) -> nn.Module:
+    """A model as its own code draws it, on the CPU; CutError if it cannot be built.
+
+    Args:
+        architecture: as above.
+        options: further arguments of what builds it, such as ``patch_size``.
+        image_shape: what it is built for, where it is built for one.
+        classes: of its logits.
+        seed: words that give what its code draws from torch's generator.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(*seed, "weights"))
+        try:
+            return _builder_of(architecture)(image_shape, classes, dict(options))
+        except CutError:
+            raise
+        except Exception as error:  # whatever the model's own code raises
+            first_line = (str(error).splitlines() or [""])[0]
+            raise CutError(f"it cannot be built: {type(error).__name__}: {first_line}") from error
+
+
+def sees_color_only(architecture: str) -> bool:
+    """Whether its images have three channels in any case, so that gray ones are repeated in each."""
+    return architecture.startswith("torchvision/")
+
+
+def _builder_of(architecture: str) -> Callable[[Shape, int, dict[str, Any]], nn.Module]:
+    library, _, name = architecture.partition("/")
+    file, _, function = architecture.rpartition(":")
+    if file.endswith(".py"):
+        return _of_file(Path(file), function)
+    return {"torchvision": _of_torchvision, "timm": _of_timm}[library](name)
+
+
+def _of_torchvision(name: str) -> Callable[[Shape, int, dict[str, Any]], nn.Module]:
+    from torchvision import models  # noqa: PLC0415 - seconds, which the project's own networks need not wait
+
+    known = models.list_models(module=models)
+    if name not in known:
+        raise CutError(f"torchvision has no classifier {name!r}{_near(name, known)}")
+
+    def build(image_shape: Shape, classes: int, options: dict[str, Any]) -> nn.Module:
+        height, width, _ = image_shape
+        sizes: Sequence[dict[str, Any]] = ({"image_size": height}, {"input_size": (height, width)}, {})
+        return _first_accepted(models.get_model_builder(name), sizes, weights=None, num_classes=classes, **options)
+
+    return build
+
+
+def _of_timm(name: str) -> Callable[[Shape, int, dict[str, Any]], nn.Module]:
+    try:
+        import timm  # noqa: PLC0415 - not everyone has it
+    except ImportError as error:
+        raise CutError("it is one of timm's, which is not installed; pip install timm") from error
+    if not timm.is_model(name):
+        raise CutError(f"timm has no model {name!r}{_near(name, timm.list_models())}")
+
+    def build(image_shape: Shape, classes: int, options: dict[str, Any]) -> nn.Module:
+        height, width, channels = image_shape
+        given = {"num_classes": classes, "in_chans": channels, **options}
+        return _first_accepted(lambda **all_: timm.create_model(name, **all_), ({"img_size": (height, width)}, {}), **given)
+
+    return build
+
+
+def _of_file(path: Path, name: str) -> Callable[[Shape, int, dict[str, Any]], nn.Module]:
+    """A callable of a file, which may import others beside it."""
+    module_name = f"networks_of_{path.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise CutError(f"there is no file {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.pop(0)
+    builder = getattr(module, name, None)
+    if not callable(builder):
+        public = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        raise CutError(f"{path} has no callable {name!r}{_near(name, public)}")
+
+    def build(image_shape: Shape, classes: int, options: dict[str, Any]) -> nn.Module:
+        wants_shape = "image_shape" in inspect.signature(builder).parameters
+        shape = {"image_shape": image_shape} if wants_shape else {}
+        model = builder(num_classes=classes, **shape, **options)
+        if not isinstance(model, nn.Module):
+            raise CutError(f"{name} returns a {type(model).__name__}, not a torch.nn.Module")
+        return model
+
+    return build
+
+
+def _first_accepted(builder: Callable[..., nn.Module], sizes: Sequence[Mapping[str, Any]], **given: Any) -> nn.Module:
+    """Built for a size of images, by whatever name the builder has for that, if it has any."""
+    *named, unnamed = sizes
+    for size in named:
+        try:
+            return builder(**size, **given)
+        except TypeError as error:
+            if "unexpected keyword" not in str(error):
+                raise
+    return builder(**unnamed, **given)
+
+
+def _near(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=3)
+    return f"; did you mean {' or '.join(near)}?" if near else ""

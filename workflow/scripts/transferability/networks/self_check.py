@@ -1,0 +1,64 @@
+"""Whether a real model's cut points are what they are taken for, found out by running it."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+import torch
+from torch import nn
+
+from transferability.networks.cuts import CutError
+from transferability.networks.layered import Layered
+
+
+def check_cuts(model: nn.Module, network: Layered, cuts: Sequence[str], image_shape: tuple[int, int, int]) -> None:
+    """CutError if a network of layers is not the model that it was made from, or a cut lets more than features through.
+
+    With the output at a cut forced to what it was for one image, another image must give the same logits to the bit;
+    and the parameters that the output at a cut has gradients of must be those of the layers below it.
+
+    Args:
+        model: on the CPU, with the weights of the network.
+        network: of the same model's layers.
+        cuts: names of the modules behind which it is cut.
+        image_shape: height, width and channels of the images that the model sees.
+    """
+    height, width, channels = image_shape
+    generator = torch.Generator().manual_seed(0)
+    one, other = torch.randn(2, 1, channels, height, width, generator=generator)
+    model.eval()
+    network.eval()
+    features = [one]
+    with torch.no_grad():
+        for layer in network:
+            features.append(layer(features[-1]))
+        logits = model(one)
+        if not torch.equal(features[-1], logits):
+            raise CutError("its layers, one after the other, do not give its logits; its forward depends on more than images")
+        for name, at_cut in zip(cuts, features[1:], strict=False):
+            if not torch.equal(_forced(model, name, at_cut, other), logits):
+                raise CutError(f"{name} is no cut point: logits change with the image though its output does not")
+    below: set[str] = set()
+    for name, layer in zip(cuts, network, strict=False):
+        below |= {parameter for parameter, _ in layer.named_parameters()}
+        if wrong := below ^ _parameters_of(model, name, one):
+            raise CutError(f"{name} is no cut point: {sorted(wrong)[0]} is on the other side than its layer")
+
+
+def _forced(model: nn.Module, name: str, output: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    """Logits of images with a module's output replaced."""
+    with ExitStack() as stack:
+        handle = model.get_submodule(name).register_forward_hook(lambda *_: output.clone())
+        stack.callback(handle.remove)
+        return model(images)  # type: ignore[no-any-return]
+
+
+def _parameters_of(model: nn.Module, name: str, images: torch.Tensor) -> set[str]:
+    """Names of the parameters that a module's output depends on."""
+    outputs: list[torch.Tensor] = []
+    with ExitStack() as stack, torch.enable_grad():
+        handle = model.get_submodule(name).register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
+        stack.callback(handle.remove)
+        model(images)
+        names, parameters = zip(*model.named_parameters(), strict=True)
+        gradients = torch.autograd.grad(outputs[0].sum(), parameters, allow_unused=True)
+    return {name for name, gradient in zip(names, gradients, strict=True) if gradient is not None}

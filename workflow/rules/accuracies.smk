@@ -37,6 +37,6 @@ rule tables:
         max_drop=config["figures"]["max_drop"],
         unlearned=config["figures"]["unlearned"],
         groups=STUDY.groups,
-        architecture=config["networks"]["architecture"],
+        layers=STUDY.layers,
     script:
         "../scripts/tables.py"

@@ -41,7 +41,7 @@ from transferability.study.store_folder import store_of_run, stores_of_other_lis
 try:
     if workflow.is_main_process and not workflow.modifier.skip_configfile:  # else they are another workflow's
         require_clear_files(workflow.configfiles)
-    STUDY = studies.read_study(config)
+    STUDY = studies.read_study(config, beside=[Path(file).parent for file in reversed(workflow.configfiles)])
     STORE = str(store_of_run(STUDY.settings_folder, lambda: STUDY.store_folder, begins=workflow.is_main_process))
 except ConfigError as error:
     raise WorkflowError(str(error))

@@ -16,7 +16,7 @@ rule figures:
         max_drop=config["figures"]["max_drop"],
         unlearned=config["figures"]["unlearned"],
         groups=STUDY.groups,
-        architecture=config["networks"]["architecture"],
+        layers=STUDY.layers,
         colors=config["figures"]["colors"],
     script:
         "../scripts/figures.py"

@@ -2,7 +2,6 @@ from pathlib import Path
 
 from transferability.figures.pictures import draw_pictures
 from transferability.figures.style import figure_style
-from transferability.networks.architectures import architecture_layers
 from transferability.process.log import job_log
 from transferability.results.accuracies import Results, read_accuracies
 
@@ -10,6 +9,7 @@ params = snakemake.params
 
 with job_log(Path(snakemake.log[0]), "figures"), figure_style(params.colors):
     accuracies = read_accuracies(Path(snakemake.input.accuracies))
-    layers = architecture_layers(params.architecture)
-    results = Results.by(accuracies, params.metric, params.max_drop, layers, params.unlearned, groups=params.groups)
+    results = Results.by(
+        accuracies, params.metric, params.max_drop, params.layers, params.unlearned, groups=params.groups
+    )
     draw_pictures(results, {name: list(map(Path, files)) for name, files in snakemake.output.items()})

@@ -1,6 +1,5 @@
 from pathlib import Path
 
-from transferability.networks.architectures import architecture_layers
 from transferability.process.log import job_log
 from transferability.results.accuracies import Results, read_accuracies
 from transferability.results.tables import write_tables
@@ -9,6 +8,7 @@ params = snakemake.params
 
 with job_log(Path(snakemake.log[0]), "tables"):
     accuracies = read_accuracies(Path(snakemake.input.accuracies))
-    layers = architecture_layers(params.architecture)
-    results = Results.by(accuracies, params.metric, params.max_drop, layers, params.unlearned, groups=params.groups)
+    results = Results.by(
+        accuracies, params.metric, params.max_drop, params.layers, params.unlearned, groups=params.groups
+    )
     write_tables(results, {name: Path(path) for name, path in snakemake.output.items()})

@@ -10,13 +10,25 @@ from dataclasses import dataclass
 
 from torch import fx, nn
 
-from transferability.networks.cuts import CutError, Traced, below, crossing, learned_below, named
+from transferability.networks.cuts import CutError, Traced, crossing, learned_below, named
 
 STAGES, BLOCKS = "stages", "blocks"
 
 _SEQUENCES = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 # What follows weights within a layer, besides modules with parameters.
-_FOLLOWS = (nn.MaxPool2d, nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish, nn.Tanh, nn.Sigmoid)
+_FOLLOWS = (
+    nn.MaxPool2d,
+    nn.ReLU,
+    nn.ReLU6,
+    nn.LeakyReLU,
+    nn.ELU,
+    nn.GELU,
+    nn.SiLU,
+    nn.Mish,
+    nn.Hardswish,
+    nn.Tanh,
+    nn.Sigmoid,
+)
 
 # Of families, by how names of architectures begin: the modules at whose ends stages end. The first that fits.
 _STAGES = (
@@ -35,6 +47,7 @@ _STAGES = (
 )
 _IN_THIRDS = r"torchvision/vit_|timm/(vit_|deit|beit|eva|mixer)"  # blocks are all alike
 _POOLS = r"torchvision/vgg|timm/vgg"
+
 
 @dataclass(frozen=True)
 class CutPoint:
@@ -119,7 +132,7 @@ def chosen_cuts(architecture: str, model: nn.Module, points: Sequence[CutPoint],
     all_blocks = blocks(model, points)
     chosen = all_blocks if cuts == BLOCKS else _stages(architecture, model, points, all_blocks)
     if not chosen:
-        raise CutError(f"it has no cut points with weights below and above them; name some in networks.cuts")
+        raise CutError("it has no cut points with weights below and above them; name some in networks.cuts")
     return chosen
 
 
@@ -134,7 +147,7 @@ def blocks(model: nn.Module, points: Sequence[CutPoint]) -> list[str]:
 
 
 def _ends_a_layer(model: nn.Module, point: CutPoint) -> bool:
-    """Whether a module belongs to the weights before it, and not, as dropout or a pool of averages, to what it feeds."""
+    """Whether a module belongs to the weights before it, not, like dropout or average pooling, to what it feeds."""
     module = model.get_submodule(point.name)
     if any(parameter.dim() > 1 for parameter in module.parameters()):
         return True
@@ -156,9 +169,7 @@ def _named(points: Sequence[CutPoint], nodes: Sequence[fx.Node]) -> list[str]:
     return list(map(outermost, nodes))
 
 
-def _stages(
-    architecture: str, model: nn.Module, points: Sequence[CutPoint], all_blocks: Sequence[str]
-) -> list[str]:
+def _stages(architecture: str, model: nn.Module, points: Sequence[CutPoint], all_blocks: Sequence[str]) -> list[str]:
     if re.match(_IN_THIRDS, architecture):
         first, *alike = all_blocks
         thirds = sorted({-(-len(alike) * k // 3) - 1 for k in (1, 2, 3)})

@@ -34,7 +34,7 @@ class _Tracer(fx.Tracer):
         self._opened = opened
         self.returned: dict[str, list[Any]] = {}  # by name of a module, for each time it is called
 
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:  # noqa: ARG002 - torch's signature
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return module_qualified_name not in self._opened
 
     def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
@@ -177,7 +177,7 @@ def _dimension_of_images(node: fx.Node) -> int | None:
 
 
 def below(node: fx.Node) -> set[fx.Node]:
-    """A node and all that it is computed from, but for the number of images, which every layer can ask its own input."""
+    """A node and all that it is computed from, but the number of images, which every layer can ask its own input."""
     found, open_nodes = {node}, [node]
     while open_nodes:
         new = {needed for needed in open_nodes.pop().all_input_nodes if _dimension_of_images(needed) != 0} - found
@@ -196,9 +196,7 @@ def crossing(traced: Traced, cut: fx.Node) -> list[fx.Node]:
     ]
 
 
-def cut_into_layers(
-    model: nn.Module, cuts: Sequence[str], image_shape: tuple[int, int, int]
-) -> list[fx.GraphModule]:
+def cut_into_layers(model: nn.Module, cuts: Sequence[str], image_shape: tuple[int, int, int]) -> list[fx.GraphModule]:
     """The layers between cut points, lowest first, one more than there are cuts.
 
     Args:
@@ -215,12 +213,17 @@ def cut_into_layers(
             near = difflib.get_close_matches(name, modules, n=3)
             raise CutError(f"it has no module {name!r}{'; near are ' if near else ''}{', '.join(near)}")
     traced = Traced(model, opened_for(cuts), image_shape)
-    layers, lower = [], set[fx.Node]()
+    layers: list[fx.GraphModule] = []
+    lower: set[fx.Node] = set()
     features: fx.Node | None = None
-    for name, end in zip((*cuts, "the logits"), [*(cut_node(traced, name) for name in cuts), traced.logits], strict=True):
+    for name, end in zip(
+        (*cuts, "the logits"), [*(cut_node(traced, name) for name in cuts), traced.logits], strict=True
+    ):
         nodes = below(end)
         if not lower < nodes:
-            raise CutError(f"{name} does not come after {cuts[len(layers) - 1]}; name cuts in order, from images to logits")
+            raise CutError(
+                f"{name} does not come after {cuts[len(layers) - 1]}; name cuts in order, from images to logits"
+            )
         layers.append(_layer(model, traced.graph, nodes - lower, features, end))
         lower, features = nodes, end
     _require_apart(model, layers, [*cuts, "the logits"])

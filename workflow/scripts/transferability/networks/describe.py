@@ -6,17 +6,19 @@ input, since it needs torch, which takes seconds to load and which Snakemake's s
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from transferability.networks.build import build_network, shape_seen_by_model
-from transferability.networks.cut_points import CutPoint, chosen_cuts, explore
+from transferability.networks.cut_points import CutPoint, blocks, chosen_cuts, explore
 from transferability.networks.cuts import CutError
+from transferability.networks.layered import layered
 from transferability.networks.library import build_model
+from transferability.networks.operations import run_layers
 from transferability.networks.self_check import check_cuts
 
 CLASSES = 10  # any number does
@@ -36,19 +38,41 @@ def describe(
     shape = shape_seen_by_model(architecture, image_shape)
     model = build_model(architecture, options, shape, CLASSES, 0)
     _require_repeatable(model, build_model(architecture, options, shape, CLASSES, 0))
-    points: list[CutPoint] = []
+    _, points = explore(model, shape)
     if isinstance(cuts, str):
-        _, points = explore(model, shape)
         cuts = chosen_cuts(architecture, model, points, cuts)
     network = build_network(architecture, image_shape, CLASSES, 0, cuts=cuts, options=options)
     color = build_network(architecture, shape, CLASSES, 0, cuts=cuts, options=options)
     check_cuts(build_model(architecture, options, shape, CLASSES, 0), color, cuts, shape)
+    operations, shapes = run_layers(network, image_shape)
     return {
         "cuts": list(cuts),
         "layers": [name.replace("/", ".") for name, _ in network.named_children()],
         "parameters": [sum(p.numel() for p in layer.parameters()) for layer in network],
-        **_run(network, image_shape),
+        "operations": operations,
+        "points": _shown(model, points, shape),
+        "shapes": [list(shape) for shape in shapes],
     }
+
+
+def _shown(model: nn.Module, points: Sequence[CutPoint], image_shape: tuple[int, int, int]) -> list[dict[str, Any]]:
+    """Of modules that end blocks, and of those with weights that are no cut points: what is below, and why not."""
+    ends = blocks(model, points)
+    operations, shapes = run_layers(layered(model, ends, image_shape, CLASSES), image_shape)
+    below = dict(zip(ends, zip(accumulate(operations), shapes, strict=True), strict=False))
+    sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
+    return [
+        {
+            "name": point.name,
+            "weights_below": sum(sizes[name] for name in point.learned),
+            "operations_below": below[point.name][0] if point.name in below else None,
+            "shape": list(below[point.name][1]) if point.name in below else None,
+            "why_not": point.why_not,
+        }
+        for point in points
+        if point.name in ends
+        or (point.why_not and any(p.dim() > 1 for p in model.get_submodule(point.name).parameters()))
+    ]
 
 
 def _require_repeatable(model: nn.Module, again: nn.Module) -> None:
@@ -56,20 +80,6 @@ def _require_repeatable(model: nn.Module, again: nn.Module) -> None:
     for name, tensor in model.state_dict().items():
         if not torch.equal(tensor, others[name]):
             raise CutError(f"{name} is drawn anew each time; let its code draw weights from torch's generator")
-
-
-def _run(network: nn.Sequential, image_shape: tuple[int, int, int]) -> dict[str, Any]:
-    """Operations an image of each layer's forward pass, and the shape of what it returns."""
-    height, width, channels = image_shape
-    features = torch.zeros(1, channels, height, width)
-    flops, shapes = [], []
-    network.eval()
-    for layer in network:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            features = layer(features)
-        flops.append(counter.get_total_flops())
-        shapes.append(list(features.shape[1:]))
-    return {"flops": flops, "shapes": shapes}
 
 
 def main() -> None:

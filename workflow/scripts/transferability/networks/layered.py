@@ -34,7 +34,7 @@ class Layered(nn.Sequential):
             return Layered(dict(list(self.named_children())[index]), self.random_layers)
         return super().__getitem__(index)
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """By the names in the model."""
         return OrderedDict((_in_model(name), t) for name, t in super().state_dict(*args, **kwargs).items())
 
@@ -73,7 +73,7 @@ def layered(
     features = pattern.reshape(TRIED_IMAGES, channels, height, width)
     with torch.no_grad(), _as_it_was(network):
         random_layers = []
-        for name, layer in network.named_children():
+        for name, layer in zip(names, layers, strict=True):
             random_layers += [name] * _draws_after_trial(name.replace("/", "."), layer, features)
             features = layer.eval()(features)
     if features.shape != (TRIED_IMAGES, classes):
@@ -92,7 +92,7 @@ def last_layer_name(layer: nn.Module) -> str:
 
 
 def _draws_after_trial(name: str, layer: fx.GraphModule, features: torch.Tensor) -> bool:
-    """Whether a layer draws random numbers in training; one that overwrites what it is given gets a copy from now on."""
+    """Whether a layer draws random numbers in training; if it overwrites its input, let it get a copy."""
     draws = False
     overwrites = False
     for training in (False, True):
@@ -102,7 +102,9 @@ def _draws_after_trial(name: str, layer: fx.GraphModule, features: torch.Tensor)
         if not isinstance(result, torch.Tensor) or result.shape[:1] != features.shape[:1]:
             raise CutError(f"what {name} returns is no tensor with a row for each image")
         if _other_generators() != others:
-            raise CutError(f"{name} draws from Python's or NumPy's generator; let it draw from torch's, to be repeatable")
+            raise CutError(
+                f"{name} draws from Python's or NumPy's generator; let it draw from torch's, to be repeatable"
+            )
         overwrites |= given._version != version
         draws = not torch.equal(torch.get_rng_state(), torchs)
         if draws and not training:
@@ -112,9 +114,9 @@ def _draws_after_trial(name: str, layer: fx.GraphModule, features: torch.Tensor)
     return draws
 
 
-def _other_generators() -> tuple[object, bytes, object]:
-    state = np.random.get_state(legacy=True)  # noqa: NPY002 - what a model may draw from
-    return random.getstate(), state[1].tobytes(), state[2:]  # type: ignore[union-attr]
+def _other_generators() -> tuple[object, str]:
+    numpy: Any = np.random.get_state()
+    return random.getstate(), f"{numpy[1].tobytes().hex()} {numpy[2:]}"
 
 
 def _begin_with(layer: fx.GraphModule, method: str, *arguments: int) -> None:
@@ -132,10 +134,10 @@ def _begin_with(layer: fx.GraphModule, method: str, *arguments: int) -> None:
 def _as_it_was(network: nn.Module) -> Iterator[None]:
     """Buffers, such as running statistics, and generators are afterwards what they were before."""
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - as above
+    python, numpy = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=[]):
         yield
     random.setstate(python)
-    np.random.set_state(numpy)  # noqa: NPY002 - as above
+    np.random.set_state(numpy)
     for name, buffer in network.named_buffers():
         buffer.copy_(buffers[name])

@@ -59,15 +59,16 @@ def _builder_of(architecture: str) -> Callable[[Shape, int, dict[str, Any]], nn.
 
 def _of_torchvision(name: str) -> Callable[[Shape, int, dict[str, Any]], nn.Module]:
     from torchvision import models  # noqa: PLC0415 - seconds, which the project's own networks need not wait
+    from torchvision.models._api import get_model_builder, list_models  # noqa: PLC0415 - as above
 
-    known = models.list_models(module=models)
+    known = list_models(module=models)
     if name not in known:
         raise CutError(f"torchvision has no classifier {name!r}{_near(name, known)}")
 
     def build(image_shape: Shape, classes: int, options: dict[str, Any]) -> nn.Module:
         height, width, _ = image_shape
         sizes: Sequence[dict[str, Any]] = ({"image_size": height}, {"input_size": (height, width)}, {})
-        return _first_accepted(models.get_model_builder(name), sizes, weights=None, num_classes=classes, **options)
+        return _first_accepted(get_model_builder(name), sizes, weights=None, num_classes=classes, **options)
 
     return build
 
@@ -83,7 +84,9 @@ def _of_timm(name: str) -> Callable[[Shape, int, dict[str, Any]], nn.Module]:
     def build(image_shape: Shape, classes: int, options: dict[str, Any]) -> nn.Module:
         height, width, channels = image_shape
         given = {"num_classes": classes, "in_chans": channels, **options}
-        return _first_accepted(lambda **all_: timm.create_model(name, **all_), ({"img_size": (height, width)}, {}), **given)
+        return _first_accepted(
+            lambda **all_: timm.create_model(name, **all_), ({"img_size": (height, width)}, {}), **given
+        )
 
     return build
 

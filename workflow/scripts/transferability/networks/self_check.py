@@ -7,10 +7,11 @@ import torch
 from torch import nn
 
 from transferability.networks.cuts import CutError
-from transferability.networks.layered import Layered
 
 
-def check_cuts(model: nn.Module, network: Layered, cuts: Sequence[str], image_shape: tuple[int, int, int]) -> None:
+def check_cuts(
+    model: nn.Module, network: nn.Sequential, cuts: Sequence[str], image_shape: tuple[int, int, int]
+) -> None:
     """CutError if a network of layers is not the model that it was made from, or a cut lets more than features through.
 
     With the output at a cut forced to what it was for one image, another image must give the same logits to the bit;
@@ -33,7 +34,9 @@ def check_cuts(model: nn.Module, network: Layered, cuts: Sequence[str], image_sh
             features.append(layer(features[-1]))
         logits = model(one)
         if not torch.equal(features[-1], logits):
-            raise CutError("its layers, one after the other, do not give its logits; its forward depends on more than images")
+            raise CutError(
+                "its layers, one after the other, do not give its logits; its forward depends on more than images"
+            )
         for name, at_cut in zip(cuts, features[1:], strict=False):
             if not torch.equal(_forced(model, name, at_cut, other), logits):
                 raise CutError(f"{name} is no cut point: logits change with the image though its output does not")
@@ -56,7 +59,9 @@ def _parameters_of(model: nn.Module, name: str, images: torch.Tensor) -> set[str
     """Names of the parameters that a module's output depends on."""
     outputs: list[torch.Tensor] = []
     with ExitStack() as stack, torch.enable_grad():
-        handle = model.get_submodule(name).register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
+        handle = model.get_submodule(name).register_forward_hook(
+            lambda _module, _inputs, output: outputs.append(output)
+        )
         stack.callback(handle.remove)
         model(images)
         names, parameters = zip(*model.named_parameters(), strict=True)

@@ -140,7 +140,7 @@ def _shared_out(fixed: float, seconds: float, workload: Workload, validation: in
     """The cost by the operations of one update and one evaluation that took so many seconds together."""
     settings = workload.settings
     seen = settings.preprocessing.seen_shape(workload.image_shape)
-    flops = flops_per_image(settings.architecture, seen, workload.classes, workload.frozen)
+    flops = flops_per_image(settings.architecture, seen, workload.classes, workload.frozen, **settings.building)
     trained = settings.hyperparameters.batch_size
     per_flop = seconds / (trained * flops.training + validation * flops.forward)
     return Cost(fixed, trained * flops.training * per_flop, flops.forward * per_flop)

@@ -4,13 +4,15 @@ Two operations, a multiplication and an addition, for every use of a weight of a
 ReLUs, pooling, normalization and the optimizer's update count as none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 
-from transferability.networks.build import build_network, first_stochastic_layer
+from transferability.networks.build import build_network, shareable_layers
+from transferability.networks.operations import run_layers
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,11 @@ class Flops:
 
 
 def flops_per_image(
-    architecture: str, image_shape: tuple[int, int, int], classes: int, frozen: Sequence[int] = (0,)
+    architecture: str,
+    image_shape: tuple[int, int, int],
+    classes: int,
+    frozen: Sequence[int] = (0,),
+    **building: Any,
 ) -> Flops:
     """What an image costs the networks of one job together, which are trained in lock-step.
 
@@ -34,14 +40,15 @@ def flops_per_image(
     that learn take the gradients of their weights and, above the lowest of them, of their inputs.
 
     Args:
-        architecture: one of `ARCHITECTURES`.
+        architecture: of the networks.
         image_shape: height, width and channels of what the networks see.
         classes: of their half.
         frozen: for each network of the job, how many of its lowest layers are frozen: ``(0,)`` for a base,
             ``(0,) * 7`` for a fine-tuned series of seven, ``range(1, 8)`` for a frozen one.
+        building: what `build_network` takes besides, for a network that is not this project's own.
     """
-    layers, deterministic = _layers(architecture, image_shape, classes)
-    shared = [min(depth, deterministic) for depth in frozen]
+    layers, shareable = _layers(architecture, image_shape, classes, building)
+    shared = [min(depth, shareable) for depth in frozen]
     return Flops(
         forward=sum(layers[: max(shared)]) + sum(sum(layers[depth:]) for depth in shared),
         backward=sum(sum(layers[depth:]) + sum(layers[depth + 1 :]) for depth in frozen),
@@ -56,8 +63,13 @@ def forward_flops(module: nn.Module, output: torch.Tensor) -> int:
     return 2 * module.weight[0].numel() * output.numel() if isinstance(module, nn.Conv2d | nn.Linear) else 0
 
 
-def _layers(architecture: str, image_shape: tuple[int, int, int], classes: int) -> tuple[list[int], int]:
-    """Operations an image of each layer's forward pass, and how many of the lowest layers are without dropout."""
+def _layers(
+    architecture: str, image_shape: tuple[int, int, int], classes: int, building: Mapping[str, Any]
+) -> tuple[list[int], int]:
+    """Operations an image of each layer's forward pass, and how many of the lowest can be shared once frozen."""
+    if building:
+        network = build_network(architecture, image_shape, classes, 0, **building)
+        return run_layers(network, image_shape)[0], len(network)
     layers: list[int] = []
 
     def count(module: nn.Module, _inputs: object, output: torch.Tensor) -> None:
@@ -72,4 +84,4 @@ def _layers(architecture: str, image_shape: tuple[int, int, int], classes: int) 
             for module in layer.modules():
                 module.register_forward_hook(count)
             features = layer(features)
-    return layers, first_stochastic_layer(network)
+    return layers, shareable_layers(network, len(network))

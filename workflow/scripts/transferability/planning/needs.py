@@ -38,8 +38,9 @@ def needs(study: Study, source: ImageSource) -> Sequence[str]:
 def weight_bytes(study: Study, image_shape: tuple[int, int, int], classes: int) -> int:
     """Size of the weights of a network for so many classes of images of this height, width and channels."""
     settings = study.settings("base")  # all stages have one architecture
-    with torch.device("meta"):
-        network = build_network(settings.architecture, settings.preprocessing.seen_shape(image_shape), classes, 0)
+    seen = settings.preprocessing.seen_shape(image_shape)
+    with torch.device("cpu" if settings.foreign else "meta"):  # other models are run as they are built
+        network = build_network(settings.architecture, seen, classes, 0, **settings.building)
     return WEIGHT_BYTES * sum(parameter.numel() for parameter in network.parameters())
 
 

@@ -1,14 +1,20 @@
 """A config, read once: plain values, paths in one spelling, and what no schema can say checked."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from transferability.files import PROJECT
-from transferability.networks.architectures import architecture_layers
 from transferability.study.config_paths import path_problems, place_problems, with_paths
 from transferability.study.folder_keys import FolderKeys, contradictions
+from transferability.study.foreign_networks import (
+    architecture_problems,
+    foreign_settings,
+    is_foreign,
+    network_layers,
+    with_network,
+)
 from transferability.study.groups import read_groups
 from transferability.study.names import HALVES, RANDOM_SPLIT, WHOLE
 from transferability.study.schema import ConfigError, config_schema, dotted, in_yaml, schema_problems, with_integers
@@ -27,8 +33,16 @@ EMBEDDED_GROUPS = {"glyphs": {"letter": "letters", "symbol": "symbols"}}
 _MOST_SEED = 2**32 - 1  # of numpy's legacy generator, which draws random halves
 
 
-def read_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config as it is used: plain Python values, and paths in one spelling; ConfigError with all that is wrong."""
+def read_config(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> dict[str, Any]:
+    """The config as it is used: plain Python values, paths in one spelling, and depths as numbers.
+
+    Args:
+        config: as it was read.
+        beside: folders in which the file of a network is looked for first.
+
+    Raises:
+        ConfigError: with all that is wrong.
+    """
     schema = config_schema()
     try:
         plain = with_integers(_plain(config), schema)
@@ -41,6 +55,8 @@ def read_config(config: Mapping[str, Any]) -> dict[str, Any]:
     _raise(path_problems(plain, data_set_of(plain)))
     located = with_paths(plain)
     _raise(place_problems(located))
+    _raise(iter(architecture_problems(located["networks"], beside)))
+    located = with_network(located, beside)
     _raise(_study_problems(located))
     return located
 
@@ -75,6 +91,7 @@ def settings_of(config: Mapping[str, Any], stage: str) -> Settings:
         architecture=config["networks"]["architecture"],
         preprocessing=Preprocessing(**config["preprocessing"]),
         hyperparameters=Hyperparameters(**{**common, **training[stage]}),
+        foreign=foreign_settings(config),
     )
 
 
@@ -126,7 +143,8 @@ def _data_set_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> 
 
 def _study_problems(config: Mapping[str, Any]) -> Iterator[str]:
     """What a schema cannot say of networks, splits, images and training."""
-    yield from _depth_problems(config["networks"])
+    yield from _depth_problems(config["networks"], network_layers(config))
+    yield from _own_network_problems(config["networks"])
     yield from _duplicates(config)
     yield from _crop_problems(config)
     yield from _half_problems(config)
@@ -138,9 +156,19 @@ def fine_tuned_depths(networks: Mapping[str, Any]) -> list[int]:
     return sorted(set(networks["depths"]).intersection(networks["fine_tuned_depths"] or networks["depths"]))
 
 
-def _depth_problems(networks: Mapping[str, Any]) -> Iterator[str]:
+def _own_network_problems(networks: Mapping[str, Any]) -> Iterator[str]:
+    """Keys that are for other networks than this project's own, which have their layers in their files."""
+    if is_foreign(networks):
+        return
+    architecture = networks["architecture"]
+    if networks["options"]:
+        yield f"networks.options: {architecture} takes none; they are for networks of torchvision, timm or a file"
+    if not isinstance(networks["cuts"], str):
+        yield f"networks.cuts: {architecture} has its own layers; remove it, or set it to stages"
+
+
+def _depth_problems(networks: Mapping[str, Any], layers: Sequence[str]) -> Iterator[str]:
     depths, treatments, architecture = networks["depths"], networks["treatments"], networks["architecture"]
-    layers = architecture_layers(architecture)
     deepest_cut = len(layers) - 1
     if outside := [str(n) for n in depths if not 1 <= n <= deepest_cut]:
         yield (

@@ -12,7 +12,10 @@ _OUTPUT_PATHS = ("results", "stores")
 _INPUT_PATHS = ("root", "folder", "groups")
 # Folders of a study that its rules fill, and some of which they empty.
 _OWN_FOLDERS = ("networks", "splits", "states", "logs", "benchmarks", "figures", "so_far", "tensorboard")
-_OTHERS_FOLDERS = {"published": "the results of the authors' accuracies go"}
+_OTHERS_FOLDERS = {
+    "published": "the results of the authors' accuracies go",
+    "described": "what is known of networks goes",
+}
 _MOST_BYTES = 255  # of a file's name, on any usual file system
 
 

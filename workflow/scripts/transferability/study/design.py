@@ -3,14 +3,13 @@
 Light on purpose: Snakemake reads it on every start, so nothing here imports torch or pandas.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from transferability.networks.architectures import architecture_layers
 from transferability.store.same_images import REFUSE
 from transferability.study.config import (
     STAGES,
@@ -20,6 +19,7 @@ from transferability.study.config import (
     read_config,
     settings_of,
 )
+from transferability.study.foreign_networks import network_layers
 from transferability.study.layout import study_folder
 from transferability.study.names import HALVES, RANDOM_SOURCE, WHOLE, Network, Series, depths_label, source_of
 from transferability.study.schema import ConfigError, config_schema
@@ -85,7 +85,7 @@ class Study:
     @cached_property
     def layers(self) -> tuple[str, ...]:
         """The names of its network's layers, lowest first; the deepest cut is below the last."""
-        return architecture_layers(self.config["networks"]["architecture"])
+        return network_layers(self.config)
 
     @property
     def groups(self) -> dict[str, Mapping[str, str]]:
@@ -255,9 +255,14 @@ def without_running(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key != "running"}
 
 
-def read_study(config: Mapping[str, Any]) -> Study:
-    """Check a config and say what it asks for; ConfigError with everything that is wrong."""
-    config = read_config(config)
+def read_study(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> Study:
+    """Check a config and say what it asks for; ConfigError with everything that is wrong.
+
+    Args:
+        config: as it was read.
+        beside: folders in which the file of a network is looked for first, such as that of the config's file.
+    """
+    config = read_config(config, beside)
     halves_series, whole_series = _series_of(config["networks"])
     plans = sorted(map(_split_plan, config["splits"]), key=lambda plan: plan.groups is not None)
     if whole_series or config["networks"]["reduced"]:

@@ -12,7 +12,6 @@ import jsonschema
 import yaml
 
 from transferability.files import PROJECT
-from transferability.networks.architectures import architecture_names
 from transferability.study.compared import COMPARED
 from transferability.study.names import COPYING
 
@@ -57,7 +56,6 @@ def config_schema() -> Mapping[str, Any]:
     """The file's schema, and in it the names that the library defines, so that they are said in one place."""
     schema: Mapping[str, Any] = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     networks = schema["properties"]["networks"]["properties"]
-    networks["architecture"]["enum"] = architecture_names()
     networks["treatments"]["items"]["enum"] = COPYING
     figures = schema["properties"]["figures"]["properties"]
     figures["metric"]["enum"] = COMPARED

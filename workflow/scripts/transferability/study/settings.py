@@ -9,6 +9,7 @@ from typing import Any, Self
 ENGINE_VERSION = 5
 
 WHOLE_MEAN = "whole"
+SOURCE, ADAPT = "source", "adapt"
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,39 @@ class Preprocessing:
 
 
 @dataclass(frozen=True)
+class Foreign:
+    """What shapes networks whose architecture is not this project's own.
+
+    Attributes:
+        cuts: names of the modules behind which the model is cut into layers.
+        options: further arguments of what builds it, by name.
+        code_sha256: of the file that it is in, but for comments and layout; empty for those of libraries.
+        frozen_batch_norm: the statistics of frozen layers: ``source``, as copied, or ``adapt``, measured on the target.
+    """
+
+    cuts: tuple[str, ...]
+    options: tuple[tuple[str, Any], ...] = ()
+    code_sha256: str = ""
+    frozen_batch_norm: str = SOURCE
+
+    def to_json(self) -> dict[str, Any]:
+        """The statistics only where they are not the source's, which most networks have none of."""
+        adapted = {"frozen_batch_norm": self.frozen_batch_norm} if self.frozen_batch_norm != SOURCE else {}
+        of_file = {"code_sha256": self.code_sha256} if self.code_sha256 else {}
+        return {"cuts": list(self.cuts), "options": dict(self.options), **of_file, **adapted}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """What `to_json` gives, among other keys."""
+        return cls(
+            cuts=tuple(content["cuts"]),
+            options=tuple(sorted(content["options"].items())),
+            code_sha256=content.get("code_sha256", ""),
+            frozen_batch_norm=content.get("frozen_batch_norm", SOURCE),
+        )
+
+
+@dataclass(frozen=True)
 class Settings:
     """All of a config that shapes the networks of a stage, apart from their names and their data.
 
@@ -97,12 +131,19 @@ class Settings:
     architecture: str
     preprocessing: Preprocessing
     hyperparameters: Hyperparameters
+    foreign: "Foreign | None" = None
     engine_version: int = ENGINE_VERSION
+
+    @property
+    def building(self) -> dict[str, Any]:
+        """What `build_network` takes besides the architecture's name, images and classes."""
+        return {"cuts": self.foreign.cuts, "options": dict(self.foreign.options)} if self.foreign else {}
 
     def to_json(self) -> dict[str, Any]:
         return {
             "engine_version": self.engine_version,
             "architecture": self.architecture,
+            **(self.foreign.to_json() if self.foreign else {}),
             "preprocessing": asdict(self.preprocessing),
             "hyperparameters": self.hyperparameters.to_json(),
         }
@@ -114,5 +155,6 @@ class Settings:
             architecture=content["architecture"],
             preprocessing=Preprocessing(**content["preprocessing"]),
             hyperparameters=Hyperparameters(**content["hyperparameters"]),
+            foreign=Foreign.from_json(content) if "cuts" in content else None,
             engine_version=content["engine_version"],
         )

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import torch
 
 from transferability.data.stream import EvaluationSet
-from transferability.networks.build import build_network
 from transferability.networks.forward import logits_of
 from transferability.networks.precision import use_precision
 from transferability.results.scores import balanced_accuracy, loss_and_hits
@@ -53,7 +52,7 @@ def evaluate(
 ) -> tuple[Evaluation, Evaluation]:
     """A trained network on the validation images of its task, and on the sample of its training images."""
     task, preprocessing = recipe.task(network.target), recipe.settings.preprocessing
-    model = build_network(recipe.settings.architecture, recipe.seen_shape, len(task.classes))
+    model = recipe.build(len(task.classes))
     model.load_state_dict(weights)
     model.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     precision = recipe.hyperparameters.precision

@@ -14,13 +14,21 @@ def data_for(
     task: Task, examples_per_class: int | None, settings: Settings, seed: int, running: Running
 ) -> tuple[TrainingStream, EvaluationSet]:
     """What networks of a task see that are trained on so many images of each class (None: all)."""
-    preprocessing, device, cached = settings.preprocessing, torch.device(running.device), running.cache_bytes
+    device, cached = running.device, running.cache_bytes
+    mean = task.mean_image(settings.preprocessing.mean, examples_per_class)
+    stream = training_stream(task, examples_per_class, settings, seed, device, cache_bytes=cached)
+    return stream, validation_set(task, mean, settings.preprocessing, device, cached)
+
+
+def training_stream(
+    task: Task, examples_per_class: int | None, settings: Settings, seed: int, device: str, *, cache_bytes: float
+) -> TrainingStream:
+    """The batches of a task, which belong to it and not to a network: comparisons between its networks are paired."""
+    preprocessing = settings.preprocessing
     positions, targets = task.training(examples_per_class)
     mean = task.mean_image(preprocessing.mean, examples_per_class)
-    loader = ImageLoader(task.store, positions, mean, preprocessing, device, cache_bytes=cached)
-    # The stream belongs to the task, not to a network: comparisons between networks of a task are paired.
-    stream = TrainingStream(loader, targets, settings.hyperparameters.batch_size, seed, task.split, task.target)
-    return stream, validation_set(task, mean, preprocessing, running.device, cached)
+    loader = ImageLoader(task.store, positions, mean, preprocessing, torch.device(device), cache_bytes=cache_bytes)
+    return TrainingStream(loader, targets, settings.hyperparameters.batch_size, seed, task.split, task.target)
 
 
 def validation_set(

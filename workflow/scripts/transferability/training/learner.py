@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from transferability.data.tasks import Task
-from transferability.networks.build import first_stochastic_layer
+from transferability.networks.build import draws_in_training, shareable_layers
 from transferability.networks.copying import buffers_that_move, freeze_layers, training_mode
 from transferability.networks.forward import logits_of
 from transferability.records.states import StateFolder, TrainingState
@@ -65,10 +65,9 @@ class Learner:
         self.model = model
         self._layers = hashlib.sha256(repr(model).encode()).hexdigest()
         freeze_layers(self.model, network.frozen)
-        stochastic = first_stochastic_layer(self.model)
-        self.shared_depth = min(network.frozen, stochastic)
+        self.shared_depth = shareable_layers(self.model, network.frozen)
         self._own_layers = list(self.model)[self.shared_depth :]
-        self.has_dropout = stochastic < len(self.model)
+        self.draws = draws_in_training(self.model, network.frozen)
         self.hyperparameters = hyperparameters
         self._optimizer = CaffeSGD(self.model, hyperparameters)
         self._states = states
@@ -86,7 +85,7 @@ class Learner:
 
     def update(self, features: torch.Tensor, targets: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:
         """One update on a batch, and its loss; ``features`` is what the shared layers make of the images."""
-        if self.has_dropout:
+        if self.draws:
             torch.manual_seed(seed_for(*self.key, "dropout", self.updates))
         loss = nn.functional.cross_entropy(self.logits(features), targets)
         self._optimizer.step(loss, rate)

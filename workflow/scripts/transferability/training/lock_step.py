@@ -74,8 +74,8 @@ def _update_all(
 
 
 def replays(learning: Sequence[Learner], running: Running) -> bool:
-    """Whether an update is captured and replayed: where wanted, on a GPU, and never with dropout, which draws anew."""
-    return running.cuda_graphs and running.device == "cuda" and not any(learner.has_dropout for learner in learning)
+    """Whether an update is captured and replayed: where wanted, on a GPU, and never where numbers are drawn anew."""
+    return running.cuda_graphs and running.device == "cuda" and not any(learner.draws for learner in learning)
 
 
 def train_in_lock_step(

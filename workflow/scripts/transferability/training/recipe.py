@@ -7,8 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from torch import nn
+
 from transferability.data.splits import Split
 from transferability.data.tasks import Task
+from transferability.networks.build import build_network
 from transferability.process.log import Say
 from transferability.records.progress import Progress
 from transferability.store.reading import Store
@@ -32,6 +35,11 @@ class Recipe:
     @property
     def seen_shape(self) -> tuple[int, int, int]:
         return self.settings.preprocessing.seen_shape(self.store.image_shape)
+
+    def build(self, classes: int, *seed: str | int) -> nn.Sequential:
+        """A network of the recipe's architecture for so many classes, drawn by the words of a seed, on the CPU."""
+        settings = self.settings
+        return build_network(settings.architecture, self.seen_shape, classes, *seed, **settings.building)
 
     @property
     def hyperparameters(self) -> Hyperparameters:

@@ -4,14 +4,20 @@ from pathlib import Path
 
 import torch
 
-from transferability.networks.build import build_network
 from transferability.records.checkpoints import load_weights, read_about
 from transferability.study.names import RANDOM_SOURCE, Network
+from transferability.study.settings import ADAPT
+from transferability.training.batch_statistics import measured
 from transferability.training.recipe import Recipe
 
 
-def source_weights(recipe: Recipe, network: Network, source: Path | None) -> dict[str, torch.Tensor]:
+def source_weights(
+    recipe: Recipe, network: Network, source: Path | None, device: str = "cpu"
+) -> dict[str, torch.Tensor]:
     """The weights that a network copies layers from, of a base's checkpoint or drawn; none for a base.
+
+    Running statistics of batch norm come with them; those of untrained layers, and of frozen ones if the recipe says
+    so, are measured on the training images of the network's task, with a device.
 
     CheckpointError if the checkpoint is damaged or not that of the source.
     """
@@ -19,13 +25,11 @@ def source_weights(recipe: Recipe, network: Network, source: Path | None) -> dic
         return {}
     if network.source == RANDOM_SOURCE:
         # One untrained network a split and seed: its layers serve all depths, so that they can be shared.
-        untrained = build_network(
-            recipe.settings.architecture, recipe.seen_shape, 2, recipe.seed, recipe.split.name, RANDOM_SOURCE
-        )
-        return dict(untrained.state_dict())
+        untrained = recipe.build(2, recipe.seed, recipe.split.name, RANDOM_SOURCE)
+        return measured(recipe, network, dict(untrained.state_dict()), device)
     if source is None:
         raise ValueError(f"{network.name} copies layers from base{network.base}, whose checkpoint is not given")
-    return load_weights(
+    weights = load_weights(
         source,
         network=f"base{network.base}",
         split=recipe.split.name,
@@ -33,6 +37,9 @@ def source_weights(recipe: Recipe, network: Network, source: Path | None) -> dic
         store_checksum=recipe.store.checksum,
         architecture=recipe.settings.architecture,
     )
+    foreign = recipe.settings.foreign
+    adapts = network.frozen and foreign is not None and foreign.frozen_batch_norm == ADAPT
+    return measured(recipe, network, weights, device) if adapts else weights
 
 
 def why_large(network: Network, source: Path | None) -> str:

@@ -10,7 +10,6 @@ from torch import nn
 
 from transferability.data.tasks import Task
 from transferability.files import sha256_of, write_csv, write_json
-from transferability.networks.build import build_network
 from transferability.networks.copying import copy_layers
 from transferability.process.provenance import provenance, versions
 from transferability.process.signals import StopRequest
@@ -69,7 +68,7 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
         if not open_networks:
             return
         first = open_networks[0]
-        task, weights = recipe.task(first.target), source_weights(recipe, first, source)
+        task, weights = recipe.task(first.target), source_weights(recipe, first, source, running.device)
         learners = [
             Learner(
                 network,
@@ -108,7 +107,7 @@ def _model(
 ) -> nn.Sequential:
     """A network before its first update, its lowest layers copied from a source's weights, on a device."""
     key = (recipe.seed, task.split, network.name)
-    model = build_network(recipe.settings.architecture, recipe.seen_shape, len(task.classes), *key)
+    model = recipe.build(len(task.classes), *key)
     copy_layers(weights, model, network.copied)
     return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 

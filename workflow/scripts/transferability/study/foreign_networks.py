@@ -1,0 +1,235 @@
+"""Networks that are not this project's own, as a study knows them: by their layers, described once and then remembered.
+
+Describing a network builds and runs it, in a process of its own, since Snakemake's start needs no torch otherwise.
+"""
+
+import ast
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from transferability.files import PROJECT, read_json, write_json
+from transferability.networks.architectures import architecture_layers, architecture_names
+from transferability.study.config_paths import one_spelling
+from transferability.study.schema import ConfigError
+from transferability.study.settings import Foreign
+
+FOLDER = "described"  # in that of all results
+LIBRARIES = ("torchvision", "timm")
+_DESCRIPTION_VERSION = 1  # raised when a network would be described otherwise
+_GRAY = {"glyphs", "fashion_mnist"}  # kinds and sets whose images have one channel
+_UNKNOWN_SIDE = 224
+_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is known of a network.
+
+    Attributes:
+        cuts: the names of the modules behind which it is cut, lowest first.
+        layers: the names of its layers, one more than cuts.
+        parameters: of each layer.
+        operations: an image of each layer's forward pass, in floating-point operations.
+        shapes: of the features that each layer returns, without that of a batch.
+        points: the modules at which it could be cut or could not, lowest first, as `networks.describe` tells them.
+    """
+
+    cuts: tuple[str, ...]
+    layers: tuple[str, ...]
+    parameters: tuple[int, ...]
+    operations: tuple[int, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    points: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What `networks.describe` is asked."""
+
+    architecture: str
+    options: tuple[tuple[str, Any], ...]
+    cuts: str | tuple[str, ...]
+    image_shape: tuple[int, int, int]
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "options": dict(self.options)}
+
+
+def is_foreign(networks: Mapping[str, Any]) -> bool:
+    """Whether the config's section ``networks`` has an architecture that is not this project's own."""
+    return networks["architecture"] not in architecture_names()
+
+
+def network_layers(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of the layers of a config's network, lowest first; ConfigError if it cannot be cut into layers."""
+    networks = config["networks"]
+    return description_of(config).layers if is_foreign(networks) else architecture_layers(networks["architecture"])
+
+
+def foreign_settings(config: Mapping[str, Any]) -> Foreign | None:
+    """What shapes a config's networks if they are not this project's own."""
+    networks = config["networks"]
+    if not is_foreign(networks):
+        return None
+    return Foreign(
+        cuts=description_of(config).cuts,
+        options=_options(networks),
+        code_sha256=_code_digest(networks["architecture"]),
+        frozen_batch_norm=networks["batch_norm"]["frozen"],
+    )
+
+
+def description_of(config: Mapping[str, Any]) -> Description:
+    """What is known of a config's network, found out now if it was not before; ConfigError if it cannot be studied."""
+    networks, cuts = config["networks"], config["networks"]["cuts"]
+    asked = _Question(
+        architecture=networks["architecture"],
+        options=_options(networks),
+        cuts=cuts if isinstance(cuts, str) else tuple(cuts),
+        image_shape=_seen_shape(config),
+    )
+    return _description(asked, Path(config["results"], FOLDER), _code_digest(asked.architecture))
+
+
+@lru_cache
+def _description(asked: _Question, folder: Path, code_digest: str) -> Description:
+    about = json.dumps([_DESCRIPTION_VERSION, asked.to_json(), _versions(asked.architecture), code_digest])
+    name = asked.architecture.replace("/", "-").replace(":", "-")
+    file = folder / f"{name}-{hashlib.sha256(about.encode()).hexdigest()[:_DIGITS]}.json"
+    try:
+        found = read_json(file)
+    except (OSError, ValueError):
+        found = _ask(asked)
+        _remember(file, found)
+    return Description(
+        cuts=tuple(found["cuts"]),
+        layers=tuple(found["layers"]),
+        parameters=tuple(found["parameters"]),
+        operations=tuple(found["operations"]),
+        shapes=tuple(map(tuple, found["shapes"])),
+        points=tuple(found["points"]),
+    )
+
+
+def _ask(asked: _Question) -> dict[str, Any]:
+    paths = os.pathsep.join([str(PROJECT / "workflow" / "scripts"), *sys.path])
+    process = subprocess.run(
+        [sys.executable, "-m", "transferability.networks.describe"],
+        input=json.dumps(asked.to_json()),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": paths},
+    )
+    key = "config: networks.architecture"
+    if process.returncode:
+        last = (process.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+        raise ConfigError(f"{key}: {asked.architecture} could not be looked at: {last}")
+    found: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
+    if "error" in found:
+        raise ConfigError(f"{key}: {asked.architecture}: {found['error']}")
+    return found
+
+
+def _remember(file: Path, found: Mapping[str, Any]) -> None:
+    """Where results can be written; elsewhere it is found out again."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_json(file, found)
+    except OSError:
+        return
+
+
+def _options(networks: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple(sorted(networks["options"].items()))
+
+
+def _seen_shape(config: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Height, width and channels of what the network sees, as far as the config says it; else as is usual."""
+    data_set = config["datasets"][config["dataset"]]
+    kind = data_set.get("set", data_set["kind"])
+    side = config["preprocessing"]["crop"] or data_set.get("size") or {"fashion_mnist": 28}.get(kind, 0)
+    side = side or (32 if str(kind).startswith("cifar") else _UNKNOWN_SIDE)
+    return side, side, data_set.get("channels", 1 if kind in _GRAY else 3)
+
+
+def _versions(architecture: str) -> list[str]:
+    library = architecture.partition("/")[0]
+    return [metadata.version(name) for name in ("torch", library) if name in ("torch", *LIBRARIES) and _is_there(name)]
+
+
+def _is_there(package: str) -> bool:
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _file_of(architecture: str) -> str:
+    """The path in the name of a network that is in a file; else empty."""
+    path, _, _ = architecture.rpartition(":")
+    return path if path.endswith(".py") else ""
+
+
+@lru_cache
+def _code_digest(architecture: str) -> str:
+    """SHA-256 of the code of the file that a network is in, whatever its comments and layout; else empty."""
+    if not (path := _file_of(architecture)):
+        return ""
+    try:
+        code = ast.parse(Path(path).read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ConfigError(f"config: networks.architecture: {path}: cannot be read as Python ({error})") from error
+    return hashlib.sha256(ast.dump(code).encode()).hexdigest()
+
+
+def architecture_problems(networks: Mapping[str, Any], beside: Sequence[Path]) -> list[str]:
+    """What is wrong with an architecture's name, before any code of it runs."""
+    name = networks["architecture"]
+    library, slash, model = name.partition("/")
+    path = _file_of(name)
+    if name in architecture_names() or (library in LIBRARIES and slash and model and not path):
+        return []
+    if path:
+        tried = " or ".join(str(place) for place in _places(path, beside))
+        return [] if _found(path, beside) else [f"networks.architecture: there is no file {tried}"]
+    own = ", ".join(architecture_names())
+    return [
+        f"networks.architecture: is {name!r}; it must be one of {own}, or torchvision/<name>, timm/<name>, "
+        "or <file>.py:<callable>, such as torchvision/resnet18"
+    ]
+
+
+def with_network(config: Mapping[str, Any], beside: Sequence[Path]) -> dict[str, Any]:
+    """The config with the path of its network's file in one spelling, and with all of the depths where it says so.
+
+    Args:
+        config: whose architecture has a valid name.
+        beside: folders in which a file is looked for first, those of config files.
+    """
+    networks = dict(config["networks"])
+    if (path := _file_of(networks["architecture"])) and networks["architecture"] not in architecture_names():
+        _, _, function = networks["architecture"].rpartition(":")
+        networks["architecture"] = f"{one_spelling(str(_found(path, beside)))}:{function}"
+    located = {**config, "networks": networks}
+    if networks["depths"] == "all":
+        networks["depths"] = list(range(1, len(network_layers(located))))
+    return located
+
+
+def _found(path: str, beside: Sequence[Path]) -> Path | None:
+    return next((place for place in _places(path, beside) if place.is_file()), None)
+
+
+def _places(path: str, beside: Sequence[Path]) -> list[Path]:
+    return list(dict.fromkeys([*(folder / path for folder in beside), Path(path)]))

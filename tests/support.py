@@ -22,7 +22,7 @@ DEFAULT_STUDY = yaml.safe_load((ROOT / "config.yaml").read_text())
 # The default config, but for what the default study is tuned by: tests count its networks and iterations.
 DEFAULT = DEFAULT_STUDY | {
     "splits": ["random0", {"name": "letters_symbols", "A": "letter", "B": "symbol"}],
-    "networks": DEFAULT_STUDY["networks"] | {"fine_tuned_depths": []},
+    "networks": DEFAULT_STUDY["networks"] | {"depths": [1, 2, 3, 4, 5, 6, 7], "fine_tuned_depths": []},
     "training": DEFAULT_STUDY["training"] | {"iterations": 500, "evaluate_every": 40},
 }
 

@@ -42,5 +42,5 @@ class SmallResNet(nn.Module):
 
 
 def small_resnet(num_classes: int, image_shape: tuple[int, int, int], width: int = 16) -> SmallResNet:
-    """What a study builds: ``num_classes`` is the number of classes of a half, ``image_shape`` height, width, channels."""
+    """What a study builds, for so many classes of a half and for images of this height, width and channels."""
     return SmallResNet(num_classes, image_shape, width)

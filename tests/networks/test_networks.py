@@ -4,7 +4,7 @@ from torch import nn
 
 from transferability.networks.architectures import architecture_layers
 from transferability.networks.architectures.mini_caffenet import LAYERS
-from transferability.networks.build import ARCHITECTURES, build_network, first_stochastic_layer
+from transferability.networks.build import ARCHITECTURES, build_network, shareable_layers
 from transferability.networks.copying import copy_layers
 
 PAPERS_LAYERS = (*(f"conv{n}" for n in range(1, 6)), "fc6", "fc7", "fc8")
@@ -70,5 +70,5 @@ def test_images_that_are_too_small_are_refused_and_the_next_size_works(architect
 
 def test_the_first_layer_with_dropout():
     plain = nn.Sequential(nn.Linear(1, 1), nn.Sequential(nn.Dropout(0.0), nn.Linear(1, 1)))
-    assert first_stochastic_layer(plain) == 2
-    assert first_stochastic_layer(nn.Sequential(nn.Linear(1, 1), nn.Sequential(nn.Dropout(0.5), nn.Linear(1, 1)))) == 1
+    assert shareable_layers(plain, 2) == 2
+    assert shareable_layers(nn.Sequential(nn.Linear(1, 1), nn.Sequential(nn.Dropout(0.5), nn.Linear(1, 1))), 2) == 1

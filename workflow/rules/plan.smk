@@ -18,3 +18,18 @@ rule plan:
         store=STORE,
     script:
         "../scripts/plan.py"
+
+
+# Where the network can be cut into layers, and what lies below each cut:  snakemake --cores 1 cuts
+#
+# It is asked for anew each time, so it has no outputs; and no log, since what it says is for the terminal.
+
+
+rule cuts:
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        picture=f"{RESULTS}/cuts.png",
+    script:
+        "../scripts/cuts.py"

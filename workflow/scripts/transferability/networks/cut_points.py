@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from torch import fx, nn
 
-from transferability.networks.cuts import CutError, Traced, crossing, learned_below, named
+from transferability.networks.cuts import CutError, Traced, crossing, named, parameters_below
 
 STAGES, BLOCKS = "stages", "blocks"
 
@@ -57,12 +57,14 @@ class CutPoint:
         name: of the module.
         node: where it returns.
         why_not: why it is no cut point; empty if it is one.
-        learned: names of the weights below.
+        parameters: names of those below.
+        learned: those of two or more dimensions, the weights of learned operations.
     """
 
     name: str
     node: fx.Node
     why_not: str
+    parameters: frozenset[str]
     learned: frozenset[str]
 
 
@@ -116,7 +118,9 @@ def _cut_points(model: nn.Module, traced: Traced) -> list[CutPoint]:
             continue
         others = crossing(traced, node)
         why_not = f"{named(others[0])} crosses it too" if others else ""
-        found.append(CutPoint(name, node, why_not, frozenset(learned_below(node, model))))
+        parameters = dict(parameters_below(node, model))
+        weights = frozenset(name for name, parameter in parameters.items() if parameter.dim() > 1)
+        found.append(CutPoint(name, node, why_not, frozenset(parameters), weights))
     return found
 
 

@@ -220,10 +220,11 @@ def cut_into_layers(model: nn.Module, cuts: Sequence[str], image_shape: tuple[in
         (*cuts, "the logits"), [*(cut_node(traced, name) for name in cuts), traced.logits], strict=True
     ):
         nodes = below(end)
+        if end is features:
+            raise CutError(f"nothing is above {cuts[-1]}, so that nothing would be trained once it is frozen")
         if not lower < nodes:
-            raise CutError(
-                f"{name} does not come after {cuts[len(layers) - 1]}; name cuts in order, from images to logits"
-            )
+            below_it = cuts[len(layers) - 1]
+            raise CutError(f"{name} does not come after {below_it}; name cuts in order, from images to logits")
         layers.append(_layer(model, traced.graph, nodes - lower, features, end))
         lower, features = nodes, end
     _require_apart(model, layers, [*cuts, "the logits"])
@@ -293,14 +294,14 @@ def _require_apart(model: nn.Module, layers: Sequence[nn.Module], ends: Sequence
         raise CutError(f"{unused[0]} takes no part in the logits, so that nothing trains it")
 
 
-def learned_below(node: fx.Node, model: nn.Module) -> Iterator[str]:
-    """Names of the parameters of two or more dimensions that a node is computed from: weights of learned operations."""
+def parameters_below(node: fx.Node, model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """The parameters that a node is computed from, with their names."""
     for lower in below(node):
         if lower.op == "get_attr" and isinstance(parameter := _attribute(model, str(lower.target)), nn.Parameter):
-            yield from [str(lower.target)] * (parameter.dim() > 1)
+            yield str(lower.target), parameter
         elif lower.op == "call_module":
             module = model.get_submodule(str(lower.target))
-            yield from (f"{lower.target}.{name}" for name, p in module.named_parameters() if p.dim() > 1)
+            yield from ((f"{lower.target}.{name}", parameter) for name, parameter in module.named_parameters())
 
 
 def _attribute(model: nn.Module, name: str) -> Any:

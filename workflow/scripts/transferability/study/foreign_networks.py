@@ -95,7 +95,7 @@ def description_of(config: Mapping[str, Any]) -> Description:
         architecture=networks["architecture"],
         options=_options(networks),
         cuts=cuts if isinstance(cuts, str) else tuple(cuts),
-        image_shape=_seen_shape(config),
+        image_shape=seen_shape(config),
     )
     return _description(asked, Path(config["results"], FOLDER), _code_digest(asked.architecture))
 
@@ -153,7 +153,7 @@ def _options(networks: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     return tuple(sorted(networks["options"].items()))
 
 
-def _seen_shape(config: Mapping[str, Any]) -> tuple[int, int, int]:
+def seen_shape(config: Mapping[str, Any]) -> tuple[int, int, int]:
     """Height, width and channels of what the network sees, as far as the config says it; else as is usual."""
     data_set = config["datasets"][config["dataset"]]
     kind = data_set.get("set", data_set["kind"])

@@ -1,0 +1,140 @@
+"""Networks of one's own, small and each with a trap, as a study would find them in a file."""
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+class DropPath(nn.Module):
+    """Leaves whole images out of a branch, with numbers drawn anew."""
+
+    def forward(self, x):
+        return x * (torch.rand(len(x), 1, 1, 1) < 0.5) if self.training else x
+
+
+class Residual(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+        self.drop_path = DropPath()
+
+    def forward(self, x):
+        return torch.relu(x + self.drop_path(self.norm(self.conv(x))))
+
+
+class Dropping(nn.Module):
+    """Batch norm, drop path, a functional dropout in its forward, and a number of images that crosses every cut."""
+
+    def __init__(self, num_classes, image_shape=(16, 16, 1), width=6):
+        super().__init__()
+        self.stem = nn.Conv2d(image_shape[2], width, 3, stride=2, padding=1)
+        self.block1, self.block2 = Residual(width), Residual(width)
+        self.fc = nn.Linear(width * 4, num_classes)
+
+    def forward(self, x):
+        images = x.shape[0]
+        x = functional.relu(self.stem(x), inplace=True)
+        x = self.block2(self.block1(x))
+        x = functional.adaptive_avg_pool2d(x, 2).reshape(images, -1)
+        return self.fc(functional.dropout(x, 0.5, self.training))
+
+
+class Overwriting(nn.Module):
+    """Begins the layer above its cut with an operation in place."""
+
+    def __init__(self, num_classes):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3)
+        self.fc = nn.Linear(4, num_classes)
+
+    def forward(self, x):
+        return self.fc(functional.relu(self.conv(x), inplace=True).mean((2, 3)))
+
+
+class Auxiliary(Overwriting):
+    """Has a second head in training."""
+
+    def __init__(self, num_classes):
+        super().__init__(num_classes)
+        self.second_head = nn.Linear(4, num_classes)
+
+    def forward(self, x):
+        features = self.conv(x).mean((2, 3))
+        return (self.fc(features), self.second_head(features)) if self.training else self.fc(features)
+
+
+class Branching(Overwriting):
+    """Looks at the values of its images."""
+
+    def forward(self, x):
+        return super().forward(x if x.mean() > 0 else -x)
+
+
+class Tied(nn.Module):
+    """Uses one layer twice."""
+
+    def __init__(self, num_classes):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 1, 3, padding=1)
+        self.middle = nn.Conv2d(1, 1, 3, padding=1)
+        self.fc = nn.Linear(1, num_classes)
+
+    def forward(self, x):
+        return self.fc(self.conv(self.middle(self.conv(x))).mean((2, 3)))
+
+
+class Unused(Overwriting):
+    """Has weights that nothing uses."""
+
+    def __init__(self, num_classes):
+        super().__init__(num_classes)
+        self.spare = nn.Linear(3, 3)
+
+
+class Maps(Overwriting):
+    """Returns a map a class, not a number."""
+
+    def forward(self, x):
+        return self.fc(self.conv(x).movedim(1, -1)).movedim(-1, 1)
+
+
+class NumpyNoise(nn.Module):
+    def forward(self, x):
+        return x + np.random.normal() if self.training else x  # noqa: NPY002 - the trap
+
+
+class FromNumpy(Overwriting):
+    """Draws from a generator that no seed of a study reaches."""
+
+    def __init__(self, num_classes):
+        super().__init__(num_classes)
+        self.noise = NumpyNoise()
+
+    def forward(self, x):
+        return super().forward(self.noise(x))
+
+
+class AlwaysNoise(nn.Module):
+    def forward(self, x):
+        return x + torch.randn(len(x), 1, 1, 1)
+
+
+class RandomInEvaluation(FromNumpy):
+    """Never computes the same twice."""
+
+    def __init__(self, num_classes):
+        super().__init__(num_classes)
+        self.noise = AlwaysNoise()
+
+
+def drawn_by_numpy(num_classes):
+    """Has other weights each time it is built."""
+    model = Overwriting(num_classes)
+    nn.init.constant_(model.fc.bias, np.random.normal())  # noqa: NPY002 - the trap
+    return model
+
+
+def not_a_module(num_classes):
+    return num_classes

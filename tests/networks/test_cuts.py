@@ -1,0 +1,232 @@
+"""Models of any shape cut into layers: equal to the bit, with their own names, and refused by name where it cannot be."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from tests.networks import own_networks
+from transferability.networks.build import build_network
+from transferability.networks.cut_points import chosen_cuts, explore
+from transferability.networks.cuts import CutError, cut_into_layers
+from transferability.networks.describe import describe
+from transferability.networks.layered import layered
+from transferability.networks.library import build_model
+from transferability.networks.self_check import check_cuts
+
+OWN = str(Path(own_networks.__file__))
+GRAY = (16, 16, 1)
+# By name, the side of its images; the larger families take seconds to build.
+FAMILIES = {
+    "torchvision/resnet18": 32,
+    "timm/vit_tiny_patch16_224": 64,
+    "torchvision/squeezenet1_0": 64,
+    "torchvision/shufflenet_v2_x0_5": 64,
+}
+MORE_FAMILIES = {
+    "torchvision/alexnet": 64,
+    "torchvision/resnext50_32x4d": 32,
+    "torchvision/densenet121": 32,
+    "torchvision/mobilenet_v2": 32,
+    "torchvision/mobilenet_v3_small": 32,
+    "torchvision/efficientnet_b0": 32,
+    "torchvision/regnet_y_400mf": 32,
+    "torchvision/mnasnet0_5": 64,
+    "torchvision/convnext_tiny": 32,
+    "torchvision/swin_t": 64,
+    "timm/vgg11": 32,
+    "timm/swin_tiny_patch4_window7_224": 64,
+    "timm/mixer_s16_224": 64,
+    "timm/efficientnet_b0": 32,
+}
+EVERY_FAMILY = [*FAMILIES.items(), *(pytest.param(*item, marks=pytest.mark.slow) for item in MORE_FAMILIES.items())]
+
+
+def model_of(architecture, shape, classes=7):
+    return build_model(architecture, {}, shape, classes, "seed")
+
+
+def own(name, classes=3):
+    return model_of(f"{OWN}:{name}", GRAY, classes)
+
+
+@pytest.mark.parametrize(("architecture", "side"), EVERY_FAMILY)
+@pytest.mark.parametrize("cuts", ["stages", "blocks"])
+def test_layers_are_the_model(architecture, side, cuts):
+    shape = (side, side, 3)
+    model = model_of(architecture, shape)
+    names = chosen_cuts(architecture, model, explore(model, shape)[1], cuts)
+    network = layered(model_of(architecture, shape), names, shape, 7)
+    assert len(network) == len(names) + 1 >= 5
+    assert network.state_dict().keys() == model.state_dict().keys()
+    for images in (1, 3):
+        batch = torch.randn(images, 3, side, side)
+        assert torch.equal(model.eval()(batch), network.eval()(batch))
+    # As in training, with the same random numbers; batch norm's statistics move alike.
+    outputs = []
+    for trained in (model.train(), network.train()):
+        torch.manual_seed(1)
+        outputs.append(trained(batch))
+    assert torch.equal(*outputs)
+    assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in network.state_dict().items())
+    check_cuts(model, network, names, shape)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "stages"),
+    [
+        ("torchvision/resnet18", ["maxpool", "layer1", "layer2", "layer3", "layer4"]),
+        ("timm/resnet18", ["maxpool", "layer1", "layer2", "layer3", "layer4"]),
+        ("torchvision/mobilenet_v2", [f"features.{number}" for number in range(19)]),
+        ("timm/vit_tiny_patch16_224", ["patch_embed", "blocks.3", "blocks.7", "norm"]),
+        pytest.param(
+            "torchvision/alexnet",
+            ["features.2", "features.5", "features.7", "features.9", "features.12", "classifier.2", "classifier.5"],
+            marks=pytest.mark.slow,  # the paper's seven
+        ),
+    ],
+)
+def test_stages_are_those_that_people_speak_of(architecture, stages):
+    shape = (64, 64, 3)
+    model = model_of(architecture, shape)
+    assert chosen_cuts(architecture, model, explore(model, shape)[1], "stages") == stages
+
+
+def test_a_checkpoint_of_layers_loads_into_the_model():
+    shape = (32, 32, 3)
+    network = layered(model_of("torchvision/resnet18", shape), ["layer1"], shape, 7)
+    model_of("torchvision/resnet18", shape).load_state_dict(network.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("architecture", "cuts", "why"),
+    [
+        ("torchvision/densenet121", ["features.denseblock1.denselayer1"], "features.pool0 crosses it too"),
+        ("torchvision/resnet18", ["layer1.0.conv1"], "layer1.0.conv1 is no cut point: the output of maxpool crosses"),
+        ("torchvision/resnet18", ["layr1"], "no module 'layr1'; near are layer1"),
+        ("torchvision/resnet18", ["layer2", "layer1"], "layer1 does not come after layer2"),
+        ("torchvision/resnet18", ["layer1", "fc"], "nothing is above fc"),
+        ("torchvision/googlenet", ["conv1"], "aux1 takes part in training only"),
+        ("torchvision/resnet19", ["layer1"], "torchvision has no classifier 'resnet19'; did you mean resnet18"),
+        ("timm/vit_tinny", ["norm"], "timm has no model 'vit_tinny'"),
+        (f"{OWN}:Auxiliary", ["conv"], "second_head takes part in training only"),
+        (f"{OWN}:Branching", ["conv"], "cannot be traced"),
+        (f"{OWN}:Tied", ["middle"], "conv.* is used both below middle and above it"),
+        (f"{OWN}:Tied", ["conv"], "conv is called more than once"),
+        (f"{OWN}:Unused", ["conv"], "spare.weight takes no part in the logits"),
+        (f"{OWN}:Maps", ["conv"], "it returns B x 10 x 14 x 14 for 10 classes"),
+        (f"{OWN}:FromNumpy", ["conv"], "conv draws from Python's or NumPy's generator"),
+        (f"{OWN}:RandomInEvaluation", ["conv"], "conv draws random numbers in evaluation"),
+        (f"{OWN}:drawn_by_numpy", ["conv"], "fc.bias is drawn anew each time"),
+        (f"{OWN}:not_a_module", ["conv"], "returns a int, not a torch.nn.Module"),
+        (f"{OWN}:Droping", ["conv"], "has no callable 'Droping'; did you mean Dropping"),
+    ],
+)
+def test_what_cannot_be_studied_is_refused_by_name(architecture, cuts, why):
+    shape = GRAY if architecture.startswith(OWN) else (64, 64, 3)
+    with pytest.raises(CutError, match=why):
+        describe(architecture, {}, cuts, shape)
+
+
+def test_random_layers_are_found_by_trying():
+    network = layered(own("Dropping"), ["stem", "block1", "block2"], GRAY, 3)
+    assert network.random_layers == {"block1", "block2", "fc"}
+    before = own("Dropping").state_dict()
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())  # a trial moves nothing
+
+
+def test_a_functional_dropout_drops_in_training_only():
+    network = layered(own("Dropping"), ["block2"], GRAY, 3)
+    head, features = network[1], torch.ones(2, 6, 8, 8)
+    assert torch.equal(head.eval()(features), head(features))
+    assert not torch.equal(head.train()(features), head.eval()(features))
+
+
+def test_what_siblings_share_is_not_overwritten():
+    network = layered(own("Overwriting"), ["conv"], GRAY, 3)
+    features = -torch.ones(2, 4, 14, 14)
+    for training in (True, False):
+        network[1].train(training)(features)
+        assert torch.equal(features, -torch.ones(2, 4, 14, 14))
+
+
+def test_gray_images_are_seen_in_color_by_networks_of_three_channels():
+    network = build_network("torchvision/resnet18", GRAY, 3, 0, cuts=["layer1"]).eval()
+    model = build_model("torchvision/resnet18", {}, (16, 16, 3), 3, 0).eval()
+    images = torch.randn(2, *GRAY[2:], 16, 16)
+    assert torch.equal(network(images), model(images.repeat(1, 3, 1, 1)))
+
+
+class TestSelfCheck:
+    class Leaking(nn.Module):
+        """Remembers its images beside what it returns, which no graph shows."""
+
+        def __init__(self):
+            super().__init__()
+            self.lower, self.upper = TestSelfCheck.Lower(), TestSelfCheck.Upper()
+            self.upper.lower = [self.lower]
+
+        def forward(self, x):
+            return self.upper(self.lower(x))
+
+    class Lower(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(1, 4, 3)
+
+        def forward(self, x):
+            self.seen = x
+            return self.conv(x)
+
+    class Upper(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(4, 3)
+
+        def forward(self, x):
+            return self.fc(x.mean((2, 3)) + self.lower[0].seen.mean())
+
+    def test_a_leak_past_a_cut_is_found_by_running(self):
+        model = self.Leaking()
+        network = nn.Sequential(*cut_into_layers(model, ["lower"], GRAY))
+        with pytest.raises(CutError, match="lower is no cut point: logits change with the image"):
+            check_cuts(model, network, ["lower"], GRAY)
+
+    def test_a_parameter_on_the_wrong_side_is_found_by_its_gradient(self):
+        class Hidden(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.conv, self.fc = nn.Conv2d(1, 4, 3), TestSelfCheck.Scaled()
+
+            def forward(self, x):
+                return self.fc(functional.relu(self.conv(x)))
+
+        model = Hidden()
+        network = nn.Sequential(*cut_into_layers(model, ["conv"], GRAY))
+        check_cuts(model, network, ["conv"], GRAY)  # all is well
+        network[0].register_parameter("scale", model.fc.scale)
+        with pytest.raises(CutError, match="conv is no cut point: scale is on the other side"):
+            check_cuts(model, network, ["conv"], GRAY)
+
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(4, 3))
+
+        def forward(self, x):
+            return x.mean((2, 3)) @ self.scale
+
+
+def test_a_description_counts_parameters_operations_and_shapes():
+    found = describe(f"{OWN}:Dropping", {"width": 8}, ["stem", "block1"], GRAY)
+    assert found["layers"] == ["stem", "block1", "fc"]
+    assert found["parameters"] == [8 * 9 + 8, 8 * 8 * 9 + 16, 8 * 8 * 9 + 16 + 32 * 10 + 10]
+    assert found["operations"] == [2 * 8 * 9 * 64, 2 * 8 * 8 * 9 * 64, 2 * 8 * 8 * 9 * 64 + 2 * 32 * 10]
+    assert found["shapes"] == [[8, 8, 8], [8, 8, 8], [10]]
+    assert {point["name"]: bool(point["why_not"]) for point in found["points"]} == {
+        "stem": False,
+        "block1": False,
+        "block2": False,
+    }

@@ -1,0 +1,107 @@
+"""Where a study's network could be cut into layers: names, what is below each cut, and why others are no cut points."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from transferability.networks.build import build_network
+from transferability.networks.operations import run_layers
+from transferability.study.design import Study
+from transferability.study.foreign_networks import Description, description_of, seen_shape
+from transferability.words import counted
+
+_CLASSES = 10  # those of the head, which is above every cut
+
+
+@dataclass(frozen=True)
+class CutRow:
+    """A module behind which a network could be cut, or could not.
+
+    Attributes:
+        name: of the module.
+        depth: the n of the study's networks that are cut there; None if none is.
+        parameters: the share of the network's parameters that are below, from 0 to 1.
+        operations: the share of the forward pass that is below, from 0 to 1; None where it was not counted.
+        shape: of the features that cross, without that of a batch; empty where it was not found out.
+        why_not: why it is no cut point; empty if it is one.
+    """
+
+    name: str
+    depth: int | None
+    parameters: float
+    operations: float | None
+    shape: tuple[int, ...]
+    why_not: str
+
+
+def cut_rows(study: Study) -> list[CutRow]:
+    """All modules of which it is known, lowest first."""
+    settings = study.settings("base")
+    if settings.foreign is None:
+        return list(_own_layers(study))
+    description = description_of(study.config)
+    depths = {name: depth for depth, name in enumerate(description.cuts, start=1)}
+    return list(_rows(description, depths))
+
+
+def _rows(description: Description, depths: Mapping[str, int]) -> Iterator[CutRow]:
+    parameters, operations = sum(description.parameters), sum(description.operations)
+    known = {point["name"]: point for point in description.points}
+    below = _below_cuts(description)
+    for name in [*known, *(name for name in depths if name not in known)]:
+        point: Mapping[str, Any] = known.get(name, below.get(name, {}))
+        counted_below = point.get("operations_below")
+        yield CutRow(
+            name=name,
+            depth=depths.get(name),
+            parameters=point["parameters_below"] / parameters,
+            operations=None if counted_below is None else counted_below / operations,
+            shape=tuple(point["shape"] or ()),
+            why_not=point.get("why_not", ""),
+        )
+
+
+def _below_cuts(description: Description) -> dict[str, dict[str, Any]]:
+    """By name of each of the study's cuts, what is below it."""
+    return {
+        name: {
+            "parameters_below": sum(description.parameters[:depth]),
+            "operations_below": sum(description.operations[:depth]),
+            "shape": description.shapes[depth - 1],
+        }
+        for depth, name in enumerate(description.cuts, start=1)
+    }
+
+
+def _own_layers(study: Study) -> Iterator[CutRow]:
+    """Of a network of this project, whose layers are fixed."""
+    shape = seen_shape(study.config)
+    network = build_network(study.settings("base").architecture, shape, _CLASSES, 0)
+    operations, shapes = run_layers(network, shape)
+    parameters = [sum(parameter.numel() for parameter in layer.parameters()) for layer in network]
+    for depth, name in enumerate(study.layers[:-1], start=1):
+        shares = sum(parameters[:depth]) / sum(parameters), sum(operations[:depth]) / sum(operations)
+        yield CutRow(name, depth, *shares, shapes[depth - 1], "")
+
+
+def cuts_text(study: Study, rows: Sequence[CutRow]) -> str:
+    """A table for a terminal: a line a module, and what the numbers are."""
+    width = max(len(row.name) for row in rows)
+    height, image_width, channels = seen_shape(study.config)
+    head = f"{'n':>3}  {'module':{width}}  parameters  operations  features"
+    lines = [
+        f"{study.config['networks']['architecture']} at {height} x {image_width} pixels, "
+        f"{counted(channels, 'channel')}: {counted(len(study.layers), 'layer')}, the last of them {study.layers[-1]}",
+        head,
+        *(_line(row, width) for row in rows),
+        "n: the depth at which this study cuts behind the module; parameters and operations: the share that is below,",
+        "of a network for 10 classes; features: the shape of what crosses, for one image.",
+    ]
+    return "\n".join(lines)
+
+
+def _line(row: CutRow, width: int) -> str:
+    depth = "" if row.depth is None else str(row.depth)
+    operations = "" if row.operations is None else f"{100 * row.operations:.1f} %"
+    last = f"no cut point: {row.why_not}" if row.why_not else " x ".join(map(str, row.shape))
+    return f"{depth:>3}  {row.name:{width}}  {100 * row.parameters:8.1f} %  {operations:>10}  {last}".rstrip()

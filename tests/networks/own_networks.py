@@ -102,7 +102,7 @@ class Maps(Overwriting):
 
 class NumpyNoise(nn.Module):
     def forward(self, x):
-        return x + np.random.normal() if self.training else x  # noqa: NPY002 - the trap
+        return x + np.random.normal() if self.training else x
 
 
 class FromNumpy(Overwriting):
@@ -132,7 +132,7 @@ class RandomInEvaluation(FromNumpy):
 def drawn_by_numpy(num_classes):
     """Has other weights each time it is built."""
     model = Overwriting(num_classes)
-    nn.init.constant_(model.fc.bias, np.random.normal())  # noqa: NPY002 - the trap
+    nn.init.constant_(model.fc.bias, np.random.normal())
     return model
 
 

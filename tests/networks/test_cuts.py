@@ -134,7 +134,9 @@ def test_random_layers_are_found_by_trying():
     network = layered(own("Dropping"), ["stem", "block1", "block2"], GRAY, 3)
     assert network.random_layers == {"block1", "block2", "fc"}
     before = own("Dropping").state_dict()
-    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())  # a trial moves nothing
+    assert all(
+        torch.equal(before[name], tensor) for name, tensor in network.state_dict().items()
+    )  # a trial moves nothing
 
 
 def test_a_functional_dropout_drops_in_training_only():

@@ -9,7 +9,9 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -92,18 +94,7 @@ def _of_timm(name: str) -> Callable[[Shape, int, dict[str, Any]], nn.Module]:
 
 
 def _of_file(path: Path, name: str) -> Callable[[Shape, int, dict[str, Any]], nn.Module]:
-    """A callable of a file, which may import others beside it."""
-    module_name = f"networks_of_{path.stem}"
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise CutError(f"there is no file {path}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module
-    sys.path.insert(0, str(path.resolve().parent))
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.pop(0)
+    module = _module_of(path)
     builder = getattr(module, name, None)
     if not callable(builder):
         public = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
@@ -118,6 +109,23 @@ def _of_file(path: Path, name: str) -> Callable[[Shape, int, dict[str, Any]], nn
         return model
 
     return build
+
+
+@cache
+def _module_of(path: Path) -> ModuleType:
+    """A file as a module, which may import others beside it; read once in a process."""
+    module_name = f"networks_of_{path.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise CutError(f"there is no file {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.pop(0)
+    return module
 
 
 def _first_accepted(builder: Callable[..., nn.Module], sizes: Sequence[Mapping[str, Any]], **given: Any) -> nn.Module:

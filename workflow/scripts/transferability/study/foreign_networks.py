@@ -25,6 +25,7 @@ from transferability.study.settings import Foreign
 FOLDER = "described"  # in that of all results
 LIBRARIES = ("torchvision", "timm")
 _DESCRIPTION_VERSION = 1  # raised when a network would be described otherwise
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _GRAY = {"glyphs", "fashion_mnist"}  # kinds and sets whose images have one channel
 _UNKNOWN_SIDE = 224
 _DIGITS = 12
@@ -183,13 +184,16 @@ def _file_of(architecture: str) -> str:
 
 @lru_cache
 def _code_digest(architecture: str) -> str:
-    """SHA-256 of the code of the file that a network is in, whatever its comments and layout; else empty."""
+    """SHA-256 of the code of the file that a network is in, whatever its comments and docstrings; else empty."""
     if not (path := _file_of(architecture)):
         return ""
     try:
         code = ast.parse(Path(path).read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError) as error:
         raise ConfigError(f"config: networks.architecture: {path}: cannot be read as Python ({error})") from error
+    for node in ast.walk(code):
+        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            del node.body[0]
     return hashlib.sha256(ast.dump(code).encode()).hexdigest()
 
 

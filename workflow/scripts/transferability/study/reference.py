@@ -111,7 +111,7 @@ def _rows(about: Mapping[str, Any], defaults: Mapping[str, Any], path: str = "")
 def _default(key: str, value: Mapping[str, Any], about: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
     if "const" in value:
         return ""
-    if isinstance(value.get("additionalProperties"), dict):
+    if value.get("additionalProperties") == {"type": "object"}:
         return "[below](#data-sets)"
     if key in defaults:
         return _code(defaults[key])
@@ -131,7 +131,9 @@ def _allowed(value: Mapping[str, Any]) -> str:
     if "items" in value:
         words += f" of {_allowed(value['items'])}"
     elif isinstance(value.get("additionalProperties"), dict):
-        words += f" of names to {_TYPES[value['additionalProperties']['type']]}s"
+        types = value["additionalProperties"]["type"]
+        named = [types] if isinstance(types, str) else types
+        words += f" of names to {' or '.join(f'{_TYPES[kind]}s' for kind in named)}"
     bounds = [text.format(value[bound]) for bound, text in _BOUNDS.items() if bound in value]
     return ", ".join([words, *bounds])
 

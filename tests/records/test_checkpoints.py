@@ -26,7 +26,7 @@ def test_weights_and_what_made_them_come_back(path):
     loaded = load_weights(path, network="baseA", seed=0)
     assert loaded.keys() == WEIGHTS.keys()
     assert all(torch.equal(loaded[key], WEIGHTS[key]) for key in WEIGHTS)
-    assert first_layer_weights(path).shape == (3, 1, 2, 2)
+    assert first_layer_weights(path, "conv1.").shape == (3, 1, 2, 2)
 
 
 def test_the_same_network_is_the_same_file(path, tmp_path):

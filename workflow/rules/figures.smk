@@ -54,5 +54,7 @@ rule filters:
     localrule: True
     conda:
         "../../envs/analysis.yaml"
+    params:
+        filters=STUDY.filters,
     script:
         "../scripts/filters.py"

@@ -22,6 +22,7 @@ from transferability.networks.operations import run_layers
 from transferability.networks.self_check import check_cuts
 
 CLASSES = 10  # any number does
+_OF_CONVOLUTION, _IMAGE_CHANNELS = 4, (1, 3)
 
 
 def describe(
@@ -50,9 +51,20 @@ def describe(
         "layers": [name.replace("/", ".") for name, _ in network.named_children()],
         "parameters": [sum(p.numel() for p in layer.parameters()) for layer in network],
         "operations": operations,
+        "filters": _filters(model, points),
         "points": _shown(model, points, shape),
         "shapes": [list(shape) for shape in shapes],
     }
+
+
+def _filters(model: nn.Module, points: Sequence[CutPoint]) -> str:
+    """The name of the weights of a convolution of images, if that is what is learned first; else empty."""
+    lowest = min((point for point in points if point.learned), key=lambda point: len(point.learned), default=None)
+    for name in sorted(lowest.learned) if lowest else ():
+        weights = model.get_parameter(name)
+        if weights.dim() == _OF_CONVOLUTION and weights.shape[1] in _IMAGE_CHANNELS:
+            return name
+    return ""
 
 
 def _shown(model: nn.Module, points: Sequence[CutPoint], image_shape: tuple[int, int, int]) -> list[dict[str, Any]]:

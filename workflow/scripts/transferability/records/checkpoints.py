@@ -85,7 +85,8 @@ def _digest(weights: Mapping[str, torch.Tensor]) -> str:
     return digest.hexdigest()
 
 
-def first_layer_weights(path: Path) -> Any:
-    """The filters of the first layer, an array of filters x channels x height x width."""
+def first_layer_weights(path: Path, beginning: str) -> Any:
+    """The first weights of a convolution whose name begins so, an array of filters x channels x height x width."""
     weights = load_weights(path)
-    return next(tensor.numpy() for name, tensor in sorted(weights.items()) if tensor.dim() == 4)
+    named = (tensor for name, tensor in sorted(weights.items()) if name.startswith(beginning))
+    return next(tensor.numpy() for tensor in named if tensor.dim() == 4)

@@ -94,7 +94,7 @@ def _draw_filters(study: Study, there: Mapping[Key, Path], picture: Path) -> Non
         for split, seed, network in study.drawn_bases()
         if (split, seed, network.name) in there
     }
-    weights = {title: first_layer_weights(path) for title, path in checkpoints.items() if path.exists()}
+    weights = {title: first_layer_weights(path, study.filters) for title, path in checkpoints.items() if path.exists()}
     if weights:
         save(first_layer_filters(weights), picture)
 

@@ -19,7 +19,7 @@ from transferability.study.config import (
     read_config,
     settings_of,
 )
-from transferability.study.foreign_networks import network_layers
+from transferability.study.foreign_networks import network_filters, network_layers
 from transferability.study.layout import study_folder
 from transferability.study.names import HALVES, RANDOM_SOURCE, WHOLE, Network, Series, depths_label, source_of
 from transferability.study.schema import ConfigError, config_schema
@@ -86,6 +86,11 @@ class Study:
     def layers(self) -> tuple[str, ...]:
         """The names of its network's layers, lowest first; the deepest cut is below the last."""
         return network_layers(self.config)
+
+    @cached_property
+    def filters(self) -> str:
+        """How the name of the first layer's filters begins; empty if that is no convolution of gray or color images."""
+        return network_filters(self.config)
 
     @property
     def groups(self) -> dict[str, Mapping[str, str]]:
@@ -228,6 +233,8 @@ class Study:
 
     def drawn_bases(self) -> list[tuple[str, int, Network]]:
         """The bases whose first-layer filters are drawn: of the first seed, as many as fit a picture."""
+        if not self.filters:
+            return []
         seed = self.seeds[0]
         bases = ((split, seed, n) for split in self.splits for n in self.networks_of(split) if n.treatment == "base")
         return list(islice(bases, MOST_DRAWN_BASES))

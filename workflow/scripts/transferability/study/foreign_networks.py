@@ -24,7 +24,7 @@ from transferability.study.settings import Foreign
 
 FOLDER = "described"  # in that of all results
 LIBRARIES = ("torchvision", "timm")
-_DESCRIPTION_VERSION = 1  # raised when a network would be described otherwise
+_DESCRIPTION_VERSION = 2  # raised when a network would be described otherwise
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _GRAY = {"glyphs", "fashion_mnist"}  # kinds and sets whose images have one channel
 _UNKNOWN_SIDE = 224
@@ -41,6 +41,7 @@ class Description:
         parameters: of each layer.
         operations: an image of each layer's forward pass, in floating-point operations.
         shapes: of the features that each layer returns, without that of a batch.
+        filters: name of the weights of the lowest convolution, if it is of gray or color images; else empty.
         points: the modules at which it could be cut or could not, lowest first, as `networks.describe` tells them.
     """
 
@@ -49,6 +50,7 @@ class Description:
     parameters: tuple[int, ...]
     operations: tuple[int, ...]
     shapes: tuple[tuple[int, ...], ...]
+    filters: str
     points: tuple[Mapping[str, Any], ...]
 
 
@@ -74,6 +76,12 @@ def network_layers(config: Mapping[str, Any]) -> tuple[str, ...]:
     """The names of the layers of a config's network, lowest first; ConfigError if it cannot be cut into layers."""
     networks = config["networks"]
     return description_of(config).layers if is_foreign(networks) else architecture_layers(networks["architecture"])
+
+
+def network_filters(config: Mapping[str, Any]) -> str:
+    """How the name of the first-layer filters of a config's network begins; empty if it has none that can be drawn."""
+    foreign = is_foreign(config["networks"])
+    return description_of(config).filters if foreign else f"{network_layers(config)[0]}."
 
 
 def foreign_settings(config: Mapping[str, Any]) -> Foreign | None:
@@ -117,6 +125,7 @@ def _description(asked: _Question, folder: Path, code_digest: str) -> Descriptio
         parameters=tuple(found["parameters"]),
         operations=tuple(found["operations"]),
         shapes=tuple(map(tuple, found["shapes"])),
+        filters=found["filters"],
         points=tuple(found["points"]),
     )
 

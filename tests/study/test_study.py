@@ -87,7 +87,7 @@ def changed(path, value):
         ("networks.preserve", [7], "networks.preserve[0]: is 7; it must be at most 6"),
         ("networks.reduced", [5, 5], "networks.reduced: 5 is there twice"),
         ("networks.random_for", "all", "networks.random_for: is 'all'; it must be one of halves, whole"),
-        ("preprocessing.mean", "half", "preprocessing.mean: is 'half'; it must be one of own, whole"),
+        ("preprocessing.mean", "half", "preprocessing.mean: is 'half'; it must be own, whole, or a list with a number"),
         ("splits", [{"name": "whole", "A": "letter", "B": "symbol"}], "whole is the name of the split of all classes"),
         (
             "study",

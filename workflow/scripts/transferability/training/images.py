@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from transferability.data.resized_crops import ResizedCropLoader
 from transferability.data.stream import EVALUATION_BATCH, EvaluationSet, ImageLoader, TrainingStream
 from transferability.data.tasks import Task
 from transferability.study.settings import Preprocessing, Settings
@@ -17,9 +18,12 @@ def data_for(
     preprocessing, device, cached = settings.preprocessing, torch.device(running.device), running.cache_bytes
     positions, targets = task.training(examples_per_class)
     mean = task.mean_image(preprocessing.mean, examples_per_class)
-    loader = ImageLoader(task.store, positions, mean, preprocessing, device, cache_bytes=cached)
+    loader: type[ImageLoader | ResizedCropLoader] = ImageLoader
+    if preprocessing.random_resized_crop:
+        loader = ResizedCropLoader
+    training = loader(task.store, positions, mean, preprocessing, device, cache_bytes=cached)
     # The stream belongs to the task, not to a network: comparisons between networks of a task are paired.
-    stream = TrainingStream(loader, targets, settings.hyperparameters.batch_size, seed, task.split, task.target)
+    stream = TrainingStream(training, targets, settings.hyperparameters.batch_size, seed, task.split, task.target)
     return stream, validation_set(task, mean, preprocessing, running.device, cached)
 
 

@@ -156,7 +156,7 @@ def test_a_mean_and_std_of_numbers_are_torchvisions_normalize(store, channels):
 
 def test_a_mean_of_another_number_of_channels_is_refused():
     preprocessing = Preprocessing(0, mirror=False, mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2))
-    with pytest.raises(ValueError, match=r"preprocessing: mean has 3 numbers, but the images 1 channels"):
+    with pytest.raises(ValueError, match=r"preprocessing: mean has 3 numbers, but the images have 1 channel"):
         preprocessing.seen_shape((16, 16, 1))
 
 

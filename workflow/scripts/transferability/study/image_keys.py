@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from transferability.study.schema import config_schema, in_yaml
+from transferability.words import counted
 
 # Of data sets and kinds whose images are always alike: their side in pixels, and their channels.
 _OFFICIAL_SIDES = {"cifar10": 32, "cifar100": 32, "fashion_mnist": 28}
@@ -50,13 +51,13 @@ def _mean_problems(mean: str | list[float], std: list[float], data_set: str, cha
         return
     if len(std) != len(mean):
         yield (
-            f"preprocessing.std: has {len(std)} numbers and mean has {len(mean)}; where mean is a list, each has one "
-            "number for each channel"
+            f"preprocessing.std: has {counted(len(std), 'number')} and mean has {len(mean)}; where mean is a list, "
+            "each has one number for each channel"
         )
-    elif channels not in {None, len(mean)}:
+    elif channels is not None and channels != len(mean):
         yield (
-            f"preprocessing.mean: has {len(mean)} numbers, but the images of {data_set} have {channels} "
-            f"channel{'s' * (channels != 1)}; give one for each"
+            f"preprocessing.mean: has {counted(len(mean), 'number')}, but the images of {data_set} have "
+            f"{counted(channels, 'channel')}; give one for each"
         )
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from transferability.words import counted
+
 # Raised by hand when the same config would give other weights; it makes every network train again.
 ENGINE_VERSION = 5
 
@@ -172,7 +174,8 @@ class Preprocessing:
         if self.crop > min(height, width):
             raise ValueError(f"preprocessing: crop is {self.crop}, but the images are {height} x {width} pixels")
         if not isinstance(self.mean, str) and len(self.mean) != channels:
-            raise ValueError(f"preprocessing: mean has {len(self.mean)} numbers, but the images {channels} channels")
+            numbers = counted(len(self.mean), "number")
+            raise ValueError(f"preprocessing: mean has {numbers}, but the images have {counted(channels, 'channel')}")
         return (self.crop or height, self.crop or width, channels)
 
 

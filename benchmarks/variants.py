@@ -80,28 +80,22 @@ def fused_sgd() -> Iterator[None]:
 
 def apply_fused(optimizer: CaffeSGD, gradients: tuple[torch.Tensor, ...], rate: float) -> None:
     """As `CaffeSGD.apply`, with a rate that is a number."""
-    settings, weights = optimizer._settings, len(optimizer._weights)
-    parameters, buffers = optimizer._parameters, list(optimizer.buffers.values())
-    laid_out = [as_laid_out(gradient, parameter) for gradient, parameter in zip(gradients, parameters, strict=True)]
-    of_weights, of_biases = slice(0, weights), slice(weights, None)
+    momentum, buffers = optimizer._settings.momentum, dict(optimizer.buffers)
+    unused = iter(gradients)
     with torch.no_grad():
-        for part, own_rate, decay in (
-            (of_weights, rate, settings.weight_decay),
-            (of_biases, rate * settings.bias_lr_multiplier, 0.0),
-        ):
-            if parameters[part]:
-                torch._fused_sgd_(
-                    parameters[part],
-                    laid_out[part],
-                    buffers[part],
-                    weight_decay=decay,
-                    momentum=settings.momentum,
-                    lr=1.0,
-                    dampening=1.0 - own_rate,
-                    nesterov=False,
-                    maximize=False,
-                    is_first_step=False,
-                )
+        for group in optimizer.groups:
+            torch._fused_sgd_(
+                group.parameters,
+                [as_laid_out(next(unused), parameter) for parameter in group.parameters],
+                [buffers[name] for name in group.names],
+                weight_decay=group.decay,
+                momentum=momentum,
+                lr=1.0,
+                dampening=1.0 - rate * group.rate,
+                nesterov=False,
+                maximize=False,
+                is_first_step=False,
+            )
 
 
 def as_laid_out(gradient: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:

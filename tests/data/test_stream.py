@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms.functional import normalize
 
 from transferability.data.stream import (
     Crops,
@@ -15,6 +16,7 @@ from transferability.data.stream import (
     less_mean_on_gpu,
     less_mean_on_host,
 )
+from transferability.data.tasks import Task
 from transferability.store.reading import open_store
 from transferability.study.settings import Preprocessing
 
@@ -132,6 +134,30 @@ def test_images_of_color_keep_their_channels(store):
     colored = replace(store, images=color, class_sums=np.array(sums, dtype=np.uint32))
     images, which = stream(colored, 8, 0).batch(0)
     assert np.allclose(images[0].numpy(), as_network_sees(colored, int(which[0]), 0, 0, 16), atol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_mean_and_std_of_numbers_are_torchvisions_normalize(store, channels):
+    """Of pixels from 0 to 1, as its ToTensor gives them, cropped and mirrored or not."""
+    mean, std = (0.485, 0.456, 0.406)[:channels], (0.229, 0.224, 0.225)[:channels]
+    color = np.concatenate([store.images[:], 255 - store.images[:], store.images[:] // 2], axis=-1)[..., :channels]
+    colored = replace(store, images=color)
+    of_task = Task(colored, tuple(range(6)), "whole", "whole").mean_image(mean)
+    for crop, mirror in ((0, False), (11, True)):
+        preprocessing = Preprocessing(crop=crop, mirror=mirror, mean=mean, std=std)
+        one = ImageLoader(colored, np.arange(30), of_task, preprocessing, CPU)
+        crops = one.random_crops(np.arange(30), np.random.default_rng(0))
+        side = crop or 16
+        for i, image in enumerate(one.batch(crops)):
+            pixels = color[i, crops.top[i] : crops.top[i] + side, crops.left[i] : crops.left[i] + side]
+            wanted = normalize(torch.from_numpy(pixels).permute(2, 0, 1) / 255, mean, std)
+            assert torch.allclose(image, wanted.flip(-1) if crops.mirrored[i] else wanted, atol=1e-5)
+
+
+def test_a_mean_of_another_number_of_channels_is_refused():
+    preprocessing = Preprocessing(0, mirror=False, mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2))
+    with pytest.raises(ValueError, match=r"preprocessing: mean has 3 numbers, but the images have 1 channel"):
+        preprocessing.seen_shape((16, 16, 1))
 
 
 def test_a_crop_larger_than_the_image_is_refused():

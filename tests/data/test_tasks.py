@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from torch.nn.functional import cross_entropy
 
 from transferability.data.tasks import Task, first_of_each_class, rank_in_class
 from transferability.store.reading import open_store
@@ -58,6 +60,30 @@ def test_chance_is_the_share_of_the_commonest_class(task):
     facts = task.guessing_facts()
     assert facts.pop("guessing_loss") == pytest.approx(np.log(3))
     assert facts == {"classes": 3, "validation_images": 15, "majority_baseline": 1 / 3}
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
+def test_with_smoothed_labels_guessing_is_no_answer_that_ignores_images_better(store, task, smoothing):
+    """On 12, 12 and 1 images of the classes: against the smoothed targets, by any answer that is always the same."""
+    labels = store.labels.copy()
+    labels[np.flatnonzero(labels[store.training] == task.classes[2])[1:]] = next(iter({*range(6)} - {*task.classes}))
+    task = replace(task, store=replace(store, labels=labels))
+    targets = torch.from_numpy(task.training()[1])
+    assert torch.bincount(targets).tolist() == [12, 12, 1]
+    found = task.guessing_facts(label_smoothing=smoothing)["guessing_loss"]
+    answers = np.random.default_rng(0).dirichlet((1, 1, 0.3), 3000)
+    losses = [
+        cross_entropy(torch.from_numpy(answer).log().expand(25, 3), targets, label_smoothing=smoothing).item()
+        for answer in answers
+    ]
+    assert found == pytest.approx(min(losses), abs=0.01)
+    assert found <= min(losses)
+
+
+def test_a_mean_of_numbers_is_theirs_on_the_scale_of_the_pixels(task):
+    mean = task.mean_image((0.4,))
+    assert mean.shape == (16, 16, 1)
+    assert np.allclose(mean, 0.4 * 255)
 
 
 def test_ranks_count_the_samples_of_the_class_before():

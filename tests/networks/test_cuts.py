@@ -1,4 +1,4 @@
-"""Models of any shape cut into layers: equal to the bit, with their own names, and refused by name where it cannot be."""
+"""Models of any shape cut into layers: equal to the bit, with their own names, refused by name where it cannot be."""
 
 from pathlib import Path
 

@@ -136,7 +136,8 @@ class TestTraining:
         assert seen[-1].seconds_left == 0.0
         assert {name: len(rows) for name, rows in seen[-1].histories.items()} == {"R1B": 4, "R3B": 4}
         metrics = json.loads((tmp_path / "R3B.metrics.json").read_text())
-        assert seen[-1].seconds["R3B"] == pytest.approx(metrics["seconds"], abs=0.001)
+        # The file's are rounded to milliseconds, and have the evaluation on training images too.
+        assert round(seen[-1].seconds["R3B"], 3) <= metrics["seconds"]
         assert seen[-1].top1["R3B"] == metrics["top1_final"]
 
     def test_the_rate_counts_networks_that_still_learn(self, recipe, running, tmp_path, monkeypatch):

@@ -87,7 +87,57 @@ def changed(path, value):
         ("networks.preserve", [7], "networks.preserve[0]: is 7; it must be at most 6"),
         ("networks.reduced", [5, 5], "networks.reduced: 5 is there twice"),
         ("networks.random_for", "all", "networks.random_for: is 'all'; it must be one of halves, whole"),
-        ("preprocessing.mean", "half", "preprocessing.mean: is 'half'; it must be one of own, whole"),
+        ("preprocessing.mean", "half", "preprocessing.mean: is 'half'; it must be own, whole, or a list with a number"),
+        ("preprocessing.mean", [], "preprocessing.mean: is empty; give at least one"),
+        ("preprocessing.mean", [123.7], "preprocessing.mean[0]: is 123.7; it must be at most 1"),
+        (
+            "preprocessing.mean",
+            [0.5],
+            "preprocessing.std: has 0 numbers and mean has 1; where mean is a list, each has",
+        ),
+        (
+            "preprocessing.std",
+            [0.2],
+            "preprocessing.std: is [0.2], but mean is own, a mean image, which scale goes with",
+        ),
+        ("preprocessing.std", [0], "preprocessing.std[0]: is 0; it must be more than 0"),
+        ("preprocessing.random_resized_crop", True, "it must be false, or a mapping such as {scale: [0.08, 1], ratio:"),
+        (
+            "preprocessing.random_resized_crop",
+            {"scale": [0.1, 1]},
+            "preprocessing.random_resized_crop: ratio is missing",
+        ),
+        (
+            "preprocessing.random_resized_crop",
+            {"scale": [1, 0.1], "ratio": [1, 1]},
+            "preprocessing.random_resized_crop.scale: is [1, 0.1]; it must be two numbers, the least and the most",
+        ),
+        (
+            "preprocessing.random_resized_crop",
+            {"scale": [1, 1], "ratio": [1]},
+            "preprocessing.random_resized_crop.ratio: is [1]; it must be two numbers",
+        ),
+        (
+            "training.optimizer",
+            "adam",
+            "training.optimizer: is 'adam'; it must be one of caffe_sgd, sgd, adamw; did you",
+        ),
+        ("training.decay", "none", "training.decay: is 'none'; it must be one of all_but_biases, weights, all"),
+        ("training.label_smoothing", 1, "training.label_smoothing: is 1; it must be less than 1"),
+        ("training.warmup_iterations", -1, "training.warmup_iterations: is -1; it must be at least 0"),
+        (
+            "training.warmup_iterations",
+            500,
+            "warmup_iterations is 500, but base and frozen and fine_tuned networks have",
+        ),
+        ("training.base.warmup_iterations", 900, "but base networks have 500 iterations; it must be less"),
+        ("training.layer_decay", 0, "training.layer_decay: is 0; it must be more than 0"),
+        (
+            "training.layer_decay",
+            0.5,
+            "training.layer_decay: is 0.5, but it is for fine-tuned networks only; give it as",
+        ),
+        ("training.frozen.layer_decay", 0.5, "training.frozen.layer_decay: is 0.5, but it is for fine-tuned networks"),
         ("splits", [{"name": "whole", "A": "letter", "B": "symbol"}], "whole is the name of the split of all classes"),
         (
             "study",
@@ -121,6 +171,36 @@ def test_what_is_wrong_is_said_in_one_line(path, value, message):
     assert len(lines) == 1
     assert lines[0].startswith("config: ")
     assert message in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("data_set", "channels"),
+    [
+        (DEFAULT["datasets"]["glyphs"], 1),
+        ({"kind": "torchvision", "set": "fashion_mnist", "folder": "data"}, 1),
+        ({"kind": "torchvision", "set": "cifar10", "folder": "data"}, 3),
+        ({"kind": "folder", "root": "images", "size": 24}, 3),
+        ({"kind": "folder", "root": "images", "size": 24, "channels": 1}, 1),
+    ],
+)
+def test_a_mean_of_numbers_has_one_for_each_channel(data_set, channels):
+    config = changed("dataset", "mine") | {"splits": ["random0"]}
+    config["datasets"]["mine"] = data_set
+    for count in (1, 2, 3):
+        config["preprocessing"] = config["preprocessing"] | {"mean": [0.5] * count, "std": [0.2] * count}
+        if count == channels:
+            assert read_study(config).settings("base").preprocessing.mean == (0.5,) * count
+        else:
+            with pytest.raises(
+                ConfigError, match=rf"mean: has {count} numbers?, but the images of mine have {channels} "
+            ):
+                read_study(config)
+
+
+def test_layers_decay_in_fine_tuned_networks_only():
+    study = read_study(changed("training.fine_tuned", {"layer_decay": 0.5}))
+    of_stage = {stage: settings.hyperparameters.layer_decay for stage, settings in study.stages.items()}
+    assert of_stage == {"base": 1, "reduced": 1, "frozen": 1, "fine_tuned": 0.5}
 
 
 def test_every_mistake_is_listed():
@@ -350,7 +430,8 @@ class TestWhatShapesATraining:
     def test_every_other_key_counts(self):
         config = changed("training.schedule", "cosine")
         settings = read_study(config).settings("base").hyperparameters
-        assert settings.to_json().keys() == vars(settings).keys() - {"step_every", "step_factor"}
+        later = {"optimizer", "decay", "warmup_iterations", "label_smoothing", "layer_decay"}
+        assert settings.to_json().keys() == vars(settings).keys() - {"step_every", "step_factor"} - later
 
 
 def test_layers_are_preserved_only_above_frozen_ones():

@@ -12,11 +12,12 @@ import torch
 from safetensors.torch import load_file
 
 from tests.support import files_in, with_settings
+from transferability.data.resized_crops import ResizedCropLoader
 from transferability.data.stream import ImageLoader
 from transferability.files import read_json
 from transferability.networks.precision import PRECISIONS
 from transferability.process.determinism import deterministic_algorithms
-from transferability.study.settings import Preprocessing
+from transferability.study.settings import Preprocessing, RandomResizedCrop
 from transferability.training.recipe import Running
 from transferability.training.train import train
 
@@ -83,6 +84,15 @@ class TestSameBits:
         assert_same(weights(held), weights(stored))
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("names", JOBS, ids=lambda names: names[0])
+def test_torchs_optimizers_repeat_to_the_bit_alone_and_where_graphs_are_wanted(trained, recipe, names, optimizer):
+    recipe = recipe.with_hyperparameters(optimizer=optimizer, learning_rate=0.002)
+    together = weights(trained("together", recipe, names))
+    assert_same(together, weights(trained("again", recipe, names, cuda_graphs=True)))
+    assert_same(together, {name: weights(trained(name, recipe, [name]))[name] for name in names})
+
+
 @pytest.mark.parametrize("graphs", [False, True])
 def test_frozen_layers_stay_where_they_were(trained, recipe, graphs):
     at_first = recipe.with_hyperparameters(learning_rate=1e-30)
@@ -117,3 +127,16 @@ def test_it_sees_the_images_that_a_cpu_does(recipe, crop, cache_bytes):
     )
     crops = cpu.random_crops(np.random.default_rng(0).permutation(len(cpu)), np.random.default_rng(1))
     assert torch.equal(cpu.batch(crops), gpu.batch(crops).cpu())
+
+
+@pytest.mark.parametrize("cache_bytes", [1e9, 0.0])
+def test_it_scales_crops_as_a_cpu_does(recipe, cache_bytes):
+    store, resized = recipe.store, RandomResizedCrop(scale=(0.08, 1.0), ratio=(0.75, 4 / 3))
+    preprocessing = Preprocessing(crop=11, mirror=True, mean="own", scale=61.0, random_resized_crop=resized)
+    mean = store.mean_image(range(len(store.classes)))
+    cpu, gpu = (
+        ResizedCropLoader(store, np.arange(40), mean, preprocessing, torch.device(device), cache_bytes=cache_bytes)
+        for device in ("cpu", "cuda")
+    )
+    of_each = (one.start_training(np.arange(40), np.random.default_rng(1))().cpu() for one in (cpu, gpu))
+    assert torch.equal(*of_each)

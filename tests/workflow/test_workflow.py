@@ -156,6 +156,51 @@ class TestAFinishedStudy:
         assert alone.items() <= finished.contents().items()
 
 
+def test_a_study_of_another_recipe_is_the_same_to_the_bit_after_a_kill_and_verified(tmp_path):
+    """Every key of a recipe gets from the config to the training, and is what a resumed job and `verify` know."""
+    changes = {
+        "splits": ["random0"],
+        "preprocessing": {
+            "crop": 20,
+            "mirror": True,
+            "mean": [0.2],
+            "std": [0.3],
+            "random_resized_crop": {"scale": [0.5, 1], "ratio": [0.75, 1.3333]},
+        },
+        "networks": {"depths": [4], "treatments": ["transfer+"]},
+        "training": {
+            "optimizer": "adamw",
+            "learning_rate": 0.002,
+            "decay": "weights",
+            "warmup_iterations": 3,
+            "label_smoothing": 0.1,
+            "fine_tuned": {"layer_decay": 0.8, "iterations": 400},
+        },
+    }
+    found = []
+    for name in ("undisturbed", "killed"):
+        (tmp_path / name).mkdir()
+        project = Project(tmp_path / name)
+        project.configure(changes)
+        if name == "killed":
+            process = project.start()
+            wait_for(lambda project=project: [*(project.results / "states").rglob("A4B+/*.state")])
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        project.run()
+        found.append(project.contents())
+    assert found[0] == found[1]
+    assert "verification: 4 networks, 4 of them evaluated again" in project.run("verify")
+    metrics = project.results / "networks" / "random0" / "seed0" / "A4B+.metrics.json"
+    made_from = json.loads(metrics.read_text())["made_from"]
+    asked = changes["training"] | changes["training"]["fine_tuned"]
+    assert {key: made_from["hyperparameters"].get(key) for key in asked if key != "fine_tuned"} == {
+        key: value for key, value in asked.items() if key != "fine_tuned"
+    }
+    assert made_from["preprocessing"] == changes["preprocessing"]
+    assert project.would_run() == set()
+
+
 def test_what_others_wait_for_is_trained_first_and_then_what_takes_longest(tmp_path):
     priorities = dict.fromkeys(("train_base", "train_fine_tuned_n1_to_7", "train_frozen_n1_to_7"), 0)
     for rule, details in Project(tmp_path).planned():
@@ -179,6 +224,26 @@ class TestWhatAChangeReruns:
     def test_the_fine_tuning_rate(self, unchanged):
         unchanged.configure({"training": {"fine_tuned": {"learning_rate": 0.01}}})
         assert unchanged.would_run() == trained("fine_tuned") | AGGREGATES | CURVES
+
+    def test_the_fine_tuning_recipe(self, unchanged):
+        recipe = {"optimizer": "adamw", "decay": "weights", "warmup_iterations": 2, "layer_decay": 0.8}
+        unchanged.configure({"training": {"fine_tuned": recipe}})
+        assert unchanged.would_run() == trained("fine_tuned") | AGGREGATES | CURVES
+
+    def test_what_is_not_used(self, unchanged):
+        unchanged.configure({"training": {"step_every": 7, "step_factor": 0.5}})
+        assert unchanged.would_run() == {"report", "all"}
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"mean": [0.2], "std": [0.3]},
+            {"random_resized_crop": {"scale": [0.5, 1], "ratio": [0.75, 1.3333]}},
+        ],
+    )
+    def test_what_networks_see(self, unchanged, changes):
+        unchanged.configure({"preprocessing": changes})
+        assert unchanged.would_run() == trained("base", "frozen", "fine_tuned") | AGGREGATES | CURVES | {"filters"}
 
     def test_the_rate_of_the_bases(self, unchanged):
         unchanged.configure({"training": {"base": {"learning_rate": 0.01}}})

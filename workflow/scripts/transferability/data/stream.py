@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -57,7 +58,8 @@ class ImageLoader:
         self._count = len(positions)
         self._slack = (store.image_shape[0] - self._seen[0], store.image_shape[1] - self._seen[1])
         self._mean = torch.from_numpy(mean).to(device)
-        self._scale = 1.0 / preprocessing.scale
+        factors = preprocessing.factors
+        self._factors = factors if isinstance(factors, float) else torch.tensor(factors, device=device)
         self._mirror = preprocessing.mirror
         self._device = device
 
@@ -80,6 +82,10 @@ class ImageLoader:
         top, left = (np.full(len(chosen), slack // 2) for slack in self._slack)
         return Crops(chosen, top, left, np.zeros(len(chosen), dtype=np.int64))
 
+    def start_training(self, chosen: NDArray[np.int64], random: np.random.Generator) -> Callable[[], torch.Tensor]:
+        """As `start`, of training images, cut at random."""
+        return self.start(self.random_crops(chosen, random))
+
     def start(self, crops: Crops) -> Callable[[], torch.Tensor]:
         """Begin to read a batch in the background, where that takes long; what is returned gives the batch."""
         pixels = self._images.start(crops)
@@ -91,10 +97,10 @@ class ImageLoader:
     def _normalized(self, crops: Crops, pixels: torch.Tensor) -> torch.Tensor:
         """The pixels less the mean image's at the same place, scaled, then mirrored; B x H x W x C."""
         if not any(self._slack) and not self._mirror:
-            return pixels.to(torch.float32).sub_(self._mean).mul_(self._scale)
+            return pixels.to(torch.float32).sub_(self._mean).mul_(self._factors)
         if self._device.type == "cpu":
-            return less_mean_on_host(crops, pixels, self._mean).mul_(self._scale)
-        return less_mean_on_gpu(crops, pixels, self._mean).mul_(self._scale)
+            return less_mean_on_host(crops, pixels, self._mean).mul_(self._factors)
+        return less_mean_on_gpu(crops, pixels, self._mean).mul_(self._factors)
 
 
 class HostImages:
@@ -211,10 +217,21 @@ def to_device(numbers: NDArray[np.int64], device: torch.device) -> torch.Tensor:
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
+class TrainingImages(Protocol):
+    """What gives the images of a training batch, cut at random."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the batches are."""
+
+    def start_training(self, chosen: NDArray[np.int64], random: np.random.Generator) -> Callable[[], torch.Tensor]:
+        """Begin to read images at these positions; what is returned gives the batch, B x C x H x W."""
+
+
 class TrainingStream:
     """Batches of a fixed size out of endless shuffled epochs; an epoch's end may fall within a batch, as in Caffe."""
 
-    def __init__(self, loader: ImageLoader, targets: NDArray[np.int64], batch_size: int, *seed: str | int) -> None:
+    def __init__(self, loader: TrainingImages, targets: NDArray[np.int64], batch_size: int, *seed: str | int) -> None:
         self._loader = loader
         self._targets = targets
         self._batch_size = batch_size
@@ -233,8 +250,7 @@ class TrainingStream:
 
     def _start(self, iteration: int) -> tuple[NDArray[np.int64], Callable[[], torch.Tensor]]:
         chosen = self._positions(iteration)
-        crops = self._loader.random_crops(chosen, generator_for(*self._seed, "crops", iteration))
-        return chosen, self._loader.start(crops)
+        return chosen, self._loader.start_training(chosen, generator_for(*self._seed, "crops", iteration))
 
     def _positions(self, iteration: int) -> NDArray[np.int64]:
         count = len(self._targets)

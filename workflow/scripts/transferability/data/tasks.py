@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from transferability.seeding import generator_for
 from transferability.store.reading import Store
-from transferability.study.settings import WHOLE_MEAN
+from transferability.study.settings import WHITE, WHOLE_MEAN
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class Task:
         chosen = np.sort(drawn[rank_in_class(targets[drawn]) < wanted[targets[drawn]]])
         return positions[chosen], targets[chosen]
 
-    def mean_image(self, mean: str, examples_per_class: int | None = None) -> NDArray[np.float32]:
-        """The mean image, H x W x C, of the training images or, if ``mean`` says so, of the store's.
+    def mean_image(self, mean: str | tuple[float, ...], examples_per_class: int | None = None) -> NDArray[np.float32]:
+        """The mean image, H x W x C, of the training images or, if ``mean`` says so, of the store's or as it is given.
 
         Validation images have no part in it, since it is subtracted from them.
 
@@ -74,6 +74,8 @@ class Task:
             mean: as in `Preprocessing`.
             examples_per_class: as in `training`.
         """
+        if not isinstance(mean, str):
+            return np.full(self.store.image_shape, mean, dtype=np.float32) * np.float32(WHITE)
         if mean == WHOLE_MEAN:
             return self.store.mean_image(range(len(self.store.classes)))
         positions, _ = self.training(examples_per_class)
@@ -84,18 +86,23 @@ class Task:
             total += self.store.images[positions[start : start + 256]].sum(axis=0, dtype=np.uint64)
         return (total / len(positions)).astype(np.float32)
 
-    def guessing_facts(self, examples_per_class: int | None = None) -> dict[str, int | float]:
+    def guessing_facts(
+        self, examples_per_class: int | None = None, label_smoothing: float = 0.0
+    ) -> dict[str, int | float]:
         """What it takes to tell an accuracy from guessing.
 
         ``majority_baseline`` is the accuracy of always naming the class of most validation images: 1 / classes where
         they are balanced. ``guessing_loss`` is the cross-entropy, in nats, of always answering with the class
-        frequencies of the training images: log(classes) where they are balanced.
+        frequencies of the training images: log(classes) where they are balanced. With label smoothing it is what a
+        training loss without knowledge of the images is at best, so against the smoothed targets.
 
         Args:
             examples_per_class: as in `training`.
+            label_smoothing: of the training, as in `Hyperparameters`.
         """
         frequencies = np.bincount(self.training(examples_per_class)[1], minlength=len(self.classes))
-        shares = frequencies[frequencies > 0] / frequencies.sum()
+        shares = (1 - label_smoothing) * frequencies / frequencies.sum() + label_smoothing / len(self.classes)
+        shares = shares[shares > 0]
         _, targets = self.validation()
         chance = np.bincount(targets).max() / len(targets)
         return {

@@ -7,6 +7,7 @@ import torch
 
 from transferability.networks.build import build_network
 from transferability.store.source import ImageSource
+from transferability.study.config import STAGES
 from transferability.study.design import Study
 from transferability.words import amount, counted
 
@@ -27,9 +28,11 @@ def needs(study: Study, source: ImageSource) -> Sequence[str]:
     held = min(largest_part, study.config["running"]["cache_gb"] * 1e9)
     reading = "" if held == largest_part else ", the others read from the disk"
     of_networks = f"{amount(networks * weights)} for {counted(networks, 'network')}"
-    in_memory = f"{amount(3 * weights * per_job)} for {counted(per_job, 'network')}"
+    kept = max(study.settings(stage).hyperparameters.kept_per_parameter for stage in STAGES)
+    in_memory = f"{amount((2 + kept) * weights * per_job)} for {counted(per_job, 'network')}"
+    states = amount(state_bytes(weights, kept))
     return (
-        f"disk: {amount(store)} for the store, up to {of_networks}, and up to {amount(state_bytes(weights))} for the "
+        f"disk: {amount(store)} for the store, up to {of_networks}, and up to {states} for the "
         "states of each network in training",
         f"memory of a training job: up to {in_memory}, {amount(held)} for images{reading}",
     )
@@ -44,6 +47,6 @@ def weight_bytes(study: Study, image_shape: tuple[int, int, int], classes: int) 
     return WEIGHT_BYTES * sum(parameter.numel() for parameter in network.parameters())
 
 
-def state_bytes(weights: int) -> int:
-    """Of a network in training: weights and momentum, the newest and the one before."""
-    return 4 * weights
+def state_bytes(weights: int, kept: int) -> int:
+    """Of a network in training: weights and so many numbers kept for each, the newest and the one before."""
+    return 2 * (1 + kept) * weights

@@ -122,7 +122,12 @@ class Plan:
 
     def state_bytes(self) -> int:
         """Bytes on the disk for the states of one job, while it runs: of the largest."""
-        return max(len(job.networks) * state_bytes(self._weights[job.half]) for job in self.seconds)
+
+        def of_job(job: Job) -> int:
+            kept = self.study.settings(job.stage).hyperparameters.kept_per_parameter
+            return len(job.networks) * state_bytes(self._weights[job.half], kept)
+
+        return max(map(of_job, self.seconds))
 
     @cached_property
     def _weights(self) -> dict[tuple[str, str], int]:
@@ -182,7 +187,13 @@ def _workload(study: Study, job: Job, size: DataSize, halves: Mapping[tuple[str,
     """Jobs that cost the same, but for their length and a few classes, are the same workload and calibrated once."""
     settings = study.settings(job.stage)
     of_any_length = replace(
-        settings.hyperparameters, iterations=1, evaluate_every=1, learning_rate=1e-5, schedule="constant", step_every=1
+        settings.hyperparameters,
+        iterations=1,
+        evaluate_every=1,
+        learning_rate=1e-5,
+        warmup_iterations=0,
+        schedule="constant",
+        step_every=1,
     )
     images = halves[job.half].training * math.prod(size.image_shape)
     return Workload(

@@ -16,15 +16,14 @@ from transferability.study.foreign_networks import (
     with_network,
 )
 from transferability.study.groups import read_groups
+from transferability.study.image_keys import preprocessing_problems
 from transferability.study.names import HALVES, RANDOM_SPLIT, WHOLE
 from transferability.study.schema import ConfigError, config_schema, dotted, in_yaml, schema_problems, with_integers
 from transferability.study.settings import Hyperparameters, Preprocessing, Settings
+from transferability.study.training_keys import training_problems
 from transferability.words import enumerated
 
 STAGES = ("base", "reduced", "frozen", "fine_tuned")
-
-# Of data sets of a kind that is fixed: side of the images in pixels.
-OFFICIAL_SIDES = {"cifar10": 32, "cifar100": 32, "fashion_mnist": 28}
 
 # What the classes of an embedded data set are grouped by, and the setting that says how many classes a group has; other
 # data sets have a file of groups.
@@ -85,14 +84,18 @@ def groups_file_of(config: Mapping[str, Any]) -> Path | None:
 
 def settings_of(config: Mapping[str, Any], stage: str) -> Settings:
     """What shapes a stage's networks."""
-    training = config["training"]
-    common = {key: value for key, value in training.items() if key not in STAGES}
     return Settings(
         architecture=config["networks"]["architecture"],
-        preprocessing=Preprocessing(**config["preprocessing"]),
-        hyperparameters=Hyperparameters(**{**common, **training[stage]}),
+        preprocessing=Preprocessing.from_json(config["preprocessing"]),
+        hyperparameters=_hyperparameters_of(config, stage),
         foreign=foreign_settings(config),
     )
+
+
+def _hyperparameters_of(config: Mapping[str, Any], stage: str) -> Hyperparameters:
+    training = config["training"]
+    common = {key: value for key, value in training.items() if key not in STAGES}
+    return Hyperparameters(**{**common, **training[stage]})
 
 
 def _plain(value: Any) -> Any:
@@ -146,9 +149,10 @@ def _study_problems(config: Mapping[str, Any]) -> Iterator[str]:
     yield from _depth_problems(config["networks"], network_layers(config))
     yield from _own_network_problems(config["networks"])
     yield from _duplicates(config)
-    yield from _crop_problems(config)
+    yield from preprocessing_problems(config["preprocessing"], config["dataset"], data_set_of(config))
     yield from _half_problems(config)
-    yield from _evaluation_problems(config)
+    trained = [stage for stage in STAGES if stage != "reduced" or config["networks"]["reduced"]]
+    yield from training_problems(config["training"], {stage: _hyperparameters_of(config, stage) for stage in trained})
 
 
 def fine_tuned_depths(networks: Mapping[str, Any]) -> list[int]:
@@ -209,28 +213,6 @@ def _duplicates(config: Mapping[str, Any]) -> Iterator[str]:
         if count > 1:
             alike = " and ".join(sorted({name for name in names if name.lower() == lower}))
             yield f"splits: {alike} differ only in case, and some file systems take them for one; rename one"
-
-
-def _crop_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    settings, crop = data_set_of(config), config["preprocessing"]["crop"]
-    side = settings.get("size", OFFICIAL_SIDES.get(settings.get("set", "")))
-    if isinstance(side, int) and crop > side:
-        yield (
-            f"preprocessing.crop: is {crop}, but the images of {config['dataset']} have a side of {side} pixels; "
-            f"it must be at most {side}, or 0 for the whole image"
-        )
-
-
-def _evaluation_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    settings = {stage: settings_of(config, stage).hyperparameters for stage in STAGES}
-    trained = [stage for stage in STAGES if stage != "reduced" or config["networks"]["reduced"]]
-    stages = [stage for stage in trained if settings[stage].evaluate_every > settings[stage].iterations]
-    if stages:
-        worst = settings[stages[0]]
-        yield (
-            f"training: evaluate_every is {worst.evaluate_every}, more than the {worst.iterations} iterations of "
-            f"{' and '.join(stages)} networks"
-        )
 
 
 def _half_problems(config: Mapping[str, Any]) -> Iterator[str]:

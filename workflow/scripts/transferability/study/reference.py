@@ -99,10 +99,11 @@ def _rows(about: Mapping[str, Any], defaults: Mapping[str, Any], path: str = "")
     for key, value in keys.items():
         inner, again = value.get("properties", {}), value.get("properties", {}).keys() < keys.keys()
         allowed = "mapping; any of the keys above" if inner and again else _allowed(value)
-        default = "" if inner and not again else _default(key, value, about, defaults)
+        held = defaults.get(key, {})
+        default = "" if inner and not again and isinstance(held, Mapping) else _default(key, value, about, defaults)
         yield f"`{path}{key}`", allowed, default, _prose(value["description"])
         if inner and not again:
-            yield from _rows(value, defaults.get(key, {}), f"{path}{key}.")
+            yield from _rows(value, held if isinstance(held, Mapping) else {}, f"{path}{key}.")
         items = value.get("items", {})
         if "properties" in items:
             yield from _rows(items, {}, f"{path}{key}[].")

@@ -1,46 +1,81 @@
 """What shapes the training of a network, and nothing else."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
+
+from transferability.words import counted
 
 # Raised by hand when the same config would give other weights; it makes every network train again.
 ENGINE_VERSION = 5
 
 WHOLE_MEAN = "whole"
 SOURCE, ADAPT = "source", "adapt"
+WHITE = 255  # the largest value of a pixel, which is 1 where pixels are from 0 to 1
+
+CAFFE_SGD, SGD, ADAMW = "caffe_sgd", "sgd", "adamw"
+
+# Which parameters weight decay acts on.
+ALL, ALL_BUT_BIASES, WEIGHTS = "all", "all_but_biases", "weights"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Hyperparameters:
     """Settings of one training run; the config's section ``training`` explains each.
 
     Attributes:
-        learning_rate: at the start, for weights; biases learn at ``bias_lr_multiplier`` times this rate, undecayed.
+        learning_rate: at the start, or after the warm-up. By Caffe's update biases learn at ``bias_lr_multiplier``
+            times this rate.
         schedule: ``step`` (times ``step_factor`` every ``step_every`` iterations), ``cosine`` (to 0), ``constant``.
         clip_norm: the largest norm of a network's gradient, to which longer ones are scaled down; 0 for none.
         precision: ``float32``, or ``tf32`` or ``bf16`` for products in reduced precision on a GPU.
         evaluate_every: iterations between validations; the last iteration is always validated.
+        optimizer: `CAFFE_SGD`, or `SGD` or `ADAMW` of torch.optim.
+        decay: which parameters decay: `ALL`, `ALL_BUT_BIASES`, or `WEIGHTS`, those of several dimensions that are
+            neither class token nor position embedding.
+        warmup_iterations: in which the rate rises linearly; the schedule begins after them.
+        label_smoothing: share of the training targets that is spread evenly over all classes.
+        layer_decay: of L layers, layer k from 0 learns at this to the power L - 1 - k times the rate.
     """
 
     iterations: int
     batch_size: int
     learning_rate: float
     schedule: str
-    momentum: float
+    momentum: float = 0.0
     weight_decay: float
-    bias_lr_multiplier: float
+    bias_lr_multiplier: float = 1.0
     clip_norm: float
     precision: str
     evaluate_every: int
     step_every: int = 1
     step_factor: float = 1.0
+    optimizer: str = CAFFE_SGD
+    decay: str = ALL_BUT_BIASES
+    warmup_iterations: int = 0
+    label_smoothing: float = 0.0
+    layer_decay: float = 1.0
 
     def to_json(self) -> dict[str, Any]:
-        """All that shapes the training: the keys of the schedule ``step`` only if that is the schedule."""
-        unused = () if self.schedule == "step" else ("step_every", "step_factor")
+        """All that shapes the training, and no keys that its schedule or optimizer does not use.
+
+        Keys that came after networks had been trained are there only if they ask for something else than these have:
+        so the networks stay the same.
+        """
+        unused = {key for key in _LATER_HYPERPARAMETERS if getattr(self, key) == getattr(Hyperparameters, key)}
+        if self.schedule != "step":
+            unused |= {"step_every", "step_factor"}
+        if self.optimizer != CAFFE_SGD:
+            unused |= {"bias_lr_multiplier"}
+        if self.optimizer == ADAMW:
+            unused |= {"momentum"}
         return {key: value for key, value in asdict(self).items() if key not in unused}
+
+    @property
+    def kept_per_parameter(self) -> int:
+        """How many numbers the optimizer keeps for each one that learns, at most."""
+        return 2 if self.optimizer == ADAMW else 1
 
     @property
     def evaluations(self) -> int:
@@ -48,11 +83,14 @@ class Hyperparameters:
 
     def rate_at(self, iteration: int) -> float:
         """The learning rate of the update numbered ``iteration``, counted from 0."""
+        if iteration < self.warmup_iterations:
+            return self.learning_rate * (iteration + 1) / self.warmup_iterations
+        since, iterations = iteration - self.warmup_iterations, self.iterations - self.warmup_iterations
         match self.schedule:
             case "step":
-                return self.learning_rate * self.step_factor ** (iteration // self.step_every)
+                return self.learning_rate * self.step_factor ** (since // self.step_every)
             case "cosine":
-                return self.learning_rate * 0.5 * (1 + math.cos(math.pi * iteration / self.iterations))
+                return self.learning_rate * 0.5 * (1 + math.cos(math.pi * since / iterations))
             case "constant":
                 return self.learning_rate
         raise ValueError(f"training: schedule is {self.schedule!r}; it must be step, cosine or constant")
@@ -60,6 +98,22 @@ class Hyperparameters:
     def evaluates_after(self, updates: int) -> bool:
         """Whether the network is validated once it has made this many updates."""
         return updates % self.evaluate_every == 0 or updates == self.iterations
+
+
+_LATER_HYPERPARAMETERS = ("optimizer", "decay", "warmup_iterations", "label_smoothing", "layer_decay")
+
+
+@dataclass(frozen=True)
+class RandomResizedCrop:
+    """A rectangle of an image, drawn at random, that is scaled to what the network sees.
+
+    Attributes:
+        scale: the least and the largest share of the image's area that it has.
+        ratio: its least and its largest width as a multiple of its height.
+    """
+
+    scale: tuple[float, float]
+    ratio: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -71,21 +125,69 @@ class Preprocessing:
             in the center.
         mirror: whether training mirrors every other image at random.
         mean: the mean image subtracted: ``own``, of the images that the network is trained on, as in the paper, or
-            ``whole``, of the whole training set.
-        scale: pixel values, less the mean image, are divided by this.
+            ``whole``, of the whole training set; or a number for each channel, of pixels from 0 to 1.
+        scale: pixel values, less the mean image, are divided by this; unused where the mean is of numbers.
+        std: where the mean is of numbers, pixels from 0 to 1, less it, are divided by these, one a channel.
+        random_resized_crop: what training cuts out instead of a crop of what the network sees.
     """
 
     crop: int
     mirror: bool
-    mean: str
-    scale: float
+    mean: str | tuple[float, ...]
+    scale: float = 1.0
+    std: tuple[float, ...] = ()
+    random_resized_crop: RandomResizedCrop | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """All that shapes the images; keys that came after networks had been trained only if they are used."""
+        content: dict[str, Any] = {"crop": self.crop, "mirror": self.mirror}
+        if isinstance(self.mean, str):
+            content |= {"mean": self.mean, "scale": self.scale}
+        else:
+            content |= {"mean": list(self.mean), "std": list(self.std)}
+        if self.random_resized_crop:
+            content["random_resized_crop"] = {k: list(v) for k, v in asdict(self.random_resized_crop).items()}
+        return content
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """The preprocessing that `to_json`, or the config's section, tells."""
+        mean, resized = content["mean"], content.get("random_resized_crop")
+        return cls(
+            crop=content["crop"],
+            mirror=content["mirror"],
+            mean=mean if isinstance(mean, str) else _numbers(mean),
+            scale=content.get("scale", 1.0),
+            std=_numbers(content.get("std", ())),
+            random_resized_crop=RandomResizedCrop(*(_pair(resized[key]) for key in ("scale", "ratio")))
+            if resized
+            else None,
+        )
+
+    @property
+    def factors(self) -> float | tuple[float, ...]:
+        """What pixel values, less the mean image, are multiplied by: a number, or one for each channel."""
+        return 1.0 / self.scale if isinstance(self.mean, str) else tuple(1.0 / (WHITE * one) for one in self.std)
 
     def seen_shape(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-        """Height, width and channels of what the network sees; ValueError if the crop does not fit."""
+        """Height, width and channels of what the network sees; ValueError if this is not for such images."""
         height, width, channels = image_shape
         if self.crop > min(height, width):
             raise ValueError(f"preprocessing: crop is {self.crop}, but the images are {height} x {width} pixels")
+        if not isinstance(self.mean, str) and len(self.mean) != channels:
+            numbers = counted(len(self.mean), "number")
+            raise ValueError(f"preprocessing: mean has {numbers}, but the images have {counted(channels, 'channel')}")
         return (self.crop or height, self.crop or width, channels)
+
+
+def _numbers(values: Iterable[float]) -> tuple[float, ...]:
+    """As floats: 0 and 0.0 are the same in an identity."""
+    return tuple(map(float, values))
+
+
+def _pair(values: Iterable[float]) -> tuple[float, float]:
+    low, high = _numbers(values)
+    return low, high
 
 
 @dataclass(frozen=True)
@@ -144,7 +246,7 @@ class Settings:
             "engine_version": self.engine_version,
             "architecture": self.architecture,
             **(self.foreign.to_json() if self.foreign else {}),
-            "preprocessing": asdict(self.preprocessing),
+            "preprocessing": self.preprocessing.to_json(),
             "hyperparameters": self.hyperparameters.to_json(),
         }
 
@@ -153,7 +255,7 @@ class Settings:
         """The settings that `to_json` gives."""
         return cls(
             architecture=content["architecture"],
-            preprocessing=Preprocessing(**content["preprocessing"]),
+            preprocessing=Preprocessing.from_json(content["preprocessing"]),
             hyperparameters=Hyperparameters(**content["hyperparameters"]),
             foreign=Foreign.from_json(content) if "cuts" in content else None,
             engine_version=content["engine_version"],

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from transferability.data.resized_crops import ResizedCropLoader
 from transferability.data.stream import EVALUATION_BATCH, EvaluationSet, ImageLoader, TrainingStream
 from transferability.data.tasks import Task
 from transferability.study.settings import Preprocessing, Settings
@@ -27,8 +28,11 @@ def training_stream(
     preprocessing = settings.preprocessing
     positions, targets = task.training(examples_per_class)
     mean = task.mean_image(preprocessing.mean, examples_per_class)
-    loader = ImageLoader(task.store, positions, mean, preprocessing, torch.device(device), cache_bytes=cache_bytes)
-    return TrainingStream(loader, targets, settings.hyperparameters.batch_size, seed, task.split, task.target)
+    loader: type[ImageLoader | ResizedCropLoader] = ImageLoader
+    if preprocessing.random_resized_crop:
+        loader = ResizedCropLoader
+    training = loader(task.store, positions, mean, preprocessing, torch.device(device), cache_bytes=cache_bytes)
+    return TrainingStream(training, targets, settings.hyperparameters.batch_size, seed, task.split, task.target)
 
 
 def validation_set(

@@ -16,7 +16,7 @@ from transferability.results.guessing import is_at_chance
 from transferability.seeding import seed_for
 from transferability.study.names import RANDOM_SOURCE, Network
 from transferability.study.settings import Hyperparameters
-from transferability.training.optimizer import CaffeSGD
+from transferability.training.optimizer import make_optimizer
 
 # A mean training loss of so many times that of a uniform guess, log(classes), is an explosion if it does not come down.
 EXPLOSION = 100
@@ -69,7 +69,7 @@ class Learner:
         self._own_layers = list(self.model)[self.shared_depth :]
         self.draws = draws_in_training(self.model, network.frozen)
         self.hyperparameters = hyperparameters
-        self._optimizer = CaffeSGD(self.model, hyperparameters)
+        self._optimizer = make_optimizer(self.model, hyperparameters)
         self._states = states
         self.updates = 0
         self.failure: str | None = None  # why it cannot go on
@@ -80,14 +80,15 @@ class Learner:
         self._unread_losses: list[torch.Tensor] = []  # the latest of them, which the device may still be computing
         self._exploded = EXPLOSION * math.log(len(task.classes))
         self._first_loss = 0.0  # before the first update
-        self.guessing = task.guessing_facts(network.examples_per_class)
+        self.guessing = task.guessing_facts(network.examples_per_class, hyperparameters.label_smoothing)
         self.resume(states.load())
 
     def update(self, features: torch.Tensor, targets: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:
         """One update on a batch, and its loss; ``features`` is what the shared layers make of the images."""
         if self.draws:
             torch.manual_seed(seed_for(*self.key, "dropout", self.updates))
-        loss = nn.functional.cross_entropy(self.logits(features), targets)
+        smoothing = self.hyperparameters.label_smoothing
+        loss = nn.functional.cross_entropy(self.logits(features), targets, label_smoothing=smoothing)
         self._optimizer.step(loss, rate)
         return loss.detach()
 

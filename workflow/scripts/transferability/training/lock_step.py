@@ -19,6 +19,7 @@ from transferability.study.settings import Hyperparameters
 from transferability.training.evaluation import Evaluation, evaluations
 from transferability.training.graphs import Replayed, side_by_side
 from transferability.training.learner import Learner
+from transferability.training.optimizer import is_capturable, rate_at
 from transferability.training.recipe import Running
 from transferability.training.reports import Reports
 from transferability.words import counted
@@ -55,7 +56,7 @@ class LockStep:
             # Nothing here refers to itself: a captured graph must be gone before the next one is captured.
             update_all = partial(_update_all, self._shared, learning)
             self._updates = Replayed(update_all) if replays(learning, self._running) else update_all
-        rate = torch.full((), self._settings.rate_at(iteration), device=images.device)
+        rate = rate_at(iteration, self._settings, images.device)
         losses = self._updates(images, targets, rate).clone()
         for learner, loss in zip(learning, losses, strict=True):
             learner.note(loss)
@@ -74,8 +75,12 @@ def _update_all(
 
 
 def replays(learning: Sequence[Learner], running: Running) -> bool:
-    """Whether an update is captured and replayed: where wanted, on a GPU, and never where numbers are drawn anew."""
-    return running.cuda_graphs and running.device == "cuda" and not any(learner.draws for learner in learning)
+    """Whether an update is captured and replayed: where wanted, on a GPU, and by an optimizer that can be.
+
+    Never where numbers are drawn anew, as by dropout.
+    """
+    wanted = running.cuda_graphs and running.device == "cuda"
+    return wanted and all(is_capturable(one.hyperparameters) and not one.draws for one in learning)
 
 
 def train_in_lock_step(

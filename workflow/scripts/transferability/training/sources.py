@@ -45,7 +45,8 @@ def source_weights(
 def why_large(network: Network, source: Path | None) -> str:
     """What a network's large loss before its first update comes from, and what to do about it."""
     if network.base is None or source is None:
-        return "the images or the weights as drawn are too large; raise preprocessing.scale, or lower a learning rate"
+        key = "preprocessing.std, where mean is a list, or preprocessing.scale"
+        return f"the images or the weights as drawn are too large; raise {key}, or lower a learning rate"
     rate = read_about(source)["hyperparameters"]["learning_rate"]
     base = f"base{network.base}"
     return f"the features of {base}'s layers are too large; lower the learning rate of base networks ({rate:g})"

@@ -1,0 +1,72 @@
+"""What of the config's section ``preprocessing`` cannot be meant together, or not of the images of the data set."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from transferability.study.schema import config_schema, in_yaml
+from transferability.words import counted
+
+# Of data sets and kinds whose images are always alike: their side in pixels, and their channels.
+_OFFICIAL_SIDES = {"cifar10": 32, "cifar100": 32, "fashion_mnist": 28}
+_OFFICIAL_CHANNELS = {"cifar10": 3, "cifar100": 3, "fashion_mnist": 1}
+_CHANNELS = {"glyphs": 1}
+
+
+def preprocessing_problems(
+    preprocessing: Mapping[str, Any], data_set: str, settings: Mapping[str, Any]
+) -> Iterator[str]:
+    """A sentence for each problem.
+
+    Args:
+        preprocessing: the section, which fits the schema.
+        data_set: the name of the data set.
+        settings: of the data set.
+    """
+    side, crop = settings.get("size", _OFFICIAL_SIDES.get(settings.get("set", ""))), preprocessing["crop"]
+    if isinstance(side, int) and crop > side:
+        yield (
+            f"preprocessing.crop: is {crop}, but the images of {data_set} have a side of {side} pixels; "
+            f"it must be at most {side}, or 0 for the whole image"
+        )
+    yield from _mean_problems(preprocessing["mean"], preprocessing["std"], data_set, _channels(settings))
+    yield from _resizing_problems(preprocessing["random_resized_crop"])
+
+
+def _channels(settings: Mapping[str, Any]) -> int | None:
+    """Of the images of a data set; None where it is not known before they are there."""
+    kind, name = settings["kind"], settings.get("set", "")
+    keys = config_schema()["$defs"]["data_sets"][kind]["properties"]
+    default = keys.get("channels", {}).get("default", _OFFICIAL_CHANNELS.get(name, _CHANNELS.get(kind)))
+    channels: int | None = settings.get("channels", default)
+    return channels
+
+
+def _mean_problems(mean: str | list[float], std: list[float], data_set: str, channels: int | None) -> Iterator[str]:
+    if isinstance(mean, str):
+        if std:
+            yield (
+                f"preprocessing.std: is {in_yaml(std)}, but mean is {mean}, a mean image, which scale goes with; "
+                "set std to [], or mean to a list of numbers too"
+            )
+        return
+    if len(std) != len(mean):
+        yield (
+            f"preprocessing.std: has {counted(len(std), 'number')} and mean has {len(mean)}; where mean is a list, "
+            "each has one number for each channel"
+        )
+    elif channels is not None and channels != len(mean):
+        yield (
+            f"preprocessing.mean: has {counted(len(mean), 'number')}, but the images of {data_set} have "
+            f"{counted(channels, 'channel')}; give one for each"
+        )
+
+
+def _resizing_problems(resized: bool | Mapping[str, list[float]]) -> Iterator[str]:
+    key = "preprocessing.random_resized_crop"
+    if isinstance(resized, bool):
+        if resized:
+            yield f"{key}: is true; it must be false, or a mapping such as {{scale: [0.08, 1], ratio: [0.75, 1.3333]}}"
+        return
+    for name, values in resized.items():
+        if len(values) != 2 or values[0] > values[1]:
+            yield f"{key}.{name}: is {in_yaml(values)}; it must be two numbers, the least and the most"

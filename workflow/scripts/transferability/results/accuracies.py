@@ -379,7 +379,7 @@ def _right(row: Mapping[str, Any], layers: Sequence[str]) -> dict[str, bool]:
     chance = row["majority_baseline"]
     return {
         "split": isinstance(row["split"], str) and row["split"] != "",
-        "split_type": row["split_type"] in SPLIT_TYPES_IN_WORDS,
+        "split_type": row["split_type"] in (*SPLIT_TYPES_IN_WORDS,),
         **{column: row[column] == value for column, value in network.facts.items()},
         **{
             column: _is_count(row[column])

@@ -1,5 +1,6 @@
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from transferability.data.splits import (
     make_split,
     random_halves,
     semantic_split,
+    split_by_images,
     split_from_json,
     split_to_json,
 )
@@ -133,3 +135,42 @@ def test_lists_are_as_the_authors_made_them(store):
     samples = [Sample(label, f"{label}.jpg") for label in (4, 0, 1, 5)]
     assert image_lines(samples, (1, 4, 5)) == "4.jpg 1\n1.jpg 0\n5.jpg 2\n"
     assert class_lines(store, (1, 4)) == "# Orig_idx new_idx name\n1 0 class 001\n4 1 class 004\n"
+
+
+def test_a_split_by_images_reads_back_as_it_was_written(store):
+    split = make_split(store.classes, "images3", 3, None)
+    content = json.loads(json.dumps(split_to_json(split, store)))
+    assert split_from_json(content, store) == split
+    assert (content["split_type"], content["seed"]) == ("images", 3)
+    for half in content["halves"].values():
+        assert (half["class_count"], half["training_images"], half["validation_images"]) == (6, 36, 30)
+
+
+@pytest.mark.parametrize("changes", [{"seed": None}, {"split_type": "random"}])
+def test_a_split_by_images_that_lacks_its_seed_or_type_is_refused(store, changes):
+    content = split_to_json(split_by_images(store.classes, "images0", 0), store) | changes
+    with pytest.raises(SplitError, match="split images0"):
+        split_from_json(content, store)
+
+
+def test_a_split_by_images_whose_halves_differ_is_refused(store):
+    content = split_to_json(split_by_images(store.classes, "images0", 0), store)
+    del content["halves"]["A"]["classes"][0]
+    with pytest.raises(SplitError, match="split images0: by images, its halves have the same classes"):
+        split_from_json(content, store)
+
+
+def test_a_class_of_one_training_image_cannot_be_halved(store):
+    labels = store.labels.copy()
+    labels[np.flatnonzero(labels[: store.training_count] == 2)[1:]] = 0
+    with pytest.raises(SplitError, match=r"split images0: the class class 002 has 1 training image; .* at least 2"):
+        split_by_images(store.classes, "images0", 0).task(replace(store, labels=labels), "A")
+
+
+def test_lists_of_halves_by_images_share_no_training_image(store):
+    samples = [Sample(int(label), f"{i}.png") for i, label in enumerate(store.labels)]
+    split = split_by_images(store.classes, "images0", 0)
+    tasks = [split.task(store, half) for half in split.halves]
+    lists = [{*image_lines([samples[i] for i in task.training()[0]], task.classes).splitlines()} for task in tasks]
+    assert [len(lines) for lines in lists] == [36, 36]
+    assert not lists[0] & lists[1]

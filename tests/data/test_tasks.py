@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
-from transferability.data.tasks import Task, first_of_each_class, rank_in_class
+from transferability.data.tasks import Task, first_of_each_class, halves_of_images, rank_in_class
 from transferability.store.reading import open_store
 
 
@@ -120,3 +122,61 @@ def test_the_sample_of_reduced_networks_is_of_what_they_are_trained_on(task):
     positions, _ = task.training_sample(0, examples_per_class=8)
     assert len(positions) == 15
     assert set(positions) <= set(task.training(8)[0])
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.integers(0, 2**32 - 1))
+def test_halves_of_images_share_none_and_have_as_many_of_each_class(targets, seed):
+    targets = np.array(targets)
+    halves = halves_of_images(targets, seed)
+    assert not {*halves[0]} & {*halves[1]}
+    for half in halves:
+        assert half.tolist() == sorted({*half})
+        assert np.bincount(targets[half], minlength=5).tolist() == (np.bincount(targets, minlength=5) // 2).tolist()
+
+
+def test_halves_of_images_are_of_their_seed():
+    targets = np.repeat([0, 1, 2], 20)
+    first, again, other = (halves_of_images(targets, seed) for seed in (0, 0, 1))
+    for mine, same, different in zip(first, again, other, strict=True):
+        assert np.array_equal(mine, same)
+        assert not np.array_equal(mine, different)
+
+
+def test_halves_of_images_by_value():
+    """If they were drawn otherwise one day, finished bases could have seen the images of new copies."""
+    half_a, half_b = halves_of_images(np.array([0, 0, 1, 0, 1, 1, 0, 1, 1]), 0)
+    assert (half_a.tolist(), half_b.tolist()) == ([0, 3, 7, 8], [1, 4, 5, 6])
+
+
+@pytest.fixture
+def by_images(store):
+    return [Task(store, tuple(range(len(store.classes))), half, "images0", images_seed=0) for half in "AB"]
+
+
+def test_by_images_all_that_is_told_of_training_is_of_the_own_images(store, by_images):
+    """The mean image, the sample, the few of each class, and how common each class is."""
+    trained = [set(task.training()[0]) for task in by_images]
+    assert not trained[0] & trained[1]
+    for task, own in zip(by_images, trained, strict=True):
+        assert own < set(range(store.training_count))
+        expected = store.images[sorted(own)].astype(np.float64).mean(axis=0).astype(np.float32)
+        assert np.array_equal(task.mean_image("own"), expected)
+        assert set(task.training_sample(seed=0)[0]) <= own
+        assert set(task.training(2)[0]) <= own
+    assert not np.array_equal(*(task.mean_image("own") for task in by_images))
+    assert np.array_equal(*(task.mean_image("whole") for task in by_images))
+
+
+def test_by_images_guessing_is_by_how_common_classes_are_among_the_own(store, by_images):
+    labels = store.labels.copy()
+    labels[store.training][labels[store.training] > 1] = 0  # classes 0 and 1 are left, 60 and 12 images
+    task = replace(by_images[0], store=replace(store, labels=labels), classes=(0, 1))
+    shares = np.array([30, 6]) / 36
+    assert len(task.training()[0]) == 36
+    assert task.guessing_facts()["guessing_loss"] == pytest.approx(-(shares * np.log(shares)).sum())
+
+
+def test_by_images_both_are_validated_on_the_same(store, by_images):
+    (one, targets), (other, others) = (task.validation() for task in by_images)
+    assert one.tolist() == other.tolist() == list(range(store.training_count, len(store.labels)))
+    assert targets.tolist() == others.tolist()

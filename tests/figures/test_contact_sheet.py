@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from transferability.data.splits import Split
+from transferability.data.splits import Split, split_by_images
 from transferability.figures.contact_sheet import contact_sheet, halves_sheet
 from transferability.store.reading import Store
 from transferability.store.source import ImageClass
@@ -41,6 +43,21 @@ def test_halves_stand_side_by_side_each_with_its_own_classes():
     for half, classes in halves.items():
         assert [axes.get_ylabel() for axes in columns[half]] == [f"class {i:04}" for i in classes]
         assert columns[half][0].get_title() == f"half {half} of random0: {len(classes)} classes"
+
+
+def test_halves_by_images_show_their_own_training_images_of_the_same_classes():
+    store = store_of(4, 1)
+    labels, images = np.tile(np.arange(4), 9), np.zeros((36, 12, 12, 1), dtype=np.uint8)
+    images[:, :, :, 0] = 7 * np.arange(36)[:, None, None]
+    store = replace(store, images=images, labels=labels, training_count=32)
+    split = split_by_images(store.classes, "images0", 0)
+    figure = halves_sheet(store, split)
+    for column, half in enumerate("AB"):
+        trained = {int(7 * position) for position in split.task(store, half).training()[0]}
+        panels = figure.axes[column::2]
+        assert [axes.get_ylabel() for axes in panels] == [f"class {i:04}" for i in range(4)]
+        pixels = {int(value) for axes in panels for value in np.unique(axes.images[0].get_array()[:, : 9 * 12])}
+        assert pixels - {255} == trained
 
 
 def test_of_a_large_half_some_classes_are_shown_and_the_title_says_so():

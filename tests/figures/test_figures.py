@@ -15,6 +15,7 @@ from transferability.figures.parts import parts
 from transferability.figures.reuse import reuse
 from transferability.figures.style import LOOKS, depth_labels, figure_style, save
 from transferability.results.accuracies import Results, by_metric
+from transferability.results.answers import answers
 from transferability.results.published import read_published
 from transferability.store.reading import open_store
 from transferability.study.names import SYMBOLS, TREATMENTS
@@ -46,6 +47,21 @@ def accuracies():
                     (split, 0, f"R{n}{b}", 0.7 - 0.08 * n),
                 ]
     return frame(*rows)
+
+
+def test_halves_by_images_have_a_column_of_their_own_after_random_ones(accuracies):
+    third = frame(
+        *[("images0", 0, f"base{half}", 0.7) for half in "AB"],
+        *[("images0", 0, f"{a}{n}{b}", 0.7 - 0.01 * n) for n in range(1, 8) for a, b in ("AB", "BA", "AA", "BB")],
+    )
+    of_all = results(pd.concat([third, accuracies]))
+    titles = ["random halves", "halves by images (same classes)", "semantic halves"]
+    with figure_style(COLORS):
+        figure2, figure3, effects, reused = (draw(of_all) for draw in DRAWN)
+    for figure in (figure2, effects, reused):
+        assert [axes.get_title().replace("\n", " ").split(" (no networks")[0] for axes in figure.axes[:3]] == titles
+    assert has_line(figure3.axes[-1], range(8), [0, *range(1, 8)])
+    assert [answer.halves for answer in answers(of_all)] == titles
 
 
 def lines(axes):

@@ -22,7 +22,8 @@ from transferability.results.effects import effects
 from transferability.results.paper import summarize
 from transferability.results.reuse import reusable
 from transferability.study.config import STAGES
-from transferability.study.design import SplitPlan, Study
+from transferability.study.design import Study
+from transferability.study.split_plan import SplitPlan
 from transferability.training.recipe import Recipe, Running
 from transferability.training.train import train
 

@@ -21,6 +21,7 @@ from transferability.data.build import build_store
 from transferability.data.kind import Kind
 from transferability.data.kinds import image_source, kind_of
 from transferability.data.kinds.glyphs import Glyphs
+from transferability.data.splits import SplitError
 from transferability.data.stream import EVALUATION_BATCH
 from transferability.planning import calibration
 from transferability.planning.calibration import Cost, Workload, calibrate, start_seconds
@@ -77,6 +78,16 @@ class TestDataSize:
             ("letters_symbols", "A"): (5, 35, 15),
             ("letters_symbols", "B"): (4, 28, 12),
         }
+
+    def test_halves_by_images_have_all_classes_and_half_of_the_training_images(self, size):
+        study = study_of({"datasets": NINE_CLASSES, "splits": [{"name": "images0", "by": "images"}]})
+        halves = half_sizes(study, size)
+        assert {target: (half.classes, half.training, half.validation) for (_, target), half in halves.items()} == {
+            "A": (9, 27, 27),
+            "B": (9, 27, 27),
+        }
+        with pytest.raises(SplitError, match="has 1 training image"):
+            half_sizes(study, replace(size, training=size.training // 7))
 
     def test_imagenet_is_assumed_by_its_classes_where_it_is_not(self):
         paper = study_of(overlay("imagenet"))

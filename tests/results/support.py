@@ -5,7 +5,7 @@ import pandas as pd
 from tests.support import ROOT
 from transferability.networks.architectures import architecture_layers
 from transferability.results.accuracies import Results, beside_bases
-from transferability.study.names import Network
+from transferability.study.names import Network, split_type_of
 
 PUBLISHED = ROOT / "resources" / "yosinski2014" / "top1.csv"
 LAYERS = architecture_layers("caffenet")
@@ -16,7 +16,7 @@ def metrics(name, top1, split="random0", seed=0, **other):
     network = Network.parse(name)
     return {
         "split": split,
-        "split_type": "random" if split.startswith("random") else "semantic",
+        "split_type": split_type_of(split),
         **network.facts,
         "seed": seed,
         "iterations": 10,
@@ -39,7 +39,7 @@ def frame(*rows, **facts):
         records.append(
             {
                 "split": split,
-                "split_type": "random" if split.startswith("random") else "semantic",
+                "split_type": split_type_of(split),
                 **network.facts,
                 "layer": LAYERS[network.n - 1] if network.n else None,
                 "seed": seed,

@@ -2,7 +2,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transferability.study.names import COPYING, HALVES, TREATMENTS, WHOLE, Network, Series, job_name, source_of
+from transferability.study.names import (
+    COPYING,
+    HALVES,
+    TREATMENTS,
+    WHOLE,
+    Network,
+    Series,
+    job_name,
+    random_first,
+    seed_of_split,
+    source_of,
+    split_type_of,
+)
 
 halves = st.sampled_from(["A", "B"])
 targets = st.sampled_from(["A", "B", WHOLE])
@@ -108,3 +120,25 @@ def test_a_treatment_is_told_by_where_its_layers_come_from(treatment, target):
 )
 def test_the_base_that_copied_layers_are_made_from(name, base):
     assert Network.parse(name).base == base
+
+
+@pytest.mark.parametrize(
+    ("split", "split_type", "seed"),
+    [
+        ("random0", "random", 0),
+        ("images12", "images", 12),
+        ("whole", "whole", None),
+        ("man_made_natural", "semantic", None),
+        ("random", "semantic", None),
+        ("images01", "semantic", None),
+        ("my_images0", "semantic", None),
+    ],
+)
+def test_a_split_that_is_drawn_is_called_by_its_type_and_seed(split, split_type, seed):
+    assert split_type_of(split) == split_type
+    assert seed_of_split(split) == seed
+
+
+def test_readers_see_random_splits_first_then_by_images_then_semantic_then_all_classes():
+    in_order = ["random2", "random10", "images0", "images11", "a_b", "whole"]
+    assert sorted(set(in_order), key=random_first) == in_order

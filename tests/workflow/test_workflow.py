@@ -674,6 +674,27 @@ class TestEditedLists:
         assert "1 of those waiting was trained before" in other.run("status")
 
 
+def test_a_study_of_halves_by_images(tmp_path):
+    project = Project(tmp_path)
+    networks = {"depths": [4], "treatments": ["selffer", "transfer"]}
+    project.configure({"splits": [{"name": "images0", "by": "images"}], "networks": networks})
+    project.run()
+    assert "halves by images (same classes): base" in (project.results / "headline.txt").read_text()
+    page = (project.results / "report.html").read_text()
+    assert "12 classes, 72 training images and 72 validation images" in page
+    assert "disjoint training images, of which alone features can be specific" in page
+    project.run("verify", "image_lists")
+    lists = {
+        (half, part): (project.results / "splits" / f"images0_{half}_{part}.txt").read_text().splitlines()
+        for half in "AB"
+        for part in ("training", "validation")
+    }
+    assert len({*lists["A", "training"], *lists["B", "training"]}) == 12 * 12
+    assert [len(lists[half, "training"]) for half in "AB"] == [72, 72]
+    assert lists["A", "validation"] == lists["B", "validation"]
+    assert "Nothing to be done" in project.run("--dry-run")
+
+
 def test_networks_of_other_settings_are_refused_when_snakemakes_records_are_lost(finished, tmp_path):
     project = Project(tmp_path)
     shutil.copytree(finished.folder / "results", tmp_path / "results")

@@ -1,6 +1,6 @@
-"""Splits: the classes of a data set cut into halves A and B.
+"""Splits: the classes of a data set, or the training images of all classes, cut into halves A and B.
 
-A split is a list of classes and copies nothing; with a store, each half is a task.
+A split is a list of classes, and by images a seed besides, and copies nothing; with a store, each half is a task.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from transferability.data.tasks import Task
 from transferability.labels import visible
 from transferability.store.reading import Store
 from transferability.store.source import ImageClass, Sample
-from transferability.study.names import HALVES, RANDOM, SEMANTIC, WHOLE
+from transferability.study.names import HALVES, IMAGES, RANDOM, SEMANTIC, WHOLE, split_type_of
+from transferability.words import counted
 
 
 class SplitError(ValueError):
@@ -22,7 +24,10 @@ class SplitError(ValueError):
 
 @dataclass(frozen=True)
 class Split:
-    """The classes of each half (``whole``: of the one and only part), as sorted indices into the store's classes."""
+    """The classes of each half (``whole``: of the one and only part), as sorted indices into the store's classes.
+
+    By images both halves have all classes, and ``seed`` draws the training images of each.
+    """
 
     name: str
     split_type: str
@@ -30,8 +35,12 @@ class Split:
     seed: int | None = None
 
     def task(self, store: Store, target: str) -> Task:
-        """To tell apart the classes of a half by the images of a store."""
-        return Task(store, self.halves[target], target, self.name)
+        """To tell apart the classes of a half by the images of a store; SplitError if a class has too few to halve."""
+        classes = self.halves[target]
+        if self.split_type != IMAGES:
+            return Task(store, classes, target, self.name)
+        halved(self.name, store.classes, np.bincount(store.labels[store.training], minlength=len(store.classes)))
+        return Task(store, classes, target, self.name, images_seed=self.seed)
 
 
 def random_halves(classes: int, seed: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -46,17 +55,38 @@ def random_halves(classes: int, seed: int) -> tuple[tuple[int, ...], tuple[int, 
 
 
 def make_split(classes: Sequence[ImageClass], name: str, seed: int | None, groups: Mapping[str, str] | None) -> Split:
-    """The split by ``groups`` if they are given, else the random one of ``seed``, else that of all classes."""
+    """The split by ``groups`` if given, else the one drawn by ``seed``, whose name says its type, else all classes."""
     if groups:
         return semantic_split(classes, name, groups)
     if seed is None:
         return whole_split(classes)
-    return random_split(classes, name, seed)
+    draw = split_by_images if split_type_of(name) == IMAGES else random_split
+    return draw(classes, name, seed)
 
 
 def random_split(classes: Sequence[ImageClass], name: str, seed: int) -> Split:
     half_a, half_b = random_halves(len(classes), seed)
     return _checked(Split(name, RANDOM, {"A": half_a, "B": half_b}, seed))
+
+
+def split_by_images(classes: Sequence[ImageClass], name: str, seed: int) -> Split:
+    """All classes in both halves, whose training images are disjoint."""
+    return _checked(Split(name, IMAGES, dict.fromkeys(HALVES, tuple(range(len(classes)))), seed))
+
+
+def halved(name: str, classes: Sequence[ImageClass], training: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many training images of each class a half by images has; SplitError if of any it would have none.
+
+    Args:
+        name: of the split.
+        classes: those of the data set.
+        training: how many training images of each there are.
+    """
+    if (training < 2).any():
+        first = int(np.argmax(training < 2))
+        has = f"{visible(classes[first].name)} has {counted(int(training[first]), 'training image')}"
+        raise SplitError(f"split {name}: the class {has}; by images it takes at least 2, one for each half")
+    return training // 2
 
 
 def semantic_split(classes: Sequence[ImageClass], name: str, groups: Mapping[str, str]) -> Split:
@@ -83,7 +113,12 @@ def _checked(split: Split) -> Split:
             raise SplitError(
                 f"split {split.name}: half {half} has {len(classes)} classes; it takes at least 2 to classify"
             )
-    if len({index for classes in split.halves.values() for index in classes}) != sum(map(len, split.halves.values())):
+    if split.split_type == IMAGES:
+        if split.seed is None or len(set(split.halves.values())) > 1:
+            raise SplitError(
+                f"split {split.name}: by images, its halves have the same classes, and a seed draws images"
+            )
+    elif len({i for classes in split.halves.values() for i in classes}) != sum(map(len, split.halves.values())):
         raise SplitError(f"split {split.name}: its halves share classes")
     return split
 

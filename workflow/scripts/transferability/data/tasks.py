@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from transferability.seeding import generator_for
 from transferability.store.reading import Store
+from transferability.study.names import HALVES
 from transferability.study.settings import WHITE, WHOLE_MEAN
 
 
@@ -19,12 +20,15 @@ class Task:
         classes: those to tell apart, as indices into the store's; an image's target is its class's position here.
         target: what names of networks call it, ``A``, ``B`` or ``whole``.
         split: the name of the split that it is of.
+        images_seed: draws the training images of both halves, of which the task has those of ``target``, as
+            `halves_of_images` says; None for all that the store has of its classes.
     """
 
     store: Store
     classes: tuple[int, ...]
     target: str
     split: str
+    images_seed: int | None = None
 
     @property
     def class_names(self) -> list[str]:
@@ -38,6 +42,9 @@ class Task:
             examples_per_class: only so many of each class, the first; None for all.
         """
         positions, targets = self._samples(self.store.training)
+        if self.images_seed is not None:
+            drawn = halves_of_images(targets, self.images_seed)[HALVES.index(self.target)]
+            positions, targets = positions[drawn], targets[drawn]
         if examples_per_class is None:
             return positions, targets
         kept = first_of_each_class(targets, examples_per_class)
@@ -79,7 +86,7 @@ class Task:
         if mean == WHOLE_MEAN:
             return self.store.mean_image(range(len(self.store.classes)))
         positions, _ = self.training(examples_per_class)
-        if len(positions) == len(self.training()[0]):
+        if len(positions) == len(self._samples(self.store.training)[0]):
             return self.store.mean_image(self.classes)
         total = np.zeros(self.store.image_shape, dtype=np.uint64)
         for start in range(0, len(positions), 256):
@@ -123,6 +130,17 @@ class Task:
 def first_of_each_class(targets: NDArray[np.int64], examples: int) -> NDArray[np.int64]:
     """Positions of the first ``examples`` samples of each class, in order; fewer where a class has fewer."""
     return np.flatnonzero(rank_in_class(targets) < examples)
+
+
+def halves_of_images(targets: NDArray[np.int64], seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions of samples, in order, of two halves that share none and have as many of each class, drawn at random.
+
+    Of a class with an odd number of samples, one is in neither. As random halves are, they are drawn by numpy's legacy
+    generator, which draws alike in every version: copies must find the images of their base.
+    """
+    drawn = np.random.RandomState([seed]).permutation(len(targets))
+    rank, half = rank_in_class(targets[drawn]), np.bincount(targets)[targets[drawn]] // 2
+    return np.sort(drawn[rank < half]), np.sort(drawn[(half <= rank) & (rank < 2 * half)])
 
 
 def rank_in_class(targets: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,7 +1,6 @@
 """A picture of a data set, class by class: look at your data first."""
 
 from collections.abc import Sequence
-from itertools import zip_longest
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,11 +8,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from transferability.data.splits import Split
+from transferability.data.tasks import Task
 from transferability.figures.fonts import text_style, undrawable
 from transferability.figures.style import figure_style, warn
 from transferability.labels import reason_of, visible, wrapped
 from transferability.store.reading import Store
 from transferability.store.source import ImageClass
+from transferability.study.names import WHOLE
 
 TRAINING_SHOWN, VALIDATION_SHOWN = 9, 3  # images of a class
 _LARGEST_SIDE = 48  # pixels an image is reduced to
@@ -34,7 +35,8 @@ def contact_sheet(store: Store, title: str = "") -> Figure:
     order = sorted(shown, key=lambda index: (store.classes[index].group, index))
     columns = 2 if len(order) <= 80 else 4
     rows = -(-len(order) // columns)
-    figure = _sheet(store, [order[start : start + rows] for start in range(0, len(order), rows)], columns)
+    everything = Task(store, tuple(range(count)), WHOLE, WHOLE)
+    figure = _sheet([(everything, order[start : start + rows]) for start in range(0, len(order), rows)], columns)
     title = wrapped(title or _title(store, len(order)), width=_TITLE * columns, lines=9)
     figure.suptitle(title, **text_style(title))
     return _with_note(figure)
@@ -66,7 +68,7 @@ def _shown_of(store: Store, part: slice, most: int) -> str:
 def halves_sheet(store: Store, split: Split) -> Figure:
     """The halves of a split side by side, as a contact sheet of up to `_CLASSES_OF_A_HALF` classes of each."""
     shown = {half: _spread(classes, _CLASSES_OF_A_HALF) for half, classes in split.halves.items()}
-    figure = _sheet(store, list(shown.values()), len(shown))
+    figure = _sheet([(split.task(store, half), classes) for half, classes in shown.items()], len(shown))
     for axes, (half, classes) in zip(figure.axes[: len(shown)], split.halves.items(), strict=True):
         part = f", {len(shown[half])} of them shown" if len(shown[half]) < len(classes) else ""
         title = wrapped(f"half {half} of {split.name}: {len(classes)} classes{part}", _BOLD_TITLE, lines=9)
@@ -101,35 +103,31 @@ def _spread(classes: Sequence[int], most: int) -> list[int]:
     return [classes[i] for i in chosen]
 
 
-def _sheet(store: Store, columns: Sequence[Sequence[int]], count: int) -> Figure:
-    """A row of images for each class, the classes of a column below each other; room for so many columns."""
-    rows = max(map(len, columns))
+def _sheet(columns: Sequence[tuple[Task, Sequence[int]]], count: int) -> Figure:
+    """A row of a task's images for each class, those of a column below each other; room for so many columns."""
+    rows = max(len(classes) for _, classes in columns)
     figure = Figure(figsize=(7.2 * count, 0.62 * rows + 0.8), layout="constrained")
     panels = figure.subplots(rows, count, squeeze=False)
-    for column, classes in zip_longest(panels.T, columns, fillvalue=()):
-        for axes, index in zip_longest(column, classes):
-            if index is None:
-                axes.set_visible(False)
-            else:
-                _draw_class(axes, store, index)
+    for axes in panels.flat:
+        axes.set_visible(False)
+    for column, (task, classes) in zip(panels.T, columns, strict=False):
+        parts = (*task.training(), TRAINING_SHOWN), (*task.validation(), VALIDATION_SHOWN)
+        for axes, index in zip(column, classes, strict=False):
+            target = task.classes.index(index)
+            strips = [_strip(task.store.images[at[targets == target][:room]], room) for at, targets, room in parts]
+            _draw_class(axes, strips, task.store.classes[index])
+            axes.set_visible(True)
     return figure
 
 
-def _draw_class(axes: Axes, store: Store, index: int) -> None:
-    parts = [
-        np.flatnonzero(store.labels[part] == index)[:number] + part.start
-        for part, number in ((store.training, TRAINING_SHOWN), (store.validation, VALIDATION_SHOWN))
-    ]
-    strips = [
-        _strip(store.images[positions], room)
-        for positions, room in zip(parts, (TRAINING_SHOWN, VALIDATION_SHOWN), strict=True)
-    ]
+def _draw_class(axes: Axes, strips: Sequence[NDArray[np.uint8]], image_class: ImageClass) -> None:
+    """Its training and its validation images."""
     gap = np.full((strips[0].shape[0], strips[0].shape[0] // 3, 3), 255, dtype=np.uint8)
     axes.imshow(np.concatenate([strips[0], gap, strips[1]], axis=1), interpolation="nearest")
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
-    label = _label(store.classes[index])
+    label = _label(image_class)
     axes.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=7, **text_style(label))
 
 

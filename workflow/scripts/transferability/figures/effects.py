@@ -23,7 +23,7 @@ from transferability.figures.style import (
 from transferability.results.accuracies import Results, bases_at_chance, layer_names
 from transferability.results.effects import EFFECTS, formula, paired_effects
 from transferability.results.pairs import dead_depths
-from transferability.study.names import RANDOM, SEMANTIC
+from transferability.study.names import TYPES_OF_HALVES
 
 _GRAY = {"linestyle": "-", "color": QUIET, "linewidth": 1.2, "markersize": 6}
 _OF_NO_TREATMENT = {"total drop": {"marker": "X", **_GRAY}, "transfer gain": {"marker": "P", **_GRAY}}
@@ -42,7 +42,7 @@ _GAINS: Mapping[str, str | None] = {
 
 
 def effects(results: Results) -> Figure:
-    """Paired effects by n with their intervals: drops above, gains below; random and semantic halves side by side.
+    """Paired effects by n with their intervals: drops above, gains below; types of halves side by side.
 
     An effect looks like the treatment that it is about. Effects of a single split and seed have no interval.
     """
@@ -51,7 +51,7 @@ def effects(results: Results) -> Figure:
         (effects, what) for effects, what in ((_DROPS, "drop"), (_GAINS, "gain")) if table["effect"].isin(effects).any()
     ]
     table = table[table["effect"].isin({effect for effects, _ in shown for effect in effects})]
-    split_types = [split_type for split_type in (RANDOM, SEMANTIC) if (table["split_type"] == split_type).any()]
+    split_types = [split_type for split_type in TYPES_OF_HALVES if (table["split_type"] == split_type).any()]
     if not split_types:
         return nothing_but("no pairs of networks for any drop or gain")
     width, depths = max(7.4, 5.6 * len(split_types)), sorted({int(n) for n in table["n"]})

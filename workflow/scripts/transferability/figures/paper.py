@@ -33,9 +33,10 @@ from transferability.results.accuracies import Results, bases_at_chance, doubtfu
 from transferability.results.effects import formula
 from transferability.results.pairs import dead_depths, of_the_paper, paired_differences
 from transferability.study.compared import accuracy_in_words, evaluation_in_words
-from transferability.study.names import RANDOM, SEMANTIC, SYMBOLS, WHOLE
+from transferability.study.names import IMAGES, RANDOM, SEMANTIC, SYMBOLS, TYPES_OF_HALVES, WHOLE
 
 _FIGURE2 = ("base", "selffer", "selffer+", "transfer", "transfer+")
+_LINES_OF_SPLITS = {RANDOM: "-", IMAGES: ":", SEMANTIC: "--", WHOLE: "-."}
 
 
 def figure2(results: Results) -> Figure:
@@ -45,7 +46,7 @@ def figure2(results: Results) -> Figure:
     """
     accuracies = of_the_paper(_in_percent(results.accuracies))
     accuracies = accuracies[accuracies["treatment"].isin(_FIGURE2)]
-    split_types = [split_type for split_type in (RANDOM, SEMANTIC) if (accuracies["split_type"] == split_type).any()]
+    split_types = [split_type for split_type in TYPES_OF_HALVES if (accuracies["split_type"] == split_type).any()]
     if not split_types:
         return nothing_but("no networks of halves that this figure shows")
     depths = _depths(accuracies)
@@ -174,12 +175,12 @@ def _random_filters(axes: Axes, accuracies: pd.DataFrame, results: Results) -> N
     axes.set_title("random, untrained filters,\nfrozen")
     with_random = accuracies.loc[accuracies["treatment"] == "random", "split"].unique()
     rows = accuracies[accuracies["split"].isin(with_random) & accuracies["treatment"].isin(("base", "random"))]
-    for split_type in (RANDOM, SEMANTIC, WHOLE):
+    for split_type, line in _LINES_OF_SPLITS.items():
         of_type = rows[rows["split_type"] == split_type]
         if of_type.empty:
             continue
         learned = of_type[~meaningless(of_type)]
-        style = marker_style("random") | {"linestyle": {RANDOM: "-", SEMANTIC: "--", WHOLE: "-."}[split_type]}
+        style = marker_style("random") | {"linestyle": line}
         x = of_type["n"].to_numpy(float)
         if learned["n"].nunique() < len(of_type):
             axes.plot(x, of_type["accuracy"], linestyle="none", marker=".", color=style["color"])
@@ -193,8 +194,7 @@ def _normalized(axes: Axes, accuracies: pd.DataFrame, results: Results) -> None:
     """Drops from the base of the own target, so that halves of different difficulty compare; below is worse."""
     axes.set_title("all of these, as drops from\nthe base of their own half")
     for treatment, split_type, line, what in (
-        ("transfer", RANDOM, "-", f"AnB, {results.halves(RANDOM)}"),
-        ("transfer", SEMANTIC, "--", f"AnB, {results.halves(SEMANTIC)}"),
+        *(("transfer", of, _LINES_OF_SPLITS[of], f"AnB, {results.halves(of)}") for of in TYPES_OF_HALVES),
         ("random", None, "-.", "random filters"),
     ):
         of_type = accuracies if split_type is None else accuracies[accuracies["split_type"] == split_type]

@@ -29,7 +29,7 @@ from transferability.study.compared import (
     TRAINING_CROSS_ENTROPY,
     VALIDATION_CROSS_ENTROPY,
 )
-from transferability.study.names import RANDOM, SEMANTIC
+from transferability.study.names import TYPES_OF_HALVES
 
 # Dark and light, so that they are told apart in gray too; of no treatment.
 _COLORS: Mapping[str, str] = {TRAINING_CROSS_ENTROPY: "#5B2A86", GENERALIZATION_GAP: "#D8B365"}
@@ -55,7 +55,7 @@ def parts(results: Results) -> Figure:
         return nothing_but("no pairs of networks for any drop in cross-entropy")
     shown = {
         split_type: _shown(set(table.loc[table["split_type"] == split_type, "effect"]))
-        for split_type in (RANDOM, SEMANTIC)
+        for split_type in TYPES_OF_HALVES
         if (table["split_type"] == split_type).any()
     }
     rows, depths = max(map(len, shown.values())), sorted({int(n) for n in table["n"]})

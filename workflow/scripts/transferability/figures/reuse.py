@@ -24,7 +24,7 @@ from transferability.labels import wrapped
 from transferability.results.accuracies import Results, bases_at_chance, layer_names, meaningless
 from transferability.results.effects import formula, paired_effects
 from transferability.results.reuse import WAYS_OF_REUSE, reusable
-from transferability.study.names import RANDOM, SEMANTIC, SYMBOLS
+from transferability.study.names import SYMBOLS, TYPES_OF_HALVES
 from transferability.words import counted, drop_points
 
 _GREEN = "#00694D"  # dark enough for white text; in gray, too, darker than what is not tolerated
@@ -67,7 +67,7 @@ def reuse(results: Results) -> Figure:
     accuracies, max_drop = results.accuracies, results.max_drop
     verdicts, effects = reusable(results), paired_effects(results)
     effects = effects[effects["effect"].isin((*_DROPS, *_GAINS))]
-    split_types = [split_type for split_type in (RANDOM, SEMANTIC) if (effects["split_type"] == split_type).any()]
+    split_types = [split_type for split_type in TYPES_OF_HALVES if (effects["split_type"] == split_type).any()]
     if not split_types:
         return nothing_but("no networks with copied layers beside their bases")
     ways = [treatment for treatment in WAYS_OF_REUSE if (verdicts["treatment"] == treatment).any()]

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from transferability.files import read_json
-from transferability.study.design import Key, SplitPlan, Study
+from transferability.study.design import Key, Study
 from transferability.study.names import Network
+from transferability.study.split_plan import SplitPlan
 
 _LONGEST = 60  # characters of a value in a message
 

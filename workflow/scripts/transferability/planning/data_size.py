@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from transferability.data.kind import DataSize
 from transferability.data.kinds import image_source, kind_of
-from transferability.data.splits import make_split
+from transferability.data.splits import halved, make_split
 from transferability.store.reading import MANIFEST, open_store
 from transferability.store.source import ImageClass, ImageSource
 from transferability.study.design import Study
 from transferability.study.groups import grouped, read_groups
+from transferability.study.names import IMAGES
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,15 @@ def data_size(study: Study, store: Path) -> DataSize:
 
 
 def half_sizes(study: Study, size: DataSize) -> dict[tuple[str, str], HalfSize]:
-    """The size of every half, by split and target."""
-    return {
-        (name, target): HalfSize(
-            len(classes), int(size.training[list(classes)].sum()), int(size.validation[list(classes)].sum())
-        )
-        for name, plan in study.splits.items()
-        for target, classes in make_split(size.classes, name, plan.seed, plan.groups).halves.items()
-    }
+    """The size of every half, by split and target; SplitError if a split cannot be made."""
+    sizes = {}
+    for name, plan in study.splits.items():
+        split = make_split(size.classes, name, plan.seed, plan.groups)
+        training = halved(name, size.classes, size.training) if split.split_type == IMAGES else size.training
+        for target, classes in split.halves.items():
+            chosen = list(classes)
+            sizes[name, target] = HalfSize(len(chosen), int(training[chosen].sum()), int(size.validation[chosen].sum()))
+    return sizes
 
 
 def _of_source(study: Study, source: ImageSource) -> DataSize:

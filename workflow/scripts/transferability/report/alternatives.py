@@ -10,7 +10,15 @@ from transferability.results.effects import EFFECTS, effects, paired_effects
 from transferability.results.pairs import of_the_paper
 from transferability.results.reuse import WAYS_OF_REUSE, reusable
 from transferability.study.compared import LOSSES
-from transferability.study.names import RANDOM, SEMANTIC, SYMBOLS, WHOLE, Groups, groups_in_words
+from transferability.study.names import (
+    IMAGES,
+    SPLIT_TYPES_IN_WORDS,
+    SYMBOLS,
+    TYPES_OF_HALVES,
+    Groups,
+    groups_in_words,
+    split_type_of,
+)
 from transferability.words import drop_points, nats, points
 
 FILTERS_SHOWN = "The filters of the first layer of each base, as small squares side by side."
@@ -23,6 +31,7 @@ _SHOWN_EFFECTS = [effect for effect in EFFECTS if effect != "random filter drop"
 def halves_shown(split: str, groups: Groups) -> str:
     """Of the picture of a split's halves."""
     of = f", {groups_in_words({split: groups[split]})}" if split in groups else ""
+    of = ", each with its own training images" if split_type_of(split) == IMAGES else of
     return f"Small images in two columns, halves A and B of {split}{of}, a row for each class."
 
 
@@ -63,7 +72,7 @@ def _figure2(results: Results) -> Iterator[str]:
 def _figure3(results: Results) -> Iterator[str]:
     table = paired_effects(results)
     for effect in ("total drop", "random filter drop"):
-        for split_type in (RANDOM, SEMANTIC, WHOLE):
+        for split_type in SPLIT_TYPES_IN_WORDS:
             rows = _told(table[(table["effect"] == effect) & (table["split_type"] == split_type)])
             if len(rows):
                 name = SYMBOLS[EFFECTS[effect][1]]
@@ -125,7 +134,7 @@ def _told(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _there(table: pd.DataFrame) -> list[str]:
-    return [split_type for split_type in (RANDOM, SEMANTIC) if (table["split_type"] == split_type).any()]
+    return [split_type for split_type in TYPES_OF_HALVES if (table["split_type"] == split_type).any()]
 
 
 def _by_treatment(accuracies: pd.DataFrame) -> Iterator[str]:

@@ -28,9 +28,8 @@ from transferability.study.compared import (
 )
 from transferability.study.design import Study
 from transferability.study.names import (
-    RANDOM,
     RANDOM_SOURCE,
-    SEMANTIC,
+    SPLIT_TYPES_IN_WORDS,
     TREATMENTS,
     WHOLE,
     Groups,
@@ -380,7 +379,7 @@ def _right(row: Mapping[str, Any], layers: Sequence[str]) -> dict[str, bool]:
     chance = row["majority_baseline"]
     return {
         "split": isinstance(row["split"], str) and row["split"] != "",
-        "split_type": row["split_type"] in (RANDOM, SEMANTIC, WHOLE),
+        "split_type": row["split_type"] in (*SPLIT_TYPES_IN_WORDS,),
         **{column: row[column] == value for column, value in network.facts.items()},
         **{
             column: _is_count(row[column])

@@ -24,7 +24,7 @@ from transferability.study.compared import (
     TRAINING_CROSS_ENTROPY,
     VALIDATION_CROSS_ENTROPY,
 )
-from transferability.study.names import RANDOM, SEMANTIC
+from transferability.study.names import IMAGES, TYPES_OF_HALVES
 from transferability.words import counted, drop_points, enumerated, nats, points
 
 _PARTS = (TRAINING_CROSS_ENTROPY, GENERALIZATION_GAP)
@@ -145,7 +145,7 @@ class Answer:
         co_adaptation: of what part its largest drop in cross-entropy is, in words; empty without selffer networks.
         reusable: by way of reuse, a key of `WAYS_OF_REUSE`; without those that no network tells of, or whose bases are
             at chance.
-        note: what the study has no networks to tell; empty if nothing.
+        note: what the study has no networks to tell, and what the halves are not; empty if nothing.
     """
 
     halves: str
@@ -164,14 +164,14 @@ class Answer:
 
 
 def answers(results: Results) -> list[Answer]:
-    """What each split type that has bases tells, random ones first.
+    """What each split type that has bases tells, in the order of `TYPES_OF_HALVES`.
 
     Which layers can be copied is told by `deepest_within`: by the means of `reusable`, and by its intervals.
     """
     accuracies, reuse, drops = results.accuracies, reusable(results), effects(results)
     drops = drops[drops["effect"] == "co-adaptation drop"]
     found = []
-    for split_type in (RANDOM, SEMANTIC):
+    for split_type in TYPES_OF_HALVES:
         of_type = of_the_paper(accuracies[accuracies["split_type"] == split_type])
         bases = of_type[of_type["treatment"] == "base"]
         if not bases.empty:
@@ -180,16 +180,22 @@ def answers(results: Results) -> list[Answer]:
             halves, lost, gained = results.halves(split_type), dict(_drops(of_type)), dict(_gains(of_type))
             layers = dict(_reusable_layers(reuse[reuse["split_type"] == split_type], results.layers[:-1]))
             parts = _co_adaptation(drops[drops["split_type"] == split_type], of_type, results.layers)
-            found.append(Answer(halves, base, int(dead.sum()), lost, gained, parts, layers, _note(of_type)))
+            note = "; ".join(_notes(split_type, set(of_type["treatment"])))
+            found.append(Answer(halves, base, int(dead.sum()), lost, gained, parts, layers, note))
     return found
 
 
-def _note(of_type: pd.DataFrame) -> str:
-    """That a drop of frozen transfer cannot be divided without selffer networks."""
-    there = set(of_type["treatment"])
+def _notes(split_type: str, there: set[str]) -> Iterator[str]:
+    """That halves by images differ in no class, and that frozen transfer's drop cannot be divided without selffers.
+
+    Args:
+        split_type: of the halves.
+        there: the treatments of which there are networks.
+    """
+    if split_type == IMAGES:
+        yield "the halves have the same classes and disjoint training images, of which alone features can be specific"
     if "transfer" in there and "selffer" not in there:
-        return "without selffer networks (BnB), what lost co-adaptation costs is not told from what specificity does"
-    return ""
+        yield "without selffer networks (BnB), what lost co-adaptation costs is not told from what specificity does"
 
 
 def headline(results: Results) -> str:

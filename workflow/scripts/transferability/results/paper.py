@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from transferability.results.accuracies import Results, meaningless
 from transferability.results.pairs import interval, of_the_paper, paired_differences
-from transferability.study.names import RANDOM, SEMANTIC
+from transferability.study.names import RANDOM, TYPES_OF_HALVES
 
 LAYER_RANGES = ((1, 7), (3, 7), (5, 7))  # of the paper's Table 1
 
@@ -111,7 +111,7 @@ def drops(results: Results) -> pd.DataFrame:
     and ``paired`` the mean of the differences of each network to its own base.
     """
     accuracies, rows = results.accuracies, []
-    for split_type in (RANDOM, SEMANTIC):
+    for split_type in TYPES_OF_HALVES:
         everything = of_the_paper(accuracies[accuracies["split_type"] == split_type])
         depths = everything.loc[everything["treatment"] == "transfer", "n"]
         if depths.empty:

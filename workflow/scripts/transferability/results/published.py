@@ -18,15 +18,13 @@ from transferability.results.accuracies import frame_of, require_accuracy, requi
 from transferability.study.compared import TOP1, TRAINING_CROSS_ENTROPY, VALIDATION_CROSS_ENTROPY
 from transferability.study.names import (
     HALVES,
-    RANDOM,
     RANDOM_SOURCE,
-    RANDOM_SPLIT,
-    SEMANTIC,
     TREATMENTS,
     WHOLE,
     Network,
     Series,
     source_of,
+    split_type_of,
 )
 from transferability.study.schema import EXACT
 
@@ -46,7 +44,7 @@ def read_published(path: Path) -> pd.DataFrame:
         path: CSV with `PUBLISHED_COLUMNS` and, if it has them, `PUBLISHED_LOSSES`, in any order, other columns being
             ignored; a row a network, accuracies from 0 to 1, losses in nats. What was not published is empty in the
             result: top-5, the number of evaluations, a loss. Splits named ``random`` and a number are random halves,
-            ``whole`` is all classes, and others are halves by group.
+            ``images`` and a number halves by images, ``whole`` is all classes, and others are halves by group.
 
     Raises:
         ValueError: a column is missing, or a row is impossible or repeats a network; it names the line.
@@ -125,7 +123,7 @@ def _published(text: Mapping[str, str]) -> dict[str, Any]:
     split = text["split"]
     return {
         "split": split,
-        "split_type": WHOLE if split == WHOLE else RANDOM if RANDOM_SPLIT.fullmatch(split) else SEMANTIC,
+        "split_type": split_type_of(split),
         **network.facts,
         "seed": 0,
         "iterations": _integer(text, "iterations", 1) if text["iterations"] else None,

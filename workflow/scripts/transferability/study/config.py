@@ -17,7 +17,7 @@ from transferability.study.foreign_networks import (
 )
 from transferability.study.groups import read_groups
 from transferability.study.image_keys import preprocessing_problems
-from transferability.study.names import HALVES, RANDOM_SPLIT, WHOLE
+from transferability.study.names import HALVES, IMAGES, RANDOM, WHOLE, seed_of_split, split_type_of
 from transferability.study.schema import ConfigError, config_schema, dotted, in_yaml, schema_problems, with_integers
 from transferability.study.settings import Hyperparameters, Preprocessing, Settings
 from transferability.study.training_keys import training_problems
@@ -29,7 +29,8 @@ STAGES = ("base", "reduced", "frozen", "fine_tuned")
 # data sets have a file of groups.
 EMBEDDED_GROUPS = {"glyphs": {"letter": "letters", "symbol": "symbols"}}
 
-_MOST_SEED = 2**32 - 1  # of numpy's legacy generator, which draws random halves
+_OF_NAME = {RANDOM: "random split", IMAGES: "split by images"}
+_MOST_SEED = 2**32 - 1  # of numpy's legacy generator, which draws halves
 
 
 def read_config(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> dict[str, Any]:
@@ -241,21 +242,35 @@ def _classes_by_group(config: Mapping[str, Any]) -> Mapping[str, int]:
 
 
 def _split_problems(entry: str | Mapping[str, str], groups: Mapping[str, int]) -> Iterator[str]:
-    if isinstance(entry, str):
-        yield from _random_split_problems(entry, sum(groups.values()))
-    elif entry["name"] == WHOLE:
+    name = entry if isinstance(entry, str) else entry["name"]
+    split_type, seed = split_type_of(name), seed_of_split(name)
+    if seed is not None and seed > _MOST_SEED:
+        yield f"splits: {name} has a seed above {_MOST_SEED}, the highest there is"
+    elif isinstance(entry, str):
+        yield from _random_split_problems(name, split_type, sum(groups.values()))
+    elif "by" in entry:
+        yield from _images_split_problems(entry, split_type)
+    elif split_type == WHOLE:
         yield f"splits: {WHOLE} is the name of the split of all classes; give the split by group another"
-    elif RANDOM_SPLIT.fullmatch(entry["name"]):
-        yield f"splits: {entry['name']} is the name of a random split; give the split by group another"
+    elif seed is not None:
+        yield f"splits: {name} is the name of a {_OF_NAME[split_type]}; give the split by group another"
     else:
         yield from _semantic_split_problems(entry, groups)
 
 
-def _random_split_problems(name: str, classes: int) -> Iterator[str]:
-    if not RANDOM_SPLIT.fullmatch(name):
+def _images_split_problems(entry: Mapping[str, str], split_type: str) -> Iterator[str]:
+    name = entry["name"]
+    if also := [half for half in HALVES if half in entry]:
+        yield f"splits: {name} has by and {' and '.join(also)}; a split by images has name and by, one by group A and B"
+    if split_type != IMAGES:
+        yield f"splits: {name} is by images, whose name is images and a seed, such as images0"
+
+
+def _random_split_problems(name: str, split_type: str, classes: int) -> Iterator[str]:
+    if split_type == IMAGES:
+        yield f"splits: {name} is the name of a split by images; write it as {{name: {name}, by: images}}"
+    elif split_type != RANDOM:
         yield f"splits: {name!r} is not random and a seed, such as random0; a split by group has name, A and B"
-    elif int(name.removeprefix("random")) > _MOST_SEED:
-        yield f"splits: {name} has a seed above {_MOST_SEED}, the highest there is"
     elif 0 < classes < 2 * len(HALVES):
         yield f"splits: {name} cuts {classes} classes into halves; it takes at least 4, 2 for each half to tell apart"
 

@@ -24,20 +24,12 @@ from transferability.study.layout import study_folder
 from transferability.study.names import HALVES, RANDOM_SOURCE, WHOLE, Network, Series, depths_label, source_of
 from transferability.study.schema import ConfigError, config_schema
 from transferability.study.settings import Settings
+from transferability.study.split_plan import SplitPlan, split_plans
 from transferability.study.store_folder import DUPLICATES, settings_folder, shaping_settings, store_folder
 
 MOST_DRAWN_BASES = 12
 
 Key = tuple[str, int, str]  # split, seed and name of a network
-
-
-@dataclass(frozen=True)
-class SplitPlan:
-    """A split to be made: at random by ``seed``, by ``groups``, the group of each half, or else of all classes."""
-
-    name: str
-    seed: int | None
-    groups: Mapping[str, str] | None
 
 
 @dataclass(frozen=True)
@@ -67,7 +59,8 @@ class Study:
 
     Attributes:
         config: plain Python values, with every path in one spelling.
-        splits: the config's, random ones first, and that of all classes, ``whole``, if any network is trained on it.
+        splits: the config's, by type in the order of `TYPES_OF_HALVES`, and that of all classes, ``whole``, if any
+            network is trained on it.
         halves_series: the series trained for the halves of each split.
         whole_series: the series trained for the whole set.
         reduced: images a class of each base of the whole set that is trained on fewer.
@@ -271,7 +264,7 @@ def read_study(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> Study:
     """
     config = read_config(config, beside)
     halves_series, whole_series = _series_of(config["networks"])
-    plans = sorted(map(_split_plan, config["splits"]), key=lambda plan: plan.groups is not None)
+    plans = split_plans(config["splits"])
     if whole_series or config["networks"]["reduced"]:
         plans.append(SplitPlan(WHOLE, None, None))
     return Study(
@@ -299,9 +292,3 @@ def _series_of(networks: Mapping[str, Any]) -> tuple[tuple[Series, ...], tuple[S
             if source in HALVES and not fine_tuned:
                 halves += [Series(source, target, preserved=layers) for layers in sorted(networks["preserve"])]
     return tuple(halves), tuple(whole)
-
-
-def _split_plan(entry: str | Mapping[str, str]) -> SplitPlan:
-    if isinstance(entry, str):
-        return SplitPlan(entry, int(entry.removeprefix("random")), None)
-    return SplitPlan(entry["name"], None, {half: entry[half] for half in HALVES})

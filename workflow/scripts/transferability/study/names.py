@@ -29,10 +29,16 @@ WHOLE = "whole"
 HALVES = ("A", "B")
 RANDOM_SOURCE = "R"
 
-# Of splits into halves, and in words of all.
-RANDOM, SEMANTIC = "random", "semantic"
-SPLIT_TYPES_IN_WORDS = {RANDOM: "random halves", SEMANTIC: "semantic halves", WHOLE: "all classes"}
-RANDOM_SPLIT = re.compile(r"random(0|[1-9][0-9]*)")  # the names of splits at random, each with its seed
+# Types of splits into halves, in the order in which they are shown, and in words of all.
+RANDOM, IMAGES, SEMANTIC = "random", "images", "semantic"
+TYPES_OF_HALVES = (RANDOM, IMAGES, SEMANTIC)
+SPLIT_TYPES_IN_WORDS = {
+    RANDOM: "random halves",
+    IMAGES: "halves by images (same classes)",
+    SEMANTIC: "semantic halves",
+    WHOLE: "all classes",
+}
+_DRAWN_SPLIT = re.compile(rf"(?P<split_type>{RANDOM}|{IMAGES})(?P<seed>0|[1-9][0-9]*)")
 
 # Sources that are no half's base as it is: the letter that names of networks have, and the treatment it makes.
 OTHER_SOURCES = {RANDOM_SOURCE: "random"}
@@ -79,10 +85,21 @@ def groups_in_words(groups: Groups) -> str:
     return "; ".join(" / ".join(visible(of_split[half]) for half in HALVES) for of_split in groups.values())
 
 
+def split_type_of(split: str) -> str:
+    """The type of a split by its name: those that are drawn are called by it and their seed, as random0 is."""
+    match = _DRAWN_SPLIT.fullmatch(split)
+    return WHOLE if split == WHOLE else match["split_type"] if match else SEMANTIC
+
+
+def seed_of_split(split: str) -> int | None:
+    """The seed that a split is drawn by, the number in its name; None if it is not drawn."""
+    match = _DRAWN_SPLIT.fullmatch(split)
+    return int(match["seed"]) if match else None
+
+
 def random_first(split: str) -> tuple[int, int, str]:
-    """What splits are sorted by for readers: random ones by their number, then semantic ones, then all classes."""
-    match = RANDOM_SPLIT.fullmatch(split)
-    return (0, int(match[1]), split) if match else (2 if split == WHOLE else 1, 0, split)
+    """What splits are sorted by for readers: random ones by their number, others by type in the order of the words."""
+    return list(SPLIT_TYPES_IN_WORDS).index(split_type_of(split)), seed_of_split(split) or 0, split
 
 
 def source_of(kind: str, target: str) -> str:

@@ -58,6 +58,7 @@ def identity_of(recipe: Recipe, network: Network, source_digest: str | None) -> 
         "split": task.split,
         "seed": recipe.seed,
         "classes": task.class_names,
+        **({} if task.images_seed is None else {"images_seed": task.images_seed}),
         "data_set": task.store.name,
         "store_checksum": task.store.checksum,
         **recipe.settings.to_json(),

@@ -10,11 +10,12 @@ from torch.nn import functional
 from tests.networks import own_networks
 from transferability.networks.build import build_network
 from transferability.networks.cut_points import chosen_cuts, explore
-from transferability.networks.cuts import CutError, cut_into_layers
+from transferability.networks.cuts import cut_into_layers
 from transferability.networks.describe import describe
 from transferability.networks.layered import layered
 from transferability.networks.library import build_model
 from transferability.networks.self_check import check_cuts
+from transferability.networks.tracing import CutError
 
 OWN = str(Path(own_networks.__file__))
 GRAY = (16, 16, 1)

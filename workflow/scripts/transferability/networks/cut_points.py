@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from torch import fx, nn
 
-from transferability.networks.cuts import CutError, Traced, crossing, named, parameters_below
+from transferability.networks.cuts import crossing, named, parameters_below
+from transferability.networks.tracing import CutError, Traced
 
 STAGES, BLOCKS = "stages", "blocks"
 

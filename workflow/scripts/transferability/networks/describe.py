@@ -15,11 +15,11 @@ from torch import nn
 
 from transferability.networks.build import build_network, shape_seen_by_model
 from transferability.networks.cut_points import CutPoint, blocks, chosen_cuts, explore
-from transferability.networks.cuts import CutError
 from transferability.networks.layered import layered
 from transferability.networks.library import build_model
 from transferability.networks.operations import run_layers
 from transferability.networks.self_check import check_cuts
+from transferability.networks.tracing import CutError
 
 CLASSES = 10  # any number does
 _OF_CONVOLUTION, _IMAGE_CHANNELS = 4, (1, 3)

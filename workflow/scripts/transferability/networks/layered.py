@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import fx, nn
 
-from transferability.networks.cuts import CutError, cut_into_layers
+from transferability.networks.cuts import cut_into_layers
+from transferability.networks.tracing import CutError
 
 TRIED_IMAGES = 2  # batch norm needs more than one in training
 

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from transferability.networks.cuts import CutError
+from transferability.networks.tracing import CutError
 from transferability.seeding import seed_for
 
 Shape = tuple[int, int, int]  # height, width and channels of the images that a model sees

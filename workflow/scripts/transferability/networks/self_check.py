@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import torch
 from torch import nn
 
-from transferability.networks.cuts import CutError
+from transferability.networks.tracing import CutError
 
 
 def check_cuts(

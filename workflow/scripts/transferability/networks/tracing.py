@@ -1,0 +1,180 @@
+"""A model's graph from images to logits, the same in training and in evaluation, traced with `torch.fx`."""
+
+import inspect
+import operator
+from collections.abc import Collection, Sequence
+from functools import cached_property
+from typing import Any
+
+from torch import fx, nn
+
+
+class CutError(ValueError):
+    """The model cannot be cut so; the message names the module."""
+
+
+class _IsTraining(nn.Module):
+    """In place of a flag that the model's code reads while it is traced, such as that of a functional dropout."""
+
+    def forward(self) -> bool:
+        return self.training
+
+
+class _Tracer(fx.Tracer):
+    """Looks into some modules only, and remembers what every module returns."""
+
+    def __init__(self, opened: Collection[str]) -> None:
+        super().__init__()
+        self._opened = opened
+        self.returned: dict[str, list[Any]] = {}  # by name of a module, for each time it is called
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return module_qualified_name not in self._opened
+
+    def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
+        result = super().call_module(m, forward, args, kwargs)
+        self.returned.setdefault(self.path_of_module(m), []).append(result)
+        return result
+
+
+class Traced:
+    """A model's graph from images to logits.
+
+    Args:
+        model: to be traced; CutError if it cannot be.
+        opened: names of the modules that are looked into.
+        image_shape: height, width and channels of the images.
+
+    Attributes:
+        graph: the same in training and in evaluation, but for flags that ask which of the two it is.
+        returned: by name of each module that is called once and returns a tensor, the node of it.
+        called_again: names of modules that are called more than once.
+    """
+
+    def __init__(self, model: nn.Module, opened: Collection[str], image_shape: tuple[int, int, int]) -> None:
+        was_training = model.training
+        try:
+            in_training, _ = _traced(model.train(), opened)
+            self.graph, returned = _traced(model.eval(), opened)
+        finally:
+            model.train(was_training)
+        self.called_again = {name for name, results in returned.items() if len(results) > 1}
+        self.returned = {
+            name: results[0].node
+            for name, results in returned.items()
+            if len(results) == 1 and isinstance(results[0], fx.Proxy)
+        }
+        _ask_whether_training(model, self.graph, in_training)
+        _fill_in_sizes(self.graph, image_shape)
+
+    @cached_property
+    def needed(self) -> set[fx.Node]:
+        """All that the logits are computed from; what only checks shapes is none of it."""
+        return below(self.logits)
+
+    @property
+    def logits(self) -> fx.Node:
+        """CutError if the model returns no single tensor."""
+        (result,) = self.graph.output_node().args
+        if not isinstance(result, fx.Node):
+            raise CutError(f"it returns {_in_words(result)}, not one tensor of B x classes; such as an auxiliary head")
+        return result
+
+
+def _traced(model: nn.Module, opened: Collection[str]) -> tuple[fx.Graph, dict[str, list[Any]]]:
+    tracer = _Tracer(opened)
+    parameters = inspect.signature(model.forward).parameters.values()
+    defaults = {one.name: one.default for one in parameters if one.default is not one.empty}
+    try:
+        return tracer.trace(model, concrete_args=defaults or None), tracer.returned
+    except CutError:
+        raise
+    except Exception as error:  # whatever the model's own code raises where it meets no tensors
+        first_line = (str(error).splitlines() or [""])[0]
+        raise CutError(f"its forward cannot be traced: {type(error).__name__}: {first_line}") from error
+
+
+def _ask_whether_training(model: nn.Module, graph: fx.Graph, in_training: fx.Graph) -> None:
+    """Where the graph of the evaluation has False and that of the training True, or the reverse, let it ask.
+
+    CutError where they differ in anything else, such as a head that is only there in training.
+    """
+    nodes, others = list(graph.nodes), list(in_training.nodes)
+    for node, other in zip(nodes, others, strict=False):
+        if (node.op, str(node.target)) != (other.op, str(other.target)):
+            raise CutError(_other_path(nodes, others))
+    if len(nodes) != len(others):
+        raise CutError(_other_path(nodes, others))
+    flag = None
+    for node, other in zip(nodes, others, strict=True):
+        if repr((node.args, node.kwargs)) == repr((other.args, other.kwargs)):
+            continue
+        if flag is None:
+            model.add_module("is_training", _IsTraining())
+            with graph.inserting_after(nodes[0]):
+                flag = graph.call_module("is_training")
+        node.args = _merged(node.args, other.args, flag)
+        node.kwargs = _merged(node.kwargs, other.kwargs, flag)
+
+
+def _merged(in_evaluation: Any, in_training: Any, flag: fx.Node) -> Any:
+    match in_evaluation, in_training:
+        case tuple() | list(), tuple() | list() if len(in_evaluation) == len(in_training):
+            return type(in_evaluation)(map(_merged, in_evaluation, in_training, [flag] * len(in_evaluation)))
+        case dict(), dict() if in_evaluation.keys() == in_training.keys():
+            return {key: _merged(value, in_training[key], flag) for key, value in in_evaluation.items()}
+        case False, True:
+            return flag
+    if repr(in_evaluation) == repr(in_training):
+        return in_evaluation
+    raise CutError(f"its forward has {in_evaluation!r} in evaluation and {in_training!r} in training")
+
+
+def _other_path(nodes: Sequence[fx.Node], others: Sequence[fx.Node]) -> str:
+    called = [{str(node.target) for node in graph if node.op == "call_module"} for graph in (nodes, others)]
+    if only := sorted(called[1] - called[0]):
+        return f"{only[0]} takes part in training only; such as an auxiliary head, which its builder may leave out"
+    if only := sorted(called[0] - called[1]):
+        return f"{only[0]} takes part in evaluation only"
+    return "its forward takes another path in training than in evaluation"
+
+
+def _in_words(result: object) -> str:
+    return f"a {type(result).__name__}" if not isinstance(result, tuple | list) else f"{len(result)} results"
+
+
+def _fill_in_sizes(graph: fx.Graph, image_shape: tuple[int, int, int]) -> None:
+    """Height, width and channels of the images as numbers, with what is calculated from them; so they cross no cut."""
+    height, width, channels = image_shape
+    sizes = {1: channels, 2: height, 3: width}
+    values: dict[fx.Node, Any] = {}
+    for node in graph.nodes:
+        dimension = dimension_of_images(node)
+        node.args = fx.map_arg(node.args, lambda argument: values.get(argument, argument))
+        node.kwargs = fx.map_arg(node.kwargs, lambda argument: values.get(argument, argument))
+        if dimension:
+            values[node] = sizes.get(dimension % 4)
+        elif getattr(node.target, "__module__", "") == "_operator" and not node.all_input_nodes:
+            values[node] = node.target(*node.args, **node.kwargs)
+
+
+def dimension_of_images(node: fx.Node) -> int | None:
+    """The k of ``x.shape[k]`` or ``x.size(k)``, where x are the images that the model gets."""
+    match node.target, node.args:
+        case "size", (fx.Node(op="placeholder"), int() as dimension):
+            return dimension
+        case operator.getitem, (fx.Node(target="size", args=(fx.Node(op="placeholder"),)), int() as dimension):
+            return dimension
+        case operator.getitem, (fx.Node(args=(fx.Node(op="placeholder"), "shape")) as shape, int() as dimension):
+            return dimension if shape.target is getattr else None
+    return None
+
+
+def below(node: fx.Node) -> set[fx.Node]:
+    """A node and all that it is computed from, but the number of images, which every layer can ask its own input."""
+    found, open_nodes = {node}, [node]
+    while open_nodes:
+        new = {needed for needed in open_nodes.pop().all_input_nodes if dimension_of_images(needed) != 0} - found
+        found |= new
+        open_nodes += new
+    return found

@@ -76,6 +76,7 @@ def _shown(model: nn.Module, points: Sequence[CutPoint], image_shape: tuple[int,
     return [
         {
             "name": point.name,
+            "same": [other.name for other in points if other.node is point.node],
             "parameters_below": sum(sizes[name] for name in point.parameters),
             "operations_below": below[point.name][0] if point.name in below else None,
             "shape": list(below[point.name][1]) if point.name in below else None,

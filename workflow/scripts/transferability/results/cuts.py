@@ -46,30 +46,31 @@ def cut_rows(study: Study) -> list[CutRow]:
 
 def _rows(description: Description, depths: Mapping[str, int]) -> Iterator[CutRow]:
     parameters, operations = sum(description.parameters), sum(description.operations)
-    known = {point["name"]: point for point in description.points}
-    below = _below_cuts(description)
-    for name in [*known, *(name for name in depths if name not in known)]:
-        point: Mapping[str, Any] = known.get(name, below.get(name, {}))
-        counted_below = point.get("operations_below")
+    rows = list(description.points)
+    shown = {name for point in rows for name in point["same"]}
+    rows += [_at_cut(description, name, depth) for name, depth in depths.items() if name not in shown]
+    for point in sorted(rows, key=lambda point: int(point["parameters_below"])):
+        name = next((name for name in point["same"] if name in depths), point["name"])
+        below = point["operations_below"]
         yield CutRow(
             name=name,
             depth=depths.get(name),
             parameters=point["parameters_below"] / parameters,
-            operations=None if counted_below is None else counted_below / operations,
+            operations=None if below is None else below / operations,
             shape=tuple(point["shape"] or ()),
-            why_not=point.get("why_not", ""),
+            why_not=point["why_not"],
         )
 
 
-def _below_cuts(description: Description) -> dict[str, dict[str, Any]]:
-    """By name of each of the study's cuts, what is below it."""
+def _at_cut(description: Description, name: str, depth: int) -> dict[str, Any]:
+    """What is below one of the study's cuts that ends no block."""
     return {
-        name: {
-            "parameters_below": sum(description.parameters[:depth]),
-            "operations_below": sum(description.operations[:depth]),
-            "shape": description.shapes[depth - 1],
-        }
-        for depth, name in enumerate(description.cuts, start=1)
+        "name": name,
+        "same": [name],
+        "parameters_below": sum(description.parameters[:depth]),
+        "operations_below": sum(description.operations[:depth]),
+        "shape": description.shapes[depth - 1],
+        "why_not": "",
     }
 
 

@@ -24,7 +24,7 @@ from transferability.study.settings import Foreign
 
 FOLDER = "described"  # in that of all results
 LIBRARIES = ("torchvision", "timm")
-_DESCRIPTION_VERSION = 2  # raised when a network would be described otherwise
+_DESCRIPTION_VERSION = 3  # raised when a network would be described otherwise
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _GRAY = {"glyphs", "fashion_mnist"}  # kinds and sets whose images have one channel
 _UNKNOWN_SIDE = 224

@@ -154,6 +154,17 @@ def test_a_smoothed_training_loss_is_that_of_smoothed_targets(recipe, running, b
     assert np.allclose(*zip(*seen, strict=True), rtol=1e-4)
 
 
+def test_a_smoothed_loss_is_judged_by_smoothed_guessing(recipe, running, tmp_path):
+    """On unequal classes, where guessing does worse against smoothed targets."""
+    labels, (one, other, _) = recipe.store.labels.copy(), recipe.split.halves["B"]
+    labels[np.flatnonzero(labels[recipe.store.training] == one)[1:]] = other
+    recipe = replace(recipe, store=replace(recipe.store, labels=labels)).with_hyperparameters(label_smoothing=0.3)
+    train(recipe, files_in(tmp_path, "baseB"), None, running)
+    recorded = json.loads((tmp_path / "baseB.metrics.json").read_text())["guessing_loss"]
+    plain, smoothed = (recipe.task("B").guessing_facts(label_smoothing=s)["guessing_loss"] for s in (0.0, 0.3))
+    assert recorded == smoothed > plain + 0.1
+
+
 def test_only_caffes_updates_are_captured(recipe, running):
     on_gpu = replace(running, device="cuda", cuda_graphs=True)
     for optimizer in ("caffe_sgd", "sgd", "adamw"):

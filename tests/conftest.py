@@ -12,8 +12,11 @@ from tests.project import Project, kill_started
 from tests.support import Patterns
 from transferability.data.build import build_store
 from transferability.data.splits import random_split
+from transferability.networks.describe import describe
+from transferability.networks.tracing import CutError
 from transferability.process.determinism import use_threads
 from transferability.store.reading import open_store
+from transferability.study import foreign_networks
 from transferability.study.settings import Hyperparameters, Preprocessing, Settings
 from transferability.training.recipe import Recipe, Running
 
@@ -44,6 +47,20 @@ def _nothing_keeps_running():
     """A test that fails must not leave its runs behind, to slow all that follow."""
     yield
     kill_started()
+
+
+@pytest.fixture
+def described_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks are described here, where torch is loaded already, and each test asks anew."""
+
+    def ask(asked: foreign_networks.Question) -> dict[str, object]:
+        try:
+            return describe(**asked.to_json())
+        except CutError as error:
+            raise foreign_networks.refusal(asked, str(error)) from error
+
+    foreign_networks._description.cache_clear()
+    monkeypatch.setattr(foreign_networks, "_ask", ask)
 
 
 @pytest.fixture(scope="session")

@@ -240,6 +240,9 @@ treatment_lists = st.lists(
 networks_sections = st.fixed_dictionaries(
     {
         "architecture": st.just("mini_caffenet"),
+        "cuts": st.just("stages"),
+        "options": st.just({}),
+        "batch_norm": st.just({"frozen": "source"}),
         "depths": st.lists(st.integers(1, len(LAYERS) - 1), min_size=1, unique=True),
         "fine_tuned_depths": st.lists(st.integers(1, len(LAYERS) - 1), max_size=3, unique=True),
         "treatments": treatment_lists,

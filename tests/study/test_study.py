@@ -84,7 +84,11 @@ def changed(path, value):
         ("running.networks_per_job", 7.5, "running.networks_per_job: is 7.5; it must be an integer"),
         ("running.networks_per_job", 0, "running.networks_per_job: is 0; it must be at least 1"),
         ("figures.metric", "top1", "figures.metric: is 'top1'; it must be one of top1_final"),
-        ("networks.preserve", [7], "networks.preserve[0]: is 7; it must be at most 6"),
+        (
+            "networks.preserve",
+            [7],
+            "networks.preserve: 7 more layers than n = 1, the least of networks.depths",
+        ),
         ("networks.reduced", [5, 5], "networks.reduced: 5 is there twice"),
         ("networks.random_for", "all", "networks.random_for: is 'all'; it must be one of halves, whole"),
         ("preprocessing.mean", "half", "preprocessing.mean: is 'half'; it must be own, whole, or a list with a number"),

@@ -11,7 +11,13 @@ from transferability.store.same_images import shared_images
 from transferability.study.compared import metric_in_words
 from transferability.study.config import fine_tuned_depths
 from transferability.study.design import Study
+from transferability.study.settings import ADAPT, SOURCE
 from transferability.words import counted, duration, enumerated, plural
+
+_STATISTICS = {
+    SOURCE: "statistics of the source, as copied; of untrained layers, of the target's training images",
+    ADAPT: "statistics measured on the target's training images",
+}
 
 
 def facts_of(
@@ -30,6 +36,9 @@ def facts_of(
     if manifest is not None:
         yield "same images", shared_images(manifest)
     yield "network", str(networks["architecture"])
+    if (foreign := study.settings("base").foreign) is not None:
+        yield "layers", ", ".join(study.layers)
+        yield "batch norm of frozen layers", _STATISTICS[foreign.frozen_batch_norm]
     splits = [f"{name} ({_by_half(study.groups[name])})" if name in study.groups else name for name in study.splits]
     yield "splits", f"{len(study.splits)}: {', '.join(splits)}"
     yield "seeds", f"{len(study.seeds)} ({plural(len(study.seeds), 'seed')} {enumerated(study.seeds)})"

@@ -4,6 +4,7 @@ Describing a network builds and runs it, in a process of its own, since Snakemak
 """
 
 import ast
+import difflib
 import hashlib
 import json
 import os
@@ -55,7 +56,7 @@ class Description:
 
 
 @dataclass(frozen=True)
-class _Question:
+class Question:
     """What `networks.describe` is asked."""
 
     architecture: str
@@ -100,7 +101,7 @@ def foreign_settings(config: Mapping[str, Any]) -> Foreign | None:
 def description_of(config: Mapping[str, Any]) -> Description:
     """What is known of a config's network, found out now if it was not before; ConfigError if it cannot be studied."""
     networks, cuts = config["networks"], config["networks"]["cuts"]
-    asked = _Question(
+    asked = Question(
         architecture=networks["architecture"],
         options=_options(networks),
         cuts=cuts if isinstance(cuts, str) else tuple(cuts),
@@ -110,7 +111,7 @@ def description_of(config: Mapping[str, Any]) -> Description:
 
 
 @lru_cache
-def _description(asked: _Question, folder: Path, code_digest: str) -> Description:
+def _description(asked: Question, folder: Path, code_digest: str) -> Description:
     about = json.dumps([_DESCRIPTION_VERSION, asked.to_json(), _versions(asked.architecture), code_digest])
     name = asked.architecture.replace("/", "-").replace(":", "-")
     file = folder / f"{name}-{hashlib.sha256(about.encode()).hexdigest()[:_DIGITS]}.json"
@@ -130,7 +131,7 @@ def _description(asked: _Question, folder: Path, code_digest: str) -> Descriptio
     )
 
 
-def _ask(asked: _Question) -> dict[str, Any]:
+def _ask(asked: Question) -> dict[str, Any]:
     paths = os.pathsep.join([str(PROJECT / "workflow" / "scripts"), *sys.path])
     process = subprocess.run(
         [sys.executable, "-m", "transferability.networks.describe"],
@@ -140,14 +141,20 @@ def _ask(asked: _Question) -> dict[str, Any]:
         check=False,
         env={**os.environ, "PYTHONPATH": paths},
     )
-    key = "config: networks.architecture"
     if process.returncode:
         last = (process.stderr.strip().splitlines() or ["it ended without a word"])[-1]
-        raise ConfigError(f"{key}: {asked.architecture} could not be looked at: {last}")
+        if "No module named 'torch'" in last:
+            last = f"the Python that runs Snakemake has no torch; install it there, or copy {FOLDER}/ from where it has"
+        raise refusal(asked, f"it could not be looked at: {last}")
     found: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
     if "error" in found:
-        raise ConfigError(f"{key}: {asked.architecture}: {found['error']}")
+        raise refusal(asked, found["error"])
     return found
+
+
+def refusal(asked: Question, why: str) -> ConfigError:
+    """Of a network that cannot be studied."""
+    return ConfigError(f"config: networks.architecture: {asked.architecture}: {why}")
 
 
 def _remember(file: Path, found: Mapping[str, Any]) -> None:
@@ -216,10 +223,11 @@ def architecture_problems(networks: Mapping[str, Any], beside: Sequence[Path]) -
     if path:
         tried = " or ".join(str(place) for place in _places(path, beside))
         return [] if _found(path, beside) else [f"networks.architecture: there is no file {tried}"]
-    own = ", ".join(architecture_names())
+    own = architecture_names()
+    near = difflib.get_close_matches(name, own, n=1)
     return [
-        f"networks.architecture: is {name!r}; it must be one of {own}, or torchvision/<name>, timm/<name>, "
-        "or <file>.py:<callable>, such as torchvision/resnet18"
+        f"networks.architecture: is {name!r}; it must be one of {', '.join(own)}, or torchvision/<name>, timm/<name>, "
+        f"or <file>.py:<callable>; did you mean {near[0] if near else f'torchvision/{name}'}?"
     ]
 
 

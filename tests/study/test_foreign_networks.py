@@ -1,0 +1,143 @@
+"""What a study knows of a network that is not the project's own: where it is found, what is refused and remembered."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.networks import own_networks
+from tests.support import DEFAULT, ROOT
+from transferability.study import foreign_networks
+from transferability.study.design import read_study
+from transferability.study.schema import ConfigError
+
+OWN = Path(own_networks.__file__)
+CUTS = ["stem", "block1", "block2"]
+IN_PROCESS = pytest.mark.usefixtures("described_in_process")
+
+
+@pytest.fixture
+def config_of(tmp_path):
+    def config_of(**networks):
+        chosen = {"architecture": f"{OWN}:Dropping", "cuts": CUTS, "depths": "all", "fine_tuned_depths": [], **networks}
+        places = {"results": str(tmp_path / "results"), "stores": str(tmp_path / "stores")}
+        return DEFAULT | places | {"networks": DEFAULT["networks"] | chosen}
+
+    return config_of
+
+
+@IN_PROCESS
+def test_depths_and_layers_are_those_of_the_network(config_of):
+    study = read_study(config_of())
+    assert study.layers == ("stem", "block1", "block2", "fc")
+    assert study.config["networks"]["depths"] == [1, 2, 3]
+    assert [rule.networks for rule in study.training_rules if rule.stage == "frozen"] == [
+        ("{source}1{target}", "{source}2{target}", "{source}3{target}")
+    ]
+    assert read_study(config_of(cuts="blocks")).settings("base").foreign.cuts == tuple(CUTS)
+
+
+@IN_PROCESS
+def test_the_projects_own_networks_have_the_identities_that_they_had(config_of):
+    study = read_study(config_of(architecture="mini_caffenet", cuts="stages"))
+    assert study.config["networks"]["depths"] == [1, 2, 3, 4, 5, 6, 7]
+    assert study.settings("frozen").to_json().keys() == {
+        "engine_version",
+        "architecture",
+        "preprocessing",
+        "hyperparameters",
+    }
+
+
+def test_it_is_described_once(config_of, tmp_path, monkeypatch):
+    read_study(config_of())
+    (file,) = (tmp_path / "results" / foreign_networks.FOLDER).iterdir()
+    remembered = json.loads(file.read_text())
+    foreign_networks._description.cache_clear()
+    monkeypatch.setattr(foreign_networks, "_ask", lambda _asked: pytest.fail("asked again"))
+    study = read_study(config_of())
+    assert study.layers == tuple(remembered["layers"])
+
+
+@IN_PROCESS
+def test_a_damaged_memory_is_made_again(config_of, tmp_path):
+    read_study(config_of())
+    (file,) = (tmp_path / "results" / foreign_networks.FOLDER).iterdir()
+    whole = file.read_text()
+    file.write_text(whole[:20])
+    foreign_networks._description.cache_clear()
+    assert read_study(config_of()).layers[-1] == "fc"
+    assert file.read_text() == whole
+
+
+def test_once_described_it_takes_no_torch(config_of):
+    config = config_of()
+    read_study(config)
+    code = (
+        "import json, sys; from transferability.study.design import read_study; "
+        "read_study(json.load(sys.stdin)); print({'torch', 'pandas'} & {*sys.modules})"
+    )
+    environment = {"PYTHONPATH": str(ROOT / "workflow" / "scripts"), "PATH": ""}
+    command = [sys.executable, "-c", code]
+    found = subprocess.run(
+        command, input=json.dumps(config), capture_output=True, text=True, env=environment, check=True
+    )
+    assert found.stdout.strip() == "set()"
+
+
+@IN_PROCESS
+def test_a_file_is_found_beside_the_config_first(config_of, tmp_path):
+    (tmp_path / "mine.py").write_text(OWN.read_text())
+    study = read_study(config_of(architecture="mine.py:Dropping"), beside=[tmp_path])
+    assert study.config["networks"]["architecture"] == f"{tmp_path / 'mine.py'}:Dropping"
+
+
+@IN_PROCESS
+@pytest.mark.parametrize(
+    ("edit", "same"),
+    [
+        (lambda code: f"# a comment\n{code}", True),
+        (lambda code: code.replace('"""Uses one layer twice."""', '"""Uses it again."""'), True),
+        (lambda code: code.replace("width=6", "width=7"), False),
+    ],
+)
+def test_code_that_changes_makes_other_networks(config_of, tmp_path, edit, same):
+    before, after = tmp_path / "before", tmp_path / "after"
+    for folder, code in ((before, OWN.read_text()), (after, edit(OWN.read_text()))):
+        folder.mkdir()
+        (folder / "mine.py").write_text(code)
+    one, other = (
+        read_study(config_of(architecture="mine.py:Dropping"), beside=[folder]).settings("base").foreign
+        for folder in (before, after)
+    )
+    assert (one == other) == same
+
+
+@IN_PROCESS
+@pytest.mark.parametrize(
+    ("networks", "why"),
+    [
+        ({"architecture": "resnet18"}, "it must be one of caffenet, mini_caffenet, or torchvision/<name>"),
+        ({"architecture": "nowhere.py:Net"}, "there is no file nowhere.py"),
+        ({"architecture": "torchvision/resnet17"}, "torchvision has no classifier 'resnet17'; did you mean"),
+        ({"cuts": ["stem", "blocc1"]}, "has no module 'blocc1'; near are block1"),
+        ({"cuts": "stage"}, "networks.cuts: is 'stage'; it must be stages, blocks, or a list of names of modules"),
+        ({"depths": [4]}, "has no cut at 4; they are n = 1 to 3, stem to block2"),
+        ({"depths": "some"}, "networks.depths: is 'some'; it must be all, or a list of numbers"),
+        ({"options": {"width": 6, "depth": 3}}, "cannot be built: TypeError: .*'depth'"),
+        (
+            {"architecture": "caffenet", "cuts": "stages", "options": {"width": 6}},
+            "networks.options: caffenet takes none",
+        ),
+        ({"architecture": "caffenet", "cuts": ["conv1"]}, "networks.cuts: caffenet has its own layers"),
+        (
+            {"batch_norm": {"frozen": "target"}},
+            "networks.batch_norm.frozen: is 'target'; it must be one of source, adapt",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_before_anything_runs(config_of, networks, why):
+    with pytest.raises(ConfigError, match=why):
+        read_study(config_of(**networks))

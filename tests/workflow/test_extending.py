@@ -89,7 +89,7 @@ class Extended(Project):
                 check=False,
             )
             assert done.returncode == 0, done.stderr
-        (folder / "config").mkdir()
+        (folder / "config").mkdir(exist_ok=True)
         for name, content in section.configs.items():
             (folder / name).write_text(content)
 

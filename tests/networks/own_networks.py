@@ -41,6 +41,23 @@ class Dropping(nn.Module):
         return self.fc(functional.dropout(x, 0.5, self.training))
 
 
+class OneDropout(nn.Module):
+    """Uses one dropout, and one function of dropout, in all of its layers."""
+
+    def __init__(self, num_classes):
+        super().__init__()
+        self.lower, self.upper = nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3)
+        self.fc = nn.Linear(4, num_classes)
+        self.dropout = nn.Dropout(0.5)
+
+    def forward(self, x):
+        x = self.upper(self._dropped(self.lower(self._dropped(x))))
+        return self.fc(self._dropped(x.mean((2, 3))))
+
+    def _dropped(self, x):
+        return functional.dropout(self.dropout(x), 0.5, self.training)
+
+
 class Overwriting(nn.Module):
     """Begins the layer above its cut with an operation in place."""
 

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from tests.networks import own_networks
 from transferability.networks.build import build_network
+from transferability.networks.copying import training_mode
 from transferability.networks.cut_points import chosen_cuts, explore
 from transferability.networks.cuts import cut_into_layers
 from transferability.networks.describe import describe
@@ -145,6 +146,14 @@ def test_a_functional_dropout_drops_in_training_only():
     head, features = network[1], torch.ones(2, 6, 8, 8)
     assert torch.equal(head.eval()(features), head(features))
     assert not torch.equal(head.train()(features), head.eval()(features))
+
+
+def test_a_dropout_that_is_used_everywhere_rests_in_frozen_layers_only():
+    network = layered(own("OneDropout"), ["lower", "upper"], GRAY, 3)
+    training_mode(network, frozen=1)
+    inputs = torch.ones(2, 1, 16, 16), torch.ones(2, 4, 14, 14), torch.ones(2, 4, 12, 12)
+    dropped = [not torch.equal(layer(given), layer(given)) for layer, given in zip(network, inputs, strict=True)]
+    assert dropped == [False, True, True]
 
 
 def test_what_siblings_share_is_not_overwritten():

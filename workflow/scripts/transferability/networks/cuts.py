@@ -5,6 +5,7 @@ A cut point is a module whose output is the only tensor that what comes after it
 piece computes what the model does, to the bit, with the model's own modules under their own names.
 """
 
+import copy
 import difflib
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
@@ -56,6 +57,7 @@ def cut_into_layers(model: nn.Module, cuts: Sequence[str], image_shape: tuple[in
         layers.append(_layer(model, traced.graph, nodes - lower, features, end))
         lower, features = nodes, end
     _require_apart(model, layers, [*cuts, "the logits"])
+    _give_each_its_own(layers)
     return layers
 
 
@@ -120,6 +122,20 @@ def _require_apart(model: nn.Module, layers: Sequence[nn.Module], ends: Sequence
             owners[id(parameter)] = name
     if unused := [name for name, _ in model.named_parameters() if name not in found]:
         raise CutError(f"{unused[0]} takes no part in the logits, so that nothing trains it")
+
+
+def _give_each_its_own(layers: Sequence[fx.GraphModule]) -> None:
+    """A copy of each module without weights that a lower layer has too, such as one dropout that is used everywhere.
+
+    Else freezing a layer, which then computes as in evaluation, would do the same to a part of another.
+    """
+    owned: set[int] = set()
+    for layer in layers:
+        for name, module in list(layer.named_modules()):
+            if id(module) in owned:
+                parent, _, attribute = name.rpartition(".")
+                setattr(layer.get_submodule(parent), attribute, copy.deepcopy(module))
+        owned |= {id(module) for module in layer.modules()}
 
 
 def parameters_below(node: fx.Node, model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:

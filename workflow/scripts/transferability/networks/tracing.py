@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import fx, nn
 
+_FLAG = "asks_whether_it_is_training"
+
 
 class CutError(ValueError):
     """The model cannot be cut so; the message names the module."""
@@ -105,14 +107,13 @@ def _ask_whether_training(model: nn.Module, graph: fx.Graph, in_training: fx.Gra
             raise CutError(_other_path(nodes, others))
     if len(nodes) != len(others):
         raise CutError(_other_path(nodes, others))
-    flag = None
     for node, other in zip(nodes, others, strict=True):
         if repr((node.args, node.kwargs)) == repr((other.args, other.kwargs)):
             continue
-        if flag is None:
-            model.add_module("is_training", _IsTraining())
-            with graph.inserting_after(nodes[0]):
-                flag = graph.call_module("is_training")
+        if not hasattr(model, _FLAG):
+            model.add_module(_FLAG, _IsTraining())
+        with graph.inserting_before(node):  # one for each, or it would cross cuts
+            flag = graph.call_module(_FLAG)
         node.args = _merged(node.args, other.args, flag)
         node.kwargs = _merged(node.kwargs, other.kwargs, flag)
 

@@ -151,7 +151,7 @@ def test_a_functional_dropout_drops_in_training_only():
 def test_a_dropout_that_is_used_everywhere_rests_in_frozen_layers_only():
     network = layered(own("OneDropout"), ["lower", "upper"], GRAY, 3)
     training_mode(network, frozen=1)
-    inputs = torch.ones(2, 1, 16, 16), torch.ones(2, 4, 14, 14), torch.ones(2, 4, 12, 12)
+    inputs = torch.ones(64, 1, 16, 16), torch.ones(64, 4, 14, 14), torch.ones(64, 4, 12, 12)
     dropped = [not torch.equal(layer(given), layer(given)) for layer, given in zip(network, inputs, strict=True)]
     assert dropped == [False, True, True]
 

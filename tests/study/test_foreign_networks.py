@@ -131,6 +131,10 @@ def test_code_that_changes_makes_other_networks(config_of, tmp_path, edit, same)
             {"architecture": "caffenet", "cuts": "stages", "options": {"width": 6}},
             "networks.options: caffenet takes none",
         ),
+        (
+            {"architecture": "caffenet", "cuts": "stages", "batch_norm": {"frozen": "adapt"}},
+            "caffenet has no batch norm",
+        ),
         ({"architecture": "caffenet", "cuts": ["conv1"]}, "networks.cuts: caffenet has its own layers"),
         (
             {"batch_norm": {"frozen": "target"}},

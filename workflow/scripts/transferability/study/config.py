@@ -19,7 +19,7 @@ from transferability.study.groups import read_groups
 from transferability.study.image_keys import preprocessing_problems
 from transferability.study.names import HALVES, IMAGES, RANDOM, WHOLE, seed_of_split, split_type_of
 from transferability.study.schema import ConfigError, config_schema, dotted, in_yaml, schema_problems, with_integers
-from transferability.study.settings import Hyperparameters, Preprocessing, Settings
+from transferability.study.settings import SOURCE, Hyperparameters, Preprocessing, Settings
 from transferability.study.training_keys import training_problems
 from transferability.words import enumerated
 
@@ -168,6 +168,8 @@ def _own_network_problems(networks: Mapping[str, Any]) -> Iterator[str]:
     architecture = networks["architecture"]
     if networks["options"]:
         yield f"networks.options: {architecture} takes none; they are for networks of torchvision, timm or a file"
+    if networks["batch_norm"]["frozen"] != SOURCE:
+        yield f"networks.batch_norm.frozen: {architecture} has no batch norm; set it to {SOURCE}"
     if not isinstance(networks["cuts"], str):
         yield f"networks.cuts: {architecture} has its own layers; remove it, or set it to stages"
 

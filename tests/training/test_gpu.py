@@ -5,19 +5,21 @@ In deterministic mode, so that two ways of computing the same can be compared to
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.networks import own_networks
 from tests.support import files_in, with_settings
 from transferability.data.resized_crops import ResizedCropLoader
 from transferability.data.stream import ImageLoader
 from transferability.files import read_json
 from transferability.networks.precision import PRECISIONS
 from transferability.process.determinism import deterministic_algorithms
-from transferability.study.settings import Preprocessing, RandomResizedCrop
+from transferability.study.settings import Foreign, Preprocessing, RandomResizedCrop
 from transferability.training.recipe import Running
 from transferability.training.train import train
 
@@ -140,3 +142,14 @@ def test_it_scales_crops_as_a_cpu_does(recipe, cache_bytes):
     )
     of_each = (one.start_training(np.arange(40), np.random.default_rng(1))().cpu() for one in (cpu, gpu))
     assert torch.equal(*of_each)
+
+
+@pytest.mark.parametrize("names", [["baseB"], ["R1B", "R2B", "R3B"], ["R1B+", "R3B+"]], ids=lambda names: names[0])
+def test_a_network_of_ones_own_is_the_same_alone_and_again(trained, recipe, names):
+    """With batch norm, drop path and a functional dropout, whose random numbers a GPU draws."""
+    architecture = f"{Path(own_networks.__file__)}:Dropping"
+    dropping = with_settings(recipe, architecture=architecture, foreign=Foreign(cuts=("stem", "block1", "block2")))
+    together = weights(trained("together", dropping, names))
+    assert_same(together, weights(trained("again", dropping, names)))
+    for name in names:
+        assert_same(weights(trained(f"alone_{name}", dropping, [name])), {name: together[name]})

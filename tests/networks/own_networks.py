@@ -155,3 +155,121 @@ def drawn_by_numpy(num_classes):
 
 def not_a_module(num_classes):
     return num_classes
+
+
+def seeded_by_itself(num_classes):
+    """Has the same weights whatever the seed."""
+    torch.manual_seed(0)
+    return Overwriting(num_classes)
+
+
+_ONE = {}
+
+
+def built_once(num_classes):
+    """Is one module for all."""
+    return _ONE.setdefault(num_classes, Overwriting(num_classes))
+
+
+class Shuffling(nn.Module):
+    """Has drawn an order that is no buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 16, 3)
+        self.order = torch.randperm(16)
+
+    def forward(self, x):
+        return self.conv(x)[:, self.order]
+
+
+class OfAnOrder(Overwriting):
+    def __init__(self, num_classes):
+        super().__init__(num_classes)
+        self.conv, self.fc = Shuffling(), nn.Linear(16, num_classes)
+
+
+class SkippingItself(Overwriting):
+    """Draws in its own forward whether a branch is there."""
+
+    def forward(self, x):
+        return super().forward(x if self.training and torch.rand(1).item() < 0.5 else 2 * x)
+
+
+class OwnGenerator(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.generator = torch.Generator()
+
+    def forward(self, x):
+        return x + torch.rand(1, generator=self.generator) if self.training else x
+
+
+class FromItsOwn(FromNumpy):
+    """Draws from a generator that no one seeds again."""
+
+    def __init__(self, num_classes):
+        super().__init__(num_classes)
+        self.noise = OwnGenerator()
+
+
+class OtherStatistics(FromNumpy):
+    """Has running statistics that are not batch norm's."""
+
+    def __init__(self, num_classes):
+        super().__init__(num_classes)
+        self.noise = nn.InstanceNorm2d(1, track_running_stats=True)
+
+
+class Viewing(Overwriting):
+    """Takes its features to lie channels first."""
+
+    def __init__(self, num_classes):
+        super().__init__(num_classes)
+        self.fc = nn.Linear(4 * 14 * 14, num_classes)
+
+    def forward(self, x):
+        x = self.conv(x)
+        return self.fc(x.view(x.size(0), -1))
+
+
+class UnusedInTheHead(Overwriting):
+    """Has weights in its last module that nothing uses."""
+
+    def __init__(self, num_classes):
+        super().__init__(num_classes)
+        self.fc = Linear(4, num_classes)
+
+
+class Linear(nn.Linear):
+    def __init__(self, *shape):
+        super().__init__(*shape)
+        self.spare = nn.Parameter(torch.randn(3, 3))
+
+
+class SkippedBlock(nn.Module):
+    """The classic stochastic depth: in some updates it is not there."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(6, 6, 3, padding=1)
+
+    def forward(self, x):
+        return x if self.training and torch.rand(1) < 0.5 else x + self.conv(x)
+
+
+class Calm(nn.Module):
+    """Constants, sizes of images, positions that do not learn, tied weights, a block that is skipped: all is well."""
+
+    def __init__(self, num_classes):
+        super().__init__()
+        self.stem, self.block = nn.Conv2d(1, 6, 3, padding=1), SkippedBlock()
+        self.positions = nn.Parameter(torch.randn(6, 1, 1), requires_grad=False)
+        self.one, self.fc = nn.Linear(6, 6), nn.Linear(6, num_classes)
+        self.register_buffer("scale", torch.full((6, 1, 1), 2.0))
+
+    def forward(self, x):
+        size = x.shape[-2:]
+        x = functional.interpolate(self.stem(x - torch.tensor([0.5])), size=size) + self.positions
+        x = self.block(x * (self.scale * 2)).mean((2, 3)) + torch.arange(6)
+        return self.fc(functional.relu(functional.linear(self.one(x), self.one.weight)))

@@ -122,6 +122,14 @@ def test_a_checkpoint_of_layers_loads_into_the_model():
         (f"{OWN}:FromNumpy", ["conv"], "conv draws from Python's or NumPy's generator"),
         (f"{OWN}:RandomInEvaluation", ["conv"], "conv draws random numbers in evaluation"),
         (f"{OWN}:drawn_by_numpy", ["conv"], "fc.bias is drawn anew each time"),
+        (f"{OWN}:seeded_by_itself", ["conv"], "conv.weight is the same whatever the seed"),
+        (f"{OWN}:built_once", ["conv"], "returns the same module again"),
+        (f"{OWN}:OfAnOrder", ["conv"], "with the same weights it computes otherwise"),
+        (f"{OWN}:SkippingItself", ["conv"], "its forward draws random numbers itself"),
+        (f"{OWN}:FromItsOwn", ["conv"], "conv computes otherwise the second time"),
+        (f"{OWN}:OtherStatistics", ["conv"], "noise keeps statistics that are not batch norm's"),
+        (f"{OWN}:Viewing", ["conv"], "fc fails on images that lie channels last: view size is not compatible"),
+        (f"{OWN}:UnusedInTheHead", ["conv"], "fc.spare takes no part in the logits"),
         (f"{OWN}:not_a_module", ["conv"], "returns a int, not a torch.nn.Module"),
         (f"{OWN}:Droping", ["conv"], "has no callable 'Droping'; did you mean Dropping"),
     ],
@@ -130,6 +138,24 @@ def test_what_cannot_be_studied_is_refused_by_name(architecture, cuts, why):
     shape = GRAY if architecture.startswith(OWN) else (64, 64, 3)
     with pytest.raises(CutError, match=why):
         describe(architecture, {}, cuts, shape)
+
+
+def test_what_is_unusual_and_right_is_studied():
+    assert describe(f"{OWN}:Calm", {}, "blocks", GRAY)["cuts"] == ["stem", "block"]
+    network = layered(own("Calm"), ["stem", "block"], GRAY, 3)
+    assert network.random_layers == {"block"}
+
+
+def test_pretrained_weights_are_none_of_a_librarys_options():
+    with pytest.raises(CutError, match="pretrained would give it weights"):
+        describe("timm/resnet18", {"pretrained": True}, "stages", (32, 32, 3))
+
+
+def test_the_weights_of_attention_are_counted():
+    """Of a block: four products with its width squared, and eight of its MLP."""
+    tokens, width = 1 + 4, 768
+    found = describe("torchvision/vit_b_16", {}, ["conv_proj", "encoder.layers.encoder_layer_0"], (32, 32, 3))
+    assert found["operations"][1] == 2 * tokens * width * 12 * width
 
 
 def test_random_layers_are_found_by_trying():
@@ -218,8 +244,8 @@ class TestSelfCheck:
         model = Hidden()
         network = nn.Sequential(*cut_into_layers(model, ["conv"], GRAY))
         check_cuts(model, network, ["conv"], GRAY)  # all is well
-        network[0].register_parameter("scale", model.fc.scale)
-        with pytest.raises(CutError, match="conv is no cut point: scale is on the other side"):
+        network[0].add_module("fc", model.fc)
+        with pytest.raises(CutError, match="scale is on the other side"):
             check_cuts(model, network, ["conv"], GRAY)
 
     class Scaled(nn.Module):

@@ -14,7 +14,7 @@ from transferability.study.settings import ADAPT, Foreign
 from transferability.training.evaluation import evaluate
 from transferability.training.images import training_stream
 from transferability.training.recipe import Running
-from transferability.training.sources import source_weights
+from transferability.training.sources import frozen_weights
 from transferability.training.train import train
 
 CUTS = ("stem", "block1", "block2")
@@ -125,14 +125,39 @@ def test_statistics_of_untrained_layers_are_those_of_the_targets_images(dropping
 
 def test_adapted_statistics_are_of_the_target_and_the_weights_of_the_source(dropping, bases):
     adapting = with_settings(dropping, foreign=replace(FOREIGN, frozen_batch_norm=ADAPT))
-    source = bases / "baseA.safetensors"
     base = weights_in(bases, "baseA")
-    deep, shallow = (source_weights(adapting, Network.parse(name), source) for name in ("A3B", "A1B"))
+    deep, shallow, tuned = (
+        frozen_weights(adapting, Network.parse(name), base, "cpu") for name in ("A3B", "A1B", "A3B+")
+    )
     assert equal(deep, shallow)
     for name, tensor in deep.items():
         assert torch.equal(tensor, base[name]) == (not name.endswith(STATISTICS))
-    assert equal(source_weights(adapting, Network.parse("A3B+"), source), base)  # nothing is frozen
-    assert equal(source_weights(dropping, Network.parse("A3B"), source), base)
+    assert equal(tuned, base)  # nothing is frozen
+    assert equal(frozen_weights(dropping, Network.parse("A3B"), base, "cpu"), base)
+
+
+def test_preserved_layers_start_with_the_sources_statistics_and_frozen_ones_have_the_targets(
+    dropping, running, bases, tmp_path
+):
+    adapting = with_settings(dropping, foreign=replace(FOREIGN, frozen_batch_norm=ADAPT))
+    still = adapting.with_hyperparameters(iterations=1, learning_rate=1e-12)
+    files = files_in(tmp_path, "A2B_preserve1")
+    train(still, files, bases / "baseA.safetensors", running)
+    found, base = weights_in(tmp_path, "A2B_preserve1"), weights_in(bases, "baseA")
+    target = frozen_weights(adapting, Network.parse("A2B"), base, "cpu")
+    assert torch.equal(found["block1.norm.running_mean"], target["block1.norm.running_mean"])
+    batches = "block2.norm.num_batches_tracked"  # of the layer that is preserved, one more than of the source
+    assert found[batches] == base[batches] + 1
+
+
+def test_blocks_that_are_left_out_of_an_update_do_no_harm(dropping, running, tmp_path):
+    calm = with_settings(
+        dropping, architecture=f"{Path(own_networks.__file__)}:Calm", foreign=Foreign(cuts=("stem", "block"))
+    )
+    train(calm, files_in(tmp_path, "baseB", "baseB"), None, running)
+    weights = weights_in(tmp_path, "baseB")
+    positions = calm.build(3, calm.seed, calm.split.name, "baseB").state_dict()["positions"]
+    assert torch.equal(weights["positions"], positions)  # they do not learn
 
 
 def test_a_finished_network_evaluates_as_it_was_recorded(dropping, running, bases, tmp_path):

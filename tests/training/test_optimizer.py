@@ -37,10 +37,10 @@ def test_updates_are_caffes():
         assert np.allclose(network.bias.detach().numpy(), bias, atol=1e-12)
 
 
-def updated(network, settings, updates=30):
+def updated(network, settings, updates=30, copied=0):
     """The network after so many updates on made-up inputs, which are the same each time."""
     inputs = torch.randn(updates, 4, 3, generator=torch.Generator().manual_seed(1)).to(network[0].weight.dtype)
-    optimizer = make_optimizer(network, settings)
+    optimizer = make_optimizer(network, settings, copied)
     for i, x in enumerate(inputs):
         optimizer.step((network(x) ** 4).sum(dim=1).mean() / 4, rate_at(i, settings, x.device))
     return network
@@ -158,14 +158,15 @@ def test_decay_moves_what_decays(optimizer, decay):
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_layers_learn_at_rates_that_decay_from_the_last(optimizer):
-    """The first update of each layer is 0.5 to the power of how many are above it of what it is without."""
+@pytest.mark.parametrize("copied", [0, 1, 2])
+def test_copied_layers_learn_at_rates_that_decay_downward_and_new_ones_at_the_whole_rate(optimizer, copied):
+    """The first update of each copied layer is 0.5 to the power of how far below the new ones it is."""
     plain = replace(SETTINGS, optimizer=optimizer, weight_decay=0.0)
     start, one, other = linear(layers=3), linear(layers=3), linear(layers=3)
     updated(one, plain, updates=1)
-    updated(other, replace(plain, layer_decay=0.5), updates=1)
+    updated(other, replace(plain, layer_decay=0.5), updates=1, copied=copied)
     for name, parameter in start.named_parameters():
-        factor = 0.5 ** (2 - int(name[0]))
+        factor = 0.5 ** max(copied - int(name[0]), 0)
         wanted = parameter + factor * (one.get_parameter(name) - parameter)
         assert torch.allclose(other.get_parameter(name), wanted, rtol=1e-9, atol=1e-12)
         assert not torch.equal(one.get_parameter(name), parameter)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from torch import fx, nn
 
-from transferability.networks.cuts import crossing, named, parameters_below
-from transferability.networks.tracing import CutError, Traced
+from transferability.networks.cuts import crossing, named, parameters_in
+from transferability.networks.tracing import CutError, Traced, below
 
 STAGES, BLOCKS = "stages", "blocks"
 
@@ -46,7 +46,7 @@ _STAGES = (
     (r"timm/convnext", r"stem|stages\.\d"),
     (r"timm/swin", r"patch_embed|layers\.\d"),
 )
-_IN_THIRDS = r"torchvision/vit_|timm/(vit_|deit|beit|eva|mixer)"  # blocks are all alike
+_IN_THIRDS = r"torchvision/vit_|timm/(vit_|deit|beit|mixer)"  # blocks are all alike
 _POOLS = r"torchvision/vgg|timm/vgg"
 
 
@@ -119,7 +119,11 @@ def _cut_points(model: nn.Module, traced: Traced) -> list[CutPoint]:
             continue
         others = crossing(traced, node)
         why_not = f"{named(others[0])} crosses it too" if others else ""
-        parameters = dict(parameters_below(node, model))
+        lower = below(node)
+        parameters = dict(parameters_in(lower, model))
+        shared = sorted(parameters.keys() & dict(parameters_in(traced.needed - lower, model)).keys())
+        if shared and not why_not:
+            why_not = f"{shared[0]} is used above it too"
         weights = frozenset(name for name, parameter in parameters.items() if parameter.dim() > 1)
         found.append(CutPoint(name, node, why_not, frozenset(parameters), weights))
     return found
@@ -175,7 +179,7 @@ def _named(points: Sequence[CutPoint], nodes: Sequence[fx.Node]) -> list[str]:
 
 
 def _stages(architecture: str, model: nn.Module, points: Sequence[CutPoint], all_blocks: Sequence[str]) -> list[str]:
-    if re.match(_IN_THIRDS, architecture):
+    if re.match(_IN_THIRDS, architecture) and all_blocks:
         first, *alike = all_blocks
         thirds = sorted({-(-len(alike) * k // 3) - 1 for k in (1, 2, 3)})
         return [first, *(alike[index] for index in thirds if index >= 0)]

@@ -138,14 +138,14 @@ def _give_each_its_own(layers: Sequence[fx.GraphModule]) -> None:
         owned |= {id(module) for module in layer.modules()}
 
 
-def parameters_below(node: fx.Node, model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    """The parameters that a node is computed from, with their names."""
-    for lower in below(node):
-        if lower.op == "get_attr" and isinstance(parameter := _attribute(model, str(lower.target)), nn.Parameter):
-            yield str(lower.target), parameter
-        elif lower.op == "call_module":
-            module = model.get_submodule(str(lower.target))
-            yield from ((f"{lower.target}.{name}", parameter) for name, parameter in module.named_parameters())
+def parameters_in(nodes: Collection[fx.Node], model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """The parameters that nodes compute with, with their names."""
+    for node in nodes:
+        if node.op == "get_attr" and isinstance(parameter := _attribute(model, str(node.target)), nn.Parameter):
+            yield str(node.target), parameter
+        elif node.op == "call_module":
+            module = model.get_submodule(str(node.target))
+            yield from ((f"{node.target}.{name}", parameter) for name, parameter in module.named_parameters())
 
 
 def _attribute(model: nn.Module, name: str) -> Any:

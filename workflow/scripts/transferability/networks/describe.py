@@ -15,6 +15,7 @@ from torch import nn
 
 from transferability.networks.build import build_network, shape_seen_by_model
 from transferability.networks.cut_points import CutPoint, blocks, chosen_cuts, explore
+from transferability.networks.generators import generators_as_they_were
 from transferability.networks.layered import layered
 from transferability.networks.library import build_model
 from transferability.networks.operations import run_layers
@@ -38,7 +39,8 @@ def describe(
     """
     shape = shape_seen_by_model(architecture, image_shape)
     model = build_model(architecture, options, shape, CLASSES, 0)
-    _require_repeatable(model, build_model(architecture, options, shape, CLASSES, 0))
+    again, other = (build_model(architecture, options, shape, CLASSES, seed) for seed in (0, 1))
+    _require_drawn_by_seed(model, again, other, shape)
     _, points = explore(model, shape)
     if isinstance(cuts, str):
         cuts = chosen_cuts(architecture, model, points, cuts)
@@ -88,11 +90,37 @@ def _shown(model: nn.Module, points: Sequence[CutPoint], image_shape: tuple[int,
     ]
 
 
-def _require_repeatable(model: nn.Module, again: nn.Module) -> None:
-    others = again.state_dict()
-    for name, tensor in model.state_dict().items():
-        if not torch.equal(tensor, others[name]):
+def _require_drawn_by_seed(
+    model: nn.Module, again: nn.Module, other: nn.Module, image_shape: tuple[int, int, int]
+) -> None:
+    """CutError unless all of a model is drawn by its seed and is in its weights.
+
+    Args:
+        model: of a seed.
+        again: of the same seed.
+        other: of another seed; it gets the model's weights.
+        image_shape: height, width and channels of the images that they see.
+    """
+    weights, repeated, others = (one.state_dict() for one in (model, again, other))
+    for name, tensor in weights.items():
+        if not torch.equal(tensor, repeated[name]):
             raise CutError(f"{name} is drawn anew each time; let its code draw weights from torch's generator")
+        if tensor.numel() and tensor.data_ptr() in (repeated[name].data_ptr(), others[name].data_ptr()):
+            raise CutError("what builds it returns the same module again; let it build a new one each time")
+    for name, parameter in model.named_parameters():
+        drawn = parameter.dim() > 1 and not torch.equal(parameter, parameter.flatten()[0].expand_as(parameter))
+        if drawn and parameter.requires_grad and torch.equal(parameter, others[name]):
+            raise CutError(f"{name} is the same whatever the seed; let its code draw weights, and set no seed itself")
+    other.load_state_dict(weights)
+    height, width, channels = image_shape
+    images = torch.linspace(-1, 1, channels * height * width).reshape(1, channels, height, width)
+    logits = []
+    with torch.no_grad(), generators_as_they_were():
+        for built in (model, other):
+            torch.manual_seed(0)
+            logits.append(built.eval()(images))
+        if not torch.equal(*logits):
+            raise CutError("with the same weights it computes otherwise: it has drawn something that is no buffer")
 
 
 def main() -> None:

@@ -1,16 +1,15 @@
 """A model of any shape as a network of layers, and what is found out about its layers by running them."""
 
-import random
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import fx, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from transferability.networks.cuts import cut_into_layers
+from transferability.networks.generators import generators_as_they_were, other_generator_states
 from transferability.networks.tracing import CutError
 
 TRIED_IMAGES = 2  # batch norm needs more than one in training
@@ -72,11 +71,14 @@ def layered(
     height, width, channels = image_shape
     pattern = torch.linspace(-1, 1, TRIED_IMAGES * channels * height * width)
     features = pattern.reshape(TRIED_IMAGES, channels, height, width)
-    with torch.no_grad(), _as_it_was(network):
-        random_layers = []
+    random_layers = []
+    with torch.no_grad(), generators_as_they_were():
+        network.to(memory_format=torch.channels_last)  # as networks are trained
+        features = features.contiguous(memory_format=torch.channels_last)
         for name, layer in zip(names, layers, strict=True):
             random_layers += [name] * _draws_after_trial(name.replace("/", "."), layer, features)
             features = layer.eval()(features)
+        network.to(memory_format=torch.contiguous_format)
     if features.shape != (TRIED_IMAGES, classes):
         shape = " x ".join(map(str, features.shape[1:]))
         raise CutError(f"it returns B x {shape} for {classes} classes, not logits of B x {classes}")
@@ -94,30 +96,46 @@ def last_layer_name(layer: nn.Module) -> str:
 
 def _draws_after_trial(name: str, layer: fx.GraphModule, features: torch.Tensor) -> bool:
     """Whether a layer draws random numbers in training; if it overwrites its input, let it get a copy."""
-    draws = False
-    overwrites = False
+    draws, overwrites = False, False
     for training in (False, True):
+        layer.train(training)
+        torch.manual_seed(0)
+        before, others = torch.get_rng_state(), other_generator_states()
         given = features.clone()
-        version, torchs, others = given._version, torch.get_rng_state(), _other_generators()
-        result = layer.train(training)(given)
-        if not isinstance(result, torch.Tensor) or result.shape[:1] != features.shape[:1]:
-            raise CutError(f"what {name} returns is no tensor with a row for each image")
-        if _other_generators() != others:
+        version, result = given._version, _result(name, layer, given)
+        if other_generator_states() != others:
             raise CutError(
                 f"{name} draws from Python's or NumPy's generator; let it draw from torch's, to be repeatable"
             )
         overwrites |= given._version != version
-        draws = not torch.equal(torch.get_rng_state(), torchs)
+        draws = not torch.equal(torch.get_rng_state(), before)
         if draws and not training:
             raise CutError(f"{name} draws random numbers in evaluation, so that no accuracy could be had again")
+        torch.manual_seed(0)
+        if not torch.equal(_result(name, layer, features.clone()), result):
+            raise CutError(f"{name} computes otherwise the second time; let it draw from torch's own generator only")
     if overwrites:  # other networks read it too
         _begin_with(layer, "clone")
     return draws
 
 
-def _other_generators() -> tuple[object, str]:
-    numpy: Any = np.random.get_state()
-    return random.getstate(), f"{numpy[1].tobytes().hex()} {numpy[2:]}"
+def _result(name: str, layer: nn.Module, features: torch.Tensor) -> torch.Tensor:
+    """What a layer makes of features, with batch norm's statistics as they were; CutError if that fails."""
+    buffers = {key: buffer.clone() for key, buffer in layer.named_buffers()}
+    try:
+        result = layer(features)
+    except Exception as error:  # whatever the model's own code raises
+        first_line = (str(error).splitlines() or [""])[0]
+        raise CutError(f"{name} fails on images that lie channels last: {first_line}") from error
+    if not isinstance(result, torch.Tensor) or result.shape[:1] != features.shape[:1]:
+        raise CutError(f"what {name} returns is no tensor with a row for each image")
+    for key, buffer in layer.named_buffers():
+        if not torch.equal(buffer, buffers[key]):
+            owner = key.rpartition(".")[0]
+            if not isinstance(layer.get_submodule(owner), _BatchNorm):
+                raise CutError(f"{owner} keeps statistics that are not batch norm's, which frozen layers would lack")
+            buffer.copy_(buffers[key])
+    return result
 
 
 def _begin_with(layer: fx.GraphModule, method: str, *arguments: int) -> None:
@@ -129,16 +147,3 @@ def _begin_with(layer: fx.GraphModule, method: str, *arguments: int) -> None:
     for user in users:
         user.replace_input_with(given, made)
     layer.recompile()
-
-
-@contextmanager
-def _as_it_was(network: nn.Module) -> Iterator[None]:
-    """Buffers, such as running statistics, and generators are afterwards what they were before."""
-    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
-    python, numpy = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng(devices=[]):
-        yield
-    random.setstate(python)
-    np.random.set_state(numpy)
-    for name, buffer in network.named_buffers():
-        buffer.copy_(buffers[name])

@@ -20,6 +20,8 @@ from torch import nn
 from transferability.networks.tracing import CutError
 from transferability.seeding import seed_for
 
+_DOWNLOADS = {"pretrained", "checkpoint_path", "weights"}
+
 Shape = tuple[int, int, int]  # height, width and channels of the images that a model sees
 
 
@@ -35,6 +37,8 @@ def build_model(
         classes: of its logits.
         seed: words that give what its code draws from torch's generator.
     """
+    if downloads := sorted(_DOWNLOADS & options.keys()):
+        raise CutError(f"networks.options: {downloads[0]} would give it weights; every network here draws its own")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(*seed, "weights"))
         try:
@@ -79,7 +83,7 @@ def _of_timm(name: str) -> Callable[[Shape, int, dict[str, Any]], nn.Module]:
     try:
         import timm  # noqa: PLC0415 - not everyone has it
     except ImportError as error:
-        raise CutError("it is one of timm's, which is not installed; pip install timm") from error
+        raise CutError("it is one of timm's, which is not installed; pip install timm==1.0.31") from error
     if not timm.is_model(name):
         raise CutError(f"timm has no model {name!r}{_near(name, timm.list_models())}")
 

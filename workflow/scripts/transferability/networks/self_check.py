@@ -6,6 +6,7 @@ from contextlib import ExitStack
 import torch
 from torch import nn
 
+from transferability.networks.generators import generators_as_they_were
 from transferability.networks.tracing import CutError
 
 
@@ -26,6 +27,7 @@ def check_cuts(
     height, width, channels = image_shape
     generator = torch.Generator().manual_seed(0)
     one, other = torch.randn(2, 1, channels, height, width, generator=generator)
+    _require_same_in_training(model, network, torch.cat([one, other]))
     model.eval()
     network.eval()
     features = [one]
@@ -40,11 +42,27 @@ def check_cuts(
         for name, at_cut in zip(cuts, features[1:], strict=False):
             if not torch.equal(_forced(model, name, at_cut, other), logits):
                 raise CutError(f"{name} is no cut point: logits change with the image though its output does not")
+    learned = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    if unused := learned - _parameters_of(model, "", one):
+        raise CutError(f"{sorted(unused)[0]} takes no part in the logits, so that nothing trains it")
     below: set[str] = set()
     for name, layer in zip(cuts, network, strict=False):
-        below |= {parameter for parameter, _ in layer.named_parameters()}
+        below |= learned & {parameter for parameter, _ in layer.named_parameters()}
         if wrong := below ^ _parameters_of(model, name, one):
             raise CutError(f"{name} is no cut point: {sorted(wrong)[0]} is on the other side than its layer")
+
+
+def _require_same_in_training(model: nn.Module, network: nn.Module, images: torch.Tensor) -> None:
+    logits = []
+    with torch.no_grad(), generators_as_they_were():
+        for trained in (model, network):
+            buffers = {name: buffer.clone() for name, buffer in trained.named_buffers()}
+            torch.manual_seed(0)
+            logits.append(trained.train()(images))
+            for name, buffer in trained.named_buffers():
+                buffer.copy_(buffers[name])
+    if not torch.equal(*logits):
+        raise CutError("its layers, one after the other, do not give its logits in training; its forward draws numbers")
 
 
 def _forced(model: nn.Module, name: str, output: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
@@ -56,7 +74,7 @@ def _forced(model: nn.Module, name: str, output: torch.Tensor, images: torch.Ten
 
 
 def _parameters_of(model: nn.Module, name: str, images: torch.Tensor) -> set[str]:
-    """Names of the parameters that a module's output depends on."""
+    """Names of the parameters that learn and that a module's output depends on; of the model's, if it has no name."""
     outputs: list[torch.Tensor] = []
     with ExitStack() as stack, torch.enable_grad():
         handle = model.get_submodule(name).register_forward_hook(
@@ -64,6 +82,7 @@ def _parameters_of(model: nn.Module, name: str, images: torch.Tensor) -> set[str
         )
         stack.callback(handle.remove)
         model(images)
-        names, parameters = zip(*model.named_parameters(), strict=True)
+        learned = ((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)
+        names, parameters = zip(*learned, strict=True)
         gradients = torch.autograd.grad(outputs[0].sum(), parameters, allow_unused=True)
     return {name for name, gradient in zip(names, gradients, strict=True) if gradient is not None}

@@ -6,8 +6,13 @@ from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import Any
 
+import torch
 from torch import fx, nn
 
+from transferability.networks.generators import generator_states
+
+_CONSTANT = "_tensor_constant"  # how torch.fx names tensors that a forward makes
+_DIMENSIONS = 4  # of images, B x C x H x W
 _FLAG = "asks_whether_it_is_training"
 
 
@@ -24,6 +29,8 @@ class _IsTraining(nn.Module):
 
 class _Tracer(fx.Tracer):
     """Looks into some modules only, and remembers what every module returns."""
+
+    proxy_buffer_attributes = True  # what is computed of buffers is computed anew each time
 
     def __init__(self, opened: Collection[str]) -> None:
         super().__init__()
@@ -56,10 +63,15 @@ class Traced:
     def __init__(self, model: nn.Module, opened: Collection[str], image_shape: tuple[int, int, int]) -> None:
         was_training = model.training
         try:
+            _constants(model)  # of an earlier trace
             in_training, _ = _traced(model.train(), opened)
+            constants = _constants(model)
             self.graph, returned = _traced(model.eval(), opened)
         finally:
             model.train(was_training)
+        for name, tensor in constants.items():
+            if not torch.equal(tensor, getattr(model, name, torch.empty(0))):
+                raise CutError("its forward computes with other constants in training than in evaluation")
         self.called_again = {name for name, results in returned.items() if len(results) > 1}
         self.returned = {
             name: results[0].node
@@ -85,15 +97,19 @@ class Traced:
 
 def _traced(model: nn.Module, opened: Collection[str]) -> tuple[fx.Graph, dict[str, list[Any]]]:
     tracer = _Tracer(opened)
+    before = generator_states()
     parameters = inspect.signature(model.forward).parameters.values()
     defaults = {one.name: one.default for one in parameters if one.default is not one.empty}
     try:
-        return tracer.trace(model, concrete_args=defaults or None), tracer.returned
+        graph = tracer.trace(model, concrete_args=defaults or None)
     except CutError:
         raise
     except Exception as error:  # whatever the model's own code raises where it meets no tensors
         first_line = (str(error).splitlines() or [""])[0]
         raise CutError(f"its forward cannot be traced: {type(error).__name__}: {first_line}") from error
+    if generator_states() != before:  # it would be drawn once, now, and never again
+        raise CutError("its forward draws random numbers itself; let a module do that, such as torch.nn.Dropout")
+    return graph, tracer.returned
 
 
 def _ask_whether_training(model: nn.Module, graph: fx.Graph, in_training: fx.Graph) -> None:
@@ -116,6 +132,12 @@ def _ask_whether_training(model: nn.Module, graph: fx.Graph, in_training: fx.Gra
             flag = graph.call_module(_FLAG)
         node.args = _merged(node.args, other.args, flag)
         node.kwargs = _merged(node.kwargs, other.kwargs, flag)
+
+
+def _constants(model: nn.Module) -> dict[str, torch.Tensor]:
+    """The tensors that a trace of a forward has made and kept in the model, which are taken out of it."""
+    names = [name for name in vars(model) if name.startswith(_CONSTANT)]
+    return {name: vars(model).pop(name) for name in names}
 
 
 def _merged(in_evaluation: Any, in_training: Any, flag: fx.Node) -> Any:
@@ -154,20 +176,30 @@ def _fill_in_sizes(graph: fx.Graph, image_shape: tuple[int, int, int]) -> None:
         node.args = fx.map_arg(node.args, lambda argument: values.get(argument, argument))
         node.kwargs = fx.map_arg(node.kwargs, lambda argument: values.get(argument, argument))
         if dimension:
-            values[node] = sizes.get(dimension % 4)
+            values[node] = sizes[dimension]
+        elif (shown := _part_of_shape(node)) is not None and 0 not in range(_DIMENSIONS)[shown]:
+            values[node] = (0, channels, height, width)[shown]
         elif getattr(node.target, "__module__", "") == "_operator" and not node.all_input_nodes:
             values[node] = node.target(*node.args, **node.kwargs)
+
+
+def _part_of_shape(node: fx.Node) -> slice | None:
+    """The slice of ``x.shape[slice]``, where x are the images that the model gets."""
+    match node.target, node.args:
+        case operator.getitem, (fx.Node(args=(fx.Node(op="placeholder"), "shape")) as shape, slice() as part):
+            return part if shape.target is getattr else None
+    return None
 
 
 def dimension_of_images(node: fx.Node) -> int | None:
     """The k of ``x.shape[k]`` or ``x.size(k)``, where x are the images that the model gets."""
     match node.target, node.args:
         case "size", (fx.Node(op="placeholder"), int() as dimension):
-            return dimension
+            return dimension % _DIMENSIONS
         case operator.getitem, (fx.Node(target="size", args=(fx.Node(op="placeholder"),)), int() as dimension):
-            return dimension
+            return dimension % _DIMENSIONS
         case operator.getitem, (fx.Node(args=(fx.Node(op="placeholder"), "shape")) as shape, int() as dimension):
-            return dimension if shape.target is getattr else None
+            return dimension % _DIMENSIONS if shape.target is getattr else None
     return None
 
 

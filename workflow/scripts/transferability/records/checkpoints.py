@@ -27,7 +27,7 @@ class CheckpointError(ValueError):
 
 def save_checkpoint(path: Path, weights: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> None:
     """Write weights and what made them; a digest of the weights is added to the latter."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
     about = {**about, _WEIGHTS_DIGEST: _digest(tensors)}
     content = safetensors.torch.save(tensors, {_METADATA: json.dumps(about, sort_keys=True)})
     with whole_file(path) as temporary:

@@ -89,7 +89,7 @@ def settings_of(config: Mapping[str, Any], stage: str) -> Settings:
         architecture=config["networks"]["architecture"],
         preprocessing=Preprocessing.from_json(config["preprocessing"]),
         hyperparameters=_hyperparameters_of(config, stage),
-        foreign=foreign_settings(config),
+        foreign=foreign_settings(config, stage),
     )
 
 

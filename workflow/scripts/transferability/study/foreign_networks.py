@@ -21,11 +21,11 @@ from transferability.files import PROJECT, read_json, write_json
 from transferability.networks.architectures import architecture_layers, architecture_names
 from transferability.study.config_paths import one_spelling
 from transferability.study.schema import ConfigError
-from transferability.study.settings import Foreign
+from transferability.study.settings import SOURCE, Foreign
 
 FOLDER = "described"  # in that of all results
 LIBRARIES = ("torchvision", "timm")
-_DESCRIPTION_VERSION = 3  # raised when a network would be described otherwise
+_DESCRIPTION_VERSION = 4  # raised when a network would be described otherwise
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _GRAY = {"glyphs", "fashion_mnist"}  # kinds and sets whose images have one channel
 _UNKNOWN_SIDE = 224
@@ -85,8 +85,8 @@ def network_filters(config: Mapping[str, Any]) -> str:
     return description_of(config).filters if foreign else f"{network_layers(config)[0]}."
 
 
-def foreign_settings(config: Mapping[str, Any]) -> Foreign | None:
-    """What shapes a config's networks if they are not this project's own."""
+def foreign_settings(config: Mapping[str, Any], stage: str) -> Foreign | None:
+    """What shapes a config's networks of a stage if they are not this project's own."""
     networks = config["networks"]
     if not is_foreign(networks):
         return None
@@ -94,7 +94,7 @@ def foreign_settings(config: Mapping[str, Any]) -> Foreign | None:
         cuts=description_of(config).cuts,
         options=_options(networks),
         code_sha256=_code_digest(networks["architecture"]),
-        frozen_batch_norm=networks["batch_norm"]["frozen"],
+        frozen_batch_norm=networks["batch_norm"]["frozen"] if stage == "frozen" else SOURCE,
     )
 
 
@@ -112,13 +112,14 @@ def description_of(config: Mapping[str, Any]) -> Description:
 
 @lru_cache
 def _description(asked: Question, folder: Path, code_digest: str) -> Description:
-    about = json.dumps([_DESCRIPTION_VERSION, asked.to_json(), _versions(asked.architecture), code_digest])
+    about = json.dumps([_DESCRIPTION_VERSION, asked.to_json(), code_digest])
     name = asked.architecture.replace("/", "-").replace(":", "-")
     file = folder / f"{name}-{hashlib.sha256(about.encode()).hexdigest()[:_DIGITS]}.json"
-    try:
-        found = read_json(file)
-    except (OSError, ValueError):
-        found = _ask(asked)
+    found = _remembered(file)
+    versions = _versions(asked.architecture)
+    # Without torch there is no asking again: what another Python has found out will do.
+    if found is None or ("torch" in versions and found["versions"] != versions):
+        found = {**_ask(asked), "versions": versions}
         _remember(file, found)
     return Description(
         cuts=tuple(found["cuts"]),
@@ -129,6 +130,14 @@ def _description(asked: Question, folder: Path, code_digest: str) -> Description
         filters=found["filters"],
         points=tuple(found["points"]),
     )
+
+
+def _remembered(file: Path) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = read_json(file)
+        return found
+    except (OSError, ValueError):
+        return None
 
 
 def _ask(asked: Question) -> dict[str, Any]:
@@ -179,17 +188,18 @@ def seen_shape(config: Mapping[str, Any]) -> tuple[int, int, int]:
     return side, side, data_set.get("channels", 1 if kind in _GRAY else 3)
 
 
-def _versions(architecture: str) -> list[str]:
+def _versions(architecture: str) -> dict[str, str]:
+    """Of torch and of the library, where they are installed."""
     library = architecture.partition("/")[0]
-    return [metadata.version(name) for name in ("torch", library) if name in ("torch", *LIBRARIES) and _is_there(name)]
+    packages = ("torch", library) if library in LIBRARIES else ("torch",)
+    return {name: version for name in packages if (version := _version(name))}
 
 
-def _is_there(package: str) -> bool:
+def _version(package: str) -> str:
     try:
-        metadata.version(package)
+        return metadata.version(package)
     except metadata.PackageNotFoundError:
-        return False
-    return True
+        return ""
 
 
 def _file_of(architecture: str) -> str:
@@ -210,7 +220,15 @@ def _code_digest(architecture: str) -> str:
     for node in ast.walk(code):
         if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             del node.body[0]
-    return hashlib.sha256(ast.dump(code).encode()).hexdigest()
+    return hashlib.sha256(repr(_plain(code)).encode()).hexdigest()
+
+
+def _plain(part: object) -> object:
+    """A part of a syntax tree without empty fields, which other versions of Python lack."""
+    if isinstance(part, ast.AST):
+        fields = ((name, _plain(value)) for name, value in ast.iter_fields(part) if value is not None and value != [])
+        return type(part).__name__, sorted(fields, key=lambda field: field[0])
+    return [_plain(one) for one in part] if isinstance(part, list) else part
 
 
 def architecture_problems(networks: Mapping[str, Any], beside: Sequence[Path]) -> list[str]:

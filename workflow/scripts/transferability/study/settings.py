@@ -36,7 +36,7 @@ class Hyperparameters:
             neither class token nor position embedding.
         warmup_iterations: in which the rate rises linearly; the schedule begins after them.
         label_smoothing: share of the training targets that is spread evenly over all classes.
-        layer_decay: of L layers, layer k from 0 learns at this to the power L - 1 - k times the rate.
+        layer_decay: of n copied layers, layer k from 0 learns at this to the power n - k times the rate.
     """
 
     iterations: int

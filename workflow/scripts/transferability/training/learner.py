@@ -69,7 +69,7 @@ class Learner:
         self._own_layers = list(self.model)[self.shared_depth :]
         self.draws = draws_in_training(self.model, network.frozen)
         self.hyperparameters = hyperparameters
-        self._optimizer = make_optimizer(self.model, hyperparameters)
+        self._optimizer = make_optimizer(self.model, hyperparameters, network.copied)
         self._states = states
         self.updates = 0
         self.failure: str | None = None  # why it cannot go on

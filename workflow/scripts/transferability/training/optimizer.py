@@ -18,8 +18,8 @@ class Optimizer(ABC):
     Gradients longer than ``clip_norm`` are shortened first, before decay is added, as by Caffe's clip_gradients.
     """
 
-    def __init__(self, network: nn.Module, settings: Hyperparameters) -> None:
-        self.groups = parameter_groups(network, settings)
+    def __init__(self, network: nn.Module, settings: Hyperparameters, copied: int = 0) -> None:
+        self.groups = parameter_groups(network, settings, copied)
         self._parameters = [parameter for group in self.groups for parameter in group.parameters]
         self._settings = settings
 
@@ -39,7 +39,8 @@ class Optimizer(ABC):
             loss: of one element, with its graph.
             rate: the learning rate, as `rate_at` gives it.
         """
-        gradients = torch.autograd.grad(loss, self._parameters)
+        # A layer that is left out of this update, as by stochastic depth, has a gradient of zeros.
+        gradients = torch.autograd.grad(loss, self._parameters, materialize_grads=True)
         if self._settings.clip_norm:
             gradients = clipped(gradients, self._settings.clip_norm)
         self.apply(gradients, rate)
@@ -53,8 +54,8 @@ class CaffeSGD(Optimizer):
     PyTorch's own SGD multiplies the rate outside, so the two differ whenever the rate changes.
     """
 
-    def __init__(self, network: nn.Module, settings: Hyperparameters) -> None:
-        super().__init__(network, settings)
+    def __init__(self, network: nn.Module, settings: Hyperparameters, copied: int = 0) -> None:
+        super().__init__(network, settings, copied)
         named = ((name, p) for group in self.groups for name, p in zip(group.names, group.parameters, strict=True))
         self._buffers = {name: torch.zeros_like(parameter) for name, parameter in named}
 
@@ -81,8 +82,8 @@ class CaffeSGD(Optimizer):
 class TorchOptimizer(Optimizer):
     """SGD or AdamW of torch.optim, which takes two seconds to load and is loaded only here."""
 
-    def __init__(self, network: nn.Module, settings: Hyperparameters) -> None:
-        super().__init__(network, settings)
+    def __init__(self, network: nn.Module, settings: Hyperparameters, copied: int = 0) -> None:
+        super().__init__(network, settings, copied)
         groups = [{"params": list(group.parameters), "weight_decay": group.decay} for group in self.groups]
         self._optimizer: torch.optim.Optimizer
         if settings.optimizer == ADAMW:
@@ -122,9 +123,15 @@ class TorchOptimizer(Optimizer):
 _OPTIMIZERS: Mapping[str, type[Optimizer]] = {CAFFE_SGD: CaffeSGD, SGD: TorchOptimizer, ADAMW: TorchOptimizer}
 
 
-def make_optimizer(network: nn.Module, settings: Hyperparameters) -> Optimizer:
-    """That which the settings name, for those parameters of the network that learn now."""
-    return _OPTIMIZERS[settings.optimizer](network, settings)
+def make_optimizer(network: nn.Module, settings: Hyperparameters, copied: int = 0) -> Optimizer:
+    """That which the settings name, for those parameters of the network that learn now.
+
+    Args:
+        network: its children are its layers.
+        settings: what it is trained with.
+        copied: how many of its lowest layers have learned before.
+    """
+    return _OPTIMIZERS[settings.optimizer](network, settings, copied)
 
 
 def is_capturable(settings: Hyperparameters) -> bool:

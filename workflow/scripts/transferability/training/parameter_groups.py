@@ -28,15 +28,21 @@ class ParameterGroup:
     decay: float
 
 
-def parameter_groups(network: nn.Module, settings: Hyperparameters) -> list[ParameterGroup]:
-    """All parameters that learn, each in one group; with a layer decay, the network's children are its layers."""
+def parameter_groups(network: nn.Module, settings: Hyperparameters, copied: int = 0) -> list[ParameterGroup]:
+    """All parameters that learn, each in one group.
+
+    Args:
+        network: with a layer decay, its children are its layers.
+        settings: what it is trained with.
+        copied: how many of the lowest layers have learned before; a layer decay is for these.
+    """
     layers = {name: index for index, (name, _) in enumerate(network.named_children())}
     groups: dict[tuple[float, float], list[tuple[str, torch.Tensor]]] = {}
     learning = [(name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad]
     for name, parameter in sorted(learning, key=lambda pair: _is_bias(pair[0])):  # weights, then biases
         rate = settings.bias_lr_multiplier if settings.optimizer == CAFFE_SGD and _is_bias(name) else 1.0
         if settings.layer_decay != 1:
-            rate *= settings.layer_decay ** (len(layers) - 1 - layers[name.split(".")[0]])
+            rate *= settings.layer_decay ** max(copied - layers[name.split(".")[0]], 0)
         decay = settings.weight_decay if decays(name, parameter, settings.decay) else 0.0
         groups.setdefault((rate, decay), []).append((name, parameter))
     return [
@@ -51,7 +57,9 @@ def decays(name: str, parameter: torch.Tensor, decay: str) -> bool:
         return True
     if decay == ALL_BUT_BIASES:
         return not _is_bias(name)
-    return parameter.ndim > 1 and not _is_bias(name) and not name.endswith(_TOKENS_AND_POSITIONS)
+    scales_channels = parameter.ndim > 1 and parameter[0].numel() == 1  # such as torchvision's layer scale, C x 1 x 1
+    weighs = parameter.ndim > 1 and not scales_channels
+    return weighs and not _is_bias(name) and not name.endswith(_TOKENS_AND_POSITIONS)
 
 
 def _is_bias(name: str) -> bool:

@@ -1,5 +1,6 @@
 """Where the layers that a network copies come from."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -11,13 +12,8 @@ from transferability.training.batch_statistics import measured
 from transferability.training.recipe import Recipe
 
 
-def source_weights(
-    recipe: Recipe, network: Network, source: Path | None, device: str = "cpu"
-) -> dict[str, torch.Tensor]:
+def source_weights(recipe: Recipe, network: Network, source: Path | None) -> dict[str, torch.Tensor]:
     """The weights that a network copies layers from, of a base's checkpoint or drawn; none for a base.
-
-    Running statistics of batch norm come with them; those of untrained layers, and of frozen ones if the recipe says
-    so, are measured on the training images of the network's task, with a device.
 
     CheckpointError if the checkpoint is damaged or not that of the source.
     """
@@ -25,11 +21,10 @@ def source_weights(
         return {}
     if network.source == RANDOM_SOURCE:
         # One untrained network a split and seed: its layers serve all depths, so that they can be shared.
-        untrained = recipe.build(2, recipe.seed, recipe.split.name, RANDOM_SOURCE)
-        return measured(recipe, network, dict(untrained.state_dict()), device)
+        return dict(recipe.build(2, recipe.seed, recipe.split.name, RANDOM_SOURCE).state_dict())
     if source is None:
         raise ValueError(f"{network.name} copies layers from base{network.base}, whose checkpoint is not given")
-    weights = load_weights(
+    return load_weights(
         source,
         network=f"base{network.base}",
         split=recipe.split.name,
@@ -37,9 +32,20 @@ def source_weights(
         store_checksum=recipe.store.checksum,
         architecture=recipe.settings.architecture,
     )
+
+
+def frozen_weights(
+    recipe: Recipe, network: Network, weights: Mapping[str, torch.Tensor], device: str
+) -> Mapping[str, torch.Tensor]:
+    """What the frozen layers of a network hold: its source's weights, and batch norm's statistics.
+
+    Of untrained layers, and of all if the recipe says so, the statistics are measured on the training images of the
+    network's task, with a device.
+    """
     foreign = recipe.settings.foreign
-    adapts = network.frozen and foreign is not None and foreign.frozen_batch_norm == ADAPT
-    return measured(recipe, network, weights, device) if adapts else weights
+    adapts = foreign is not None and foreign.frozen_batch_norm == ADAPT
+    is_measured = network.frozen and (network.source == RANDOM_SOURCE or adapts)
+    return measured(recipe, network, weights, device) if is_measured else weights
 
 
 def why_large(network: Network, source: Path | None) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from transferability.data.tasks import Task
 from transferability.files import sha256_of, write_csv, write_json
 from transferability.networks.copying import copy_layers
 from transferability.process.provenance import provenance, versions
@@ -29,7 +28,7 @@ from transferability.training.images import data_for, training_sample
 from transferability.training.learner import HISTORY_COLUMNS, Learner
 from transferability.training.lock_step import evaluate_side_by_side, train_in_lock_step
 from transferability.training.recipe import Recipe, Running, digest_of, identity_of
-from transferability.training.sources import source_weights, why_large
+from transferability.training.sources import frozen_weights, source_weights, why_large
 
 
 class TrainingError(RuntimeError):
@@ -68,12 +67,13 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
         if not open_networks:
             return
         first = open_networks[0]
-        task, weights = recipe.task(first.target), source_weights(recipe, first, source, running.device)
+        task, weights = recipe.task(first.target), source_weights(recipe, first, source)
+        frozen = frozen_weights(recipe, first, weights, running.device)
         learners = [
             Learner(
                 network,
                 task,
-                _model(recipe, task, network, weights, running.device),
+                _model(recipe, network, weights, frozen, running.device),
                 seed=recipe.seed,
                 hyperparameters=recipe.hyperparameters,
                 states=folders[network],
@@ -103,12 +103,17 @@ def _kept_in_words(kept: int, networks: int) -> str:
 
 
 def _model(
-    recipe: Recipe, task: Task, network: Network, weights: Mapping[str, torch.Tensor], device: str
+    recipe: Recipe,
+    network: Network,
+    copied: Mapping[str, torch.Tensor],
+    frozen: Mapping[str, torch.Tensor],
+    device: str,
 ) -> nn.Sequential:
-    """A network before its first update, its lowest layers copied from a source's weights, on a device."""
-    key = (recipe.seed, task.split, network.name)
-    model = recipe.build(len(task.classes), *key)
-    copy_layers(weights, model, network.copied)
+    """A network before its first update, on a device, with layers from what is copied and from what is frozen."""
+    classes = recipe.task(network.target).classes
+    model = recipe.build(len(classes), recipe.seed, recipe.split.name, network.name)
+    copy_layers(copied, model, network.copied)
+    copy_layers(frozen, model, network.frozen)
     return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 

@@ -304,9 +304,13 @@ def all_three(tmp_path):
 
 def test_the_diffs_apply_together(all_three):
     """Fast, to be told at once when the code around a diff has changed: make it again from the code as it is."""
-    library = all_three.folder / "workflow" / "scripts" / "transferability"
-    for path in ("data/kinds/npz.py", "networks/architectures/mini_vgg.py", "training/sources.py"):
-        ast.parse((library / path).read_text())
+    library = Path("workflow", "scripts", "transferability")
+    for path in (
+        library / "data" / "kinds" / "npz.py",
+        Path("config", "mini_vgg.py"),
+        library / "training" / "sources.py",
+    ):
+        ast.parse((all_three.folder / path).read_text())
 
 
 @pytest.mark.slow

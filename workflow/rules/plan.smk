@@ -22,10 +22,13 @@ rule plan:
 
 # Where the network can be cut into layers, and what lies below each cut:  snakemake --cores 1 cuts
 #
-# It is asked for anew each time, so it has no outputs; and no log, since what it says is for the terminal.
+# Like a plan, it is asked for anew each time, so the picture that it draws is no output.
 
 
 rule cuts:
+    log:
+        f"{LOGS}/cuts.log",
+    retries: 0
     localrule: True
     conda:
         "../../envs/analysis.yaml"

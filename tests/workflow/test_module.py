@@ -130,7 +130,7 @@ def test_rules_of_seconds_are_local_whatever_they_are_called(other):
     output = other.write(CONFIG, MODULE, "print('local:', *workflow._localrules)").run("--dry-run")
     local = {name.removeprefix("transferability_") for name in re.search(r"local: (.*)", output)[1].split()}
     assert local == {
-        *("all", "split", "image_list", "image_lists", "contact_sheet", "accuracies", "tables", "figures"),
+        *("all", "split", "image_list", "image_lists", "contact_sheet", "cuts", "accuracies", "tables", "figures"),
         *("halves_sheet", "learning_curves", "filters", "compare", "report", "report_so_far", "status"),
         *("published", "published_accuracies", "published_tables", "published_figures"),
     }

@@ -45,8 +45,10 @@ def describe(
     if isinstance(cuts, str):
         cuts = chosen_cuts(architecture, model, points, cuts)
     network = build_network(architecture, image_shape, CLASSES, 0, cuts=cuts, options=options)
-    color = build_network(architecture, shape, CLASSES, 0, cuts=cuts, options=options)
-    check_cuts(build_model(architecture, options, shape, CLASSES, 0), color, cuts, shape)
+    color = network
+    if shape != image_shape:
+        color = build_network(architecture, shape, CLASSES, 0, cuts=cuts, options=options)
+    check_cuts(again, color, cuts, shape)
     operations, shapes = run_layers(network, image_shape)
     return {
         "cuts": list(cuts),

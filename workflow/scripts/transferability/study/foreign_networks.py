@@ -20,6 +20,7 @@ from typing import Any
 from transferability.files import PROJECT, read_json, write_json
 from transferability.networks.architectures import architecture_layers, architecture_names
 from transferability.study.config_paths import one_spelling
+from transferability.study.image_keys import image_channels, image_side
 from transferability.study.schema import ConfigError
 from transferability.study.settings import SOURCE, Foreign
 
@@ -27,8 +28,7 @@ FOLDER = "described"  # in that of all results
 LIBRARIES = ("torchvision", "timm")
 _DESCRIPTION_VERSION = 4  # raised when a network would be described otherwise
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-_GRAY = {"glyphs", "fashion_mnist"}  # kinds and sets whose images have one channel
-_UNKNOWN_SIDE = 224
+_UNKNOWN_SIDE, _UNKNOWN_CHANNELS = 224, 3
 _DIGITS = 12
 
 
@@ -182,10 +182,8 @@ def _options(networks: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
 def seen_shape(config: Mapping[str, Any]) -> tuple[int, int, int]:
     """Height, width and channels of what the network sees, as far as the config says it; else as is usual."""
     data_set = config["datasets"][config["dataset"]]
-    kind = data_set.get("set", data_set["kind"])
-    side = config["preprocessing"]["crop"] or data_set.get("size") or {"fashion_mnist": 28}.get(kind, 0)
-    side = side or (32 if str(kind).startswith("cifar") else _UNKNOWN_SIDE)
-    return side, side, data_set.get("channels", 1 if kind in _GRAY else 3)
+    side = config["preprocessing"]["crop"] or image_side(data_set) or _UNKNOWN_SIDE
+    return side, side, image_channels(data_set) or _UNKNOWN_CHANNELS
 
 
 def _versions(architecture: str) -> dict[str, str]:
@@ -239,14 +237,18 @@ def architecture_problems(networks: Mapping[str, Any], beside: Sequence[Path]) -
     if name in architecture_names() or (library in LIBRARIES and slash and model and not path):
         return []
     if path:
-        tried = " or ".join(str(place) for place in _places(path, beside))
+        tried = " or ".join(_on_one_line(str(place)) for place in _places(path, beside))
         return [] if _found(path, beside) else [f"networks.architecture: there is no file {tried}"]
     own = architecture_names()
     near = difflib.get_close_matches(name, own, n=1)
     return [
         f"networks.architecture: is {name!r}; it must be one of {', '.join(own)}, or torchvision/<name>, timm/<name>, "
-        f"or <file>.py:<callable>; did you mean {near[0] if near else f'torchvision/{name}'}?"
+        f"or <file>.py:<callable>; did you mean {near[0] if near else _on_one_line(f'torchvision/{name}')}?"
     ]
+
+
+def _on_one_line(text: str) -> str:
+    return text if text.isprintable() else repr(text)
 
 
 def with_network(config: Mapping[str, Any], beside: Sequence[Path]) -> dict[str, Any]:
@@ -267,7 +269,7 @@ def with_network(config: Mapping[str, Any], beside: Sequence[Path]) -> dict[str,
 
 
 def _found(path: str, beside: Sequence[Path]) -> Path | None:
-    return next((place for place in _places(path, beside) if place.is_file()), None)
+    return next((place for place in _places(path, beside) if os.path.isfile(place)), None)  # noqa: PTH113 - Path fails for long names
 
 
 def _places(path: str, beside: Sequence[Path]) -> list[Path]:

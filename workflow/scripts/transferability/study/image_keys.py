@@ -22,17 +22,22 @@ def preprocessing_problems(
         data_set: the name of the data set.
         settings: of the data set.
     """
-    side, crop = settings.get("size", _OFFICIAL_SIDES.get(settings.get("set", ""))), preprocessing["crop"]
+    side, crop = image_side(settings), preprocessing["crop"]
     if isinstance(side, int) and crop > side:
         yield (
             f"preprocessing.crop: is {crop}, but the images of {data_set} have a side of {side} pixels; "
             f"it must be at most {side}, or 0 for the whole image"
         )
-    yield from _mean_problems(preprocessing["mean"], preprocessing["std"], data_set, _channels(settings))
+    yield from _mean_problems(preprocessing["mean"], preprocessing["std"], data_set, image_channels(settings))
     yield from _resizing_problems(preprocessing["random_resized_crop"])
 
 
-def _channels(settings: Mapping[str, Any]) -> int | None:
+def image_side(settings: Mapping[str, Any]) -> Any:
+    """Of the images of a data set in pixels, as far as its settings tell it."""
+    return settings.get("size", _OFFICIAL_SIDES.get(settings.get("set", "")))
+
+
+def image_channels(settings: Mapping[str, Any]) -> int | None:
     """Of the images of a data set; None where it is not known before they are there."""
     kind, name = settings["kind"], settings.get("set", "")
     keys = config_schema()["$defs"]["data_sets"][kind]["properties"]

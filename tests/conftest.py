@@ -21,9 +21,7 @@ from transferability.study.settings import Hyperparameters, Preprocessing, Setti
 from transferability.training.recipe import Recipe, Running
 
 # A slow machine is no reason to fail, and neither is chance: the examples are the same in every run.
-hypothesis.settings.register_profile(
-    "reproducible", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
+hypothesis.settings.register_profile("reproducible", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("reproducible")
 
 # Or every job of a study would compile the library again.

@@ -284,6 +284,19 @@ def test_each_network_is_trained_by_one_job_and_after_its_source(networks, per_j
         assert len(job) <= per_job
 
 
+LINES = ["a\nb", ["a\nb"], ["a\nb", "a\nb"], {"a\nb": "a\nb"}, "a\u2028b", "timm/a\nb", "a\nb.py:x\ny", "yes\n"]
+
+
+@pytest.mark.parametrize("path", sorted(places(DEFAULT), key=str)[1:], ids=str)
+def test_what_has_several_lines_is_told_on_one_wherever_it_stands(path):
+    for value in LINES:
+        try:
+            read_study(with_value(DEFAULT, path, value))
+        except ConfigError as error:
+            lines = str(error).split("\n")
+            assert all(line.startswith("config: ") and line.splitlines() == [line] for line in lines)
+
+
 odd_values = json_values | st.sampled_from(
     [float("nan"), float("inf"), 10**400, -(10**20), "1e-4", "random٣", "random99999999999", "a\nb", "../..", {1: 2}]
 )

@@ -18,7 +18,15 @@ from transferability.study.foreign_networks import (
 from transferability.study.groups import read_groups
 from transferability.study.image_keys import preprocessing_problems
 from transferability.study.names import HALVES, IMAGES, RANDOM, WHOLE, seed_of_split, split_type_of
-from transferability.study.schema import ConfigError, config_schema, dotted, in_yaml, schema_problems, with_integers
+from transferability.study.schema import (
+    ConfigError,
+    config_schema,
+    dotted,
+    in_yaml,
+    on_one_line,
+    schema_problems,
+    with_integers,
+)
 from transferability.study.settings import SOURCE, Hyperparameters, Preprocessing, Settings
 from transferability.study.training_keys import training_problems
 from transferability.words import enumerated
@@ -211,7 +219,7 @@ def _duplicates(config: Mapping[str, Any]) -> Iterator[str]:
         ("splits", names),
     ):
         for value in sorted({value for value in values if values.count(value) > 1}):
-            yield f"{key}: {value} is there twice"
+            yield f"{key}: {on_one_line(str(value))} is there twice"
     for lower, count in Counter(name.lower() for name in dict.fromkeys(names)).items():
         if count > 1:
             alike = " and ".join(sorted({name for name in names if name.lower() == lower}))

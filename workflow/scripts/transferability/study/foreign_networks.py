@@ -21,7 +21,7 @@ from transferability.files import PROJECT, read_json, write_json
 from transferability.networks.architectures import architecture_layers, architecture_names
 from transferability.study.config_paths import one_spelling
 from transferability.study.image_keys import image_channels, image_side
-from transferability.study.schema import ConfigError
+from transferability.study.schema import ConfigError, on_one_line
 from transferability.study.settings import SOURCE, Foreign
 
 FOLDER = "described"  # in that of all results
@@ -163,7 +163,7 @@ def _ask(asked: Question) -> dict[str, Any]:
 
 def refusal(asked: Question, why: str) -> ConfigError:
     """Of a network that cannot be studied."""
-    return ConfigError(f"config: networks.architecture: {asked.architecture}: {why}")
+    return ConfigError(f"config: networks.architecture: {on_one_line(asked.architecture)}: {why}")
 
 
 def _remember(file: Path, found: Mapping[str, Any]) -> None:
@@ -237,18 +237,14 @@ def architecture_problems(networks: Mapping[str, Any], beside: Sequence[Path]) -
     if name in architecture_names() or (library in LIBRARIES and slash and model and not path):
         return []
     if path:
-        tried = " or ".join(_on_one_line(str(place)) for place in _places(path, beside))
+        tried = " or ".join(on_one_line(str(place)) for place in _places(path, beside))
         return [] if _found(path, beside) else [f"networks.architecture: there is no file {tried}"]
     own = architecture_names()
     near = difflib.get_close_matches(name, own, n=1)
     return [
         f"networks.architecture: is {name!r}; it must be one of {', '.join(own)}, or torchvision/<name>, timm/<name>, "
-        f"or <file>.py:<callable>; did you mean {near[0] if near else _on_one_line(f'torchvision/{name}')}?"
+        f"or <file>.py:<callable>; did you mean {near[0] if near else on_one_line(f'torchvision/{name}')}?"
     ]
-
-
-def _on_one_line(text: str) -> str:
-    return text if text.isprintable() else repr(text)
 
 
 def with_network(config: Mapping[str, Any], beside: Sequence[Path]) -> dict[str, Any]:

@@ -137,7 +137,8 @@ def _refusal(error: jsonschema.ValidationError) -> str:
         case "maxLength":
             refusal = f"has {len(value)} characters; the most are {wanted}, since it becomes part of file names"
         case "uniqueItems":
-            refusal = f"{next(item for i, item in enumerate(value) if item in value[:i])} is there twice"
+            twice = next(item for i, item in enumerate(value) if item in value[:i])
+            refusal = f"{on_one_line(str(twice))} is there twice"
         case "minItems" | "minProperties":
             refusal = "is empty; give at least one"
         case _:
@@ -201,16 +202,33 @@ def _as_text(value: object) -> str:
     return str(value)
 
 
+class _OneLine(yaml.SafeDumper):
+    """A line break in quotes is written as \\n, where YAML would break the line."""
+
+
+def _text_on_one_line(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')
+
+
+_OneLine.add_representer(str, _text_on_one_line)
+
+
 def in_yaml(value: object) -> str:
     """A value as it would be written in a config, on one line, to be read as it is."""
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=float("inf"), allow_unicode=True)
+    form: dict[str, Any] = {"default_flow_style": True, "sort_keys": False, "width": float("inf")}
+    text: str = yaml.dump(value, Dumper=_OneLine, allow_unicode=True, **form)
     return text.removesuffix("...\n").strip()
+
+
+def on_one_line(text: str) -> str:
+    """Text as it is, or as Python writes it where a character of it cannot be shown or breaks the line."""
+    return text if text.isprintable() else repr(text)
 
 
 def dotted(path: str, parts: Sequence[object]) -> str:
     """The place of a value in the config: ``splits[0].name``."""
     for part in parts:
-        key = str(part) if str(part).isprintable() else repr(part)
+        key = on_one_line(str(part))
         path += f"[{part}]" if isinstance(part, int) else f".{key}" if path else key
     return path
 

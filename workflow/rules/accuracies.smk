@@ -3,7 +3,7 @@
 
 rule accuracies:
     input:
-        store=rules.store.output,
+        store=manifests(),
         splits=[SPLIT.format(split=split) for split in STUDY.splits],
         metrics=tabulated_metrics,
     output:

@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from transferability.training.event_files import require_tensorboard
 from transferability.figures.catalog import OF_RESULTS, drawn_of
 from transferability.files import PROJECT, lock_file, read_json, require_writable
 from transferability.study.groups import grouping_digest
-from transferability.study.names import HALVES, SOURCES, WHOLE, Network, Series
+from transferability.study.names import SOURCES, WHOLE, Network, Series
 from transferability.records.metrics import read_metrics
 from transferability.inspection.outdated import read_splits, require_current
 from transferability.store.same_images import of_manifest, require_apart
@@ -42,7 +43,10 @@ try:
     if workflow.is_main_process and not workflow.modifier.skip_configfile:  # else they are another workflow's
         require_clear_files(workflow.configfiles)
     STUDY = studies.read_study(config, beside=[Path(file).parent for file in reversed(workflow.configfiles)])
-    STORE = str(store_of_run(STUDY.settings_folder, lambda: STUDY.store_folder, begins=workflow.is_main_process))
+    STORES = {
+        name: str(store_of_run(a.settings_folder, lambda a=a: a.store_folder, begins=workflow.is_main_process))
+        for name, a in STUDY.data_sets.items()
+    }
 except ConfigError as error:
     raise WorkflowError(str(error))
 config.update(STUDY.config)  # for rules and scripts, in the spelling that all use
@@ -60,7 +64,7 @@ LONGEST_MINUTES = config["running"]["longest_minutes"]
 NO_GPU = {"gpu": 0, "gpu_model": ""}  # a cluster's default model is for jobs that have a GPU
 A_GPU = NO_GPU if config["running"]["device"] == "cpu" else {"gpu": 1}
 
-for folder in (RESULTS, STORE):
+for folder in (RESULTS, *STORES.values()):
     if workflow.modifier.path_modifier.replace_prefix(folder) != folder:
         raise WorkflowError(
             f"a module's prefix would move what rules write to {folder} and not the training states; "
@@ -135,36 +139,53 @@ def every_metrics_file():
     ]
 
 
-def targets_of(split):
-    return [WHOLE] if split == WHOLE else HALVES
+def store_rule(name):
+    """The rule that builds the store of a data set: of the config's ``dataset`` it is called ``store``."""
+    return "store" if name == config["dataset"] else f"store_{name}"
 
 
-def groups_file():
-    """Where the groups and the readable names of classes are from, if the data set has such a file.
+def manifests(names=STUDY.data_sets):
+    """Of the stores of some data sets, what Snakemake knows of each."""
+    return [f"{STORES[name]}/{MANIFEST}" for name in names]
 
-    As an input; where Snakemake would take a part of its path for a wildcard, `groups_params` says it instead.
+
+def manifests_of(split):
+    return manifests([data_set.name for data_set in STUDY.data_sets_of(split)])
+
+
+def stores_of_wildcards(wildcards):
+    return manifests_of(wildcards.split)
+
+
+def groups_files(data_sets=None):
+    """Where the groups and the readable names of classes are from, as far as data sets have such a file.
+
+    As inputs; without those of which Snakemake would take a part of the path for a wildcard.
     """
-    return [str(STUDY.groups_file)] if STUDY.groups_file and not braces_in_groups_file() else []
+    files = [data_set.groups_file for data_set in data_sets or STUDY.data_sets.values()]
+    return [str(file) for file in files if file and "{" not in str(file)]
+
+
+def groups_of_wildcards(wildcards):
+    return groups_files(STUDY.data_sets_of(wildcards.split))
 
 
 def grouping_of_split(wildcards):
     """A split by group is made again when the file of groups groups the classes otherwise; no other is."""
-    by_group = STUDY.splits[wildcards.split].groups is not None
-    return grouping_digest(STUDY.groups_file) if by_group and STUDY.groups_file else ""
+    plan = STUDY.splits[wildcards.split]
+    asked = [task.data_set for task in (plan.tasks or {}).values() if task.group is not None]
+    files = [STUDY.data_sets[name].groups_file for name in ([config["dataset"]] if plan.groups else asked)]
+    return " ".join(grouping_digest(file) for file in files if file)
 
 
 def report_texts():
     return sorted(map(str, PROJECT.glob("workflow/report/*")))
 
 
-def braces_in_groups_file():
-    """Whether Snakemake would take a part of the path for a wildcard."""
-    return STUDY.groups_file is not None and "{" in str(STUDY.groups_file)
-
-
-def groups_params():
-    """In place of an input whose path Snakemake cannot have."""
-    return {"groups_file": lambda wildcards: str(STUDY.groups_file)} if braces_in_groups_file() else {}
+def groups_of_split(wildcards):
+    """By half, the group of its classes, or of which data set it is and of which classes of that; None if it is drawn."""
+    plan = STUDY.splits[wildcards.split]
+    return {half: asdict(task) for half, task in plan.tasks.items()} if plan.tasks else plan.groups
 
 
 def source_checkpoint(wildcards):
@@ -179,11 +200,11 @@ def training_resources(stage, networks):
 
     def runtime(wildcards, input, attempt):
         rate = config["running"]["images_per_second"]
-        about = (STUDY.settings(stage).hyperparameters, networks, manifest_beside(input.store), rate)
+        about = (STUDY.settings(stage).hyperparameters, networks, manifest_of(wildcards, input.store), rate)
         return training_minutes(*about, longest=LONGEST_MINUTES, attempt=attempt)
 
     def mem_mb(wildcards, input, attempt):
-        return training_mb(manifest_beside(input.store), config["running"]["cache_gb"], networks, attempt)
+        return training_mb(manifest_of(wildcards, input.store), config["running"]["cache_gb"], networks, attempt)
 
     return {"runtime": runtime, "mem_mb": mem_mb, **A_GPU}
 
@@ -200,14 +221,17 @@ def store_threads(wildcards):
 
 def is_worth_saying(record):
     """Snakemake warns that a first store which could not be built has no earlier version, as if something were lost."""
-    return not record.getMessage().startswith(f"Cannot restore {STORE}/")
+    return not record.getMessage().startswith(tuple(f"Cannot restore {store}/" for store in STORES.values()))
 
 
 logger.addFilter(is_worth_saying)
 
 
-def manifest_beside(store):
-    return read_json(Path(store[0]))
+def manifest_of(wildcards, stores):
+    """That of the store that a job trains on."""
+    names = [data_set.name for data_set in STUDY.data_sets_of(wildcards.split)]
+    target = wildcards.get("target", WHOLE)  # of reduced bases, whose names have none
+    return read_json(Path(stores[names.index(STUDY.data_set_of(wildcards.split, target).name)]))
 
 
 def only_watching():
@@ -241,15 +265,16 @@ def require_this_study():
 
 def require_files(taken):
     """Refuse those of the study's files at these paths, if they are there, that are not what the config asks for."""
-    checksum = None
-    if rules.store.output.manifest in taken and Path(rules.store.output.manifest).exists():
-        manifest = read_manifest(Path(STORE))
-        require_apart(of_manifest(manifest), STUDY.duplicates, config["dataset"], Path(STORE, SAME_IMAGES))
-        checksum = manifest["checksum"]
+    checksums = {}
+    for name, path in zip(STUDY.data_sets, manifests()):
+        if path in taken and Path(path).exists():
+            manifest, listed = read_manifest(Path(STORES[name])), Path(STORES[name], SAME_IMAGES)
+            require_apart(of_manifest(manifest), STUDY.data_sets[name].duplicates, name, listed)
+            checksums[name] = manifest["checksum"]
     splits = {split: path for split in STUDY.splits if (path := SPLIT.format(split=split)) in taken}
     splits = read_splits({split: Path(path) for split, path in splits.items()}, STUDY)
     files = {key: Path(path) for key, path in every_metrics_file() if path in taken}
-    require_current(STUDY, read_metrics(files), files, splits, checksum)
+    require_current(STUDY, read_metrics(files), files, splits, checksums)
 
 
 def is_on_record(path):
@@ -267,7 +292,7 @@ def tabulated_metrics(wildcards):
     if workflow.is_main_process and not (only_watching() or settings.forceall or settings.forcerun):
         try:
             unknown = {path for _, path in every_metrics_file() if Path(path).exists() and not is_on_record(path)}
-            require_files({*unknown, rules.store.output.manifest} if unknown else unknown)
+            require_files({*unknown, *manifests()} if unknown else unknown)
         except ValueError as error:
             raise WorkflowError(f"not up to date, though Snakemake has no record of it: {error}")
         except OSError:
@@ -291,17 +316,18 @@ def before_the_first_job():
             if note := throttled(wanted.value, config["running"]["device"]):
                 print(note, file=sys.stderr)
         require_writable(STUDY.folder)
-        builds = any(job.rule.name == rules.store.rule.name for job in workflow.dag.needrun_jobs())
-        if builds:
+        made = {str(path) for job in workflow.dag.needrun_jobs() for path in job.output}
+        built = [name for name, manifest in zip(STUDY.data_sets, manifests()) if manifest in made]
+        for name in built:
             from transferability.data.kinds import require_images  # imports Pillow
 
-            require_images(config["dataset"], STUDY.data_set)
-            for note in stores_of_other_lists(Path(STORE), config["dataset"], STUDY.store_settings):
+            require_images(name, STUDY.data_sets[name].settings)
+            for note in stores_of_other_lists(Path(STORES[name]), name, STUDY.data_sets[name].store_settings):
                 print(note, file=sys.stderr)
         require_this_study()
         if any(path.endswith(".safetensors") for job in workflow.dag.needrun_jobs() for path in job.output):
             rehearse()
-        if builds:
+        if built:
             require_writable(Path(config["stores"]), "image stores")
     except (ValueError, OSError) as error:
         raise WorkflowError(str(error))

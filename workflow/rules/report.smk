@@ -3,7 +3,7 @@
 
 rule report:
     input:
-        store=rules.store.output,
+        store=manifests(),
         accuracies=rules.accuracies.output.accuracies,
         tables=[path for name, path in rules.tables.output.items() if name != "headline"],
         figures=pictures_of(rules.figures.output),
@@ -13,7 +13,7 @@ rule report:
         halves=halves_sheets(),
         splits=[SPLIT.format(split=split) for split in STUDY.splits],
         metrics=lambda wildcards: network_files(".metrics.json"),
-        groups=groups_file(),
+        groups=groups_files(),
         texts=report_texts(),
     output:
         page=report(
@@ -41,7 +41,7 @@ rule report_so_far:
     conda:
         "../../envs/analysis.yaml"
     params:
-        store=STORE,
+        stores=STORES,
         folder=f"{RESULTS}/so_far",
         metrics=lambda wildcards: every_metrics_file(),
         splits=[SPLIT.format(split=split) for split in STUDY.splits],

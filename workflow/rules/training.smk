@@ -7,7 +7,7 @@ for training in STUDY.training_rules:
         name:
             training.name
         input:
-            store=rules.store.output,
+            store=stores_of_wildcards,
             split=rules.split.output.split,
             source=source_checkpoint,
         output:

@@ -20,11 +20,13 @@ with (
     require_cuda(device)
     use_threads(running["threads"])
     study = read_study(snakemake.config)
-    size = data_size(study, Path(snakemake.params.store))
+    sizes = {
+        name: data_size(data_set, Path(snakemake.params.stores[name])) for name, data_set in study.data_sets.items()
+    }
     with TemporaryDirectory(dir=study.folder, prefix=".plan-") as folder:
         plan = plan_study(
             study,
-            size,
+            sizes,
             Running(
                 states=Path(folder),
                 device=device,

@@ -22,6 +22,7 @@ class Task:
         split: the name of the split that it is of.
         images_seed: draws the training images of both halves, of which the task has those of ``target``, as
             `halves_of_images` says; None for all that the store has of its classes.
+        channels: that networks see of an image, which a gray one has alike; None for as many as the store has.
     """
 
     store: Store
@@ -29,6 +30,13 @@ class Task:
     target: str
     split: str
     images_seed: int | None = None
+    channels: int | None = None
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of an image, before it is cropped."""
+        height, width, channels = self.store.image_shape
+        return height, width, self.channels or channels
 
     @property
     def class_names(self) -> list[str]:
@@ -75,14 +83,14 @@ class Task:
     def mean_image(self, mean: str | tuple[float, ...], examples_per_class: int | None = None) -> NDArray[np.float32]:
         """The mean image, H x W x C, of the training images or, if ``mean`` says so, of the store's or as it is given.
 
-        Validation images have no part in it, since it is subtracted from them.
+        That of gray images has a single channel, whatever networks see. Validation images have no part in it, since it is subtracted from them.
 
         Args:
             mean: as in `Preprocessing`.
             examples_per_class: as in `training`.
         """
         if not isinstance(mean, str):
-            return np.full(self.store.image_shape, mean, dtype=np.float32) * np.float32(WHITE)
+            return np.full(self.image_shape, mean, dtype=np.float32) * np.float32(WHITE)
         if mean == WHOLE_MEAN:
             return self.store.mean_image(range(len(self.store.classes)))
         positions, _ = self.training(examples_per_class)

@@ -18,8 +18,8 @@ from transferability.process.benchmark_files import last_attempt
 from transferability.process.last_words import death_in_words, memory_sentence
 from transferability.process.slurm import OUT_OF_MEMORY, Queue
 from transferability.records.progress import FAILED, LESS_MEMORY, RUNNING, STOPPED, SUFFIX, JobRecord, read_job_record
-from transferability.store.reading import stored_checksum
 from transferability.study.config import STAGES
+from transferability.study.data_sets import checksums_there
 from transferability.study.design import Key, Study
 from transferability.study.layout import benchmark_file, states_folder
 from transferability.study.names import Network, job_name
@@ -115,7 +115,7 @@ def status_of(study: Study, metrics: Mapping[Key, Path], now: float | None = Non
     finished = {key: content for key, path in metrics.items() if (content := _read_metrics(path)) is not None}
     stages = {key: Network.parse(key[2]).stage for key in metrics}
     contents = {key: network.content for key, network in finished.items()}
-    current = study.current(contents, stored_checksum(study.store_folder))
+    current = study.current(contents, checksums_there(study.data_sets))
     done = {key: network for key, network in finished.items() if key in current}
     silence = max(LEAST_SILENCE, 10 * study.config["running"]["log_every_seconds"])
     jobs = [

@@ -6,22 +6,22 @@ metrics. Each check that fails names the file.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from transferability.data.splits import Split, make_split, split_to_json
+from transferability.data.split_stores import stores_of_split, with_groups
+from transferability.data.splits import Split, Stores, planned_split, split_to_json
 from transferability.files import csv_of, read_json
 from transferability.inspection.findings import Finding, VerificationError, verified
 from transferability.inspection.network_check import NetworkCheck
 from transferability.process.log import Say
 from transferability.results.accuracies import Results, collect, read_accuracies
 from transferability.results.tables import TABLES
-from transferability.store.reading import Store, checksum, open_store
+from transferability.store.reading import checksum, open_store
 from transferability.study.design import Study
-from transferability.study.groups import grouped, read_groups
 from transferability.study.layout import NetworkFiles
 from transferability.study.names import Network
 from transferability.training.recipe import Recipe
@@ -43,11 +43,11 @@ def verify_store(folder: Path) -> Finding:
     return verified(str(folder), check)
 
 
-def verify_split(path: Path, store: Store, split: Split) -> Finding:
-    """A split's file against the split that the store's classes give."""
+def verify_split(path: Path, stores: Stores, split: Split) -> Finding:
+    """A split's file against the split that the classes of its stores give."""
 
     def check() -> None:
-        if read_json(path) != split_to_json(split, store):
+        if read_json(path) != split_to_json(split, stores):
             raise VerificationError("not the split that the store's classes and its seed or groups give")
 
     return verified(str(path), check)
@@ -58,14 +58,14 @@ class Outputs:
     """Where the outputs of a study are.
 
     Attributes:
-        store: the store's folder.
+        stores: by data set, the folder of its store.
         splits: the file of each split, by name.
         checkpoints: of every network, by split, seed and network.
         tables: by name, ``accuracies`` and those made from it.
         pictures: all figures.
     """
 
-    store: Path
+    stores: Mapping[str, Path]
     splits: Mapping[str, Path]
     checkpoints: Mapping[tuple[str, int, Network], Path]
     tables: Mapping[str, Path]
@@ -74,32 +74,26 @@ class Outputs:
 
 def verify_study(study: Study, outputs: Outputs, evaluations: int, say: Say) -> Iterator[Finding]:
     """Check every output of a study; of the networks, evaluate so many again, spread over the study."""
-    of_store = verify_store(outputs.store)
-    yield of_store
+    yield from map(verify_store, outputs.stores.values())
     try:
-        store = open_store(outputs.store)
+        opened = {name: open_store(folder) for name, folder in outputs.stores.items()}
     except (OSError, ValueError):
         say("the store cannot be opened, so nothing made from it is checked")
         return
-    splits = {}
-    for plan in study.splits.values():
-        classes = store.classes
-        if plan.groups is not None and study.groups_file is not None:
-            classes = grouped(classes, read_groups(study.groups_file), study.groups_file)
-        splits[plan.name] = make_split(classes, plan.name, plan.seed, plan.groups)
-        yield verify_split(outputs.splits[plan.name], replace(store, classes=classes), splits[plan.name])
+    splits, stores = {}, {}
+    for name, plan in study.splits.items():
+        stores[name] = stores_of_split(study, name, opened)
+        in_groups = with_groups(study, name, stores[name])
+        splits[name] = planned_split(plan, {target: store.classes for target, store in in_groups.items()})
+        yield verify_split(outputs.splits[name], in_groups, splits[name])
     evaluated = spread(len(outputs.checkpoints), evaluations)
     say(f"{counted(len(outputs.checkpoints), 'network')}, {len(evaluated)} of them evaluated again")
     for position, ((split, seed, network), checkpoint) in enumerate(outputs.checkpoints.items()):
-        recipe = _recipe(study, store, splits[split], seed, network)
+        recipe = Recipe(stores[split], splits[split], seed, study.settings(network.stage))
         yield from NetworkCheck(recipe, NetworkFiles.beside(checkpoint)).findings(position in evaluated)
     metrics = [NetworkFiles.beside(checkpoint).metrics for checkpoint in outputs.checkpoints.values()]
     yield from verify_tables(study, outputs.tables, metrics)
     yield from map(verify_picture, outputs.pictures)
-
-
-def _recipe(study: Study, store: Store, split: Split, seed: int, network: Network) -> Recipe:
-    return Recipe(store, split, seed, study.settings(network.stage))
 
 
 def spread(count: int, sample: int) -> set[int]:

@@ -13,7 +13,7 @@ import yaml
 
 from transferability.files import PROJECT
 from transferability.study.compared import COMPARED
-from transferability.study.names import COPYING
+from transferability.study.names import COPYING, DIRECTIONS
 
 SCHEMA = PROJECT / "workflow" / "schemas" / "config.schema.yaml"
 EXACT = 2**53  # whole numbers up to it are told apart as floats too
@@ -57,6 +57,7 @@ def config_schema() -> Mapping[str, Any]:
     schema: Mapping[str, Any] = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     networks = schema["properties"]["networks"]["properties"]
     networks["treatments"]["items"]["enum"] = COPYING
+    networks["directions"]["items"]["enum"] = tuple(DIRECTIONS)
     figures = schema["properties"]["figures"]["properties"]
     figures["metric"]["enum"] = COMPARED
     figures["colors"]["properties"] = {

@@ -1,0 +1,153 @@
+"""What of the config's section ``splits`` cannot be meant together, or not of the classes of the data sets."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Any
+
+from transferability.study.data_sets import DataSet
+from transferability.study.groups import read_groups
+from transferability.study.names import HALVES, IMAGES, RANDOM, WHOLE, seed_of_split, split_type_of
+from transferability.study.schema import in_yaml
+from transferability.study.split_plan import (
+    Entry,
+    TaskPlan,
+    data_sets_of_splits,
+    data_sets_together,
+    is_of_data_sets,
+)
+
+# What the classes of an embedded data set are grouped by, and the setting that says how many classes a group has; other
+# data sets have a file of groups.
+EMBEDDED_GROUPS = {"glyphs": {"letter": "letters", "symbol": "symbols"}}
+
+_OF_NAME = {RANDOM: "random split", IMAGES: "split by images"}
+_MOST_SEED = 2**32 - 1  # of numpy's legacy generator, which draws halves
+
+
+def split_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """A sentence for each problem of a config, whose data sets have their keys and paths checked."""
+    groups = {}
+    for name in data_sets_of_splits(config):
+        data_set, key = DataSet.of(config, name), f"datasets.{name}.groups"
+        try:
+            groups[name] = _classes_by_group(data_set)
+        except OSError as error:
+            yield f"{key}: {data_set.groups_file}: cannot be read ({error.strerror})"
+        except ValueError as error:
+            yield f"{key}: {error}"
+    for entry in config["splits"]:
+        if isinstance(entry, str) or not any(isinstance(entry.get(half), Mapping) for half in HALVES):
+            if config["dataset"] in groups:
+                yield from _split_problems(entry, groups[config["dataset"]])
+        else:
+            yield from _data_sets_problems(entry, groups)
+    yield from _unused_problems(config)
+
+
+def _classes_by_group(data_set: DataSet) -> Mapping[str, int]:
+    """How many classes each group has, as far as that is known; of a file of groups, at most."""
+    settings, file = data_set.settings, data_set.groups_file
+    if file is None:
+        embedded = EMBEDDED_GROUPS.get(settings["kind"], {})
+        return {group: settings[count] for group, count in embedded.items()}
+    if file.is_dir():
+        raise ValueError(f"{file}: is a folder; it takes a CSV file with the columns class and group")
+    return dict(sorted(Counter(read_groups(file).values()).items()))
+
+
+def _split_problems(entry: Entry, groups: Mapping[str, int]) -> Iterator[str]:
+    name = entry if isinstance(entry, str) else entry["name"]
+    split_type, seed = split_type_of(name), seed_of_split(name)
+    if seed is not None and seed > _MOST_SEED:
+        yield f"splits: {name} has a seed above {_MOST_SEED}, the highest there is"
+    elif isinstance(entry, str):
+        yield from _random_split_problems(name, split_type, sum(groups.values()))
+    elif "by" in entry:
+        yield from _images_split_problems(entry, split_type)
+    elif split_type == WHOLE:
+        yield f"splits: {WHOLE} is the name of the split of all classes; give the split by group another"
+    elif seed is not None:
+        yield f"splits: {name} is the name of a {_OF_NAME[split_type]}; give the split by group another"
+    else:
+        yield from _semantic_split_problems(entry, groups)
+
+
+def _images_split_problems(entry: Mapping[str, Any], split_type: str) -> Iterator[str]:
+    name = entry["name"]
+    if also := [half for half in HALVES if half in entry]:
+        yield f"splits: {name} has by and {' and '.join(also)}; a split by images has name and by, one by group A and B"
+    if split_type != IMAGES:
+        yield f"splits: {name} is by images, whose name is images and a seed, such as images0"
+
+
+def _random_split_problems(name: str, split_type: str, classes: int) -> Iterator[str]:
+    if split_type == IMAGES:
+        yield f"splits: {name} is the name of a split by images; write it as {{name: {name}, by: images}}"
+    elif split_type == WHOLE:
+        return
+    elif split_type != RANDOM:
+        yield f"splits: {name!r} is not whole, or random and a seed, such as random0; a split by group has name, A, B"
+    elif 0 < classes < 2 * len(HALVES):
+        yield f"splits: {name} cuts {classes} classes into halves; it takes at least 4, 2 for each half to tell apart"
+
+
+def _semantic_split_problems(entry: Mapping[str, Any], groups: Mapping[str, int]) -> Iterator[str]:
+    name = entry["name"]
+    if entry["A"] == entry["B"]:
+        yield f"splits: {name} has the group {entry['A']!r} on both sides; A and B must differ"
+    for half in HALVES:
+        yield from _group_problems(name, half, entry[half], groups, "the data set")
+
+
+def _group_problems(name: str, half: str, group: str, groups: Mapping[str, int], data_set: str) -> Iterator[str]:
+    if group not in groups:
+        known = f"its groups are {' and '.join(map(in_yaml, groups))}"
+        yield (
+            f"splits: {name} asks for the group {group!r} in {half}, which {data_set} lacks; "
+            f"{known if groups else 'name a file of groups in datasets'}"
+        )
+    elif groups[group] < 2:
+        yield (
+            f"splits: {name} asks for the group {group!r} in {half}, which has 1 class; "
+            "it takes at least 2 to tell apart"
+        )
+
+
+def _data_sets_problems(entry: Mapping[str, Any], groups: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """Of a split of two data sets.
+
+    Args:
+        entry: of which at least a half names its data set.
+        groups: by data set, how many classes each group has, as far as that is known.
+    """
+    name = entry["name"]
+    if "by" in entry or not is_of_data_sets(entry):
+        yield (
+            f"splits: {name} has a data set in one half only; give one in A and in B, as {{dataset: name}}, and no by; "
+            "a split of one data set has the name of a group in each"
+        )
+        return
+    if seed_of_split(name) is not None:
+        yield f"splits: {name} is the name of a {_OF_NAME[split_type_of(name)]}; give that of two data sets another"
+    elif name == WHOLE:
+        yield f"splits: {WHOLE} is the name of the split of all classes; give that of two data sets another"
+    tasks = {half: TaskPlan.of(entry[half]) for half in HALVES}
+    if tasks["A"] == tasks["B"]:
+        yield f"splits: {name} has the same classes of {tasks['A'].data_set} on both sides; A and B must differ"
+    for half, task in tasks.items():
+        if task.group is not None and task.classes:
+            yield f"splits: {name} has in {half} a group and classes; give one of the two, or neither for all classes"
+        if twice := sorted({one for one in task.classes if task.classes.count(one) > 1}):
+            yield f"splits: {name} has in {half} the class {in_yaml(twice[0])} twice"
+        if len(task.classes) == 1:
+            yield f"splits: {name} has in {half} one class; it takes at least 2 to tell apart"
+        if task.group is not None and task.data_set in groups:
+            yield from _group_problems(name, half, task.group, groups[task.data_set], f"the data set {task.data_set}")
+
+
+def _unused_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """A data set that no network is of would have its store built for nothing."""
+    used = list(dict.fromkeys(chain.from_iterable(data_sets_together(config))))
+    if config["dataset"] not in used:
+        yield f"dataset: is {in_yaml(config['dataset'])}, which no split is of; set it to one that is: {' or '.join(used)}"

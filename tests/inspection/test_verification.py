@@ -37,7 +37,7 @@ class Finished:
         self.folder = folder
         self.files = files_in(folder / "networks", *NAMES)
         self.outputs = Outputs(
-            store=folder / "store",
+            stores={"patterns": folder / "store"},
             splits={"random0": folder / "random0.json"},
             checkpoints={("random0", 0, network): files.checkpoint for network, files in self.files.items()},
             tables={name: folder / f"{name}.csv" for name in ("accuracies", "summary", "effects", "reuse")},
@@ -47,7 +47,14 @@ class Finished:
             config={
                 "dataset": "patterns",
                 "datasets": {"patterns": {"kind": "patterns"}},
-                "networks": {"architecture": recipe.settings.architecture},
+                "stores": str(folder),
+                "splits": ["random0"],
+                "networks": {
+                    "architecture": recipe.settings.architecture,
+                    "directions": ["AnB", "BnA"],
+                    "reduced": [],
+                    "random_for": "halves",
+                },
                 "figures": {"metric": "top1_final", "max_drop": 0.02, "unlearned": "leave_out"},
             },
             splits={"random0": SplitPlan("random0", 0, None)},

@@ -23,7 +23,7 @@ def read(settings, **config):
 
 
 def folder_of(settings, **config):
-    return read(settings, **config).store_folder
+    return read(settings, **config).data_set.store_folder
 
 
 def write(path, text):
@@ -176,7 +176,7 @@ class TestLists:
         assert len({before, folder_of(settings), folder_of(inside)}) == 3
 
     def test_what_changed_since_a_store_was_built_is_told(self):
-        settings = read(self.SETTINGS).store_settings
+        settings = read(self.SETTINGS).data_set.store_settings
         old = self.store(manifest={"lists": list_digests(list_files(settings))})
         assert list(stores_of_other_lists(old, "mine", settings)) == []
         write("photos/train.csv", "a.png,dog\n")
@@ -187,7 +187,7 @@ class TestLists:
         monkeypatch.setattr(os, "environ", {})
 
         def of(study, begins):
-            return store_of_run(study.settings_folder, lambda: study.store_folder, begins=begins)
+            return store_of_run(study.data_set.settings_folder, lambda: study.data_set.store_folder, begins=begins)
 
         before = of(read(self.SETTINGS), begins=True)
         assert before == folder_of(self.SETTINGS)

@@ -16,10 +16,10 @@ from tests.support import DEFAULT, DEFAULT_STUDY, ROOT
 from transferability.data.glyph_shapes import LETTER, SYMBOL
 from transferability.data.kinds import require_images
 from transferability.study.colors import require_colors
-from transferability.study.config import EMBEDDED_GROUPS
 from transferability.study.design import read_study
 from transferability.study.names import TREATMENTS
 from transferability.study.schema import SCHEMA, ConfigError
+from transferability.study.split_keys import EMBEDDED_GROUPS
 
 
 def changed(path, value):
@@ -365,8 +365,8 @@ def grouped_config(tmp_path):
 
 def test_a_data_set_with_a_file_of_groups(grouped_config):
     study = read_study(grouped_config("class,group\ncat,tame\ndog,tame\nwolf,wild\nlion,wild\n"))
-    assert "groups" not in study.store_settings
-    assert study.groups_file.name == "groups.csv"
+    assert "groups" not in study.data_set.store_settings
+    assert study.data_set.groups_file.name == "groups.csv"
 
 
 @pytest.mark.parametrize(
@@ -391,7 +391,7 @@ def test_a_file_of_groups_that_is_not_there(grouped_config):
 
 def test_the_projects_own_groups_are_found_from_any_folder(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    assert read_study(overlaid(ROOT / "config" / "tiny-imagenet.yaml")).groups_file.is_file()
+    assert read_study(overlaid(ROOT / "config" / "tiny-imagenet.yaml")).data_set.groups_file.is_file()
 
 
 @pytest.mark.parametrize(("per_job", "chunks"), [(7, 1), (3, 3), (1, 7), (100, 1)])
@@ -493,7 +493,7 @@ def test_images_that_are_not_there_are_told(tmp_path):
         (tmp_path / image).parent.mkdir(parents=True)
         (tmp_path / image).touch()
     config["splits"] = ["random0"]
-    require_images("mine", read_study(config).data_set)
+    require_images("mine", read_study(config).data_set.settings)
     config["datasets"]["mine"]["root"] = str(tmp_path / "gone")
     with pytest.raises(ConfigError, match=r"^config: datasets\.mine\.root: there is no .*gone; it is a folder, or an"):
-        require_images("mine", read_study(config).data_set)
+        require_images("mine", read_study(config).data_set.settings)

@@ -38,5 +38,6 @@ rule tables:
         unlearned=config["figures"]["unlearned"],
         groups=STUDY.groups,
         layers=STUDY.layers,
+        **compared_params(),
     script:
         "../scripts/tables.py"

@@ -30,7 +30,7 @@ from transferability.training.event_files import require_tensorboard
 from transferability.figures.catalog import OF_RESULTS, drawn_of
 from transferability.files import PROJECT, lock_file, read_json, require_writable
 from transferability.study.groups import grouping_digest
-from transferability.study.names import SOURCES, WHOLE, Network, Series
+from transferability.study.names import HALVES, SOURCES, WHOLE, Network, Series
 from transferability.records.metrics import read_metrics
 from transferability.inspection.outdated import read_splits, require_current
 from transferability.store.same_images import of_manifest, require_apart
@@ -180,6 +180,11 @@ def grouping_of_split(wildcards):
 
 def report_texts():
     return sorted(map(str, PROJECT.glob("workflow/report/*")))
+
+
+def compared_params():
+    """What networks are compared with, where a study has one direction only."""
+    return {} if STUDY.targets == HALVES else {"targets": STUDY.targets}
 
 
 def groups_of_split(wildcards):

@@ -18,6 +18,7 @@ rule figures:
         groups=STUDY.groups,
         layers=STUDY.layers,
         colors=config["figures"]["colors"],
+        **compared_params(),
     script:
         "../scripts/figures.py"
 

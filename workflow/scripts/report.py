@@ -20,7 +20,10 @@ with job_log(Path(snakemake.log[0]), "report"):
         halves=by_stem(snakemake.input.halves),
         splits=by_stem(snakemake.input.splits),
         benchmarks=Path(snakemake.params.benchmarks),
-        manifests={name: read_manifest(Path(path).parent) for name, path in zip(study.data_sets, snakemake.input.store)},
+        manifests={
+            name: read_manifest(Path(path).parent)
+            for name, path in zip(study.data_sets, snakemake.input.store, strict=True)
+        },
     )
     metrics = study.files_of_networks(snakemake.input.metrics)
     networks = read_metrics(metrics)

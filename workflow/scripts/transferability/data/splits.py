@@ -20,7 +20,6 @@ from transferability.study.names import DATA_SETS, HALVES, IMAGES, RANDOM, SEMAN
 from transferability.study.split_plan import SplitPlan, TaskPlan
 from transferability.words import counted
 
-
 Stores = Store | Mapping[str, Store]  # of all halves, or by half, of each its own
 
 
@@ -42,7 +41,7 @@ class Split:
     seed: int | None = None
 
     def task(self, stores: Stores, target: str) -> Task:
-        """To tell apart the classes of a half by the images of its store; SplitError if a class has too few to halve."""
+        """To tell apart the classes of a half by the images of its store; SplitError if one has too few to halve."""
         store, classes = store_of(stores, target), self.halves[target]
         if self.split_type == DATA_SETS:
             return Task(store, classes, target, self.name, channels=self.image_shape(stores)[-1])
@@ -122,9 +121,7 @@ def semantic_split(classes: Sequence[ImageClass], name: str, groups: Mapping[str
     return _checked(Split(name, SEMANTIC, halves))
 
 
-def split_of_data_sets(
-    name: str, tasks: Mapping[str, TaskPlan], classes: Mapping[str, Sequence[ImageClass]]
-) -> Split:
+def split_of_data_sets(name: str, tasks: Mapping[str, TaskPlan], classes: Mapping[str, Sequence[ImageClass]]) -> Split:
     """Halves of two data sets, or of one where groups or names tell which classes of it each has.
 
     Args:
@@ -184,7 +181,9 @@ def _checked(split: Split) -> Split:
             raise SplitError(
                 f"split {split.name}: by images, its halves have the same classes, and a seed draws images"
             )
-    elif split.split_type != DATA_SETS and len({i for classes in split.halves.values() for i in classes}) != sum(map(len, split.halves.values())):
+    elif split.split_type != DATA_SETS and len({i for classes in split.halves.values() for i in classes}) != sum(
+        map(len, split.halves.values())
+    ):
         raise SplitError(f"split {split.name}: its halves share classes")
     return split
 
@@ -222,7 +221,7 @@ def split_to_json(split: Split, stores: Stores) -> dict[str, Any]:
                 **(_of_store(task.store) if apart else {}),
                 "training_images": len(task.training()[0]),
                 "validation_images": len(task.validation()[0]),
-                **({IN_OTHER_HALF: images_in(task, other).to_json() for other in _others(tasks, half)} if apart else {}),
+                **({IN_OTHER_HALF: images_in(task, tasks[_other(half)]).to_json()} if apart else {}),
                 "class_count": len(task.classes),
                 "classes": [
                     {"index": i, "name": task.store.classes[i].name, "group": task.store.classes[i].group}
@@ -234,8 +233,8 @@ def split_to_json(split: Split, stores: Stores) -> dict[str, Any]:
     }
 
 
-def _others(tasks: Mapping[str, Task], half: str) -> list[Task]:
-    return [task for name, task in tasks.items() if name != half]
+def _other(half: str) -> str:
+    return HALVES[1 - HALVES.index(half)]
 
 
 def _of_store(store: Store) -> dict[str, str]:

@@ -83,7 +83,8 @@ class Task:
     def mean_image(self, mean: str | tuple[float, ...], examples_per_class: int | None = None) -> NDArray[np.float32]:
         """The mean image, H x W x C, of the training images or, if ``mean`` says so, of the store's or as it is given.
 
-        That of gray images has a single channel, whatever networks see. Validation images have no part in it, since it is subtracted from them.
+        Validation images have no part in it, since it is subtracted from them. That of gray images has a single
+        channel, as they have in the store.
 
         Args:
             mean: as in `Preprocessing`.

@@ -1,6 +1,7 @@
 """The paper's Figures 2 and 3, and that of its supplement on reduced data, from the accuracies of any study."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -33,10 +34,11 @@ from transferability.results.accuracies import Results, bases_at_chance, doubtfu
 from transferability.results.effects import formula
 from transferability.results.pairs import dead_depths, of_the_paper, paired_differences
 from transferability.study.compared import accuracy_in_words, evaluation_in_words
-from transferability.study.names import IMAGES, RANDOM, SEMANTIC, SYMBOLS, TYPES_OF_HALVES, WHOLE
+from transferability.study.names import DATA_SETS, IMAGES, RANDOM, SEMANTIC, SYMBOLS, TYPES_OF_HALVES, WHOLE
 
 _FIGURE2 = ("base", "selffer", "selffer+", "transfer", "transfer+")
-_LINES_OF_SPLITS = {RANDOM: "-", IMAGES: ":", SEMANTIC: "--", WHOLE: "-."}
+_LINES_OF_SPLITS = {RANDOM: "-", IMAGES: ":", SEMANTIC: "--", DATA_SETS: (0, (5, 1)), WHOLE: "-."}
+_DISSIMILAR = (SEMANTIC, DATA_SETS)
 
 
 def figure2(results: Results) -> Figure:
@@ -121,23 +123,21 @@ def _name_losses(axes: Axes, accuracies: pd.DataFrame, base: float) -> Iterator[
 
 
 def figure3(results: Results) -> Figure:
-    """After the paper's Figure 3: semantic halves, random filters, and all of them less the base of their target.
+    """After the paper's Figure 3: dissimilar halves, random filters, and all of them less the base of their target.
 
     Panels for which a study has no networks are not drawn.
     """
     accuracies = of_the_paper(_in_percent(results.accuracies))
     frozen = accuracies["treatment"].isin(("transfer", "random"))
-    grouped, filters = accuracies["split_type"] == SEMANTIC, accuracies["treatment"] == "random"
+    transferred = set(accuracies.loc[accuracies["treatment"] == "transfer", "split_type"])
+    filters = accuracies["treatment"] == "random"
     words = accuracy_in_words(results.metric)
-    drawn = [
-        (draw, label)
-        for draw, label, shown in (
-            (_by_direction, _accuracy_label(results), (grouped & (accuracies["treatment"] == "transfer")).any()),
-            (_random_filters, f"{words}, %", filters.any()),
-            (_normalized, f"drop in {words}, points below base", frozen.any()),
-        )
-        if shown
+    panels: list[tuple[Callable[[Axes, pd.DataFrame, Results], None], str, bool]] = [
+        *((partial(_by_direction, of), _accuracy_label(results), of in transferred) for of in _DISSIMILAR),
+        (_random_filters, f"{words}, %", bool(filters.any())),
+        (_normalized, f"drop in {words}, points below base", bool(frozen.any())),
     ]
+    drawn = [(draw, label) for draw, label, shown in panels if shown]
     if not drawn:
         return nothing_but("no frozen networks with layers of the other half or of random filters")
     figure = Figure(figsize=(4.7 * len(drawn), 4.9), layout=ConstrainedLayoutEngine(wspace=0.05))
@@ -150,11 +150,12 @@ def figure3(results: Results) -> Figure:
     return figure
 
 
-def _by_direction(axes: Axes, accuracies: pd.DataFrame, results: Results) -> None:
+def _by_direction(split_type: str, axes: Axes, accuracies: pd.DataFrame, results: Results) -> None:
     """Dissimilar halves: each direction's points, and the mean of both."""
-    axes.set_title(f"frozen transfer,\n{results.halves(SEMANTIC)}")
-    groups = next(iter(results.groups.values())) if len(results.groups) == 1 else {}
-    rows = accuracies[(accuracies["split_type"] == SEMANTIC) & accuracies["treatment"].isin(("base", "transfer"))]
+    axes.set_title(f"frozen transfer,\n{results.halves(split_type)}")
+    of_type = results.groups_of(split_type)
+    groups = next(iter(of_type.values())) if len(of_type) == 1 else {}
+    rows = accuracies[(accuracies["split_type"] == split_type) & accuracies["treatment"].isin(("base", "transfer"))]
     for target, marker in (("A", "^"), ("B", "o")):
         of_target = rows[rows["target"] == target]
         if of_target.empty:

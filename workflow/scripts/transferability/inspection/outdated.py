@@ -11,7 +11,7 @@ from typing import Any
 from transferability.delimited_text import text_key
 from transferability.files import read_json
 from transferability.study.design import Key, Study
-from transferability.study.names import Network
+from transferability.study.names import DATA_SETS, Network
 from transferability.study.split_plan import SplitPlan
 
 _LONGEST = 60  # characters of a value in a message
@@ -56,10 +56,14 @@ def require_current(
 def require_split(content: Mapping[str, Any], plan: SplitPlan, path: Path) -> None:
     """OutdatedError if a split's file says that it is not the split that the config asks for."""
     groups = {half: sorted({c["group"] for c in part["classes"]}) for half, part in content["halves"].items()}
-    asked = {"split": plan.name, "seed": plan.seed, "split_type": plan.split_type}
+    asked = {"split": plan.name, "seed": plan.seed}
     for key, value in asked.items():
         if content[key] != value:
             raise _outdated_split(path, f"its {key} is {content[key]!r}, the config's {value!r}")
+    if (content.get("split_type") == DATA_SETS) != bool(plan.tasks):
+        raise _outdated_split(
+            path, f"its split_type is {content.get('split_type')!r}, the config's {plan.split_type!r}"
+        )
     tasks = plan.tasks or {}
     of_tasks = {half: task.group for half, task in tasks.items() if task.group is not None}
     for half, group in (plan.groups or of_tasks).items():

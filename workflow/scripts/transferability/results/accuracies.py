@@ -28,6 +28,7 @@ from transferability.study.compared import (
 )
 from transferability.study.design import Study
 from transferability.study.names import (
+    HALVES,
     RANDOM_SOURCE,
     SPLIT_TYPES_IN_WORDS,
     TREATMENTS,
@@ -224,7 +225,8 @@ class Results:
         metric: which that is, one of `COMPARED`.
         max_drop: what copying layers may cost, in accuracy, so 0.02 for 2 points.
         layers: the names of all layers of the network, lowest first, whether networks are cut there or not.
-        groups: of the halves of semantic splits, where they are known.
+        groups: of the halves of splits, semantic or of two data sets, where they are known.
+        sources: bases that nothing is compared with, of halves that networks only copy from; no part of accuracies.
     """
 
     accuracies: pd.DataFrame
@@ -232,6 +234,7 @@ class Results:
     max_drop: float
     layers: Sequence[str]
     groups: Groups = field(default_factory=dict)
+    sources: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @classmethod
     def by(
@@ -243,6 +246,7 @@ class Results:
         unlearned: str = LEAVE_OUT,
         *,
         groups: Groups | None = None,
+        targets: Sequence[str] = HALVES,
     ) -> Self:
         """Of accuracies as `collect` makes them; ValueError if some networks lack the metric.
 
@@ -252,22 +256,35 @@ class Results:
             max_drop: what copying layers may cost.
             layers: the names of all.
             unlearned: `LEAVE_OUT`, or ``include`` to have unlearned networks in all means.
-            groups: of the halves of semantic splits; those of splits without networks are not told.
+            groups: of the halves of splits; those of splits without networks are not told.
+            targets: the halves that networks are trained for and compared.
         """
-        compared = by_metric(accuracies, metric)
+        compared = by_metric(accuracies, metric).assign(included=unlearned != LEAVE_OUT)
         there = {split: halves for split, halves in (groups or {}).items() if (compared["split"] == split).any()}
-        return cls(compared.assign(included=unlearned != LEAVE_OUT), metric, max_drop, layers, there)
+        is_source = compared["target"].isin(set(HALVES) - set(targets))
+        return cls(compared[~is_source], metric, max_drop, layers, there, compared[is_source])
 
     @classmethod
     def of_study(cls, accuracies: pd.DataFrame, study: Study) -> Self:
         """As the study's config says."""
         figures = study.config["figures"]
         compared, max_drop, unlearned = (figures[key] for key in ("metric", "max_drop", "unlearned"))
-        return cls.by(accuracies, compared, max_drop, study.layers, unlearned, groups=study.groups)
+        about = (accuracies, compared, max_drop, study.layers, unlearned)
+        return cls.by(*about, groups=study.groups, targets=study.targets)
+
+    @property
+    def networks(self) -> pd.DataFrame:
+        """All, those too that are only copied from."""
+        return pd.concat([self.sources, self.accuracies]) if len(self.sources) else self.accuracies
+
+    def groups_of(self, split_type: str) -> Groups:
+        """Of the halves of splits of a type, where they are known."""
+        splits = set(self.accuracies.loc[self.accuracies["split_type"] == split_type, "split"])
+        return {split: halves for split, halves in self.groups.items() if split in splits}
 
     def halves(self, split_type: str) -> str:
-        """Halves of a type in words, semantic ones with the groups that they are of."""
-        return halves_in_words(split_type, self.groups)
+        """Halves of a type in words, with the groups or the data sets that they are of."""
+        return halves_in_words(split_type, self.groups_of(split_type))
 
 
 def by_metric(accuracies: pd.DataFrame, metric: str) -> pd.DataFrame:

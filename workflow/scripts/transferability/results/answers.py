@@ -200,7 +200,7 @@ def _notes(split_type: str, there: set[str]) -> Iterator[str]:
 
 def headline(results: Results) -> str:
     """A few lines that say what the study found."""
-    accuracies = results.accuracies
+    accuracies = results.networks
     networks = counted(len(accuracies), "network")
     lines = [
         f"{networks}; accuracy is {results.metric}",

@@ -176,9 +176,7 @@ class Study:
             **self.settings(network.stage).to_json(),
         }
 
-    def current(
-        self, metrics: Mapping[Key, Mapping[str, Any]], checksums: Mapping[str, str] = NO_STORES
-    ) -> set[Key]:
+    def current(self, metrics: Mapping[Key, Mapping[str, Any]], checksums: Mapping[str, str] = NO_STORES) -> set[Key]:
         """Of finished networks, by what their metrics say, those that the config asks for as they are.
 
         A copy is one only if the base that it was copied from is, and is the one that is there; of a base that is not

@@ -94,7 +94,7 @@ def groups_in_words(groups: Groups) -> str:
 
 
 def split_type_of(split: str) -> str:
-    """The type of a split of one data set by its name: those that are drawn have it and their seed in it, as random0."""
+    """The type of a split of one data set by its name: those that are drawn are called by it and a seed: random0."""
     match = _DRAWN_SPLIT.fullmatch(split)
     return WHOLE if split == WHOLE else match["split_type"] if match else SEMANTIC
 

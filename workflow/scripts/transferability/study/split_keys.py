@@ -150,4 +150,7 @@ def _unused_problems(config: Mapping[str, Any]) -> Iterator[str]:
     """A data set that no network is of would have its store built for nothing."""
     used = list(dict.fromkeys(chain.from_iterable(data_sets_together(config))))
     if config["dataset"] not in used:
-        yield f"dataset: is {in_yaml(config['dataset'])}, which no split is of; set it to one that is: {' or '.join(used)}"
+        yield (
+            f"dataset: is {in_yaml(config['dataset'])}, which no split is of; set it to one that is: "
+            f"{' or '.join(used)}"
+        )

@@ -41,8 +41,8 @@ class TaskPlan:
 class SplitPlan:
     """A split to be made.
 
-    It is drawn by ``seed``, or by ``groups``, the group of each half, or of ``tasks``, by half, which are of data sets of
-    their own; else it is of all classes, uncut.
+    It is drawn by ``seed``, or by ``groups``, the group of each half; or it is of ``tasks``, by half, each of a data
+    set of its own; else it is of all classes, uncut.
     """
 
     name: str

@@ -52,7 +52,7 @@ class TestClasses:
 
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory):
-    """By half: of the same patterns, so that the first training images of B are those of A, and 4 of them validate B."""
+    """By half: of the same patterns, so that A has all images of B."""
     folder = tmp_path_factory.mktemp("stores")
     build_store(Patterns(name="one", training_per_class=6, validation_per_class=2), folder / "one")
     build_store(Patterns(name="two", training_per_class=3, validation_per_class=2), folder / "two")

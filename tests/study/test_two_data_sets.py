@@ -65,8 +65,14 @@ def test_data_sets_that_no_split_is_of_are_not_looked_at():
     [
         ({"splits": with_half("B", dataset="no")}, "splits: 'no' is not one of datasets: early, glyphs, late"),
         ({"splits": with_half("B", group="letter")}, "splits[0].B: dataset is missing"),
-        ({"splits": with_half("B", dataset="late", grop="letter")}, "splits[0].B.grop: unknown key; did you mean group"),
-        ({"splits": with_half("B", dataset="late", group="no")}, "asks for the group 'no' in B, which the data set late"),
+        (
+            {"splits": with_half("B", dataset="late", grop="letter")},
+            "splits[0].B.grop: unknown key; did you mean group",
+        ),
+        (
+            {"splits": with_half("B", dataset="late", group="no")},
+            "asks for the group 'no' in B, which the data set late",
+        ),
         ({"splits": with_half("B", dataset="late", classes=["a"])}, "splits: to_late has in B one class; it takes at"),
         ({"splits": with_half("B", dataset="late", classes=["a", "a"])}, "splits: to_late has in B the class a twice"),
         (

@@ -174,7 +174,8 @@ def _candidates(value: object, schema: Mapping[str, Any]) -> Iterator[object]:
     read_again = [*_read_again(value.strip())] if isinstance(value, str) else []
     yield from (*read_again, [value], *([again] for again in read_again))
     yield from difflib.get_close_matches(str(value), [word for word in schema.get("enum", ()) if isinstance(word, str)])
-    if schema.get("type") == "string" and not isinstance(value, dict | list):
+    types = schema.get("type")
+    if (types == "string" or (isinstance(types, list) and "string" in types)) and not isinstance(value, dict | list):
         text = _as_text(value).strip()
         name = re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_")
         yield from (text, name, f"n{name}") if name else (text,)

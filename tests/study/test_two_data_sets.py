@@ -107,7 +107,7 @@ def test_images_of_two_sizes_are_cropped_to_one_or_refused():
 
 
 def test_a_mean_of_three_numbers_is_for_gray_images_too_that_are_beside_color_ones():
-    color = {"kind": "torchvision", "set": "cifar10", "root": "data", "download": False}
+    color = {"kind": "torchvision", "set": "cifar10", "folder": "data"}
     three = {"crop": 24, "mean": [0.5, 0.5, 0.5], "std": [0.2, 0.2, 0.2]}
     assert "the images of early and late have 1 channel" in refusal(preprocessing=three)
     config = merged(merged(DEFAULT, TWO), {"preprocessing": three})

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from tests.support import Patterns, dying_after, files_in, train_until_it_dies, with_settings
 from transferability.data.build import build_store
 from transferability.data.splits import split_of_data_sets
+from transferability.data.stream import GPUImages
 from transferability.records.checkpoints import CheckpointError
 from transferability.store.reading import open_store
 from transferability.study.names import Network
@@ -96,6 +97,13 @@ def test_gray_images_are_seen_as_color_images_of_three_equal_channels_to_the_bit
     running = replace(running, cache_bytes=cache_bytes)
     found, expected = (list(seen_of(one, running)) for one in (of_two, colored))
     assert len(found) == len(expected) > 6
+    assert all(torch.equal(images, wanted) for images, wanted in zip(found, expected, strict=True))
+
+
+def test_a_gpu_sees_gray_images_so_too(of_two, running, monkeypatch):
+    expected = list(seen_of(of_two, running))
+    monkeypatch.setattr("transferability.data.stream.HostImages", GPUImages)  # which a CPU can hold as well
+    found = list(seen_of(of_two, running))
     assert all(torch.equal(images, wanted) for images, wanted in zip(found, expected, strict=True))
 
 

@@ -56,9 +56,9 @@ LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 FIGURES = f"{RESULTS}/figures"
 PUBLISHED = f"{config['results']}/published"
-LONGEST_MINUTES = config["running"]["longest_minutes"]
+LONGEST_MINUTES = STUDY.running.longest_minutes
 NO_GPU = {"gpu": 0, "gpu_model": ""}  # a cluster's default model is for jobs that have a GPU
-A_GPU = NO_GPU if config["running"]["device"] == "cpu" else {"gpu": 1}
+A_GPU = NO_GPU if STUDY.running.device == "cpu" else {"gpu": 1}
 
 for folder in (RESULTS, STORE):
     if workflow.modifier.path_modifier.replace_prefix(folder) != folder:
@@ -178,19 +178,19 @@ def training_resources(stage, networks):
     """What a training job asks of a cluster, once the store's size is known."""
 
     def runtime(wildcards, input, attempt):
-        rate = config["running"]["images_per_second"]
+        rate = STUDY.running.images_per_second
         about = (STUDY.settings(stage).hyperparameters, networks, manifest_beside(input.store), rate)
         return training_minutes(*about, longest=LONGEST_MINUTES, attempt=attempt)
 
     def mem_mb(wildcards, input, attempt):
-        return training_mb(manifest_beside(input.store), config["running"]["cache_gb"], networks, attempt)
+        return training_mb(manifest_beside(input.store), STUDY.running.cache_gb, networks, attempt)
 
     return {"runtime": runtime, "mem_mb": mem_mb, **A_GPU}
 
 
 def store_threads(wildcards):
     """As many as the config says; on a cluster, no more than any node of the partition has, or the job waits for ever."""
-    most = config["running"]["store_threads"]
+    most = STUDY.running.store_threads
     if workflow.local_exec or not workflow.is_main_process:
         return most
     partition = rules.store.rule.resources.get("slurm_partition")
@@ -282,13 +282,13 @@ def before_the_first_job():
     try:
         # Held until this process ends, however it ends; Snakemake's own lock would outlive a kill.
         HELD.append(lock_file(Path(".snakemake", "run.lock"), "another snakemake is running in this folder"))
-        require_colors(config["figures"]["colors"])
-        if config["running"]["tensorboard"] and not workflow.deployment_settings.deployment_method:
+        require_colors(STUDY.figures.colors)
+        if STUDY.running.tensorboard and not workflow.deployment_settings.deployment_method:
             require_tensorboard()  # else it is the jobs' own environment that must have it
         wanted = workflow.global_resources.get("gpu")
         if wanted is not None and wanted.value is not None and workflow.local_exec:
-            require_gpus(wanted.value, config["running"]["device"], config["running"]["jobs_per_gpu"])
-            if note := throttled(wanted.value, config["running"]["device"]):
+            require_gpus(wanted.value, STUDY.running.device, STUDY.running.jobs_per_gpu)
+            if note := throttled(wanted.value, STUDY.running.device):
                 print(note, file=sys.stderr)
         require_writable(STUDY.folder)
         builds = any(job.rule.name == rules.store.rule.name for job in workflow.dag.needrun_jobs())

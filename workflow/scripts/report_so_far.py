@@ -17,7 +17,7 @@ with job_log(Path(snakemake.log[0]), "report so far") as say:
     folder = Path(params.folder)
     metrics = {(split, seed, name): Path(path) for (split, seed, name), path in params.metrics}
     networks = current_networks(study, metrics)
-    with figure_style(study.config["figures"]["colors"]):
+    with figure_style(study.figures.colors):
         made = drawn_so_far(study, networks, metrics, folder)
     files = ReportFiles(
         **made,

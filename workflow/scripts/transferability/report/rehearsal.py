@@ -77,7 +77,7 @@ def rehearse(study: Study, folder: Path) -> list[str]:
     tried: list[str] = []
     paths = _Paths(folder, study)
     networks = dict(_made_up(study))
-    with figure_style(study.config["figures"]["colors"]):
+    with figure_style(study.figures.colors):
         with _trying("the table of accuracies", tried):
             contents = (("/".join(map(str, key)), content) for key, content in networks.items())
             write_table(paths.accuracies, collect_contents(contents, study.layers))

@@ -261,9 +261,8 @@ class Results:
     @classmethod
     def of_study(cls, accuracies: pd.DataFrame, study: Study) -> Self:
         """As the study's config says."""
-        figures = study.config["figures"]
-        compared, max_drop, unlearned = (figures[key] for key in ("metric", "max_drop", "unlearned"))
-        return cls.by(accuracies, compared, max_drop, study.layers, unlearned, groups=study.groups)
+        asked = study.figures
+        return cls.by(accuracies, asked.metric, asked.max_drop, study.layers, asked.unlearned, groups=study.groups)
 
     def halves(self, split_type: str) -> str:
         """Halves of a type in words, semantic ones with the groups that they are of."""

@@ -171,7 +171,7 @@ def plan_study(study: Study, size: DataSize, running: Running) -> Plan:
         size,
         halves,
         {job: start + seconds for job, seconds in training.items()},
-        base.settings.hyperparameters.batch_size / costs[base].update,
+        base.settings.hyperparameters.batch_size / costs[base].iteration,
         start,
         _spread_of_all(training, {job: costs[workloads[job]].spread for job in jobs}),
     )

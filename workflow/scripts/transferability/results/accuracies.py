@@ -206,7 +206,7 @@ def of_training_mode(accuracies: pd.DataFrame) -> str:
     of_updates = accuracies[TRAINING_CROSS_ENTROPY].notna() & accuracies[TRAINING_IMAGES_EVALUATED].isna()
     if not of_updates.any():
         return ""
-    return "training cross-entropies are of the last updates, in training mode: random crops, mirrors, dropout"
+    return "training cross-entropies are of the last iterations, in training mode: random crops, mirrors, dropout"
 
 
 def _named(rows: pd.DataFrame) -> str:

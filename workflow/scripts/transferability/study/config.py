@@ -23,6 +23,7 @@ from transferability.study.schema import (
     config_schema,
     dotted,
     in_yaml,
+    kind_schema,
     on_one_line,
     schema_problems,
     with_integers,
@@ -33,9 +34,7 @@ from transferability.words import enumerated
 
 STAGES = ("base", "reduced", "frozen", "fine_tuned")
 
-# What the classes of an embedded data set are grouped by, and the setting that says how many classes a group has; other
-# data sets have a file of groups.
-EMBEDDED_GROUPS = {"glyphs": {"letter": "letters", "symbol": "symbols"}}
+CLASSES_OF = "classes_of_group"  # in the schema of a kind: this key says how many classes a group of its own has
 
 _OF_NAME = {RANDOM: "random split", IMAGES: "split by images"}
 _MOST_SEED = 2**32 - 1  # of numpy's legacy generator, which draws halves
@@ -59,7 +58,7 @@ def read_config(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> dict[
     _raise(_text_problems(plain, ()))
     _raise(schema_problems(plain, schema))
     _raise(_data_set_problems(plain, schema))
-    plain["datasets"] |= {plain["dataset"]: with_integers(data_set_of(plain), _kind_schema(plain, schema))}
+    plain["datasets"] |= {plain["dataset"]: with_integers(data_set_of(plain), kind_schema(data_set_of(plain)["kind"]))}
     _raise(path_problems(plain, data_set_of(plain)))
     located = with_paths(plain)
     _raise(place_problems(located))
@@ -132,11 +131,6 @@ def _text_problems(value: Any, place: tuple[object, ...]) -> Iterator[str]:
         yield f"{dotted('', place) or 'top level'}: {value!r} has characters that are not Unicode text"
 
 
-def _kind_schema(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    kind: Mapping[str, Any] = schema["$defs"]["data_sets"][data_set_of(config)["kind"]]
-    return kind
-
-
 def _data_set_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
     chosen, data_sets = config["dataset"], config["datasets"]
     if chosen not in data_sets:
@@ -146,7 +140,7 @@ def _data_set_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> 
     if settings.get("kind") not in kinds:
         yield f"{path}.kind: is {settings.get('kind')!r}; it must be one of {', '.join(kinds)}"
     else:
-        kind = _kind_schema(config, schema)
+        kind = kind_schema(settings["kind"])
         problems = list(schema_problems(with_integers(settings, kind), kind, path))
         if settings["kind"] == "folder" and not problems:
             problems = list(contradictions(chosen, FolderKeys.of(settings)))
@@ -244,8 +238,8 @@ def _classes_by_group(config: Mapping[str, Any]) -> Mapping[str, int]:
     """How many classes each group has, as far as that is known; of a file of groups, at most."""
     settings, file = data_set_of(config), groups_file_of(config)
     if file is None:
-        embedded = EMBEDDED_GROUPS.get(settings["kind"], {})
-        return {group: settings[count] for group, count in embedded.items()}
+        keys = kind_schema(settings["kind"])["properties"]
+        return {about[CLASSES_OF]: settings[key] for key, about in keys.items() if CLASSES_OF in about}
     if file.is_dir():
         raise ValueError(f"{file}: is a folder; it takes a CSV file with the columns class and group")
     return dict(sorted(Counter(read_groups(file).values()).items()))

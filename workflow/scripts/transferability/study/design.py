@@ -22,7 +22,7 @@ from transferability.study.config import (
 from transferability.study.foreign_networks import network_filters, network_layers
 from transferability.study.layout import study_folder
 from transferability.study.names import HALVES, RANDOM_SOURCE, WHOLE, Network, Series, depths_label, source_of
-from transferability.study.schema import ConfigError, config_schema
+from transferability.study.schema import ConfigError, kind_schema
 from transferability.study.sections import FiguresSection, RunningSection
 from transferability.study.settings import Settings
 from transferability.study.split_plan import SplitPlan, split_plans
@@ -137,8 +137,7 @@ class Study:
 
     @property
     def _data_set_schema(self) -> Mapping[str, Any]:
-        schema: Mapping[str, Any] = config_schema()["$defs"]["data_sets"].get(self.data_set["kind"], {})
-        return schema
+        return kind_schema(self.data_set["kind"])
 
     @property
     def groups_file(self) -> Path | None:

@@ -28,7 +28,8 @@ from transferability.report.page import (
 )
 from transferability.report.pages import TEXTS, caption, contact_sheet_on_page, figure_on_page
 from transferability.report.runs import hours_by_device, jobs, makers
-from transferability.report.sheets import sheet_of, table_views
+from transferability.report.sheets import sheet_of
+from transferability.report.table_views import table_views
 from transferability.results.accuracies import Results, read_accuracies
 from transferability.results.answers import NOT_CONCLUSIVE, ReusableLayers, headline
 from transferability.study.compared import BALANCED, COMPARED

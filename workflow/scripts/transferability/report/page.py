@@ -18,7 +18,8 @@ from transferability.report.alternatives import FILTERS_SHOWN, SHEET_SHOWN, curv
 from transferability.report.facts import facts_of, flags_in_words
 from transferability.report.pages import TEXTS, Picture, caption, contact_sheet_on_page, figure_on_page, render
 from transferability.report.runs import jobs, makers
-from transferability.report.sheets import JOBS, MAKERS, Sheet, sheet_of, sheet_of_file, table_views
+from transferability.report.sheets import Sheet, sheet_of, sheet_of_file
+from transferability.report.table_views import JOBS, MAKERS, table_views
 from transferability.results.accuracies import Results, read_accuracies
 from transferability.results.answers import Answer, ReusableLayers, answers, together
 from transferability.results.effects import formula

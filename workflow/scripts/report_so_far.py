@@ -5,8 +5,8 @@ from transferability.files import by_stem, write_text
 from transferability.inspection.status import status_of
 from transferability.inspection.status_text import status_text
 from transferability.process.log import job_log
-from transferability.report.page import ReportFiles, report
 from transferability.report.so_far import current_networks, drawn_so_far
+from transferability.report.study_page import ReportFiles, report
 from transferability.store.reading import manifest_there
 from transferability.study.design import read_study
 

@@ -16,7 +16,7 @@ from transferability.files import read_json
 from transferability.labels import visible
 from transferability.report.alternatives import FILTERS_SHOWN, SHEET_SHOWN, curves_shown, figure_shown, halves_shown
 from transferability.report.facts import facts_of, flags_in_words
-from transferability.report.pages import TEXTS, Picture, caption, contact_sheet_on_page, figure_on_page, render
+from transferability.report.html import TEXTS, Picture, caption, contact_sheet_on_page, figure_on_page, render
 from transferability.report.runs import jobs, makers
 from transferability.report.sheets import Sheet, sheet_of, sheet_of_file
 from transferability.report.table_views import JOBS, MAKERS, table_views

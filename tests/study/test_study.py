@@ -68,7 +68,7 @@ def changed(path, value):
             "networks.architecture: is 'alexnet'; it must be one of caffenet, mini_caffenet",
         ),
         ("splits", [], "splits: is empty; give at least one"),
-        ("splits", ["radnom0"], "splits: 'radnom0' is not random and a seed, such as random0"),
+        ("splits", ["radnom0"], "splits: 'radnom0' is not whole, or random and a seed, such as random0"),
         ("splits", ["random0", "random0"], "splits: random0 is there twice"),
         ("splits", [{"name": "s", "A": "letter"}], "splits[0]: B is missing"),
         ("splits", [{"name": "s", "A": "letter", "B": "animal"}], "the group 'animal' in B, which the data set lacks"),
@@ -161,7 +161,7 @@ def changed(path, value):
         ("study", "a\n", "study: is 'a\\n'; it must be a name of"),
         ("seeds", [], "seeds: is empty; give at least one"),
         ("splits", ["random4294967296"], "splits: random4294967296 has a seed above 4294967295, the highest there is"),
-        ("splits", ["random١"], "splits: 'random١' is not random and a seed"),
+        ("splits", ["random١"], "splits: 'random١' is not whole, or random and a seed"),
         ("splits", [{"A": "letter", "B": "symbol"}], "splits[0]: name is missing"),
         ("splits", [{"by": "images"}], "splits[0]: name is missing"),
         ("splits", [{"name": "images0"}], "splits[0]: A and B is missing"),
@@ -341,7 +341,7 @@ def test_the_papers_study_is_the_papers():
         "base": 10 + 1,
         **dict.fromkeys(["selffer", "selffer+", "transfer", "transfer+"], 5 * 2 * 7),
         "random": 7,
-        "random+": 0,
+        **dict.fromkeys(["random+", "pretrained", "pretrained+"], 0),
         "reduced": 12,
     }
     base, reduced = study.settings("base").hyperparameters, study.settings("reduced").hyperparameters

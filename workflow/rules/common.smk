@@ -160,7 +160,7 @@ def source_checkpoint(wildcards):
     """What a series copies its layers from; bases copy none, and untrained layers come from nowhere."""
     source = wildcards.get("source")
     base = Series(source, wildcards.target).at(1).base if source else None
-    return [] if base is None else f"{NETWORKS}/{Network(base).name}.safetensors"
+    return [] if base is None else f"{NETWORKS}/{base.name}.safetensors"
 
 
 def training_resources(stage, networks):

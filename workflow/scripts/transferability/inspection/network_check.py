@@ -59,7 +59,7 @@ class NetworkCheck:
         """The checkpoint whose layers it has."""
         if self.network.base is None:
             return None
-        return self.files.checkpoint.with_name(f"{Network(self.network.base).name}.safetensors")
+        return self.files.checkpoint.with_name(f"{self.network.base.name}.safetensors")
 
     @cached_property
     def weights(self) -> dict[str, torch.Tensor]:

@@ -57,7 +57,7 @@ class Job:
     def source(self) -> Self | None:
         """The job whose network these copy from, and which they wait for."""
         base = self.networks[0].base
-        return None if base is None else type(self)(self.split, self.seed, (Network(base),))
+        return None if base is None else type(self)(self.split, self.seed, (base,))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from transferability.study.foreign_networks import (
 )
 from transferability.study.groups import read_groups
 from transferability.study.image_keys import preprocessing_problems
-from transferability.study.names import HALVES, IMAGES, RANDOM, WHOLE, seed_of_split, split_type_of
+from transferability.study.names import HALVES, IMAGES, RANDOM, WHOLE, seed_of_split, source_of, split_type_of
 from transferability.study.schema import (
     ConfigError,
     config_schema,
@@ -152,6 +152,7 @@ def _study_problems(config: Mapping[str, Any]) -> Iterator[str]:
     yield from _depth_problems(config["networks"], network_layers(config))
     yield from _own_network_problems(config["networks"])
     yield from _duplicates(config)
+    yield from _treatment_problems(config)
     yield from preprocessing_problems(config["preprocessing"], config["dataset"], data_set_of(config))
     yield from _half_problems(config)
     trained = [stage for stage in STAGES if stage != "reduced" or config["networks"]["reduced"]]
@@ -200,6 +201,18 @@ def _depth_problems(networks: Mapping[str, Any], layers: Sequence[str]) -> Itera
             "networks.preserve: is for frozen selffer and transfer networks, but networks.treatments has neither; "
             "add one, or set it to []"
         )
+
+
+def _treatment_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """Transfer is from a half to the other."""
+    if config["splits"] != [WHOLE]:
+        return
+    for treatment in config["networks"]["treatments"]:
+        if not source_of(treatment.removesuffix("+"), WHOLE):
+            yield (
+                f"networks.treatments: {treatment} copies from another half, but splits has none, only {WHOLE}; remove "
+                "it, or add a split such as random0"
+            )
 
 
 def _duplicates(config: Mapping[str, Any]) -> Iterator[str]:
@@ -273,8 +286,10 @@ def _images_split_problems(entry: Mapping[str, str], split_type: str) -> Iterato
 def _random_split_problems(name: str, split_type: str, classes: int) -> Iterator[str]:
     if split_type == IMAGES:
         yield f"splits: {name} is the name of a split by images; write it as {{name: {name}, by: images}}"
+    elif split_type == WHOLE:
+        return
     elif split_type != RANDOM:
-        yield f"splits: {name!r} is not random and a seed, such as random0; a split by group has name, A and B"
+        yield f"splits: {name!r} is not whole, or random and a seed, such as random0; a split by group has name, A, B"
     elif 0 < classes < 2 * len(HALVES):
         yield f"splits: {name} cuts {classes} classes into halves; it takes at least 4, 2 for each half to tell apart"
 

@@ -16,10 +16,10 @@ from snakemake.utils import update_config
 from tests.support import DEFAULT, DEFAULT_STUDY, ROOT
 from transferability.data.kinds import image_source, require_images
 from transferability.study.colors import require_colors
-from transferability.study.config import CLASSES_OF
 from transferability.study.design import read_study
 from transferability.study.names import TREATMENTS
 from transferability.study.schema import SCHEMA, ConfigError, kind_schema
+from transferability.study.split_keys import CLASSES_OF
 
 
 def changed(path, value):

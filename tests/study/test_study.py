@@ -434,7 +434,7 @@ def test_a_config_is_checked_without_loading_torch_or_pandas():
 
 def test_the_groups_that_the_schema_gives_a_kind_are_those_of_its_classes():
     """The study checks splits by the one, and makes them by the other."""
-    settings = DEFAULT["datasets"]["glyphs"] | {"letters": 5, "symbols": 3}
+    settings = read_study(changed("datasets.glyphs.letters", 5)).store_settings
     with image_source("glyphs", settings) as source:
         found = Counter(image_class.group for image_class in source.classes)
     keys = kind_schema("glyphs")["properties"].items()

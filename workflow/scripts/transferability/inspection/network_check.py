@@ -99,8 +99,8 @@ class NetworkCheck:
             ]
         metrics = read_json(self.files.metrics)
         expected = self.recipe.hyperparameters
-        steps = [i for i in range(1, expected.iterations + 1) if expected.evaluates_after(i)]
-        if [row["iteration"] for row in history] != steps:
+        iterations = [i for i in range(1, expected.iterations + 1) if expected.evaluates_after(i)]
+        if [row["iteration"] for row in history] != iterations:
             raise VerificationError("it does not have one row for each evaluation")
         for name, value in (
             *accuracies_of(history).items(),

@@ -150,7 +150,7 @@ def _write(
         "seed": identity["seed"],
         **learner.guessing,
         "lowest_training_loss": learner.lowest_training_loss,
-        "iterations": learner.updates,
+        "iterations": learner.iteration,
         "evaluations": len(learner.history),
         **accuracies_of(learner.history),
         VALIDATION_CROSS_ENTROPY: learner.history[-1]["validation_loss"],

@@ -35,14 +35,20 @@ class _Tracer(fx.Tracer):
     def __init__(self, opened: Collection[str]) -> None:
         super().__init__()
         self._opened = opened
+        self.failed = ""  # name of the innermost module in which tracing failed
         self.returned: dict[str, list[Any]] = {}  # by name of a module, for each time it is called
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return module_qualified_name not in self._opened
 
     def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
-        result = super().call_module(m, forward, args, kwargs)
-        self.returned.setdefault(self.path_of_module(m), []).append(result)
+        name = self.path_of_module(m)
+        try:
+            result = super().call_module(m, forward, args, kwargs)
+        except Exception:
+            self.failed = self.failed or name
+            raise
+        self.returned.setdefault(name, []).append(result)
         return result
 
 
@@ -55,6 +61,7 @@ class Traced:
         image_shape: height, width and channels of the images.
 
     Attributes:
+        opened: names of the modules that are looked into.
         graph: the same in training and in evaluation, but for flags that ask which of the two it is.
         returned: by name of each module that is called once and returns a tensor, the node of it.
         called_again: names of modules that are called more than once.
@@ -62,6 +69,7 @@ class Traced:
 
     def __init__(self, model: nn.Module, opened: Collection[str], image_shape: tuple[int, int, int]) -> None:
         was_training = model.training
+        self.opened = frozenset(opened)
         try:
             _constants(model)  # of an earlier trace
             in_training, _ = _traced(model.train(), opened)
@@ -106,7 +114,8 @@ def _traced(model: nn.Module, opened: Collection[str]) -> tuple[fx.Graph, dict[s
         raise
     except Exception as error:  # whatever the model's own code raises where it meets no tensors
         first_line = (str(error).splitlines() or [""])[0]
-        raise CutError(f"its forward cannot be traced: {type(error).__name__}: {first_line}") from error
+        forward = f"{tracer.failed}.forward" if tracer.failed else "its forward"
+        raise CutError(f"{forward} cannot be traced: {type(error).__name__}: {first_line}") from error
     if generator_states() != before:  # it would be drawn once, now, and never again
         raise CutError("its forward draws random numbers itself; let a module do that, such as torch.nn.Dropout")
     return graph, tracer.returned

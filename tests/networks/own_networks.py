@@ -307,3 +307,37 @@ class Shared(nn.Module):
 
     def forward(self, x):
         return self.fc(self.block(x).mean((2, 3)))
+
+
+class Rotated(nn.Module):
+    """Adds to its features what it is given beside them."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, 4, 3, padding=1)
+
+    def forward(self, x, positions):
+        return functional.relu(self.conv(x)) + positions
+
+
+class Positions(nn.Module):
+    def __init__(self, in_state):
+        super().__init__()
+        self.register_buffer("grid", torch.linspace(0, 1, 16), persistent=in_state)
+
+
+class SharingPositions(nn.Module):
+    """Gives one buffer to all of its blocks, as rotary position embeddings are; in its state only if asked for."""
+
+    def __init__(self, num_classes, in_state=False, moves=False):
+        super().__init__()
+        self.positions, self.moves = Positions(in_state), moves
+        self.lower, self.middle, self.upper = Rotated(1), Rotated(4), Rotated(4)
+        self.fc = nn.Linear(4, num_classes)
+
+    def forward(self, x):
+        grid = self.positions.grid
+        if self.moves:
+            grid = grid.add_(1)
+        x = self.upper(self.middle(self.lower(x, grid), grid), grid)
+        return self.fc(x.mean((2, 3)))

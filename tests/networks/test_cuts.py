@@ -146,6 +146,28 @@ def test_what_is_unusual_and_right_is_studied():
     assert network.random_layers == {"block"}
 
 
+def test_a_constant_that_many_blocks_use_is_in_each_of_their_layers():
+    found = describe(f"{OWN}:SharingPositions", {}, "blocks", GRAY)
+    assert found["cuts"] == ["lower", "middle", "upper"]
+    model, network = own("SharingPositions"), layered(own("SharingPositions"), found["cuts"], GRAY, 3)
+    assert network.state_dict().keys() == model.state_dict().keys()
+    images = torch.randn(2, 1, 16, 16)
+    assert torch.equal(model.eval()(images), network.eval()(images))
+    network[:2].load_state_dict(network[:2].state_dict())
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"in_state": True}, "lower is no cut point: positions.grid crosses it too"),
+        ({"moves": True}, "lower is no cut point: the result of add_ crosses it too"),
+    ],
+)
+def test_a_buffer_that_is_kept_or_moves_is_in_one_layer_only(options, why):
+    with pytest.raises(CutError, match=why):
+        describe(f"{OWN}:SharingPositions", options, ["lower"], GRAY)
+
+
 def test_pretrained_weights_are_none_of_a_librarys_options():
     with pytest.raises(CutError, match="pretrained would give it weights"):
         describe("timm/resnet18", {"pretrained": True}, "stages", (32, 32, 3))

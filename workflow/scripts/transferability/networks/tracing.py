@@ -65,11 +65,13 @@ class Traced:
         graph: the same in training and in evaluation, but for flags that ask which of the two it is.
         returned: by name of each module that is called once and returns a tensor, the node of it.
         called_again: names of modules that are called more than once.
+        constants: names of buffers that are not in the model's state, which every layer that asks for them has.
     """
 
     def __init__(self, model: nn.Module, opened: Collection[str], image_shape: tuple[int, int, int]) -> None:
         was_training = model.training
         self.opened = frozenset(opened)
+        self.constants = {name for name, _ in model.named_buffers()} - model.state_dict().keys()
         try:
             _constants(model)  # of an earlier trace
             in_training, _ = _traced(model.train(), opened)
@@ -93,6 +95,10 @@ class Traced:
     def needed(self) -> set[fx.Node]:
         """All that the logits are computed from; what only checks shapes is none of it."""
         return below(self.logits)
+
+    def is_constant(self, node: fx.Node) -> bool:
+        """Whether a node is one of `constants`."""
+        return node.op == "get_attr" and str(node.target) in self.constants
 
     @property
     def logits(self) -> fx.Node:

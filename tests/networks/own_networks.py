@@ -341,3 +341,24 @@ class SharingPositions(nn.Module):
             grid = grid.add_(1)
         x = self.upper(self.middle(self.lower(x, grid), grid), grid)
         return self.fc(x.mean((2, 3)))
+
+
+class TwoHeads(Auxiliary):
+    """Has a second head in evaluation too."""
+
+    def forward(self, x):
+        features = self.conv(x).mean((2, 3))
+        return self.fc(features), self.second_head(features)
+
+
+class Named(Overwriting):
+    """Returns its logits by name."""
+
+    def forward(self, x):
+        return {"logits": super().forward(x)}
+
+
+class ForLargerImages(Overwriting):
+    def __init__(self, num_classes):
+        super().__init__(num_classes)
+        self.conv = nn.Sequential(nn.Conv2d(1, 4, 3), nn.MaxPool2d(15))

@@ -21,7 +21,7 @@ from transferability.networks.layered import layered
 from transferability.networks.library import build_model
 from transferability.networks.operations import run_layers
 from transferability.networks.self_check import check_cuts
-from transferability.networks.tracing import CutError
+from transferability.networks.tracing import CutError, no_logits
 
 CLASSES = 10  # any number does
 _OF_CONVOLUTION, _IMAGE_CHANNELS = 4, (1, 3)
@@ -127,7 +127,7 @@ def _require_drawn_by_seed(
 
 
 def _run(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """What a model makes of images; CutError that names the innermost module that fails on them."""
+    """A model's logits of images; CutError if it has none, or that names the innermost module that fails on them."""
     running: list[str] = []
     with ExitStack() as stack:
         for name, module in model.named_modules():
@@ -136,13 +136,15 @@ def _run(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
             stack.callback(begins.remove)
             stack.callback(ends.remove)
         try:
-            return model(images)  # type: ignore[no-any-return]
+            result = model(images)
         except Exception as error:  # whatever the model's own code raises
             height, width = images.shape[2:]
             first_line = (str(error).splitlines() or [""])[0]
-            raise CutError(
-                f"{running[-1] or 'it'} fails on images of {height} x {width} pixels: {first_line}"
-            ) from error
+            where = running[-1] or "it"
+            raise CutError(f"{where} fails on images of {height} x {width} pixels: {first_line}") from error
+    if not isinstance(result, torch.Tensor):
+        raise no_logits(result)
+    return result
 
 
 def main() -> None:

@@ -105,7 +105,7 @@ class Traced:
         """CutError if the model returns no single tensor."""
         (result,) = self.graph.output_node().args
         if not isinstance(result, fx.Node):
-            raise CutError(f"it returns {_in_words(result)}, not one tensor of B x classes; such as an auxiliary head")
+            raise no_logits(result)
         return result
 
 
@@ -177,8 +177,10 @@ def _other_path(nodes: Sequence[fx.Node], others: Sequence[fx.Node]) -> str:
     return "its forward takes another path in training than in evaluation"
 
 
-def _in_words(result: object) -> str:
-    return f"a {type(result).__name__}" if not isinstance(result, tuple | list) else f"{len(result)} results"
+def no_logits(result: object) -> CutError:
+    """That of a model which returns something else than a tensor."""
+    what = f"{len(result)} results" if isinstance(result, tuple | list) else f"a {type(result).__name__}"
+    return CutError(f"it returns {what}, not one tensor of B x classes; such as an auxiliary head")
 
 
 def _fill_in_sizes(graph: fx.Graph, image_shape: tuple[int, int, int]) -> None:

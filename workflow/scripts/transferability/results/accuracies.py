@@ -32,6 +32,7 @@ from transferability.study.names import (
     halves_in_words,
 )
 from transferability.study.schema import EXACT
+from transferability.study.settings import ADAPT, FROZEN_BATCH_NORM, SOURCE
 
 # Top-1 beside top-5; balanced accuracy is the mean over classes of the share of a class's images that are named right.
 METRICS = (*chain.from_iterable(zip(TOP1, TOP5, strict=True)), *BALANCED)
@@ -67,14 +68,15 @@ _NUMBERS = (
 # Of all tables that are made from accuracies.
 _TEXT = [
     *("split", "split_type", "network", "treatment", "source", "target", "flag"),
-    *("effect", "metric", "unit", "layer", "layers", "verdict", "job", "device"),
+    *("effect", "metric", "unit", "layer", "layers", "verdict", "job", "device", FROZEN_BATCH_NORM),
 ]
 
 
 def collect(metrics: Iterable[Path], layers: Sequence[str]) -> pd.DataFrame:
     """One row for every metrics file.
 
-    ValueError for a file that is incomplete, that has an accuracy outside 0 to 1, or that repeats a network.
+    ValueError for a file that is incomplete, that has an accuracy outside 0 to 1, or that repeats a network. The column
+    `FROZEN_BATCH_NORM` is there only if frozen layers of any network have batch norm.
 
     Args:
         metrics: files of networks.
@@ -223,7 +225,8 @@ def frame_of(rows: Iterable[tuple[str, Mapping[str, Any]]], layers: Sequence[str
         if first != place:
             raise ValueError(f"{place}: the network {network} of {split}, seed {seed}, is there twice; see {first}")
         checked.append({**row, "layer": layers[row["n"] - 1] if row["n"] else None})
-    frame = pd.DataFrame(checked, columns=COLUMNS[:-1])
+    told = any(row.get(FROZEN_BATCH_NORM) for row in checked)
+    frame = pd.DataFrame(checked, columns=[*COLUMNS[:-1], *([FROZEN_BATCH_NORM] if told else [])])
     return beside_bases(frame.astype(dict.fromkeys(METRICS, "float64")))
 
 
@@ -239,7 +242,7 @@ def _measured(path: str, content: Any, layers: Sequence[str]) -> dict[str, Any]:
     for name in _CROSS_ENTROPIES:
         require_cross_entropy(content[name], f"{path}: {name}")
     require_accuracy(content[TRAINING_TOP1], f"{path}: {TRAINING_TOP1}")
-    row = {column: content.get(column) for column in _RECORDED}
+    row = {column: content.get(column) for column in (*_RECORDED, FROZEN_BATCH_NORM)}
     wrong = [column for column, right in _right(row, layers).items() if not right]
     if wrong:
         raise ValueError(
@@ -267,6 +270,7 @@ def _right(row: Mapping[str, Any], layers: Sequence[str]) -> dict[str, bool]:
         },
         **{column: row[column] is None or _is_count(row[column]) for column in ("classes", "validation_images")},
         **{column: row[column] is None or _is_loss(row[column]) for column in GUESSING[3:]},
+        FROZEN_BATCH_NORM: row[FROZEN_BATCH_NORM] in (None, SOURCE, ADAPT),
         "majority_baseline": chance is None or (isinstance(chance, int | float) and 0 <= chance <= 1),
     }
 

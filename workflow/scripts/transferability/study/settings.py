@@ -12,6 +12,7 @@ ENGINE_VERSION = 5
 
 WHOLE_MEAN = "whole"
 SOURCE, ADAPT = "source", "adapt"
+FROZEN_BATCH_NORM = "frozen_batch_norm"  # where a network's identity, metrics and row say which of the two it has
 WHITE = 255  # the largest value of a pixel, which is 1 where pixels are from 0 to 1
 
 CAFFE_SGD, SGD, ADAMW = "caffe_sgd", "sgd", "adamw"
@@ -208,7 +209,7 @@ class Foreign:
 
     def to_json(self) -> dict[str, Any]:
         """The statistics only where they are not the source's, which most networks have none of."""
-        adapted = {"frozen_batch_norm": self.frozen_batch_norm} if self.frozen_batch_norm != SOURCE else {}
+        adapted = {FROZEN_BATCH_NORM: self.frozen_batch_norm} if self.frozen_batch_norm != SOURCE else {}
         of_file = {"code_sha256": self.code_sha256} if self.code_sha256 else {}
         return {"cuts": list(self.cuts), "options": dict(self.options), **of_file, **adapted}
 
@@ -219,7 +220,7 @@ class Foreign:
             cuts=tuple(content["cuts"]),
             options=tuple(sorted(content["options"].items())),
             code_sha256=content.get("code_sha256", ""),
-            frozen_batch_norm=content.get("frozen_batch_norm", SOURCE),
+            frozen_batch_norm=content.get(FROZEN_BATCH_NORM, SOURCE),
         )
 
 

@@ -33,11 +33,11 @@ rule tables:
     conda:
         "../../envs/analysis.yaml"
     params:
-        metric=config["figures"]["metric"],
-        max_drop=config["figures"]["max_drop"],
-        unlearned=config["figures"]["unlearned"],
+        **compared_params(),
+        metric=STUDY.figures.metric,
+        max_drop=STUDY.figures.max_drop,
+        unlearned=STUDY.figures.unlearned,
         groups=STUDY.groups,
         layers=STUDY.layers,
-        **compared_params(),
     script:
         "../scripts/tables.py"

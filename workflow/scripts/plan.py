@@ -10,30 +10,28 @@ from transferability.process.log import job_log
 from transferability.study.design import read_study
 from transferability.training.recipe import Running
 
-running = snakemake.config["running"]
-
-with (
-    job_log(Path(snakemake.log[0]), "plan") as say,
-    claimed_device(running["device"], say, running["jobs_per_gpu"]) as device,
-    deterministic_algorithms(device, wanted=running["deterministic"]),
-):
-    require_cuda(device)
-    use_threads(running["threads"])
+with job_log(Path(snakemake.log[0]), "plan") as say:
     study = read_study(snakemake.config)
-    sizes = {
-        name: data_size(data_set, Path(snakemake.params.stores[name])) for name, data_set in study.data_sets.items()
-    }
-    with TemporaryDirectory(dir=study.folder, prefix=".plan-") as folder:
-        plan = plan_study(
-            study,
-            sizes,
-            Running(
-                states=Path(folder),
-                device=device,
-                state_every_seconds=float("inf"),
-                log_every_seconds=float("inf"),
-                cuda_graphs=running["cuda_graphs"],
-                say=say,
-            ),
-        )
-    say(report(plan, device, peak_bytes(device)))
+    running = study.running
+    with (
+        claimed_device(running.device, say, running.jobs_per_gpu) as device,
+        deterministic_algorithms(device, wanted=running.deterministic),
+    ):
+        require_cuda(device)
+        use_threads(running.threads)
+        folders = {name: Path(path) for name, path in snakemake.params.stores.items()}
+        sizes = {name: data_size(data_set, folders[name]) for name, data_set in study.data_sets.items()}
+        with TemporaryDirectory(dir=study.folder, prefix=".plan-") as folder:
+            plan = plan_study(
+                study,
+                sizes,
+                Running(
+                    states=Path(folder),
+                    device=device,
+                    state_every_seconds=float("inf"),
+                    log_every_seconds=float("inf"),
+                    cuda_graphs=running.cuda_graphs,
+                    say=say,
+                ),
+            )
+        say(report(plan, device, peak_bytes(device)))

@@ -116,7 +116,7 @@ class Plan:
 
     def held_bytes(self) -> int:
         """Bytes of images that a job holds in memory: of the most that are held, and not read at every batch."""
-        limit = self.study.config["running"]["cache_gb"] * 1e9
+        limit = self.study.running.cache_bytes
         parts = [
             images * math.prod(half.image_shape)
             for half in self.halves.values()
@@ -180,7 +180,7 @@ def plan_study(study: Study, sizes: Mapping[str, DataSize], running: Running) ->
         sizes,
         halves,
         {job: start + seconds for job, seconds in training.items()},
-        base.settings.hyperparameters.batch_size / costs[base].update,
+        base.settings.hyperparameters.batch_size / costs[base].iteration,
         start,
         _spread_of_all(training, {job: costs[workloads[job]].spread for job in jobs}),
     )
@@ -211,7 +211,7 @@ def _workload(study: Study, job: Job, halves: Mapping[tuple[str, str], HalfSize]
         image_shape=image_shape,
         classes=max(half.classes for half in halves.values()),
         settings=replace(settings, hyperparameters=of_any_length),
-        cached=images <= study.config["running"]["cache_gb"] * 1e9,
+        cached=images <= study.running.cache_bytes,
     )
 
 
@@ -240,7 +240,7 @@ def report(plan: Plan, device: str, peak: Mapping[str, int]) -> str:
         f"  and up to {amount(plan.state_bytes())} for the states of each job while it runs",
         f"memory of a job: {' and '.join(f'{amount(b)} of {kind} memory' for kind, b in peak.items())}; {held}",
         f"running.images_per_second: a base trains at {plan.images_per_second:,.0f}; the config has "
-        f"{study.config['running']['images_per_second']:,}, from which come the time limits on a cluster",
+        f"{study.running.images_per_second:,}, from which come the time limits on a cluster",
     ]
     return "\n".join(lines)
 

@@ -20,6 +20,7 @@ from transferability.study.schema import (
     ConfigError,
     config_schema,
     dotted,
+    kind_schema,
     on_one_line,
     schema_problems,
     with_integers,
@@ -53,7 +54,9 @@ def read_config(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> dict[
     _raise(_data_set_problems(plain, schema))
     used = data_sets_of_splits(plain)
     for name in used:
-        plain["datasets"] |= {name: with_integers(plain["datasets"][name], _kind_schema(plain, schema, name))}
+        plain["datasets"] |= {
+            name: with_integers(plain["datasets"][name], kind_schema(plain["datasets"][name]["kind"]))
+        }
     _raise(path_problems(plain, used))
     located = with_paths(plain, used)
     _raise(place_problems(located))
@@ -109,11 +112,6 @@ def _text_problems(value: Any, place: tuple[object, ...]) -> Iterator[str]:
         yield f"{dotted('', place) or 'top level'}: {value!r} has characters that are not Unicode text"
 
 
-def _kind_schema(config: Mapping[str, Any], schema: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    kind: Mapping[str, Any] = schema["$defs"]["data_sets"][config["datasets"][name]["kind"]]
-    return kind
-
-
 def _data_set_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
     data_sets, kinds = config["datasets"], list(schema["$defs"]["data_sets"])
     for chosen in data_sets_of_splits(config):
@@ -125,7 +123,7 @@ def _data_set_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> 
         if settings.get("kind") not in kinds:
             yield f"{path}.kind: is {settings.get('kind')!r}; it must be one of {', '.join(kinds)}"
             continue
-        kind = _kind_schema(config, schema, chosen)
+        kind = kind_schema(settings["kind"])
         problems = list(schema_problems(with_integers(settings, kind), kind, path))
         if settings["kind"] == "folder" and not problems:
             problems = list(contradictions(chosen, FolderKeys.of(settings)))

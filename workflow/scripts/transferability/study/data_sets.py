@@ -9,7 +9,7 @@ from typing import Any, Self
 from transferability.files import PROJECT
 from transferability.store.reading import stored_checksum
 from transferability.store.same_images import REFUSE
-from transferability.study.schema import ConfigError, config_schema
+from transferability.study.schema import ConfigError, kind_schema
 from transferability.study.store_folder import DUPLICATES, settings_folder, shaping_settings, store_folder
 
 
@@ -34,7 +34,7 @@ class DataSet:
     @property
     def store_settings(self) -> dict[str, Any]:
         """What shapes the store: a grouping of the classes is none of it, so that a change costs no images."""
-        return shaping_settings(self.settings, self._schema)
+        return shaping_settings(self.settings, kind_schema(self.settings["kind"]))
 
     @cached_property
     def store_folder(self) -> Path:
@@ -55,7 +55,7 @@ class DataSet:
     @property
     def duplicates(self) -> str:
         """Whether validation images may be training images too, ``allow`` or ``refuse``."""
-        default = self._schema.get("properties", {}).get(DUPLICATES, {}).get("default", REFUSE)
+        default = kind_schema(self.settings["kind"]).get("properties", {}).get(DUPLICATES, {}).get("default", REFUSE)
         return str(self.settings.get(DUPLICATES, default))
 
     @property
@@ -68,12 +68,6 @@ class DataSet:
         if given is None:
             return None
         return Path(given) if Path(given).exists() or not (PROJECT / given).exists() else PROJECT / given
-
-    @property
-    def _schema(self) -> Mapping[str, Any]:
-        """Of its kind."""
-        schema: Mapping[str, Any] = config_schema()["$defs"]["data_sets"].get(self.settings["kind"], {})
-        return schema
 
 
 def checksums_there(data_sets: Mapping[str, DataSet]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from transferability.study.data_sets import DataSet
 from transferability.study.foreign_networks import network_filters, network_layers
 from transferability.study.layout import study_folder
 from transferability.study.names import DIRECTIONS, OTHER_SOURCES, WHOLE, Network, Series, depths_label, source_of
+from transferability.study.sections import FiguresSection, RunningSection
 from transferability.study.settings import Settings
 from transferability.study.split_plan import SplitPlan, data_sets_of_splits, split_plans
 
@@ -59,6 +60,8 @@ class Study:
         whole_series: the series trained for the whole set.
         reduced: images a class of each base of the whole set that is trained on fewer.
         stages: what shapes the networks of each stage, `STAGES`.
+        running: how networks are trained, which shapes none of them.
+        figures: what tables and figures show.
     """
 
     config: Mapping[str, Any]
@@ -68,6 +71,8 @@ class Study:
     whole_series: tuple[Series, ...]
     reduced: tuple[int, ...]
     stages: Mapping[str, Settings]
+    running: RunningSection
+    figures: FiguresSection
 
     @cached_property
     def layers(self) -> tuple[str, ...]:
@@ -139,7 +144,7 @@ class Study:
 
     def chunks(self, fine_tuned: bool = False, preserved: int = 0) -> tuple[tuple[int, ...], ...]:
         """The depths of each job that trains a part of a series that is fine-tuned, or preserves so many layers."""
-        networks, per_job = self.config["networks"], self.config["running"]["networks_per_job"]
+        networks, per_job = self.config["networks"], self.running.networks_per_job
         chosen = fine_tuned_depths(networks) if fine_tuned else sorted(networks["depths"])
         depths = [n for n in chosen if n + preserved < len(self.layers)]
         return tuple(tuple(depths[start : start + per_job]) for start in range(0, len(depths), per_job))
@@ -270,6 +275,8 @@ def read_study(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> Study:
         whole_series=whole_series,
         reduced=tuple(sorted(config["networks"]["reduced"])),
         stages={stage: settings_of(config, stage) for stage in STAGES},
+        running=RunningSection(**config["running"]),
+        figures=FiguresSection(**config["figures"]),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from transferability.study.data_sets import DataSet
 from transferability.study.groups import read_groups
 from transferability.study.names import HALVES, IMAGES, RANDOM, WHOLE, seed_of_split, split_type_of
-from transferability.study.schema import in_yaml
+from transferability.study.schema import in_yaml, kind_schema
 from transferability.study.split_plan import (
     Entry,
     TaskPlan,
@@ -17,9 +17,7 @@ from transferability.study.split_plan import (
     is_of_data_sets,
 )
 
-# What the classes of an embedded data set are grouped by, and the setting that says how many classes a group has; other
-# data sets have a file of groups.
-EMBEDDED_GROUPS = {"glyphs": {"letter": "letters", "symbol": "symbols"}}
+CLASSES_OF = "classes_of_group"  # in the schema of a kind: this key says how many classes a group of its own has
 
 _OF_NAME = {RANDOM: "random split", IMAGES: "split by images"}
 _MOST_SEED = 2**32 - 1  # of numpy's legacy generator, which draws halves
@@ -49,8 +47,8 @@ def _classes_by_group(data_set: DataSet) -> Mapping[str, int]:
     """How many classes each group has, as far as that is known; of a file of groups, at most."""
     settings, file = data_set.settings, data_set.groups_file
     if file is None:
-        embedded = EMBEDDED_GROUPS.get(settings["kind"], {})
-        return {group: settings[count] for group, count in embedded.items()}
+        keys = kind_schema(settings["kind"])["properties"]
+        return {about[CLASSES_OF]: settings[key] for key, about in keys.items() if CLASSES_OF in about}
     if file.is_dir():
         raise ValueError(f"{file}: is a folder; it takes a CSV file with the columns class and group")
     return dict(sorted(Counter(read_groups(file).values()).items()))

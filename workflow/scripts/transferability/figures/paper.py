@@ -169,7 +169,8 @@ def _by_direction(split_type: str, axes: Axes, accuracies: pd.DataFrame, results
         _mark(axes, x, of_target)
     learned = rows[~meaningless(rows)]
     if learned["n"].nunique() > 1:
-        mean_line(axes, learned["n"], learned["accuracy"], color=color_of("transfer"), label="mean over directions")
+        label = "mean over directions" if rows["target"].nunique() > 1 else "mean"
+        mean_line(axes, learned["n"], learned["accuracy"], color=color_of("transfer"), label=label)
     _base_line(axes, rows)
 
 

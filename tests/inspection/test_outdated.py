@@ -30,7 +30,7 @@ def metrics_of(*names):
         made_from = {
             **{"network": name, "split": "random0", "seed": 0, "classes": CLASSES[network.target]},
             **STUDY.asked_of("random0", network, CHECKSUMS),
-            "source_sha256": f"base{network.base}" if network.base else None,
+            "source_sha256": network.base.name if network.base else None,
         }
         made["random0", 0, name] = {"made_from": copy.deepcopy(made_from), "sha256": name}
     return made

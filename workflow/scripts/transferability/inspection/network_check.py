@@ -68,7 +68,7 @@ class NetworkCheck:
         """The checkpoint whose layers it has."""
         if self.network.base is None:
             return None
-        return self.files.checkpoint.with_name(f"{Network(self.network.base).name}.safetensors")
+        return self.files.checkpoint.with_name(f"{self.network.base.name}.safetensors")
 
     @cached_property
     def weights(self) -> dict[str, torch.Tensor]:
@@ -106,8 +106,8 @@ class NetworkCheck:
             ]
         metrics = read_json(self.files.metrics)
         expected = self.recipe.hyperparameters
-        steps = [i for i in range(1, expected.iterations + 1) if expected.evaluates_after(i)]
-        if [row["iteration"] for row in history] != steps:
+        iterations = [i for i in range(1, expected.iterations + 1) if expected.evaluates_after(i)]
+        if [row["iteration"] for row in history] != iterations:
             raise VerificationError("it does not have one row for each evaluation")
         for name, value in (
             *accuracies_of(history).items(),

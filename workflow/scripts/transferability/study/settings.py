@@ -83,7 +83,7 @@ class Hyperparameters:
         return math.ceil(self.iterations / self.evaluate_every)
 
     def rate_at(self, iteration: int) -> float:
-        """The learning rate of the update numbered ``iteration``, counted from 0."""
+        """The learning rate of iteration number ``iteration``, counted from 0."""
         if iteration < self.warmup_iterations:
             return self.learning_rate * (iteration + 1) / self.warmup_iterations
         since, iterations = iteration - self.warmup_iterations, self.iterations - self.warmup_iterations
@@ -96,9 +96,9 @@ class Hyperparameters:
                 return self.learning_rate
         raise ValueError(f"training: schedule is {self.schedule!r}; it must be step, cosine or constant")
 
-    def evaluates_after(self, updates: int) -> bool:
-        """Whether the network is validated once it has made this many updates."""
-        return updates % self.evaluate_every == 0 or updates == self.iterations
+    def evaluates_after(self, iteration: int) -> bool:
+        """Whether the network is validated once it has made this many iterations."""
+        return iteration % self.evaluate_every == 0 or iteration == self.iterations
 
 
 _LATER_HYPERPARAMETERS = ("optimizer", "decay", "warmup_iterations", "label_smoothing", "layer_decay")

@@ -22,11 +22,11 @@ def source_weights(recipe: Recipe, network: Network, source: Path | None) -> dic
     if network.source == RANDOM_SOURCE:
         # One untrained network a split and seed: its layers serve all depths, so that they can be shared.
         return dict(recipe.build(2, recipe.seed, recipe.split.name, RANDOM_SOURCE).state_dict())
-    if source is None:
-        raise ValueError(f"{network.name} copies layers from base{network.base}, whose checkpoint is not given")
+    if source is None or network.base is None:
+        raise ValueError(f"{network.name} copies layers of a base network, whose checkpoint is not given")
     return load_weights(
         source,
-        network=f"base{network.base}",
+        network=network.base.name,
         split=recipe.split.name,
         seed=recipe.seed,
         store_checksum=recipe.store.checksum,
@@ -58,5 +58,5 @@ def why_large(network: Network, source: Path | None) -> str:
         key = "preprocessing.std, where mean is a list, or preprocessing.scale"
         return f"the images or the weights as drawn are too large; raise {key}, or lower a learning rate"
     rate = read_about(source)["hyperparameters"]["learning_rate"]
-    base = f"base{network.base}"
+    base = network.base.name
     return f"the features of {base}'s layers are too large; lower the learning rate of base networks ({rate:g})"

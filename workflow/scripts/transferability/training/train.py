@@ -152,7 +152,7 @@ def _write(
         **frozen_batch_norm(learner.model, network, identity),
         **learner.guessing,
         "lowest_training_loss": learner.lowest_training_loss,
-        "iterations": learner.updates,
+        "iterations": learner.iteration,
         "evaluations": len(learner.history),
         **accuracies_of(learner.history),
         VALIDATION_CROSS_ENTROPY: learner.history[-1]["validation_loss"],

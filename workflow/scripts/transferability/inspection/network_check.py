@@ -14,7 +14,7 @@ from torch import nn
 from transferability.data.tasks import Task
 from transferability.files import read_json, sha256_of
 from transferability.inspection.findings import Finding, VerificationError, failures, verified
-from transferability.networks.copying import copy_layers
+from transferability.networks.copying import copy_layers, some_layers
 from transferability.process.provenance import provenance
 from transferability.records.checkpoints import load_weights, read_about
 from transferability.results.accuracies import METRICS
@@ -83,8 +83,7 @@ class NetworkCheck:
         for key, value in self._identity.items():
             if about.get(key) != value:
                 raise VerificationError(f"its {key} is {about.get(key)!r}, not {value!r}")
-        classes = len(self.task.classes)
-        model = self.recipe.build(classes)
+        model = self.recipe.model_of(self.network)
         model.load_state_dict(self.weights)
         learned = model.state_dict(keep_vars=True).items()
         bad = [name for name, tensor in learned if isinstance(tensor, nn.Parameter) and not tensor.isfinite().all()]
@@ -136,11 +135,13 @@ class NetworkCheck:
 
     def check_frozen_layers(self) -> None:
         """Bit-equal to those of the source; statistics measured on another device than this one are so nearly."""
-        expected = self.recipe.build(2)
+        expected = self.recipe.model_of(self.network)
+        plan = self.network.layer_plans(len(expected))[-1]
+        held = {*plan.frozen}.intersection(plan.copied)
         weights = source_weights(self.recipe, self.network, self.source)
-        copy_layers(frozen_weights(self.recipe, self.network, weights, "cpu"), expected, self.network.frozen)
+        copy_layers(frozen_weights(self.recipe, self.network, weights, "cpu"), expected, held)
         found = self.weights
-        for key, tensor in expected[: self.network.frozen].state_dict().items():
+        for key, tensor in some_layers(expected, held).state_dict().items():
             if torch.equal(tensor, found[key]) or self._is_rounded(key, tensor):
                 continue
             raise VerificationError(f"{key} is frozen, but not what it is in {self._source_name}")

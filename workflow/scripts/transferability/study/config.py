@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from transferability.files import PROJECT
+from transferability.networks.layer_plan import PROBE_THEN_TUNE, STATISTICS
 from transferability.study.config_paths import path_problems, place_problems, with_paths
 from transferability.study.folder_keys import FolderKeys, contradictions
 from transferability.study.foreign_networks import (
@@ -17,7 +18,16 @@ from transferability.study.foreign_networks import (
 )
 from transferability.study.groups import read_groups
 from transferability.study.image_keys import preprocessing_problems
-from transferability.study.names import HALVES, IMAGES, RANDOM, WHOLE, seed_of_split, source_of, split_type_of
+from transferability.study.names import (
+    HALVES,
+    IMAGES,
+    RANDOM,
+    WHOLE,
+    plan_of,
+    seed_of_split,
+    source_of,
+    split_type_of,
+)
 from transferability.study.schema import (
     ConfigError,
     config_schema,
@@ -170,6 +180,16 @@ def fine_tuned_depths(networks: Mapping[str, Any]) -> list[int]:
     return sorted(set(networks["depths"]).intersection(networks["fine_tuned_depths"] or networks["depths"]))
 
 
+def planned_depths(networks: Mapping[str, Any], plan: str, layers: int) -> list[int]:
+    """The depths at which there are networks of a plan, of networks of so many layers.
+
+    Where n layers are fine-tuned in the end they are those of + networks, with which they are compared; and statistics
+    take a layer between the n-th and the head.
+    """
+    chosen = fine_tuned_depths(networks) if plan == PROBE_THEN_TUNE else sorted(networks["depths"])
+    return [n for n in chosen if n < layers - (plan == STATISTICS)]
+
+
 def _own_network_problems(networks: Mapping[str, Any]) -> Iterator[str]:
     """Keys that are for other networks than this project's own, which have their layers in their files."""
     if is_foreign(networks):
@@ -191,7 +211,14 @@ def _depth_problems(networks: Mapping[str, Any], layers: Sequence[str]) -> Itera
             f"networks.depths: {architecture} has no cut at {', '.join(outside)}; they are n = 1 to {deepest_cut}, "
             f"{layers[0]} to {layers[-2]}"
         )
-    if any(treatment.endswith("+") for treatment in treatments) and not fine_tuned_depths(networks):
+    for treatment in treatments:
+        if plan_of(treatment) == STATISTICS and not planned_depths(networks, STATISTICS, len(layers)):
+            yield (
+                f"networks.treatments: {treatment} draws the layers between the n-th and the last, but networks.depths "
+                f"has only n = {deepest_cut}, above which is the last; add a smaller n, or remove it"
+            )
+    fine_tuned = any(treatment.endswith("+") or plan_of(treatment) == PROBE_THEN_TUNE for treatment in treatments)
+    if fine_tuned and not fine_tuned_depths(networks):
         yield (
             f"networks.fine_tuned_depths: none of {enumerated(networks['fine_tuned_depths'])} is in networks.depths, "
             f"{enumerated(depths)}; give some that are, or [] for all of them"
@@ -214,7 +241,7 @@ def _treatment_problems(config: Mapping[str, Any]) -> Iterator[str]:
     if config["splits"] != [WHOLE]:
         return
     for treatment in config["networks"]["treatments"]:
-        if not source_of(treatment.removesuffix("+"), WHOLE):
+        if not source_of(treatment, WHOLE):
             yield (
                 f"networks.treatments: {treatment} copies from another half, but splits has none, only {WHOLE}; remove "
                 "it, or add a split such as random0"

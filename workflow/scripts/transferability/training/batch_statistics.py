@@ -34,7 +34,7 @@ def measured(
     if not norms:
         return dict(weights)
     layers = model[:-1]
-    copy_layers(weights, layers, len(layers))
+    copy_layers(weights, layers, range(len(layers)))
     layers.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     for norm in norms:
         norm.reset_running_stats()

@@ -9,12 +9,14 @@ import torch
 from torch import nn
 
 from transferability.files import sha256_of, write_csv, write_json
-from transferability.networks.copying import copy_layers
+from transferability.networks.copying import copy_layers, draw_like
+from transferability.networks.layer_plan import STATISTICS
 from transferability.process.provenance import provenance, versions
 from transferability.process.signals import StopRequest
 from transferability.records.checkpoints import save_checkpoint
 from transferability.records.states import StateFolder, hold_all
 from transferability.results.scores import accuracies_of
+from transferability.seeding import seed_for
 from transferability.study.compared import (
     TRAINING_CROSS_ENTROPY,
     TRAINING_IMAGES_EVALUATED,
@@ -110,10 +112,12 @@ def _model(
     device: str,
 ) -> nn.Sequential:
     """A network before its first update, on a device, with layers from what is copied and from what is frozen."""
-    classes = recipe.task(network.target).classes
-    model = recipe.build(len(classes), recipe.seed, recipe.split.name, network.name)
-    copy_layers(copied, model, network.copied)
-    copy_layers(frozen, model, network.frozen)
+    drawn_by = (recipe.seed, recipe.split.name, network.name)
+    model = recipe.model_of(network, *drawn_by)
+    plan = network.layer_plans(len(model))[-1]
+    copy_layers(copied, model, plan.copied)
+    copy_layers(frozen, model, {*plan.frozen}.intersection(plan.copied))
+    draw_like(copied, model, plan.drawn_like_source, seed_for(*drawn_by, "weights", STATISTICS))
     return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 

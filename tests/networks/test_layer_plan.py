@@ -3,7 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
+from transferability.networks.copying import training_mode
 from transferability.networks.layer_plan import PLANS, layer_plans
 
 HELD, TUNED, NEW = ("A", 0), ("A", 1), ("new", 1)
@@ -43,6 +45,13 @@ def test_every_layer_is_told_and_the_trunk_is_what_is_frozen_below_the_first_tha
         ]
         assert all(phase.layers[k] == HELD for k in range(phase.trunk))
         assert phase.layers[phase.trunk] != HELD
+
+
+def test_dropout_of_frozen_layers_is_kept_below_what_learns_as_in_caffe_and_rests_above_it():
+    network = nn.Sequential(*(nn.Sequential(nn.Dropout(0.5), nn.Linear(2, 2)) for _ in range(4)))
+    training_mode(network, *layer_plans("A", 2, 2, 4, "surgical"))
+    assert [layer[0].training for layer in network] == [True, True, False, True]
+    assert [layer[1].training for layer in network] == [False, True, False, True]
 
 
 def test_a_base_copies_nothing():

@@ -5,19 +5,18 @@ from hypothesis import strategies as st
 from transferability.study.names import (
     COPYING,
     HALVES,
-    KINDS_OF_PLANS,
     OTHER_SOURCES,
     TREATMENTS,
     WHOLE,
     Network,
     Series,
     job_name,
-    plan_of,
     random_first,
     seed_of_split,
     source_of,
     split_type_of,
 )
+from transferability.study.planned_treatments import KINDS_OF_PLANS, plan_of
 
 halves = st.sampled_from(["A", "B"])
 targets = st.sampled_from(["A", "B", WHOLE])

@@ -18,7 +18,8 @@ from transferability.data.kinds import require_images
 from transferability.study.colors import require_colors
 from transferability.study.config import EMBEDDED_GROUPS
 from transferability.study.design import read_study
-from transferability.study.names import BY_PLAN, TREATMENTS
+from transferability.study.names import TREATMENTS
+from transferability.study.planned_treatments import BY_PLAN
 from transferability.study.schema import SCHEMA, ConfigError
 
 

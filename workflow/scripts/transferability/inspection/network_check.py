@@ -99,6 +99,7 @@ class NetworkCheck:
         metrics = read_json(self.files.metrics)
         expected = self.recipe.hyperparameters
         steps = [i for i in range(1, expected.iterations + 1) if expected.evaluates_after(i)]
+        steps = steps if self.network.is_trained else [0]
         if [row["iteration"] for row in history] != steps:
             raise VerificationError("it does not have one row for each evaluation")
         for name, value in (

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from transferability.files import read_json
+from transferability.networks.layer_plan import REINITIALIZED
 from transferability.results.guessing import guessing_test
 from transferability.study.compared import (
     BALANCED,
@@ -36,6 +37,7 @@ from transferability.study.names import (
     Network,
     halves_in_words,
 )
+from transferability.study.planned_treatments import plan_of
 from transferability.study.schema import EXACT
 
 # Top-1 beside top-5; balanced accuracy is the mean over classes of the share of a class's images that are named right.
@@ -293,7 +295,8 @@ def _flags(frame: pd.DataFrame) -> list[str | None]:
     flags: list[str | None] = []
     for row in frame.assign(no_lower_loss=never_below_guessing(frame)).itertuples():
         words = []
-        own = row.treatment != "base" and row.source != RANDOM_SOURCE
+        learns = row.source != RANDOM_SOURCE and plan_of(str(row.treatment)) != REINITIALIZED
+        own = row.treatment != "base" and learns
         if own and row.at_chance is not pd.NA and row.at_chance:
             words.append(f"{row.network} {AT_CHANCE}")
         elif own and row.no_lower_loss:

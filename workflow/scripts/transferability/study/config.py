@@ -23,11 +23,11 @@ from transferability.study.names import (
     IMAGES,
     RANDOM,
     WHOLE,
-    plan_of,
     seed_of_split,
     source_of,
     split_type_of,
 )
+from transferability.study.planned_treatments import plan_of
 from transferability.study.schema import (
     ConfigError,
     config_schema,

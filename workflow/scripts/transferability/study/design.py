@@ -28,10 +28,9 @@ from transferability.study.names import (
     Network,
     Series,
     depths_label,
-    kind_of,
-    plan_of,
     source_of,
 )
+from transferability.study.planned_treatments import kind_of, plan_of
 from transferability.study.schema import ConfigError, config_schema
 from transferability.study.settings import Settings
 from transferability.study.split_plan import SplitPlan, split_plans

@@ -27,16 +27,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from transferability.labels import visible
-from transferability.networks.layer_plan import (
-    PLANS,
-    PROBE_THEN_TUNE,
-    REINITIALIZED,
-    STATISTICS,
-    SURGICAL,
-    TRUNCATED,
-    LayerPlan,
-    layer_plans,
-)
+from transferability.networks.layer_plan import PLANS, PROBE_THEN_TUNE, REINITIALIZED, LayerPlan, layer_plans
+from transferability.study.planned_treatments import BY_PLAN, kind_of, symbol_of
 
 WHOLE = "whole"
 HALVES = ("A", "B")
@@ -57,20 +49,10 @@ _DRAWN_SPLIT = re.compile(rf"(?P<split_type>{RANDOM}|{IMAGES})(?P<seed>0|[1-9][0
 OTHER_SOURCES = {RANDOM_SOURCE: "random", PRETRAINED_SOURCE: "pretrained"}
 SOURCES = (*HALVES, *OTHER_SOURCES, WHOLE)
 
-# Treatments that copy the lowest layers, which are frozen or (+) fine-tuned; and those by a plan for every layer, where
-# it has a meaning: what untrained layers have is not worth being tuned, or copied as statistics.
+# Treatments that copy the lowest layers, which are frozen or (+) fine-tuned; others have a plan for every layer.
 FROM_THE_BOTTOM = tuple(
     f"{kind}{plus}" for kind in ("selffer", "transfer", *OTHER_SOURCES.values()) for plus in ("", "+")
 )
-_LEARNED = ("selffer", "transfer", OTHER_SOURCES[PRETRAINED_SOURCE])
-KINDS_OF_PLANS: Mapping[str, Sequence[str]] = {
-    SURGICAL: _LEARNED,
-    STATISTICS: _LEARNED,
-    TRUNCATED: (*_LEARNED, OTHER_SOURCES[RANDOM_SOURCE]),
-    PROBE_THEN_TUNE: _LEARNED,
-    REINITIALIZED: ("selffer",),
-}
-BY_PLAN = tuple(f"{kind}_{plan}" for plan, kinds in KINDS_OF_PLANS.items() for kind in kinds)
 COPYING = (*FROM_THE_BOTTOM, *BY_PLAN)
 TREATMENTS = ("base", *COPYING, "reduced")
 
@@ -86,11 +68,7 @@ SYMBOLS: Mapping[str, str] = {
     "pretrained": "PnB",
     "pretrained+": "PnB⁺",
     "reduced": "reduced",
-    **{
-        f"{kind}_{plan}": f"{letter}nB {plan.replace('_', ' ')}"
-        for letter, kind in zip("BAPR", (*_LEARNED, OTHER_SOURCES[RANDOM_SOURCE]), strict=True)
-        for plan in PLANS
-    },
+    **{treatment: symbol_of(treatment) for treatment in BY_PLAN},
 }
 
 _PRESERVED = r"(_preserve(?P<preserved>[1-9][0-9]*))?"
@@ -142,16 +120,6 @@ def source_of(treatment: str, target: str) -> str:
     other_half = {"A": "B", "B": "A"}.get(target, "")
     sources = {"selffer": target, "transfer": other_half, **{name: source for source, name in OTHER_SOURCES.items()}}
     return sources[kind_of(treatment)]
-
-
-def kind_of(treatment: str) -> str:
-    """One of `COPYING` without its + or plan."""
-    return treatment.removesuffix("+").partition("_")[0]
-
-
-def plan_of(treatment: str) -> str | None:
-    """The plan of a treatment by one, one of `PLANS`."""
-    return treatment.partition("_")[2] or None
 
 
 @dataclass(frozen=True, order=True)
@@ -213,6 +181,11 @@ class Network:
     def layer_plans(self, layers: int) -> list[LayerPlan]:
         """What its layers, so many with the head, are while it is trained; see `networks.layer_plan.layer_plans`."""
         return layer_plans(self.source, self.copied, self.frozen, layers, self.plan)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether any layer learns; else it is evaluated as it is made."""
+        return self.plan != REINITIALIZED
 
     @property
     def base(self) -> Self | None:

@@ -17,6 +17,7 @@ from transferability.results.guessing import is_at_chance
 from transferability.seeding import seed_for
 from transferability.study.names import RANDOM_SOURCE, Network
 from transferability.study.settings import Hyperparameters
+from transferability.training.evaluation import Evaluation
 from transferability.training.optimizer import make_optimizer
 
 # A mean training loss of so many times that of a uniform guess, log(classes), is an explosion if it does not come down.
@@ -150,6 +151,12 @@ class Learner:
         row = (self.updates, rate, training_loss, loss, top1, top5, balanced)
         self.history.append(dict(zip(HISTORY_COLUMNS, row, strict=True)))
         self._losses.clear()
+
+    def record_untrained(self, on_validation: Evaluation, training_loss: float) -> None:
+        """Let the history be of one evaluation before any update; a training loss is that of training images then."""
+        accuracies = (on_validation.top1, on_validation.top5, on_validation.balanced)
+        row = (0, 0.0, training_loss, on_validation.loss, *accuracies)
+        self.history = [dict(zip(HISTORY_COLUMNS, row, strict=True))]
 
     @property
     def lowest_training_loss(self) -> float:

@@ -8,9 +8,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from transferability.data.stream import EvaluationSet
 from transferability.files import sha256_of, write_csv, write_json
 from transferability.networks.copying import copy_layers, draw_like
 from transferability.networks.layer_plan import STATISTICS
+from transferability.networks.precision import use_precision
 from transferability.process.provenance import provenance, versions
 from transferability.process.signals import StopRequest
 from transferability.records.checkpoints import save_checkpoint
@@ -84,7 +86,10 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
             for network in open_networks
         ]
         stream, validation = data_for(task, first.examples_per_class, recipe.settings, recipe.seed, running)
-        train_in_lock_step(learners, stream, validation, running, stop)
+        if first.is_trained:
+            train_in_lock_step(learners, stream, validation, running, stop)
+        else:
+            _evaluate_untrained(learners, validation, recipe, running)
         finished = [learner for learner in learners if learner.failure is None]
         for learner, on_training_images in zip(finished, _on_training_images(finished, recipe, running), strict=True):
             network, split_type = learner.network, recipe.split.split_type
@@ -119,6 +124,20 @@ def _model(
     copy_layers(frozen, model, {*plan.frozen}.intersection(plan.copied))
     draw_like(copied, model, plan.drawn_like_source, seed_for(*drawn_by, "weights", STATISTICS))
     return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _evaluate_untrained(
+    learners: Sequence[Learner], validation: EvaluationSet, recipe: Recipe, running: Running
+) -> None:
+    """Let networks of which nothing learns have a history of one evaluation."""
+    use_precision(recipe.hyperparameters.precision)
+    running.say(f"evaluating {', '.join(learner.network.name for learner in learners)}, in which nothing is trained")
+    started = time.monotonic()
+    found = evaluate_side_by_side(learners, validation)
+    for learner in learners:
+        learner.seconds += (time.monotonic() - started) / len(learners)
+    for learner, one, other in zip(learners, found, _on_training_images(learners, recipe, running), strict=True):
+        learner.record_untrained(one, other.loss)
 
 
 def _on_training_images(learners: Sequence[Learner], recipe: Recipe, running: Running) -> list[Evaluation]:

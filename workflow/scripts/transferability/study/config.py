@@ -27,6 +27,7 @@ from transferability.study.names import (
     source_of,
     split_type_of,
 )
+from transferability.study.plan_keys import plan_problems
 from transferability.study.planned_treatments import plan_of
 from transferability.study.schema import (
     ConfigError,
@@ -165,7 +166,10 @@ def _data_set_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> 
 
 def _study_problems(config: Mapping[str, Any]) -> Iterator[str]:
     """What a schema cannot say of networks, splits, images and training."""
-    yield from _depth_problems(config["networks"], network_layers(config))
+    networks, layers = config["networks"], network_layers(config)
+    yield from _depth_problems(networks, layers)
+    iterations = _hyperparameters_of(config, "fine_tuned").iterations
+    yield from plan_problems(networks["treatments"], networks["depths"], len(layers) - 1, iterations)
     yield from _own_network_problems(config["networks"])
     yield from _duplicates(config)
     yield from _treatment_problems(config)
@@ -211,12 +215,6 @@ def _depth_problems(networks: Mapping[str, Any], layers: Sequence[str]) -> Itera
             f"networks.depths: {architecture} has no cut at {', '.join(outside)}; they are n = 1 to {deepest_cut}, "
             f"{layers[0]} to {layers[-2]}"
         )
-    for treatment in treatments:
-        if plan_of(treatment) == STATISTICS and not planned_depths(networks, STATISTICS, len(layers)):
-            yield (
-                f"networks.treatments: {treatment} draws the layers between the n-th and the last, but networks.depths "
-                f"has only n = {deepest_cut}, above which is the last; add a smaller n, or remove it"
-            )
     fine_tuned = any(treatment.endswith("+") or plan_of(treatment) == PROBE_THEN_TUNE for treatment in treatments)
     if fine_tuned and not fine_tuned_depths(networks):
         yield (

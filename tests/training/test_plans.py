@@ -30,7 +30,7 @@ TRAINED = ("surgical", "statistics", "truncated", "probe_then_tune")
 
 @pytest.fixture(scope="module")
 def recipes(recipe):
-    """The project's own network, and one with batch norm, drop path and dropout, for a few updates each."""
+    """The project's own network, and one with batch norm, drop path and dropout, for a few iterations each."""
     short = recipe.with_hyperparameters(iterations=6, evaluate_every=3)
     foreign = Foreign(cuts=CUTS)
     dropping = with_settings(short, architecture=f"{Path(own_networks.__file__)}:Dropping", foreign=foreign)
@@ -165,7 +165,7 @@ def test_first_only_what_is_above_learns_and_then_all(kind, recipes, bases, runn
 
     class Kept(StateFolder):
         def save(self, state):
-            kept[state.updates] = {name: tensor.clone() for name, tensor in state.tensors.items()}
+            kept[state.iteration] = {name: tensor.clone() for name, tensor in state.tensors.items()}
             super().save(state)
 
     often = replace(running, state_every_seconds=0.0)

@@ -18,10 +18,11 @@ from transferability.figures.style import (
     warn,
 )
 from transferability.networks.layer_plan import PLANS
-from transferability.results.accuracies import Results, bases_at_chance, layer_names
+from transferability.results.accuracies import Results, layer_names
 from transferability.results.effects import EFFECTS, formula, paired_effects
 from transferability.results.pairs import dead_depths
 from transferability.results.plan_effects import PLAN_EFFECTS, plan_effect
+from transferability.results.unlearned import bases_at_chance
 from transferability.study.names import SPLIT_TYPES_IN_WORDS
 from transferability.study.planned_treatments import BY_PLAN, kind_of, plan_in_words, plan_of
 

@@ -97,7 +97,7 @@ def shareable_layers(network: nn.Sequential, plan: LayerPlan) -> int:
 
 
 def draws_in_training(network: nn.Sequential, plan: LayerPlan) -> bool:
-    """Whether an update of a network draws random numbers."""
+    """Whether an iteration of a network draws random numbers."""
     names = [name for name, _ in network.named_children()]
     active = [*plan.learning, *(() if isinstance(network, Layered) else range(plan.trunk))]
     return not random_layers(network).isdisjoint(names[k] for k in active)

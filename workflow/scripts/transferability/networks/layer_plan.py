@@ -45,6 +45,11 @@ class LayerPlan:
         return tuple(k for k, layer in enumerate(self.layers) if layer.source not in made)
 
     @property
+    def held(self) -> tuple[int, ...]:
+        """Frozen copies."""
+        return tuple(k for k in self.copied if not self.layers[k].rate)
+
+    @property
     def drawn_like_source(self) -> tuple[int, ...]:
         """Those with the mean and standard deviation of the source's tensors."""
         return tuple(k for k, layer in enumerate(self.layers) if layer.source == STATISTICS_OF_SOURCE)
@@ -52,8 +57,7 @@ class LayerPlan:
     @property
     def trunk(self) -> int:
         """How many of the lowest layers are frozen copies of one source, which networks of that source have alike."""
-        held = {*self.frozen} & {*self.copied}
-        return sum(1 for _ in takewhile(held.__contains__, range(len(self.layers))))
+        return sum(1 for _ in takewhile(self.held.__contains__, range(len(self.layers))))
 
 
 def layer_plans(source: str | None, copied: int, frozen: int, layers: int, plan: str | None = None) -> list[LayerPlan]:

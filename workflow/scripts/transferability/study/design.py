@@ -22,16 +22,10 @@ from transferability.study.config import (
 )
 from transferability.study.foreign_networks import network_filters, network_layers
 from transferability.study.layout import study_folder
-from transferability.study.names import (
-    HALVES,
-    WHOLE,
-    Network,
-    Series,
-    depths_label,
-    source_of,
-)
+from transferability.study.names import HALVES, WHOLE, Network, Series, depths_label, source_of
 from transferability.study.planned_treatments import kind_of, plan_of
-from transferability.study.schema import ConfigError, config_schema
+from transferability.study.schema import ConfigError, kind_schema
+from transferability.study.sections import FiguresSection, RunningSection
 from transferability.study.settings import Settings
 from transferability.study.split_plan import SplitPlan, split_plans
 from transferability.study.store_folder import DUPLICATES, settings_folder, shaping_settings, store_folder
@@ -74,6 +68,8 @@ class Study:
         whole_series: the series trained for the whole set.
         reduced: images a class of each base of the whole set that is trained on fewer.
         stages: what shapes the networks of each stage, `STAGES`.
+        running: how networks are trained, which shapes none of them.
+        figures: what tables and figures show.
     """
 
     config: Mapping[str, Any]
@@ -83,6 +79,8 @@ class Study:
     whole_series: tuple[Series, ...]
     reduced: tuple[int, ...]
     stages: Mapping[str, Settings]
+    running: RunningSection
+    figures: FiguresSection
 
     @cached_property
     def layers(self) -> tuple[str, ...]:
@@ -141,8 +139,7 @@ class Study:
 
     @property
     def _data_set_schema(self) -> Mapping[str, Any]:
-        schema: Mapping[str, Any] = config_schema()["$defs"]["data_sets"].get(self.data_set["kind"], {})
-        return schema
+        return kind_schema(self.data_set["kind"])
 
     @property
     def groups_file(self) -> Path | None:
@@ -175,7 +172,7 @@ class Study:
         self, fine_tuned: bool = False, preserved: int = 0, plan: str | None = None
     ) -> tuple[tuple[int, ...], ...]:
         """The depths of each job that trains a part of a series that is fine-tuned, preserves layers, or has a plan."""
-        networks, per_job = self.config["networks"], self.config["running"]["networks_per_job"]
+        networks, per_job = self.config["networks"], self.running.networks_per_job
         if plan:
             depths = planned_depths(networks, plan, len(self.layers))
         else:
@@ -291,6 +288,8 @@ def read_study(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> Study:
         whole_series=whole_series,
         reduced=tuple(sorted(config["networks"]["reduced"])),
         stages={stage: settings_of(config, stage) for stage in STAGES},
+        running=RunningSection(**config["running"]),
+        figures=FiguresSection(**config["figures"]),
     )
 
 

@@ -27,6 +27,7 @@ from transferability.study.compared import (
 )
 from transferability.study.layout import NetworkFiles
 from transferability.study.names import Network
+from transferability.training.batch_statistics import frozen_batch_norm
 from transferability.training.evaluation import Evaluation
 from transferability.training.images import data_for, training_sample
 from transferability.training.learner import HISTORY_COLUMNS, Learner
@@ -121,7 +122,7 @@ def _model(
     model = recipe.model_of(network, *drawn_by)
     plan = network.layer_plans(len(model))[-1]
     copy_layers(copied, model, plan.copied)
-    copy_layers(frozen, model, {*plan.frozen}.intersection(plan.copied))
+    copy_layers(frozen, model, plan.held)
     draw_like(copied, model, plan.drawn_like_source, seed_for(*drawn_by, "weights", STATISTICS))
     return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
@@ -171,9 +172,10 @@ def _write(
         "split_type": split_type,
         **network.facts,
         "seed": identity["seed"],
+        **frozen_batch_norm(learner.model, network, identity),
         **learner.guessing,
         "lowest_training_loss": learner.lowest_training_loss,
-        "iterations": learner.updates,
+        "iterations": learner.iteration,
         "evaluations": len(learner.history),
         **accuracies_of(learner.history),
         VALIDATION_CROSS_ENTROPY: learner.history[-1]["validation_loss"],

@@ -18,6 +18,7 @@ from transferability.data.kinds import image_source, require_images
 from transferability.study.colors import require_colors
 from transferability.study.design import read_study
 from transferability.study.names import TREATMENTS
+from transferability.study.planned_treatments import BY_PLAN
 from transferability.study.schema import SCHEMA, ConfigError, kind_schema
 from transferability.study.split_keys import CLASSES_OF
 
@@ -341,7 +342,7 @@ def test_the_papers_study_is_the_papers():
         "base": 10 + 1,
         **dict.fromkeys(["selffer", "selffer+", "transfer", "transfer+"], 5 * 2 * 7),
         "random": 7,
-        **dict.fromkeys(["random+", "pretrained", "pretrained+"], 0),
+        **dict.fromkeys(["random+", "pretrained", "pretrained+", *BY_PLAN], 0),
         "reduced": 12,
     }
     base, reduced = study.settings("base").hyperparameters, study.settings("reduced").hyperparameters

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from transferability.study.design import Study
+from transferability.study.planned_treatments import BY_PLAN
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ OF_RESULTS: Mapping[str, FigureEntry] = {
     "figure3": FigureEntry(
         "Dissimilar halves, random filters, and differences to base", frozenset({"transfer", "random"})
     ),
+    "plans": FigureEntry("What plans for every layer cost and gain", frozenset(BY_PLAN)),
     "reduced": FigureEntry("Fewer images of each class", frozenset({"reduced"})),
 }
 # Of what training leaves besides, and of the data.
@@ -47,4 +49,6 @@ FIGURES: Mapping[str, FigureEntry] = {
 
 def drawn_of(study: Study) -> tuple[str, ...]:
     """The names of those `OF_RESULTS` that are drawn of a study, whether they show anything or not."""
-    return tuple(name for name in OF_RESULTS if name != "reduced" or study.reduced)
+    by_plan = any(series.plan for series in (*study.halves_series, *study.whole_series))
+    asked_for = {"reduced": bool(study.reduced), "plans": by_plan}
+    return tuple(name for name in OF_RESULTS if asked_for.get(name, True))

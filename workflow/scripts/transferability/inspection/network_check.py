@@ -14,7 +14,7 @@ from torch import nn
 from transferability.data.tasks import Task
 from transferability.files import read_json, sha256_of
 from transferability.inspection.findings import Finding, VerificationError, failures, verified
-from transferability.networks.copying import copy_layers
+from transferability.networks.copying import copy_layers, some_layers
 from transferability.process.provenance import provenance
 from transferability.records.checkpoints import load_weights, read_about
 from transferability.results.accuracies import METRICS
@@ -106,8 +106,9 @@ class NetworkCheck:
             ]
         metrics = read_json(self.files.metrics)
         expected = self.recipe.hyperparameters
-        iterations = [i for i in range(1, expected.iterations + 1) if expected.evaluates_after(i)]
-        if [row["iteration"] for row in history] != iterations:
+        steps = [i for i in range(1, expected.iterations + 1) if expected.evaluates_after(i)]
+        steps = steps if self.network.is_trained else [0]
+        if [row["iteration"] for row in history] != steps:
             raise VerificationError("it does not have one row for each evaluation")
         for name, value in (
             *accuracies_of(history).items(),
@@ -148,11 +149,12 @@ class NetworkCheck:
     def check_frozen_layers(self) -> None:
         """Bit-equal to those of the source; statistics measured on another device than this one are so nearly."""
         expected = self._model
+        held = self.network.layer_plans(len(expected))[-1].held
         weights = source_weights(self.recipe, self.network, self.source)
         frozen = frozen_weights(self.recipe, self.network, weights, "cpu", self.measure)
-        copy_layers(frozen, expected, self.network.frozen)
+        copy_layers(frozen, expected, held)
         found = self.weights
-        for key, tensor in expected[: self.network.frozen].state_dict().items():
+        for key, tensor in some_layers(expected, held).state_dict().items():
             if torch.equal(tensor, found[key]) or self._is_rounded(key, tensor):
                 continue
             raise VerificationError(f"{key} is frozen, but not what it is in {self._source_name}")
@@ -189,7 +191,7 @@ class NetworkCheck:
     @cached_property
     def _model(self) -> nn.Sequential:
         """As it is built; what its weights are, is up to each check."""
-        return self.recipe.build(len(self.task.classes))
+        return self.recipe.model_of(self.network)
 
     @cached_property
     def _made_as_here(self) -> bool:

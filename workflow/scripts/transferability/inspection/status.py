@@ -238,7 +238,7 @@ def _work_left(
     told = set()  # the jobs that say themselves how long they will take, each once for all its networks
     for key, stage in stages.items():
         job = open_jobs.get(key)
-        if key in done or id(job) in told:
+        if key in done or id(job) in told or not Network.parse(key[2]).is_trained:
             continue
         if job is not None and job.state == RUNNING and job.record.seconds_left is not None:
             told.add(id(job))
@@ -258,7 +258,8 @@ def _cost(
     """
     took: defaultdict[str, list[float]] = defaultdict(list)
     for key, network in done.items():
-        took[stages[key]].append(network.seconds)
+        if Network.parse(key[2]).is_trained:
+            took[stages[key]].append(network.seconds)
     cost = {stage: fmean(times) for stage, times in took.items()}
     for record in (job.record for job in jobs):
         stage = Network.parse(record.networks[0]).stage

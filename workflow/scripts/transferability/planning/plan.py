@@ -49,6 +49,10 @@ class Job:
         return self.networks[0].stage
 
     @property
+    def is_trained(self) -> bool:
+        return self.networks[0].is_trained
+
+    @property
     def half(self) -> tuple[str, str]:
         """Split and target."""
         return self.split, self.networks[0].target
@@ -163,8 +167,9 @@ def plan_study(study: Study, size: DataSize, running: Running) -> Plan:
     for job in jobs:
         settings = study.settings(job.stage).hyperparameters
         half = halves[job.half]
-        evaluated = settings.evaluations * half.validation + min(half.training, half.validation)
-        training[job] = costs[workloads[job]].seconds(settings.iterations, evaluated)
+        evaluations = settings.evaluations if job.is_trained else 1
+        evaluated = evaluations * half.validation + min(half.training, half.validation)
+        training[job] = costs[workloads[job]].seconds(settings.iterations * job.is_trained, evaluated)
     base = workloads[jobs[0]]
     return Plan(
         study,
@@ -196,12 +201,14 @@ def _workload(study: Study, job: Job, size: DataSize, halves: Mapping[tuple[str,
         step_every=1,
     )
     images = halves[job.half].training * math.prod(size.image_shape)
+    plan = job.networks[0].plan if job.is_trained else None  # without updates, an evaluation costs as much
     return Workload(
-        frozen=tuple(network.frozen for network in job.networks),
+        frozen=tuple(network.n if plan else network.frozen for network in job.networks),
         image_shape=size.image_shape,
         classes=max(half.classes for half in halves.values()),
         settings=replace(settings, hyperparameters=of_any_length),
         cached=images <= study.running.cache_bytes,
+        plan=plan,
     )
 
 
@@ -261,7 +268,8 @@ def _stage_rows(plan: Plan) -> Iterator[str]:
         if jobs:
             settings = plan.study.settings(stage).hyperparameters
             networks = sum(len(job.networks) for job in jobs)
-            images = networks * settings.iterations * settings.batch_size
+            trained = sum(len(job.networks) for job in jobs if job.is_trained)
+            images = trained * settings.iterations * settings.batch_size
             numbers = [len(jobs), networks, images, sum(plan.seconds[job] for job in jobs)]
             total = [a + b for a, b in zip(total, numbers, strict=True)]
             yield _row(stage.replace("_", "-"), f"{settings.iterations:,}", numbers)

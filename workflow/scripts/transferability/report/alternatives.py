@@ -1,6 +1,6 @@
 """What pictures of a report show, in words and numbers, for who does not see them: their alternative texts."""
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -8,6 +8,7 @@ import pandas as pd
 from transferability.results.accuracies import Results
 from transferability.results.effects import EFFECTS, effects, paired_effects
 from transferability.results.pairs import of_the_paper
+from transferability.results.plan_effects import PLAN_EFFECTS
 from transferability.results.reuse import WAYS_OF_REUSE, reusable
 from transferability.results.unlearned import meaningless
 from transferability.study.compared import LOSSES
@@ -26,7 +27,7 @@ FILTERS_SHOWN = "The filters of the first layer of each base, as small squares s
 SHEET_SHOWN = "Small images in rows, a row for each class: first of training, then of validation."
 
 _OF_HALVES = ("base", "selffer", "selffer+", "transfer", "transfer+")
-_SHOWN_EFFECTS = [effect for effect in EFFECTS if effect != "random filter drop"]
+_SHOWN_EFFECTS = [effect for effect in EFFECTS if effect not in PLAN_EFFECTS and effect != "random filter drop"]
 
 
 def halves_shown(split: str, groups: Groups) -> str:
@@ -86,14 +87,18 @@ def _effects(results: Results) -> Iterator[str]:
 
 def _of_effects(drawn: str, results: Results) -> Iterator[str]:
     table = _told(paired_effects(results))
+    table = table[~table["effect"].isin(PLAN_EFFECTS)]
     for split_type in _there(table):
-        rows = table[table["split_type"] == split_type]
-        told = "; ".join(
-            f"{effect} {_ends(of_effect, 'mean', drop_points if effect.endswith('drop') else points)}"
-            for effect in _SHOWN_EFFECTS
-            if len(of_effect := rows[rows["effect"] == effect])
-        )
+        told = _effects_told(table[table["split_type"] == split_type], _SHOWN_EFFECTS)
         yield f"{drawn} of effects in points, {results.halves(split_type)}: {told}"
+
+
+def _effects_told(rows: pd.DataFrame, shown: Iterable[str]) -> str:
+    return "; ".join(
+        f"{effect} {_ends(of_effect, 'mean', drop_points if 'drop' in effect else points)}"
+        for effect in shown
+        if len(of_effect := rows[rows["effect"] == effect])
+    )
 
 
 def _parts(results: Results) -> Iterator[str]:
@@ -112,6 +117,13 @@ def _parts(results: Results) -> Iterator[str]:
                 yield f"Bars of the {effect} in nats, {results.halves(split_type)}: {told}"
 
 
+def _plans(results: Results) -> Iterator[str]:
+    table = _told(paired_effects(results))
+    for split_type in SPLIT_TYPES_IN_WORDS:
+        if told := _effects_told(table[table["split_type"] == split_type], PLAN_EFFECTS):
+            yield f"Lines of effects in points, {results.halves(split_type)}: {told}"
+
+
 def _reduced(results: Results) -> Iterator[str]:
     rows = results.accuracies[results.accuracies["treatment"] == "reduced"]
     means = rows[~meaningless(rows)].groupby("examples_per_class")["accuracy"].mean()
@@ -125,6 +137,7 @@ _FIGURES: Mapping[str, Callable[[Results], Iterator[str]]] = {
     "effects": _effects,
     "parts": _parts,
     "figure3": _figure3,
+    "plans": _plans,
     "reduced": _reduced,
 }
 

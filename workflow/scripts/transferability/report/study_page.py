@@ -17,6 +17,7 @@ from transferability.labels import visible
 from transferability.report.alternatives import FILTERS_SHOWN, SHEET_SHOWN, curves_shown, figure_shown, halves_shown
 from transferability.report.facts import facts_of, flags_in_words
 from transferability.report.html import TEXTS, Picture, caption, contact_sheet_on_page, figure_on_page, render
+from transferability.report.plan_rows import plan_rows
 from transferability.report.runs import jobs, makers
 from transferability.report.sheets import Sheet, sheet_of, sheet_of_file
 from transferability.report.table_views import JOBS, MAKERS, table_views
@@ -68,6 +69,7 @@ _NETWORKS: Sequence[tuple[frozenset[str], str, str, str]] = (
         f"{formula('transfer gain')}: of that, what having seen the other half gains",
     ),
     (frozenset({"random+"}), "RnB⁺", "untrained, trained with the rest", "how far the draw of first weights matters"),
+    *plan_rows(),
     (frozenset({"reduced"}), "reduced", "trained from scratch on fewer images", "what less data costs"),
 )
 

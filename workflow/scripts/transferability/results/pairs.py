@@ -1,6 +1,7 @@
 """Networks paired with those of the same split, target, seed and n: their differences, and intervals of the mean.
 
-Networks that preserve layers above the frozen ones have no part in the paper's treatments, and so are in no pair.
+Networks that preserve layers above the frozen ones have no part in the paper's treatments, and so are in no pair. Those
+with a plan for every layer have treatments of their own.
 Accuracies are those of `transferability.results.accuracies.by_metric`.
 """
 
@@ -15,8 +16,9 @@ MEANS = ["split_type", "n", "pairs", "splits", "mean", "low", "high", "left_out"
 
 
 def of_the_paper(accuracies: pd.DataFrame) -> pd.DataFrame:
-    """The networks that preserve no layers above the frozen ones."""
-    return accuracies[accuracies["copied"] == accuracies["n"]]
+    """The networks that preserve no layers above the frozen ones; how many a plan copies, tables do not say."""
+    preserve_none = accuracies["copied"].isna() | (accuracies["copied"] == accuracies["n"])
+    return accuracies[preserve_none.fillna(False).astype(bool)]
 
 
 def paired_differences(accuracies: pd.DataFrame, first: str, second: str) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from transferability.files import PROJECT
+from transferability.networks.layer_plan import PROBE_THEN_TUNE, STATISTICS
 from transferability.study.config_paths import path_problems, place_problems, with_paths
 from transferability.study.folder_keys import FolderKeys, contradictions
 from transferability.study.foreign_networks import (
@@ -17,6 +18,8 @@ from transferability.study.foreign_networks import (
 )
 from transferability.study.image_keys import preprocessing_problems
 from transferability.study.names import WHOLE, source_of
+from transferability.study.plan_keys import plan_problems
+from transferability.study.planned_treatments import plan_of
 from transferability.study.schema import (
     ConfigError,
     config_schema,
@@ -143,7 +146,10 @@ def _data_set_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> 
 
 def _study_problems(config: Mapping[str, Any]) -> Iterator[str]:
     """What a schema cannot say of networks, splits, images and training."""
-    yield from _depth_problems(config["networks"], network_layers(config))
+    networks, layers = config["networks"], network_layers(config)
+    yield from _depth_problems(networks, layers)
+    iterations = _hyperparameters_of(config, "fine_tuned").iterations
+    yield from plan_problems(networks["treatments"], networks["depths"], len(layers) - 1, iterations)
     yield from _own_network_problems(config["networks"])
     yield from _duplicates(config)
     yield from _treatment_problems(config)
@@ -156,6 +162,16 @@ def _study_problems(config: Mapping[str, Any]) -> Iterator[str]:
 def fine_tuned_depths(networks: Mapping[str, Any]) -> list[int]:
     """The depths at which there are + networks, by the config's section ``networks``."""
     return sorted(set(networks["depths"]).intersection(networks["fine_tuned_depths"] or networks["depths"]))
+
+
+def planned_depths(networks: Mapping[str, Any], plan: str, layers: int) -> list[int]:
+    """The depths at which there are networks of a plan, of networks of so many layers.
+
+    Where n layers are fine-tuned in the end they are those of + networks, with which they are compared; and statistics
+    take a layer between the n-th and the head.
+    """
+    chosen = fine_tuned_depths(networks) if plan == PROBE_THEN_TUNE else sorted(networks["depths"])
+    return [n for n in chosen if n < layers - (plan == STATISTICS)]
 
 
 def _own_network_problems(networks: Mapping[str, Any]) -> Iterator[str]:
@@ -179,7 +195,8 @@ def _depth_problems(networks: Mapping[str, Any], layers: Sequence[str]) -> Itera
             f"networks.depths: {architecture} has no cut at {', '.join(outside)}; they are n = 1 to {deepest_cut}, "
             f"{layers[0]} to {layers[-2]}"
         )
-    if any(treatment.endswith("+") for treatment in treatments) and not fine_tuned_depths(networks):
+    fine_tuned = any(treatment.endswith("+") or plan_of(treatment) == PROBE_THEN_TUNE for treatment in treatments)
+    if fine_tuned and not fine_tuned_depths(networks):
         yield (
             f"networks.fine_tuned_depths: none of {enumerated(networks['fine_tuned_depths'])} is in networks.depths, "
             f"{enumerated(depths)}; give some that are, or [] for all of them"
@@ -202,7 +219,7 @@ def _treatment_problems(config: Mapping[str, Any]) -> Iterator[str]:
     if config["splits"] != [WHOLE]:
         return
     for treatment in config["networks"]["treatments"]:
-        if not source_of(treatment.removesuffix("+"), WHOLE):
+        if not source_of(treatment, WHOLE):
             yield (
                 f"networks.treatments: {treatment} copies from another half, but splits has none, only {WHOLE}; remove "
                 "it, or add a split such as random0"

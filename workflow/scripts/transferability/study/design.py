@@ -16,12 +16,14 @@ from transferability.study.config import (
     data_set_of,
     fine_tuned_depths,
     groups_file_of,
+    planned_depths,
     read_config,
     settings_of,
 )
 from transferability.study.foreign_networks import network_filters, network_layers
 from transferability.study.layout import study_folder
-from transferability.study.names import HALVES, OTHER_SOURCES, WHOLE, Network, Series, depths_label, source_of
+from transferability.study.names import HALVES, WHOLE, Network, Series, depths_label, source_of
+from transferability.study.planned_treatments import kind_of, plan_of
 from transferability.study.schema import ConfigError, kind_schema
 from transferability.study.sections import FiguresSection, RunningSection
 from transferability.study.settings import Settings
@@ -150,25 +152,32 @@ class Study:
         # The series of its half and of the other wait for a base.
         yield TrainingRule("train_base", "base", "base{target}", ("base{target}",), priority=2)
         yield TrainingRule("train_reduced", "reduced", "reduced{examples}", ("reduced{examples}",), priority=0)
-        kinds = {(series.fine_tuned, series.preserved) for series in (*self.halves_series, *self.whole_series)}
-        for fine_tuned, preserved in sorted(kinds):
-            pattern = Series("{source}", "{target}", fine_tuned, preserved)
-            stage = "fine_tuned" if fine_tuned else "frozen"
-            for chunk in self.chunks(fine_tuned, preserved):
+        series = (*self.halves_series, *self.whole_series)
+        kinds = {(one.fine_tuned, one.preserved, one.plan or "") for one in series}
+        for fine_tuned, preserved, plan in sorted(kinds):
+            pattern = Series("{source}", "{target}", fine_tuned, preserved, plan=plan or None)
+            of_kind = f"{f'_preserve{preserved}' * (preserved > 0)}{f'_{plan}' * bool(plan)}"
+            for chunk in self.chunks(fine_tuned, preserved, pattern.plan):
                 depths = depths_label(chunk)
                 yield TrainingRule(
-                    name=f"train_{stage}{f'_preserve{preserved}' * (preserved > 0)}_n{depths.replace('-', '_to_')}",
-                    stage=stage,
+                    name=f"train_{pattern.stage}{of_kind}_n{depths.replace('-', '_to_')}",
+                    stage=pattern.stage,
                     job=pattern.name_at(depths),
                     networks=tuple(pattern.name_at(n) for n in chunk),
-                    priority=int(fine_tuned),  # the longest first, or one is left to the end alone
+                    # the longest first, or one is left to the end alone
+                    priority=int(pattern.stage == "fine_tuned"),
                 )
 
-    def chunks(self, fine_tuned: bool = False, preserved: int = 0) -> tuple[tuple[int, ...], ...]:
-        """The depths of each job that trains a part of a series that is fine-tuned, or preserves so many layers."""
+    def chunks(
+        self, fine_tuned: bool = False, preserved: int = 0, plan: str | None = None
+    ) -> tuple[tuple[int, ...], ...]:
+        """The depths of each job that trains a part of a series that is fine-tuned, preserves layers, or has a plan."""
         networks, per_job = self.config["networks"], self.running.networks_per_job
-        chosen = fine_tuned_depths(networks) if fine_tuned else sorted(networks["depths"])
-        depths = [n for n in chosen if n + preserved < len(self.layers)]
+        if plan:
+            depths = planned_depths(networks, plan, len(self.layers))
+        else:
+            chosen = fine_tuned_depths(networks) if fine_tuned else sorted(networks["depths"])
+            depths = [n for n in chosen if n + preserved < len(self.layers)]
         return tuple(tuple(depths[start : start + per_job]) for start in range(0, len(depths), per_job))
 
     def networks(self) -> Iterator[tuple[str, int, Network]]:
@@ -250,7 +259,7 @@ class Study:
         if split == WHOLE:
             yield from ((Network(WHOLE, examples_per_class=examples, reduced=True),) for examples in self.reduced)
         for series in every_series:
-            for chunk in self.chunks(series.fine_tuned, series.preserved):
+            for chunk in self.chunks(series.fine_tuned, series.preserved, series.plan):
                 yield tuple(map(series.at, chunk))
 
 
@@ -288,7 +297,7 @@ def _series_of(networks: Mapping[str, Any], splits: Set[str]) -> tuple[tuple[Ser
     """The series trained for halves, and those trained for the whole set."""
     halves, whole = list[Series](), list[Series]()
     for treatment in networks["treatments"]:
-        only_whole = treatment.removesuffix("+") == "random" and networks["random_for"] == WHOLE
+        only_whole = kind_of(treatment) == "random" and networks["random_for"] == WHOLE
         if only_whole or WHOLE in splits:
             whole += _series_for(WHOLE, treatment, networks["preserve"])
         if not only_whole and splits - {WHOLE}:
@@ -300,8 +309,8 @@ def _series_of(networks: Mapping[str, Any], splits: Set[str]) -> tuple[tuple[Ser
 def _series_for(target: str, treatment: str, preserve: Sequence[int]) -> Iterator[Series]:
     """The series of a treatment for a target, which of the whole set has none that needs another half."""
     fine_tuned = treatment.endswith("+")
-    if not (source := source_of(treatment.removesuffix("+"), target)):
+    if not (source := source_of(treatment, target)):
         return
-    yield Series(source, target, fine_tuned)
-    if source not in OTHER_SOURCES and not fine_tuned:
+    yield Series(source, target, fine_tuned, plan=plan_of(treatment))
+    if treatment in ("selffer", "transfer"):
         yield from (Series(source, target, preserved=layers) for layers in sorted(preserve))

@@ -12,8 +12,11 @@ from torch import nn
 from transferability.data.splits import Split
 from transferability.data.tasks import Task
 from transferability.networks.build import build_network
+from transferability.networks.layer_plan import TRUNCATED
+from transferability.networks.truncation import READOUT, truncated
 from transferability.process.log import Say
 from transferability.records.progress import Progress
+from transferability.seeding import seed_for
 from transferability.store.reading import Store
 from transferability.study.names import Network
 from transferability.study.settings import Hyperparameters, Settings
@@ -40,6 +43,14 @@ class Recipe:
         """A network of the recipe's architecture for so many classes, drawn by the words of a seed, on the CPU."""
         settings = self.settings
         return build_network(settings.architecture, self.seen_shape, classes, *seed, **settings.building)
+
+    def model_of(self, network: Network, *seed: str | int) -> nn.Sequential:
+        """The layers that a network has, for the classes of its task, drawn by the words of a seed, on the CPU."""
+        model = self.build(len(self.task(network.target).classes), *seed)
+        if network.plan != TRUNCATED:
+            return model
+        about = (self.seen_shape, self.settings.architecture, seed_for(*seed, "weights", READOUT))
+        return truncated(model, network.n, *about)
 
     @property
     def hyperparameters(self) -> Hyperparameters:

@@ -18,6 +18,7 @@ from transferability.study.foreign_networks import (
 from transferability.study.groups import read_groups
 from transferability.study.image_keys import preprocessing_problems
 from transferability.study.names import HALVES, IMAGES, RANDOM, WHOLE, seed_of_split, source_of, split_type_of
+from transferability.study.pretrained_weights import source_problems, with_pretrained
 from transferability.study.schema import (
     ConfigError,
     config_schema,
@@ -65,6 +66,8 @@ def read_config(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> dict[
     _raise(place_problems(located))
     _raise(iter(architecture_problems(located["networks"], beside)))
     located = with_network(located, beside)
+    _raise(source_problems(located["networks"], beside))
+    located = with_pretrained(located, beside)
     _raise(_study_problems(located))
     return located
 

@@ -121,4 +121,5 @@ def places_in_words(path: str, beside: Sequence[Path]) -> str:
 
 
 def _places(path: str, beside: Sequence[Path]) -> list[Path]:
-    return list(dict.fromkeys([*(folder / path for folder in beside), Path(path)]))
+    full = os.path.expanduser(path)  # noqa: PTH111 - and for unknown users
+    return list(dict.fromkeys([*(folder / full for folder in beside), Path(full)]))

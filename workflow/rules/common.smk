@@ -29,7 +29,8 @@ from transferability.training.event_files import require_tensorboard
 from transferability.figures.catalog import OF_RESULTS, drawn_of
 from transferability.files import PROJECT, lock_file, read_json, require_writable
 from transferability.study.groups import grouping_digest
-from transferability.study.names import HALVES, SOURCES, WHOLE, Network, Series
+from transferability.study.names import HALVES, PRETRAINED_SOURCE, SOURCES, WHOLE, Network, Series
+from transferability.study.pretrained_weights import notes_on
 from transferability.records.metrics import read_metrics
 from transferability.inspection.outdated import read_splits, require_current
 from transferability.store.same_images import of_manifest, require_apart
@@ -72,7 +73,7 @@ wildcard_constraints:
     split="|".join(STUDY.splits),
     seed="|".join(map(str, STUDY.seeds)),
     target="A|B|whole",
-    source="|".join(SOURCES),
+    source="|".join(source for source in SOURCES if source != PRETRAINED_SOURCE),  # which has rules of its own
     examples=r"\d+",
 
 
@@ -290,6 +291,8 @@ def before_the_first_job():
             require_gpus(wanted.value, config["running"]["device"], config["running"]["jobs_per_gpu"])
             if note := throttled(wanted.value, config["running"]["device"]):
                 print(note, file=sys.stderr)
+        for note in notes_on(STUDY.weights, config["preprocessing"]) if STUDY.weights else ():
+            print(note, file=sys.stderr)
         require_writable(STUDY.folder)
         builds = any(job.rule.name == rules.store.rule.name for job in workflow.dag.needrun_jobs())
         if builds:

@@ -27,7 +27,7 @@ from transferability.study.compared import (
     VALIDATION_CROSS_ENTROPY,
 )
 from transferability.study.layout import NetworkFiles
-from transferability.study.names import Network
+from transferability.study.names import PRETRAINED_SOURCE, Network
 from transferability.training.evaluation import evaluate
 from transferability.training.recipe import Recipe, identity_of
 from transferability.training.sources import frozen_weights, source_weights
@@ -41,10 +41,11 @@ ROUNDING_TOLERANCE = {"float32": 0.002, "tf32": 0.01, "bf16": 0.01}
 
 @dataclass(frozen=True)
 class NetworkCheck:
-    """A network of the study and the checks on its files."""
+    """A network of the study and the checks on its files; in ``weights_file`` are the study's published weights."""
 
     recipe: Recipe
     files: NetworkFiles
+    weights_file: Path | None = None
 
     @property
     def network(self) -> Network:
@@ -56,7 +57,9 @@ class NetworkCheck:
 
     @property
     def source(self) -> Path | None:
-        """The checkpoint whose layers it has."""
+        """The checkpoint, or the published weights, whose layers it has."""
+        if self.network.source == PRETRAINED_SOURCE:
+            return self.weights_file
         if self.network.base is None:
             return None
         return self.files.checkpoint.with_name(f"{self.network.base.name}.safetensors")

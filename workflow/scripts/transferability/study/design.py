@@ -21,7 +21,17 @@ from transferability.study.config import (
 )
 from transferability.study.foreign_networks import network_filters, network_layers
 from transferability.study.layout import study_folder
-from transferability.study.names import HALVES, OTHER_SOURCES, WHOLE, Network, Series, depths_label, source_of
+from transferability.study.names import (
+    HALVES,
+    OTHER_SOURCES,
+    PRETRAINED_SOURCE,
+    WHOLE,
+    Network,
+    Series,
+    depths_label,
+    source_of,
+)
+from transferability.study.pretrained_weights import Weights, weights_of
 from transferability.study.schema import ConfigError, config_schema
 from transferability.study.settings import Settings
 from transferability.study.split_plan import SplitPlan, split_plans
@@ -41,9 +51,11 @@ class TrainingRule:
     Attributes:
         name: of the rule.
         stage: of its networks, one of `STAGES`.
-        job: the name of its jobs, in which ``source``, ``target`` and ``examples`` are still wildcards.
+        job: the name of its jobs, in which ``source``, unless it is `PRETRAINED_SOURCE`, ``target`` and ``examples``
+            are still wildcards.
         networks: the names of the networks that a job trains, likewise.
         priority: of its jobs over others that could start.
+        is_pretrained: whether the networks copy published weights, so that a replaced file trains these again only.
     """
 
     name: str
@@ -51,6 +63,7 @@ class TrainingRule:
     job: str
     networks: tuple[str, ...]
     priority: int
+    is_pretrained: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +97,11 @@ class Study:
     def filters(self) -> str:
         """How the name of the first layer's filters begins; empty if that is no convolution of gray or color images."""
         return network_filters(self.config)
+
+    @cached_property
+    def weights(self) -> Weights | None:
+        """The published weights that layers are copied from, if any are."""
+        return weights_of(self.config)
 
     @property
     def groups(self) -> dict[str, Mapping[str, str]]:
@@ -146,18 +164,23 @@ class Study:
         # The series of its half and of the other wait for a base.
         yield TrainingRule("train_base", "base", "base{target}", ("base{target}",), priority=2)
         yield TrainingRule("train_reduced", "reduced", "reduced{examples}", ("reduced{examples}",), priority=0)
-        kinds = {(series.fine_tuned, series.preserved) for series in (*self.halves_series, *self.whole_series)}
-        for fine_tuned, preserved in sorted(kinds):
-            pattern = Series("{source}", "{target}", fine_tuned, preserved)
+        kinds = {
+            (series.source == PRETRAINED_SOURCE, series.fine_tuned, series.preserved)
+            for series in (*self.halves_series, *self.whole_series)
+        }
+        for is_pretrained, fine_tuned, preserved in sorted(kinds):
+            pattern = Series(PRETRAINED_SOURCE if is_pretrained else "{source}", "{target}", fine_tuned, preserved)
             stage = "fine_tuned" if fine_tuned else "frozen"
+            what = f"{stage}{'_pretrained' * is_pretrained}{f'_preserve{preserved}' * (preserved > 0)}"
             for chunk in self.chunks(fine_tuned, preserved):
                 depths = depths_label(chunk)
                 yield TrainingRule(
-                    name=f"train_{stage}{f'_preserve{preserved}' * (preserved > 0)}_n{depths.replace('-', '_to_')}",
+                    name=f"train_{what}_n{depths.replace('-', '_to_')}",
                     stage=stage,
                     job=pattern.name_at(depths),
                     networks=tuple(pattern.name_at(n) for n in chunk),
                     priority=int(fine_tuned),  # the longest first, or one is left to the end alone
+                    is_pretrained=is_pretrained,
                 )
 
     def chunks(self, fine_tuned: bool = False, preserved: int = 0) -> tuple[tuple[int, ...], ...]:
@@ -185,10 +208,12 @@ class Study:
 
     def asked_of(self, network: Network, store_checksum: str | None = None) -> dict[str, Any]:
         """What a network would be made from today; of the store only if its checksum is known."""
+        weights = self.weights.sha256 if self.weights and network.source == PRETRAINED_SOURCE else None
         return {
             "data_set": self.config["dataset"],
             **({"store_checksum": store_checksum} if store_checksum else {}),
             **self.settings(network.stage).to_json(),
+            **({"source_sha256": weights} if weights else {}),
         }
 
     def is_current(self, network: Network, made_from: Mapping[str, Any], store_checksum: str | None = None) -> bool:

@@ -243,7 +243,7 @@ def _duplicates(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _half_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    key = f"datasets.{config['dataset']}.groups"
+    key = f"datasets.{config['dataset']}{'.groups' * (groups_file_of(config) is not None)}"
     try:
         groups = _classes_by_group(config)
     except OSError as error:
@@ -261,7 +261,10 @@ def _classes_by_group(config: Mapping[str, Any]) -> Mapping[str, int]:
     settings, file = data_set_of(config), groups_file_of(config)
     if file is None:
         embedded = EMBEDDED_GROUPS.get(settings["kind"], {})
-        return {group: settings[count] for group, count in embedded.items()}
+        counts = {group: settings[count] for group, count in embedded.items()}
+        if counts and sum(counts.values()) < 2:
+            raise ValueError(f"there is no more than 1 class to tell apart; raise {' or '.join(embedded.values())}")
+        return {group: count for group, count in counts.items() if count}
     if file.is_dir():
         raise ValueError(f"{file}: is a folder; it takes a CSV file with the columns class and group")
     return dict(sorted(Counter(read_groups(file).values()).items()))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from transferability.results.accuracies import meaningless
+from transferability.results.unlearned import meaningless
 from transferability.study.names import COPYING, TYPES_OF_HALVES, WHOLE
 
 # Treatments with layers that were trained before.

@@ -33,7 +33,7 @@ PUBLISHED_COLUMNS = (
     *("split", "treatment", "source", "target", "n", "examples_per_class", "iterations"),
     *TOP1,
 )
-# Columns that such a table may have, each with what it is in ours: of the last evaluation, and of the last updates.
+# Columns that such a table may have, each with what it is in ours: of the last evaluation, and of the last iterations.
 PUBLISHED_LOSSES = {"validation_loss_final": VALIDATION_CROSS_ENTROPY, "training_loss": TRAINING_CROSS_ENTROPY}
 
 

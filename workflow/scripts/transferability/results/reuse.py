@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from transferability.results.accuracies import Results, doubtful, layer_names
+from transferability.results.accuracies import Results, layer_names
 from transferability.results.pairs import all_pairs, means_with_intervals
+from transferability.results.unlearned import doubtful
 from transferability.study.pretrained_weights import is_copied_from_weights
 
 # How layers of the other half's base, or of published weights, can be used: frozen, or fine-tuned with the rest.

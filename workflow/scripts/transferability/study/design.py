@@ -32,7 +32,8 @@ from transferability.study.names import (
     source_of,
 )
 from transferability.study.pretrained_weights import Weights, weights_of
-from transferability.study.schema import ConfigError, config_schema
+from transferability.study.schema import ConfigError, kind_schema
+from transferability.study.sections import FiguresSection, RunningSection
 from transferability.study.settings import Settings
 from transferability.study.split_plan import SplitPlan, split_plans
 from transferability.study.store_folder import DUPLICATES, settings_folder, shaping_settings, store_folder
@@ -78,6 +79,8 @@ class Study:
         whole_series: the series trained for the whole set.
         reduced: images a class of each base of the whole set that is trained on fewer.
         stages: what shapes the networks of each stage, `STAGES`.
+        running: how networks are trained, which shapes none of them.
+        figures: what tables and figures show.
     """
 
     config: Mapping[str, Any]
@@ -87,6 +90,8 @@ class Study:
     whole_series: tuple[Series, ...]
     reduced: tuple[int, ...]
     stages: Mapping[str, Settings]
+    running: RunningSection
+    figures: FiguresSection
 
     @cached_property
     def layers(self) -> tuple[str, ...]:
@@ -150,8 +155,7 @@ class Study:
 
     @property
     def _data_set_schema(self) -> Mapping[str, Any]:
-        schema: Mapping[str, Any] = config_schema()["$defs"]["data_sets"].get(self.data_set["kind"], {})
-        return schema
+        return kind_schema(self.data_set["kind"])
 
     @property
     def groups_file(self) -> Path | None:
@@ -185,7 +189,7 @@ class Study:
 
     def chunks(self, fine_tuned: bool = False, preserved: int = 0) -> tuple[tuple[int, ...], ...]:
         """The depths of each job that trains a part of a series that is fine-tuned, or preserves so many layers."""
-        networks, per_job = self.config["networks"], self.config["running"]["networks_per_job"]
+        networks, per_job = self.config["networks"], self.running.networks_per_job
         chosen = fine_tuned_depths(networks) if fine_tuned else sorted(networks["depths"])
         depths = [n for n in chosen if n + preserved < len(self.layers)]
         return tuple(tuple(depths[start : start + per_job]) for start in range(0, len(depths), per_job))
@@ -300,6 +304,8 @@ def read_study(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> Study:
         whole_series=whole_series,
         reduced=tuple(sorted(config["networks"]["reduced"])),
         stages={stage: settings_of(config, stage) for stage in STAGES},
+        running=RunningSection(**config["running"]),
+        figures=FiguresSection(**config["figures"]),
     )
 
 

@@ -9,7 +9,7 @@ from transferability.networks.pretrained import pretrained_weights
 from transferability.records.checkpoints import load_weights, read_about
 from transferability.study.names import PRETRAINED_SOURCE, RANDOM_SOURCE, Network
 from transferability.study.settings import ADAPT
-from transferability.training.batch_statistics import measured
+from transferability.training.batch_statistics import Measure, measured
 from transferability.training.recipe import Recipe
 
 
@@ -38,7 +38,11 @@ def source_weights(recipe: Recipe, network: Network, source: Path | None) -> dic
 
 
 def frozen_weights(
-    recipe: Recipe, network: Network, weights: Mapping[str, torch.Tensor], device: str
+    recipe: Recipe,
+    network: Network,
+    weights: Mapping[str, torch.Tensor],
+    device: str,
+    measure: Measure = measured,
 ) -> Mapping[str, torch.Tensor]:
     """What the frozen layers of a network hold: its source's weights, and batch norm's statistics.
 
@@ -48,7 +52,7 @@ def frozen_weights(
     foreign = recipe.settings.foreign
     adapts = foreign is not None and foreign.frozen_batch_norm == ADAPT
     is_measured = network.frozen and (network.source == RANDOM_SOURCE or adapts)
-    return measured(recipe, network, weights, device) if is_measured else weights
+    return {**weights, **measure(recipe, network, weights, device)} if is_measured else weights
 
 
 def why_large(network: Network, source: Path | None) -> str:

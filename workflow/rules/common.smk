@@ -22,7 +22,7 @@ from transferability.study.config_files import require_clear_files
 from transferability.figures.catalog import OF_RESULTS, drawn_of
 from transferability.files import PROJECT, read_json
 from transferability.study.groups import grouping_digest
-from transferability.study.names import HALVES, SOURCES, WHOLE, Network, Series
+from transferability.study.names import HALVES, PRETRAINED_SOURCE, SOURCES, WHOLE, Network, Series
 from transferability.study.schema import ConfigError
 from transferability.process.slurm import fewest_cores, partition_nodes
 from transferability.store.reading import MANIFEST, STORE_VERSION
@@ -61,7 +61,7 @@ wildcard_constraints:
     split="|".join(STUDY.splits),
     seed="|".join(map(str, STUDY.seeds)),
     target="A|B|whole",
-    source="|".join(SOURCES),
+    source="|".join(source for source in SOURCES if source != PRETRAINED_SOURCE),  # which has rules of its own
     examples=r"\d+",
 
 

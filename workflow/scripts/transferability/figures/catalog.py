@@ -23,16 +23,16 @@ class FigureEntry:
     treatments: frozenset[str] = frozenset()
 
 
-_COPIES_OF_BASES = frozenset({"selffer", "selffer+", "transfer", "transfer+"})
+_COPIES = frozenset({"selffer", "selffer+", "transfer", "transfer+", "pretrained", "pretrained+"})
 
 # Of the study's results, in the order of the page.
 OF_RESULTS: Mapping[str, FigureEntry] = {
-    "reuse": FigureEntry("Which layers can be reused?", _COPIES_OF_BASES - {"selffer+"}),
-    "figure2": FigureEntry("Accuracy by depth", _COPIES_OF_BASES),
-    "effects": FigureEntry("What copied layers cost and gain", _COPIES_OF_BASES),
-    "parts": FigureEntry("Bad fit or overfitting?", frozenset({"selffer", "transfer"})),
+    "reuse": FigureEntry("Which layers can be reused?", _COPIES - {"selffer+"}),
+    "figure2": FigureEntry("Accuracy by depth", _COPIES),
+    "effects": FigureEntry("What copied layers cost and gain", _COPIES),
+    "parts": FigureEntry("Bad fit or overfitting?", frozenset({"selffer", "transfer", "pretrained"})),
     "figure3": FigureEntry(
-        "Dissimilar halves, random filters, and differences to base", frozenset({"transfer", "random"})
+        "Dissimilar halves, random filters, and differences to base", frozenset({"transfer", "random", "pretrained"})
     ),
     "plans": FigureEntry("What plans for every layer cost and gain", frozenset(BY_PLAN)),
     "reduced": FigureEntry("Fewer images of each class", frozenset({"reduced"})),

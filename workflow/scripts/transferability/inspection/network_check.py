@@ -27,7 +27,7 @@ from transferability.study.compared import (
     VALIDATION_CROSS_ENTROPY,
 )
 from transferability.study.layout import NetworkFiles
-from transferability.study.names import Network
+from transferability.study.names import PRETRAINED_SOURCE, Network
 from transferability.study.settings import FROZEN_BATCH_NORM
 from transferability.training.batch_statistics import Measure, frozen_batch_norm, measured
 from transferability.training.evaluation import evaluate
@@ -49,11 +49,13 @@ class NetworkCheck:
         recipe: how it is trained.
         files: where they are.
         measure: what gives batch norm's statistics of frozen layers that have none of their source.
+        weights_file: the study's published weights, if it has any.
     """
 
     recipe: Recipe
     files: NetworkFiles
     measure: Measure = measured
+    weights_file: Path | None = None
 
     @property
     def network(self) -> Network:
@@ -65,7 +67,9 @@ class NetworkCheck:
 
     @property
     def source(self) -> Path | None:
-        """The checkpoint whose layers it has."""
+        """The checkpoint, or the published weights, whose layers it has."""
+        if self.network.source == PRETRAINED_SOURCE:
+            return self.weights_file
         if self.network.base is None:
             return None
         return self.files.checkpoint.with_name(f"{self.network.base.name}.safetensors")

@@ -7,7 +7,7 @@ import pandas as pd
 
 from transferability.results.accuracies import Results
 from transferability.results.effects import EFFECTS, effects, paired_effects
-from transferability.results.pairs import of_the_paper
+from transferability.results.pairs import compared_types, of_the_paper
 from transferability.results.plan_effects import PLAN_EFFECTS
 from transferability.results.reuse import WAYS_OF_REUSE, reusable
 from transferability.results.unlearned import meaningless
@@ -16,7 +16,6 @@ from transferability.study.names import (
     IMAGES,
     SPLIT_TYPES_IN_WORDS,
     SYMBOLS,
-    TYPES_OF_HALVES,
     Groups,
     groups_in_words,
     split_type_of,
@@ -26,7 +25,7 @@ from transferability.words import drop_points, nats, points
 FILTERS_SHOWN = "The filters of the first layer of each base, as small squares side by side."
 SHEET_SHOWN = "Small images in rows, a row for each class: first of training, then of validation."
 
-_OF_HALVES = ("base", "selffer", "selffer+", "transfer", "transfer+")
+_OF_HALVES = ("base", "selffer", "selffer+", "transfer", "transfer+", "pretrained", "pretrained+")
 _SHOWN_EFFECTS = [effect for effect in EFFECTS if effect not in PLAN_EFFECTS and effect != "random filter drop"]
 
 
@@ -52,7 +51,7 @@ def figure_shown(name: str, results: Results) -> str:
 
 def _reuse(results: Results) -> Iterator[str]:
     table = reusable(results)
-    for split_type in _there(table):
+    for split_type in _there(table, results):
         of_type = table[table["split_type"] == split_type]
         told = "; ".join(
             f"{SYMBOLS[treatment]}, {way}: {_every(rows, 'drop', drop_points)}"
@@ -66,7 +65,7 @@ def _reuse(results: Results) -> Iterator[str]:
 def _figure2(results: Results) -> Iterator[str]:
     accuracies = of_the_paper(results.accuracies)
     accuracies = accuracies[accuracies["treatment"].isin(_OF_HALVES)]
-    for split_type in _there(accuracies):
+    for split_type in _there(accuracies, results):
         told = "; ".join(_by_treatment(accuracies[accuracies["split_type"] == split_type]))
         yield f"Points of every network and lines of means by depth, {results.halves(split_type)}: {told}"
 
@@ -88,7 +87,7 @@ def _effects(results: Results) -> Iterator[str]:
 def _of_effects(drawn: str, results: Results) -> Iterator[str]:
     table = _told(paired_effects(results))
     table = table[~table["effect"].isin(PLAN_EFFECTS)]
-    for split_type in _there(table):
+    for split_type in _there(table, results):
         told = _effects_told(table[table["split_type"] == split_type], _SHOWN_EFFECTS)
         yield f"{drawn} of effects in points, {results.halves(split_type)}: {told}"
 
@@ -103,7 +102,7 @@ def _effects_told(rows: pd.DataFrame, shown: Iterable[str]) -> str:
 
 def _parts(results: Results) -> Iterator[str]:
     table = _told(effects(results))
-    for split_type in _there(table):
+    for split_type in _there(table, results):
         of_type = table[table["split_type"] == split_type]
         divided = (of_type["effect"] == "specificity drop").any()
         for effect in ("co-adaptation drop", "specificity drop") if divided else ("co-adaptation drop", "total drop"):
@@ -147,8 +146,8 @@ def _told(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["pairs"] > 0]
 
 
-def _there(table: pd.DataFrame) -> list[str]:
-    return [split_type for split_type in TYPES_OF_HALVES if (table["split_type"] == split_type).any()]
+def _there(table: pd.DataFrame, results: Results) -> list[str]:
+    return [one for one in compared_types(results.accuracies) if (table["split_type"] == one).any()]
 
 
 def _by_treatment(accuracies: pd.DataFrame) -> Iterator[str]:

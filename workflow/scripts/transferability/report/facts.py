@@ -11,6 +11,7 @@ from transferability.store.same_images import shared_images
 from transferability.study.compared import metric_in_words
 from transferability.study.config import fine_tuned_depths
 from transferability.study.design import Study
+from transferability.study.pretrained_weights import images_in_words
 from transferability.study.settings import ADAPT, SOURCE
 from transferability.words import counted, duration, enumerated, plural
 
@@ -39,6 +40,12 @@ def facts_of(
     if (foreign := study.settings("base").foreign) is not None:
         yield "layers", ", ".join(study.layers)
         yield "batch norm of frozen layers", _STATISTICS[foreign.frozen_batch_norm]
+    if study.weights is not None:
+        yield (
+            "pretrained weights",
+            f"{visible(study.weights.source)}, SHA-256 {study.weights.sha256 or 'not known yet'}",
+        )
+        yield "images of these weights", images_in_words(study.weights, study.config["preprocessing"])
     splits = [f"{name} ({_by_half(study.groups[name])})" if name in study.groups else name for name in study.splits]
     yield "splits", f"{len(study.splits)}: {', '.join(splits)}"
     yield "seeds", f"{len(study.seeds)} ({plural(len(study.seeds), 'seed')} {enumerated(study.seeds)})"

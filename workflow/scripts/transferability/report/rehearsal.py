@@ -51,6 +51,7 @@ from transferability.study.names import HALVES, WHOLE, Network, split_type_of
 
 # Somewhere between chance and all, each treatment at a height of its own.
 _TOP1 = {"base": 0.8, "selffer": 0.79, "selffer+": 0.82, "transfer": 0.7, "transfer+": 0.83, "random": 0.4}
+_TOP1 |= {"pretrained": 0.75, "pretrained+": 0.85}
 _DPI = 30
 _CLASSES, _IMAGES = 10, 1000  # of a half, and to evaluate on
 

@@ -25,7 +25,7 @@ from transferability.results.accuracies import Results, read_accuracies
 from transferability.results.answers import Answer, ReusableLayers, answers, together
 from transferability.results.effects import formula
 from transferability.results.published import missing_networks
-from transferability.results.reuse import WAYS_OF_REUSE
+from transferability.results.reuse import WAYS_OF_REUSE, copied_from
 from transferability.results.unlearned import bases_at_chance, others_at_chance
 from transferability.store.source import ImageClass
 from transferability.study.design import Key, Study, without_running
@@ -69,6 +69,26 @@ _NETWORKS: Sequence[tuple[frozenset[str], str, str, str]] = (
         f"{formula('transfer gain')}: of that, what having seen the other half gains",
     ),
     (frozenset({"random+"}), "RnB⁺", "untrained, trained with the rest", "how far the draw of first weights matters"),
+    (
+        *(frozenset({"pretrained"}), "PnB, pretrained", "of published weights, frozen"),
+        f"{formula('pretrained drop')}: what copying published layers costs",
+    ),
+    (
+        *(frozenset({"selffer", "pretrained"}), "BnB and PnB", "as above"),
+        f"{formula('pretrained specificity drop')}: of that, what features made for other images cost",
+    ),
+    (
+        *(frozenset({"random", "pretrained"}), "PnB and RnB", "as above"),
+        f"{formula('pretrained feature gain')}: what published features are worth",
+    ),
+    (
+        *(frozenset({"pretrained+"}), "PnB⁺", "of published weights, fine-tuned with the rest"),
+        f"{formula('pretrained gain')}: what beginning with published weights gains",
+    ),
+    (
+        *(frozenset({"selffer+", "pretrained+"}), "BnB⁺ and PnB⁺", "as above"),
+        f"{formula('pretrained transfer gain')}: of that, what is not gained by training twice",
+    ),
     *plan_rows(),
     (frozenset({"reduced"}), "reduced", "trained from scratch on fewer images", "what less data costs"),
 )
@@ -210,6 +230,7 @@ def _answer(answer: Answer, max_drop: float) -> dict[str, Any]:
         "co_adaptation": answer.co_adaptation,
         "reuse": [
             {
+                "source": copied_from(treatment),
                 "way": WAYS_OF_REUSE[treatment],
                 "layers": [_chip(found, n) for n in range(1, len(found.layers) + 1)],
                 "untried": len(found.verdicts) < len(found.layers),
@@ -219,6 +240,7 @@ def _answer(answer: Answer, max_drop: float) -> dict[str, Any]:
         ],
         "tolerated": f"{100 * max_drop:g}",
         "note": answer.note,
+        "advice": answer.advice,
     }
 
 

@@ -10,9 +10,22 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from transferability.results.unlearned import meaningless
+from transferability.study.names import COPYING, TYPES_OF_HALVES, WHOLE
 
+# Treatments with layers that were trained before.
+REUSING = tuple(treatment for treatment in COPYING if not treatment.startswith("random"))
 CONFIDENCE = 0.95  # of all intervals
 MEANS = ["split_type", "n", "pairs", "splits", "mean", "low", "high", "left_out"]  # of `means_with_intervals`
+
+
+def compared_types(accuracies: pd.DataFrame) -> list[str]:
+    """The split types that are told and drawn, in order: those of halves, and all classes if layers are reused there.
+
+    The whole set has bases besides where random or reduced networks are trained on it, as in the paper.
+    """
+    of_whole = accuracies[accuracies["split_type"] == WHOLE]
+    reused = bool(of_whole["treatment"].isin(REUSING).any())
+    return [*TYPES_OF_HALVES, *[WHOLE] * reused]
 
 
 def of_the_paper(accuracies: pd.DataFrame) -> pd.DataFrame:

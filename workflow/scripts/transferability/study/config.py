@@ -20,6 +20,7 @@ from transferability.study.image_keys import preprocessing_problems
 from transferability.study.names import WHOLE, source_of
 from transferability.study.plan_keys import plan_problems
 from transferability.study.planned_treatments import plan_of
+from transferability.study.pretrained_weights import source_problems, with_pretrained
 from transferability.study.schema import (
     ConfigError,
     config_schema,
@@ -61,6 +62,8 @@ def read_config(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> dict[
     _raise(place_problems(located))
     _raise(iter(architecture_problems(located["networks"], beside)))
     located = with_network(located, beside)
+    _raise(source_problems(located["networks"], beside))
+    located = with_pretrained(located, beside)
     _raise(_study_problems(located))
     return located
 

@@ -22,8 +22,17 @@ from transferability.study.config import (
 )
 from transferability.study.foreign_networks import network_filters, network_layers
 from transferability.study.layout import study_folder
-from transferability.study.names import HALVES, WHOLE, Network, Series, depths_label, source_of
+from transferability.study.names import (
+    HALVES,
+    PRETRAINED_SOURCE,
+    WHOLE,
+    Network,
+    Series,
+    depths_label,
+    source_of,
+)
 from transferability.study.planned_treatments import kind_of, plan_of
+from transferability.study.pretrained_weights import Weights, weights_of
 from transferability.study.schema import ConfigError, kind_schema
 from transferability.study.sections import FiguresSection, RunningSection
 from transferability.study.settings import Settings
@@ -44,9 +53,11 @@ class TrainingRule:
     Attributes:
         name: of the rule.
         stage: of its networks, one of `STAGES`.
-        job: the name of its jobs, in which ``source``, ``target`` and ``examples`` are still wildcards.
+        job: the name of its jobs, in which ``source``, unless it is `PRETRAINED_SOURCE`, ``target`` and ``examples``
+            are still wildcards.
         networks: the names of the networks that a job trains, likewise.
         priority: of its jobs over others that could start.
+        is_pretrained: whether the networks copy published weights, so that a replaced file trains these again only.
     """
 
     name: str
@@ -54,6 +65,7 @@ class TrainingRule:
     job: str
     networks: tuple[str, ...]
     priority: int
+    is_pretrained: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,6 +103,11 @@ class Study:
     def filters(self) -> str:
         """How the name of the first layer's filters begins; empty if that is no convolution of gray or color images."""
         return network_filters(self.config)
+
+    @cached_property
+    def weights(self) -> Weights | None:
+        """The published weights that layers are copied from, if any are."""
+        return weights_of(self.config)
 
     @property
     def groups(self) -> dict[str, Mapping[str, str]]:
@@ -153,19 +170,23 @@ class Study:
         yield TrainingRule("train_base", "base", "base{target}", ("base{target}",), priority=2)
         yield TrainingRule("train_reduced", "reduced", "reduced{examples}", ("reduced{examples}",), priority=0)
         series = (*self.halves_series, *self.whole_series)
-        kinds = {(one.fine_tuned, one.preserved, one.plan or "") for one in series}
-        for fine_tuned, preserved, plan in sorted(kinds):
-            pattern = Series("{source}", "{target}", fine_tuned, preserved, plan=plan or None)
-            of_kind = f"{f'_preserve{preserved}' * (preserved > 0)}{f'_{plan}' * bool(plan)}"
+        kinds = {(one.source == PRETRAINED_SOURCE, one.fine_tuned, one.preserved, one.plan or "") for one in series}
+        for is_pretrained, fine_tuned, preserved, plan in sorted(kinds):
+            source = PRETRAINED_SOURCE if is_pretrained else "{source}"
+            pattern = Series(source, "{target}", fine_tuned, preserved, plan=plan or None)
+            kind = (
+                f"{'_pretrained' * is_pretrained}{f'_preserve{preserved}' * (preserved > 0)}{f'_{plan}' * bool(plan)}"
+            )
             for chunk in self.chunks(fine_tuned, preserved, pattern.plan):
                 depths = depths_label(chunk)
                 yield TrainingRule(
-                    name=f"train_{pattern.stage}{of_kind}_n{depths.replace('-', '_to_')}",
+                    name=f"train_{pattern.stage}{kind}_n{depths.replace('-', '_to_')}",
                     stage=pattern.stage,
                     job=pattern.name_at(depths),
                     networks=tuple(pattern.name_at(n) for n in chunk),
                     # the longest first, or one is left to the end alone
                     priority=int(pattern.stage == "fine_tuned"),
+                    is_pretrained=is_pretrained,
                 )
 
     def chunks(
@@ -198,10 +219,12 @@ class Study:
 
     def asked_of(self, network: Network, store_checksum: str | None = None) -> dict[str, Any]:
         """What a network would be made from today; of the store only if its checksum is known."""
+        weights = self.weights.sha256 if self.weights and network.source == PRETRAINED_SOURCE else None
         return {
             "data_set": self.config["dataset"],
             **({"store_checksum": store_checksum} if store_checksum else {}),
             **self.settings(network.stage).to_json(),
+            **({"source_sha256": weights} if weights else {}),
         }
 
     def is_current(self, network: Network, made_from: Mapping[str, Any], store_checksum: str | None = None) -> bool:

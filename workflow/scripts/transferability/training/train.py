@@ -49,7 +49,8 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
     Args:
         recipe: what to train on and how.
         files: the networks, and where each one's files go.
-        source: the checkpoint copied from; None for base networks and for those with random layers.
+        source: the checkpoint or the published weights copied from; None for base networks and for those with random
+            layers.
         running: device, state files, progress.
 
     Raises:

@@ -21,7 +21,7 @@ if not isinstance(workflow.current_basedir, os.PathLike):
 sys.path.insert(0, str(Path(workflow.current_basedir).parent / "scripts"))
 
 from transferability.study import design as studies
-from transferability.planning.cluster import networks_mb, store_mb, training_mb, training_minutes
+from transferability.planning.cluster import networks_mb, probing_mb, store_mb, training_mb, training_minutes
 from transferability.study.colors import require_colors
 from transferability.study.config_files import require_clear_files
 from transferability.process.devices import require_gpus, throttled
@@ -33,6 +33,7 @@ from transferability.study.names import HALVES, SOURCES, WHOLE, Network, Series
 from transferability.records.metrics import read_metrics
 from transferability.inspection.outdated import read_splits, require_current
 from transferability.store.same_images import of_manifest, require_apart
+from transferability.study.proxies import PROBES_VERSION, probed_sources
 from transferability.study.schema import ConfigError
 from transferability.process.slurm import fewest_cores, partition_nodes
 from transferability.store.reading import MANIFEST, SAME_IMAGES, STORE_VERSION, read_manifest
@@ -55,8 +56,15 @@ NETWORKS = f"{RESULTS}/networks/{{split}}/seed{{seed}}"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 FIGURES = f"{RESULTS}/figures"
+PROBES = f"{RESULTS}/probes"
 PUBLISHED = f"{config['results']}/published"
 LONGEST_MINUTES = config["running"]["longest_minutes"]
+# What all pictures and tables of accuracies are by.
+ABOUT_RESULTS = {
+    **{key: config["figures"][key] for key in ("metric", "max_drop", "unlearned", "colors")},
+    "groups": STUDY.groups,
+    "layers": STUDY.layers,
+}
 NO_GPU = {"gpu": 0, "gpu_model": ""}  # a cluster's default model is for jobs that have a GPU
 A_GPU = NO_GPU if config["running"]["device"] == "cpu" else {"gpu": 1}
 
@@ -172,6 +180,41 @@ def source_checkpoint(wildcards):
     source = wildcards.get("source")
     base = Series(source, wildcards.target).at(1).base if source else None
     return [] if base is None else f"{NETWORKS}/{Network(base).name}.safetensors"
+
+
+def probed_bases(split):
+    """The bases whose layers are probed; of all classes none is, since none is copied from there."""
+    return [Network(half) for half in HALVES if half in probed_sources(targets_of(split)[0])]
+
+
+def probed_checkpoints(wildcards):
+    return [f"{NETWORKS}/{base.name}.safetensors" for base in probed_bases(wildcards.split)]
+
+
+def probing_params(settings):
+    """What shapes probes beside the bases: of the training, no more than what the layers of networks compute by it."""
+    hyperparameters = settings.hyperparameters
+    of_training = {key: getattr(hyperparameters, key) for key in ("precision", "batch_size")}
+    others = {key: value for key, value in settings.to_json().items() if key != "hyperparameters"}
+    return {"version": PROBES_VERSION, **others, **of_training}
+
+
+def base_metrics():
+    """Of every base of a half or of all classes, beside which its task's probes are drawn."""
+    return [
+        f"{NETWORKS}/{Network(target).name}.metrics.json".format(split=split, seed=seed)
+        for split in STUDY.splits
+        for seed in STUDY.seeds
+        for target in targets_of(split)
+    ]
+
+
+def asked_proxies():
+    """What was made of proxies and measured drops, and is made again, of a study for which proxies were asked once."""
+    if not Path(rules.proxies.output.table).exists():
+        return {"table": [], "pictures": []}
+    made = (rules.proxies.output, rules.measured_proxies.output)
+    return {"table": [one.table for one in made], "pictures": [path for one in made for path in one.figure]}
 
 
 def training_resources(stage, networks):

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from transferability.data.stream import EvaluationSet
 from transferability.networks.forward import features_at
+from transferability.proxies.moments import Standardization
 from transferability.study.proxies import FLATTENED, POOLED
 
 # Sums of products have so many rows and columns, 134 MB of float64: as many as the paper's fc6 and fc7 have features.
@@ -27,6 +28,7 @@ class SeenImages:
     def __init__(self, images: EvaluationSet, trunk: nn.Sequential, precision: str, cache_bytes: float) -> None:
         self._images, self._trunk, self._precision = images, trunk, precision
         self._room = cache_bytes
+        self._standards: Mapping[Cut, Standardization] = {}
         self._kept: list[tuple[Rows, torch.Tensor]] = []
         self._all_kept = False
 
@@ -49,11 +51,20 @@ class SeenImages:
             yield rows, targets
         self._all_kept = room >= 0
 
+    def standardize(self, standards: Mapping[Cut, Standardization]) -> None:
+        """Give standardized features from now on."""
+        self._standards = standards
+        self._kept = [(self._standardized(rows), targets) for rows, targets in self._kept]
+
+    def _standardized(self, rows: Rows) -> Rows:
+        return {cut: self._standards[cut].applied(one) if cut in self._standards else one for cut, one in rows.items()}
+
     def _rows(self, images: torch.Tensor) -> Rows:
         depths = range(1, len(self._trunk) + 1)
         with torch.no_grad():
             at_depth = features_at(depths, self._trunk, images, self._precision)
-            return {(n, kind): rows for n in depths for kind, rows in rows_of(at_depth.pop(n)).items()}
+            found = {(n, kind): rows for n in depths for kind, rows in rows_of(at_depth.pop(n)).items()}
+            return self._standardized(found)
 
 
 def rows_of(features: torch.Tensor) -> dict[str, torch.Tensor]:

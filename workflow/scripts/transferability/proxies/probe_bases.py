@@ -1,7 +1,7 @@
 """Probe the layers of bases, and untrained ones, at all cut points on the images of a task."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.nn import functional
 
 from transferability.data.tasks import Task, rank_in_class
 from transferability.networks.copying import copy_layers
@@ -67,8 +68,9 @@ def probe(recipe: Recipe, target: str, bases: Mapping[str, Path], probing: Probi
     for source in sources:
         if source != target and target in sources:
             random = generator_for(recipe.seed, task.split, target, "exchanged images")
-            for cut, similarity in _similarities(seen[source], seen[target], random).items():
-                found[source][cut] |= similarity
+            similarities = _similarities(seen[source], seen[target], random)
+            for depth, kind in found[source]:
+                found[source][depth, kind] |= similarities[depth]
     probing.say(
         f"{task.split}, seed {recipe.seed}: layers of {', '.join(sources)} probed on {len(validation[1]):,} validation "
         f"images of {target}, by {len(fit[1]):,} training images and {len(held_out[1]):,} held out of them"
@@ -90,7 +92,7 @@ def _facts(recipe: Recipe, source: str, target: str, depth: int) -> dict[str, An
 
 
 def _of_kind(found: Mapping[Cut, dict[str, Any]], depth: int, kind: str) -> dict[str, Any]:
-    """Where an image has one vector, both kinds of features are that."""
+    """Where each image has one vector, both kinds of features are that."""
     similarity = dict.fromkeys((SIMILARITY, INDEPENDENT))
     return {**similarity, **found.get((depth, kind), found[depth, FLATTENED])}
 
@@ -133,6 +135,7 @@ class _Probes:
     """The proxies of one source at every cut, fitted on training images."""
 
     def __init__(self, fit: SeenImages, held_out: SeenImages, classes: int, device: str) -> None:
+        self._classes = classes
         self._moments: dict[Cut, Moments] = {}
         for rows, targets in chain(fit, held_out):
             for cut, features in rows.items():
@@ -140,37 +143,43 @@ class _Probes:
                     self._moments[cut] = Moments(features.shape[1], classes, device)
                 self._moments[cut].add(features, targets)
         self._standards = {cut: Standardization.of(moments) for cut, moments in self._moments.items()}
+        for images in (fit, held_out):
+            images.standardize(self._standards)
         share = len(fit) / (len(fit) + len(held_out))
         self._probes = {cut: Probe(standard, share=share) for cut, standard in self._standards.items()}
-        self._fit(lambda: fit, PASSES)
+        self._fit([fit], PASSES)
         hits = self._hits(held_out)
         for cut, one in self._probes.items():
             one.only(best_regularization(hits[cut]))
-        self._fit(lambda: chain(fit, held_out), FURTHER_PASSES)
+        self._fit([fit, held_out], FURTHER_PASSES)
 
-    def _fit(self, images: Callable[[], Iterable[tuple[Mapping[Cut, torch.Tensor], torch.Tensor]]], passes: int) -> None:
+    def _fit(self, parts: Sequence[SeenImages], passes: int) -> None:
         for _ in range(passes):
-            for cut, standardized, targets in self._standardized(images()):
-                self._probes[cut].add(standardized, targets)
+            for standardized, targets in chain.from_iterable(parts):
+                members = functional.one_hot(targets, self._classes).float()
+                for cut, features in standardized.items():
+                    self._probes[cut].add(features, members)
             for one in self._probes.values():
                 one.step()
 
     def _hits(self, images: SeenImages) -> dict[Cut, list[int]]:
         """How many images each regularization's classifier names right."""
         hits = {cut: torch.zeros(len(one.regularizations), dtype=torch.int64) for cut, one in self._probes.items()}
-        for cut, standardized, targets in self._standardized(images):
-            hits[cut] += (self._probes[cut].classes_of(standardized) == targets).sum(1).cpu()
+        for standardized, targets in images:
+            for cut, features in standardized.items():
+                hits[cut] += (self._probes[cut].classes_of(features) == targets).sum(1).cpu()
         return {cut: counts.tolist() for cut, counts in hits.items()}
 
     def judged(self, images: SeenImages) -> dict[Cut, dict[str, Any]]:
         """What is told of each cut, with the accuracies on images that have no part in it."""
         right: dict[Cut, dict[str, list[torch.Tensor]]] = {cut: {"probe": [], "center": []} for cut in self._probes}
         every_target = []
-        for cut, standardized, targets in self._standardized(images):
-            right[cut]["probe"].append(self._probes[cut].classes_of(standardized)[0] == targets)
-            right[cut]["center"].append(self._standards[cut].nearest_center(standardized) == targets)
-            if cut == next(iter(right)):
-                every_target.append(targets)
+        for rows, targets in images:
+            every_target.append(targets)
+            for cut, features in rows.items():
+                standardized = self._standards[cut].applied(features)
+                right[cut]["probe"].append(self._probes[cut].classes_of(standardized)[0] == targets)
+                right[cut]["center"].append(self._standards[cut].nearest_center(standardized) == targets)
         on = torch.cat(every_target).cpu().numpy()
         return {
             cut: {
@@ -189,29 +198,21 @@ class _Probes:
             for cut, moments in self._moments.items()
         }
 
-    def _standardized(
-        self, images: Iterable[tuple[Mapping[Cut, torch.Tensor], torch.Tensor]]
-    ) -> Iterator[tuple[Cut, torch.Tensor, torch.Tensor]]:
-        for rows, targets in images:
-            for cut, features in rows.items():
-                yield cut, self._standards[cut].applied(features), targets
-
 
 def _accuracies(proxy: str, right: NDArray[np.bool_], targets: NDArray[np.int64]) -> dict[str, float]:
     return {f"{proxy}_top1": float(right.mean()), f"{proxy}_balanced": balanced_accuracy(right, targets)}
 
 
-def _similarities(
-    seen: SeenImages, own: SeenImages, random: np.random.Generator
-) -> dict[Cut, dict[str, float | None]]:
-    """How alike the layers of a source and of the target's base are, on the same images."""
-    found: dict[Cut, Similarity] = {}
+def _similarities(seen: SeenImages, own: SeenImages, random: np.random.Generator) -> dict[int, dict[str, float | None]]:
+    """By depth, how alike a source's flattened features and those of the target's base are, on the same images."""
+    found: dict[int, Similarity] = {}
     for (rows, targets), (own_rows, _) in zip(seen, own, strict=True):
         orders = exchanges(len(targets), random)
-        for cut, features in rows.items():
-            found.setdefault(cut, Similarity()).add(features, own_rows[cut], orders)
+        for (depth, kind), features in rows.items():
+            if kind == FLATTENED:
+                found.setdefault(depth, Similarity()).add(features, own_rows[depth, kind], orders)
     return {
-        cut: {SIMILARITY: _number(one.value), INDEPENDENT: _number(one.independent)} for cut, one in found.items()
+        depth: {SIMILARITY: _number(one.value), INDEPENDENT: _number(one.independent)} for depth, one in found.items()
     }
 
 

@@ -36,7 +36,7 @@ class Similarity:
             return
         of_x, of_y = _products(x), _products(y)
         orders = [torch.from_numpy(order).to(x.device) for order in permutations]
-        pairs = [_hsic(of_x, of_y), *(_hsic(of_x, of_y[order][:, order]) for order in orders)]
+        pairs = [_hsic(of_x, of_y), *(_hsic(of_x, of_y[order[:, None], order]) for order in orders)]
         selves = torch.stack([_hsic(of_x, of_x), _hsic(of_y, of_y)]).cpu().numpy()
         self._sums[0] += len(x) * torch.stack(pairs).cpu().numpy()
         self._sums[1:] += len(x) * selves[:, None]
@@ -48,7 +48,7 @@ class Similarity:
 
     @property
     def independent(self) -> float:
-        """What features that have nothing to do with each other exceed 1 time in 20: the largest by exchanged images."""
+        """What features that are independent exceed 1 time in 20: the largest of those with exchanged images."""
         return float(self._values[1:].max())
 
     @property
@@ -76,4 +76,4 @@ def _hsic(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """The unbiased estimate of HSIC, of `_products`."""
     images = len(x)
     means = x.sum() * y.sum() / ((images - 1) * (images - 2))
-    return ((x * y).sum() + means - 2 / (images - 2) * (x.sum(0) @ y.sum(0))) / (images * (images - 3))
+    return (x.flatten() @ y.flatten() + means - 2 / (images - 2) * (x.sum(0) @ y.sum(0))) / (images * (images - 3))

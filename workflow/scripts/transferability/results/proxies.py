@@ -51,7 +51,9 @@ def _rows(path: Path, layers: Sequence[str]) -> Iterator[dict[str, Any]]:
         for row in read_json(path)["rows"]:
             yield {**{column: row[column] for column in COLUMNS if column != "layer"}, "layer": layers[row["n"] - 1]}
     except (KeyError, TypeError, IndexError) as error:
-        raise ValueError(f"{path}: no probes of bases, or damaged ({error!r}); delete it to have it made again") from error
+        raise ValueError(
+            f"{path}: no probes of bases, or damaged ({error!r}); delete it to have it made again"
+        ) from error
 
 
 def _in_order(column: pd.Series) -> pd.Series:
@@ -67,9 +69,9 @@ def read_proxies(path: Path) -> pd.DataFrame:
 def beside_measured(proxies: pd.DataFrame, results: Results) -> pd.DataFrame:
     """Of every proxy and network with frozen layers that was trained, the drop that it tells and the one measured.
 
-    Columns: split, split_type, seed, target, treatment, n, proxy, features, estimated, measured. Both drops are from the
-    same base's measured accuracy, positive where worse. The proxy `DEPTH` tells n. Networks that are unlearned, or
-    whose base is, are left out.
+    Columns: split, split_type, seed, target, treatment, n, proxy, features, estimated, measured. Both drops are from
+    the same base's measured accuracy, positive where worse. The proxy `DEPTH` tells n. Networks that are unlearned,
+    or whose base is, are left out.
     """
     accuracies = of_the_paper(results.accuracies)
     learned = accuracies[~meaningless(accuracies)]
@@ -94,8 +96,8 @@ def agreement(proxies: pd.DataFrame, results: Results) -> pd.DataFrame:
     95 % interval; mean_error, estimated less measured drop, positive where the proxy tells too large a drop, and its
     mean size, both in accuracy and empty of the depth.
 
-    The interval is Fisher's of a rank correlation (Bonett and Wright, 2000) as if networks were independent, which those
-    of a base are not, so that it is rather too narrow; and Student's t over splits of the mean within splits.
+    The interval is Fisher's of a rank correlation (Bonett and Wright, 2000), as if networks were independent, which
+    those of a base are not, so that it is rather too narrow; of the mean within splits, Student's t over splits.
     """
     rows = []
     drops = beside_measured(proxies, results)
@@ -127,14 +129,12 @@ def _errors(drops: pd.DataFrame) -> tuple[float, float]:
 
 
 def fisher_interval(correlation: float, count: int) -> tuple[float, float]:
-    """95 % interval of a rank correlation of so many independent pairs; both ends are NaN for fewer than 5, or none.
+    """95 % interval of a rank correlation of so many independent pairs; both ends are NaN for fewer than 5, and of ±1.
 
     Its standard error after Fisher's transformation is sqrt((1 + r² / 2) / (count - 3)).
     """
-    if math.isnan(correlation) or count < 5:
+    if math.isnan(correlation) or count < 5 or abs(correlation) == 1:
         return math.nan, math.nan
-    if abs(correlation) == 1:
-        return correlation, correlation
     half = ndtri((1 + CONFIDENCE) / 2) * math.sqrt((1 + correlation**2 / 2) / (count - 3))
     middle = math.atanh(correlation)
     return math.tanh(middle - half), math.tanh(middle + half)

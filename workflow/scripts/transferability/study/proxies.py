@@ -4,6 +4,9 @@ from collections.abc import Mapping
 
 from transferability.study.names import HALVES, RANDOM_SOURCE, WHOLE
 
+# Raised by hand when the same bases would give other probes; it makes every probe again, and no network.
+PROBES_VERSION = 1
+
 # What is read: the mean over places, or the whole map.
 POOLED, FLATTENED = "pooled", "flattened"
 FEATURES = (POOLED, FLATTENED)

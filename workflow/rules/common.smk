@@ -212,9 +212,21 @@ def base_metrics():
 def asked_proxies():
     """What was made of proxies and measured drops, and is made again, of a study for which proxies were asked once."""
     if not Path(rules.proxies.output.table).exists():
-        return {"table": [], "pictures": []}
+        return {"tables": [], "pictures": []}
     made = (rules.proxies.output, rules.measured_proxies.output)
-    return {"table": [one.table for one in made], "pictures": [path for one in made for path in one.figure]}
+    return {"tables": [one.table for one in made], "pictures": [path for one in made for path in one.figure]}
+
+
+def proxies_to_verify():
+    """Where all of proxies is or would be; each picture with the table that it is made with."""
+    parts = [
+        ((split, seed), rules.probe_bases.output.probes.format(split=split, seed=seed))
+        for split in STUDY.splits
+        for seed in STUDY.seeds
+    ]
+    made = (rules.proxies.output, rules.measured_proxies.output)
+    pictures = [(str(one.table), list(map(str, one.figure))) for one in made]
+    return {"parts": parts, "table": pictures[0][0], "agreement": pictures[1][0], "pictures": pictures}
 
 
 def training_resources(stage, networks):

@@ -77,6 +77,7 @@ _NUMBERS = (
 _TEXT = [
     *("split", "split_type", "network", "treatment", "source", "target", "flag"),
     *("effect", "metric", "unit", "layer", "layers", "verdict", "job", "device"),
+    *("proxy", "features", "scope"),
 ]
 
 

@@ -25,8 +25,8 @@ class Blurred(Patterns):
     """Patterns that hardly stand out from noise, so that no classifier is always right."""
 
     def _image(self, index, label):
-        pattern = np.random.default_rng([1, label]).integers(0, 40, self.image_shape)
-        noise = np.random.default_rng([2, index]).integers(0, 200, self.image_shape)
+        pattern = np.random.default_rng([1, label]).integers(0, 90, self.image_shape)
+        noise = np.random.default_rng([2, index]).integers(0, 160, self.image_shape)
         return (pattern + noise).astype(np.uint8)
 
 

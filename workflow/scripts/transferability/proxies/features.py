@@ -93,8 +93,6 @@ def _on_grid(maps: torch.Tensor) -> torch.Tensor:
             break
     if grid == sides:
         return maps
-    return (
-        functional.adaptive_avg_pool1d(maps, grid[0])
-        if len(grid) == 1
-        else functional.adaptive_avg_pool2d(maps, tuple(grid))
-    )
+    if len(grid) == 1:
+        return functional.adaptive_avg_pool1d(maps, grid[0])
+    return functional.adaptive_avg_pool2d(maps, (grid[0], grid[1]))

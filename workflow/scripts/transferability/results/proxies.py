@@ -145,6 +145,7 @@ def _t_interval(correlations: Sequence[float]) -> tuple[float, float]:
     if len(correlations) < 2:
         return math.nan, math.nan
     freedom = len(correlations) - 1
-    half = stdtrit(freedom, (1 + CONFIDENCE) / 2) * np.std(correlations, ddof=1) / math.sqrt(len(correlations))
+    deviation = float(np.std(correlations, ddof=1))
+    half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * deviation / math.sqrt(len(correlations))
     mean = float(np.mean(correlations))
     return max(-1.0, mean - half), min(1.0, mean + half)

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from transferability.study.names import (
     COPYING,
     HALVES,
+    OTHER_SOURCES,
     TREATMENTS,
     WHOLE,
     Network,
@@ -24,12 +25,16 @@ depths = st.integers(1, 30)
 @st.composite
 def all_series(draw: st.DrawFn) -> Series:
     fine_tuned = draw(st.booleans())
-    return Series(draw(st.sampled_from("ABR")), draw(targets), fine_tuned, 0 if fine_tuned else draw(st.integers(0, 3)))
+    target = draw(targets)
+    source = draw(st.sampled_from([*OTHER_SOURCES, *([WHOLE] if target == WHOLE else HALVES)]))
+    preserved, examples = draw(st.integers(0, 3)), draw(st.none() | st.integers(1, 2000))
+    return Series(source, target, fine_tuned, 0 if fine_tuned else preserved, examples)
 
 
 all_networks = st.one_of(
     st.builds(Network, targets),
-    st.builds(lambda examples: Network(WHOLE, examples_per_class=examples), st.integers(1, 2000)),
+    st.builds(lambda examples: Network(WHOLE, examples_per_class=examples, reduced=True), st.integers(1, 2000)),
+    st.builds(lambda target, examples: Network(target, examples_per_class=examples), targets, st.integers(1, 2000)),
     st.builds(lambda series, n: series.at(n), all_series(), depths),
 )
 
@@ -68,6 +73,12 @@ def test_what_is_no_name_is_refused(text):
         ("A7B+", "B", "A", 7, 0, "transfer+"),
         ("R2A", "A", "R", 2, 2, "random"),
         ("R2whole", "whole", "R", 2, 2, "random"),
+        ("whole2whole+", "whole", "whole", 2, 0, "selffer+"),
+        ("P2B", "B", "P", 2, 2, "pretrained"),
+        ("P2whole+", "whole", "P", 2, 0, "pretrained+"),
+        ("A3B_images20", "B", "A", 3, 3, "transfer"),
+        ("A3B_preserve2_images20", "B", "A", 5, 3, "transfer"),
+        ("baseB_images20", "B", None, 0, 0, "base"),
         ("A3B_preserve2", "B", "A", 5, 3, "transfer"),
         ("reduced50", "whole", None, 0, 0, "reduced"),
     ],
@@ -92,7 +103,8 @@ def test_near_misses_are_refused_by_name(name):
         {"source": "A"},
         {"copied": 2},
         {"source": "A", "copied": 2, "frozen": 3},
-        {"source": "A", "copied": 2, "examples_per_class": 5},
+        {"reduced": True, "examples_per_class": 5},
+        {"examples_per_class": 0},
     ],
 )
 def test_impossible_networks_cannot_be_made(wrong):
@@ -108,6 +120,14 @@ def test_a_job_is_named_by_its_networks(networks, name):
     assert job_name([Network.parse(network) for network in networks]) == name
 
 
+def test_the_whole_set_has_no_other_half_to_copy_from():
+    assert not source_of("transfer", WHOLE)
+    assert source_of("selffer", WHOLE) == WHOLE
+    for wrong in ({"target": "B", "source": WHOLE}, {"target": WHOLE, "source": "A"}):
+        with pytest.raises(ValueError, match="do not copy from each other"):
+            Network(**wrong, copied=1, frozen=1)
+
+
 @pytest.mark.parametrize("target", HALVES)
 @pytest.mark.parametrize("treatment", COPYING)
 def test_a_treatment_is_told_by_where_its_layers_come_from(treatment, target):
@@ -116,10 +136,24 @@ def test_a_treatment_is_told_by_where_its_layers_come_from(treatment, target):
 
 
 @pytest.mark.parametrize(
-    ("name", "base"), [("A3B", "A"), ("B3B+", "B"), ("R3B", None), ("R3whole", None), ("baseB", None)]
+    ("name", "base"),
+    [
+        ("A3B", "baseA"),
+        ("B3B+", "baseB"),
+        ("whole3whole", "basewhole"),
+        ("A3B_images20", "baseA"),
+        ("B3B_images20", "baseB_images20"),
+    ],
 )
 def test_the_base_that_copied_layers_are_made_from(name, base):
-    assert Network.parse(name).base == base
+    found = Network.parse(name).base
+    assert found is not None
+    assert found.name == base
+
+
+@pytest.mark.parametrize("name", ["R3B", "R3whole", "P3B", "baseB", "baseB_images20"])
+def test_layers_that_are_made_from_no_base(name):
+    assert Network.parse(name).base is None
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 import yaml
@@ -13,13 +14,12 @@ from hypothesis import strategies as st
 from snakemake.utils import update_config
 
 from tests.support import DEFAULT, DEFAULT_STUDY, ROOT
-from transferability.data.glyph_shapes import LETTER, SYMBOL
-from transferability.data.kinds import require_images
+from transferability.data.kinds import image_source, require_images
 from transferability.study.colors import require_colors
-from transferability.study.config import EMBEDDED_GROUPS
 from transferability.study.design import read_study
 from transferability.study.names import TREATMENTS
-from transferability.study.schema import SCHEMA, ConfigError
+from transferability.study.schema import SCHEMA, ConfigError, kind_schema
+from transferability.study.split_keys import CLASSES_OF
 
 
 def changed(path, value):
@@ -68,7 +68,7 @@ def changed(path, value):
             "networks.architecture: is 'alexnet'; it must be one of caffenet, mini_caffenet",
         ),
         ("splits", [], "splits: is empty; give at least one"),
-        ("splits", ["radnom0"], "splits: 'radnom0' is not random and a seed, such as random0"),
+        ("splits", ["radnom0"], "splits: 'radnom0' is not whole, or random and a seed, such as random0"),
         ("splits", ["random0", "random0"], "splits: random0 is there twice"),
         ("splits", [{"name": "s", "A": "letter"}], "splits[0]: B is missing"),
         ("splits", [{"name": "s", "A": "letter", "B": "animal"}], "the group 'animal' in B, which the data set lacks"),
@@ -161,7 +161,7 @@ def changed(path, value):
         ("study", "a\n", "study: is 'a\\n'; it must be a name of"),
         ("seeds", [], "seeds: is empty; give at least one"),
         ("splits", ["random4294967296"], "splits: random4294967296 has a seed above 4294967295, the highest there is"),
-        ("splits", ["random١"], "splits: 'random١' is not random and a seed"),
+        ("splits", ["random١"], "splits: 'random١' is not whole, or random and a seed"),
         ("splits", [{"A": "letter", "B": "symbol"}], "splits[0]: name is missing"),
         ("splits", [{"by": "images"}], "splits[0]: name is missing"),
         ("splits", [{"name": "images0"}], "splits[0]: A and B is missing"),
@@ -341,7 +341,7 @@ def test_the_papers_study_is_the_papers():
         "base": 10 + 1,
         **dict.fromkeys(["selffer", "selffer+", "transfer", "transfer+"], 5 * 2 * 7),
         "random": 7,
-        "random+": 0,
+        **dict.fromkeys(["random+", "pretrained", "pretrained+"], 0),
         "reduced": 12,
     }
     base, reduced = study.settings("base").hyperparameters, study.settings("reduced").hyperparameters
@@ -432,8 +432,13 @@ def test_a_config_is_checked_without_loading_torch_or_pandas():
     assert done.stdout == "set()\n"
 
 
-def test_the_groups_of_embedded_data_sets_are_theirs():
-    assert tuple(EMBEDDED_GROUPS["glyphs"]) == (LETTER, SYMBOL)
+def test_the_groups_that_the_schema_gives_a_kind_are_those_of_its_classes():
+    """The study checks splits by the one, and makes them by the other."""
+    settings = read_study(changed("datasets.glyphs.letters", 5)).store_settings
+    with image_source("glyphs", settings) as source:
+        found = Counter(image_class.group for image_class in source.classes)
+    keys = kind_schema("glyphs")["properties"].items()
+    assert {about[CLASSES_OF]: settings[key] for key, about in keys if CLASSES_OF in about} == found
 
 
 class TestWhatShapesATraining:

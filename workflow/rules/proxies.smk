@@ -17,10 +17,10 @@ rule probe_bases:
         f"{BENCHMARKS}/{{split}}/seed{{seed}}/probes.tsv"
     conda:
         "../../envs/training.yaml"
-    threads: config["running"]["threads"]
+    threads: STUDY.running.threads
     resources:
         **A_GPU,
-        mem_mb=lambda wildcards, attempt: probing_mb(len(STUDY.layers) - 1, config["running"]["cache_gb"], attempt),
+        mem_mb=lambda wildcards, attempt: probing_mb(len(STUDY.layers) - 1, STUDY.running.cache_gb, attempt),
         runtime=LONGEST_MINUTES,
     params:
         **probing_params(STUDY.settings("frozen")),

@@ -21,7 +21,7 @@ for training in STUDY.training_rules:
         priority: training.priority
         conda:
             "../../envs/training.yaml"
-        threads: config["running"]["threads"]
+        threads: STUDY.running.threads
         resources:
             **training_resources(training.stage, networks=len(training.networks)),
         params:

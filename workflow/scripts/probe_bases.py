@@ -15,29 +15,29 @@ from transferability.study.layout import NetworkFiles
 from transferability.training.recipe import Recipe
 
 started = time.monotonic()
-running = snakemake.config["running"]
 log = Path(snakemake.log[0])
 split, seed = snakemake.wildcards.split, int(snakemake.wildcards.seed)
 
-with (
-    job_log(log, f"{split} probes") as say,
-    claimed_device(running["device"], say, running["jobs_per_gpu"]) as device,
-    deterministic_algorithms(device, wanted=running["deterministic"]),
-):
-    require_cuda(device)
-    use_threads(running["threads"])
-    study, store = read_study(snakemake.config), open_store(Path(snakemake.input.store[0]).parent)
-    splits = read_splits({split: Path(snakemake.input.split)}, study)
-    recipe = Recipe(store, split_from_json(splits[split], store), seed, study.settings("frozen"))
-    bases = {NetworkFiles.beside(Path(path)).network.target: Path(path) for path in snakemake.input.bases}
-    probing = Probing(device, running["cache_gb"] * 1e9, say)
-    rows = [row for target in recipe.split.halves for row in probe(recipe, target, bases, probing)]
-    content = {
-        "split": split,
-        "seed": seed,
-        "rows": rows,
-        "made_from": {f"base{half}_sha256": sha256_of(path) for half, path in bases.items()},
-        **provenance(device),
-        "seconds": round(time.monotonic() - started, 3),
-    }
-    write_json(Path(snakemake.output.probes), content)
+with job_log(log, f"{split} probes") as say:
+    study = read_study(snakemake.config)
+    running = study.running
+    with (
+        claimed_device(running.device, say, running.jobs_per_gpu) as device,
+        deterministic_algorithms(device, wanted=running.deterministic),
+    ):
+        require_cuda(device)
+        use_threads(running.threads)
+        store = open_store(Path(snakemake.input.store[0]).parent)
+        splits = read_splits({split: Path(snakemake.input.split)}, study)
+        recipe = Recipe(store, split_from_json(splits[split], store), seed, study.settings("frozen"))
+        bases = {NetworkFiles.beside(Path(path)).network.target: Path(path) for path in snakemake.input.bases}
+        probing = Probing(device, running.cache_bytes, say)
+        content = {
+            "split": split,
+            "seed": seed,
+            "rows": [row for target in recipe.split.halves for row in probe(recipe, target, bases, probing)],
+            "made_from": {f"base{half}_sha256": sha256_of(path) for half, path in bases.items()},
+            **provenance(device),
+            "seconds": round(time.monotonic() - started, 3),
+        }
+        write_json(Path(snakemake.output.probes), content)

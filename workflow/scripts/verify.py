@@ -10,12 +10,11 @@ from transferability.study.design import read_study
 from transferability.study.names import Network
 from transferability.words import counted
 
-running = snakemake.config["running"]
 params = snakemake.params
 
 with job_log(Path(snakemake.log[0]), "verification") as say:
-    use_threads(running["threads"])
     study = read_study(snakemake.config)
+    use_threads(study.running.threads)
     outputs = Outputs(
         store=Path(params.store),
         splits={name: Path(path) for name, path in params.splits.items()},
@@ -29,10 +28,10 @@ with job_log(Path(snakemake.log[0]), "verification") as say:
             table=Path(params.proxies["table"]),
             agreement=Path(params.proxies["agreement"]),
             pictures={Path(table): list(map(Path, paths)) for table, paths in params.proxies["pictures"]},
-            cache_bytes=running["cache_gb"] * 1e9,
+            cache_bytes=study.running.cache_bytes,
         ),
     )
-    findings = list(verify_study(study, outputs, running["verify_networks"], say))
+    findings = list(verify_study(study, outputs, study.running.verify_networks, say))
     write_csv(Path(params.report), ["what", "result"], [(f.what, f.result) for f in findings])
     say(f"{params.report}: {counted(len(findings), 'check')}")
     if failures(findings):

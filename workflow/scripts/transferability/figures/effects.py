@@ -20,9 +20,10 @@ from transferability.figures.style import (
     nothing_but,
     warn,
 )
-from transferability.results.accuracies import Results, bases_at_chance, layer_names
+from transferability.results.accuracies import Results, layer_names
 from transferability.results.effects import EFFECTS, formula, paired_effects
 from transferability.results.pairs import dead_depths
+from transferability.results.unlearned import bases_at_chance
 from transferability.study.names import TYPES_OF_HALVES
 
 _GRAY = {"linestyle": "-", "color": QUIET, "linewidth": 1.2, "markersize": 6}

@@ -29,9 +29,10 @@ from transferability.figures.style import (
     warn,
 )
 from transferability.labels import visible
-from transferability.results.accuracies import Results, bases_at_chance, doubtful, layer_names, meaningless
+from transferability.results.accuracies import Results, layer_names
 from transferability.results.effects import formula
 from transferability.results.pairs import dead_depths, of_the_paper, paired_differences
+from transferability.results.unlearned import bases_at_chance, doubtful, meaningless
 from transferability.study.compared import accuracy_in_words, evaluation_in_words
 from transferability.study.names import IMAGES, RANDOM, SEMANTIC, SYMBOLS, TYPES_OF_HALVES, WHOLE
 

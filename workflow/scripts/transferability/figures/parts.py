@@ -20,9 +20,10 @@ from transferability.figures.style import (
     shared_legend,
     warn,
 )
-from transferability.results.accuracies import Results, bases_at_chance, layer_names, of_training_mode
+from transferability.results.accuracies import Results, layer_names, of_training_mode
 from transferability.results.effects import EFFECTS, effects, formula
 from transferability.results.pairs import dead_depths
+from transferability.results.unlearned import bases_at_chance
 from transferability.study.compared import (
     GENERALIZATION_GAP,
     LOSSES,

@@ -1,7 +1,7 @@
 """Cheap proxies over depth, on the axes of the paper's Figure 2, and what they tell against what was measured."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,9 +22,10 @@ from transferability.figures.style import (
     mean_line,
     nothing_but,
 )
-from transferability.results.accuracies import Results, meaningless
+from transferability.results.accuracies import Results
 from transferability.results.pairs import of_the_paper
 from transferability.results.proxies import ALL, agreement, beside_measured
+from transferability.results.unlearned import meaningless
 from transferability.study.compared import parts_of
 from transferability.study.names import SPLIT_TYPES_IN_WORDS, SYMBOLS
 from transferability.study.proxies import FLATTENED, POOLED, PROXIES
@@ -37,7 +38,7 @@ class _Shown(NamedTuple):
 
     proxy: str
     features: str
-    line: str
+    line: Any
 
 
 _SHOWN = (_Shown("probe", FLATTENED, "-"), _Shown("probe", POOLED, ":"), _Shown("center", FLATTENED, "-."))
@@ -79,7 +80,8 @@ def _figure(proxies: pd.DataFrame, results: Results, rows: Sequence[str]) -> Fig
 
 def _curves(axes: Axes, proxies: pd.DataFrame, results: Results, split_type: str) -> None:
     accuracies = of_the_paper(in_percent(results.accuracies))
-    accuracies = accuracies[(accuracies["split_type"] == split_type) & ~meaningless(accuracies)]
+    accuracies = accuracies[accuracies["examples_per_class"].isna() & ~meaningless(accuracies)]
+    accuracies = accuracies[accuracies["split_type"] == split_type]
     accuracy = parts_of(results.metric)[0]
     for treatment in _TREATMENTS:
         measured = accuracies[accuracies["treatment"] == treatment]

@@ -21,9 +21,10 @@ from transferability.figures.style import (
     warn,
 )
 from transferability.labels import wrapped
-from transferability.results.accuracies import Results, bases_at_chance, layer_names, meaningless
+from transferability.results.accuracies import Results, layer_names
 from transferability.results.effects import formula, paired_effects
 from transferability.results.reuse import WAYS_OF_REUSE, reusable
+from transferability.results.unlearned import bases_at_chance, meaningless
 from transferability.study.names import SYMBOLS, TYPES_OF_HALVES
 from transferability.words import counted, drop_points
 

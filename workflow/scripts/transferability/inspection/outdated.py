@@ -99,7 +99,7 @@ def _differences(
         yield f"its {where} is {_short(made)}, by the config it is {_short(wanted)}"
     if not store_checksum and not study.is_of_todays_store(metrics[key]):
         yield f"its store is {_short(metrics[key]['store'])}, by the config and its lists {study.store_folder.name!r}"
-    base = (split, seed, Network(network.base).name) if network.base else None
+    base = (split, seed, network.base.name) if network.base else None
     if base is not None and base in metrics:
         copied, there = made_from.get("source_sha256"), metrics[base].get("sha256")
         if there is not None and copied != there:

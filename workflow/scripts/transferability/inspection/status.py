@@ -117,7 +117,7 @@ def status_of(study: Study, metrics: Mapping[Key, Path], now: float | None = Non
     contents = {key: network.content for key, network in finished.items()}
     current = study.current(contents, stored_checksum(study.store_folder))
     done = {key: network for key, network in finished.items() if key in current}
-    silence = max(LEAST_SILENCE, 10 * study.config["running"]["log_every_seconds"])
+    silence = max(LEAST_SILENCE, 10 * study.running.log_every_seconds)
     jobs = [
         _job(record, now - record.time, silence, queue.end_of(record.process.slurm_job))
         for record in _records(study)

@@ -96,7 +96,7 @@ def shareable_layers(network: nn.Sequential, frozen: int) -> int:
 
 
 def draws_in_training(network: nn.Sequential, frozen: int) -> bool:
-    """Whether an update of a network draws random numbers."""
+    """Whether an iteration of a network draws random numbers."""
     names = [name for name, _ in network.named_children()]
     active = names[frozen:] if isinstance(network, Layered) else names
     return not random_layers(network).isdisjoint(active)

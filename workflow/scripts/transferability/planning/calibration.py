@@ -73,18 +73,18 @@ class Cost:
 
     Attributes:
         fixed: before and after the training, within the process: networks are drawn, files are written.
-        update: one iteration of all networks.
+        iteration: one of all networks.
         evaluated_image: one validation image, seen by all networks.
-        spread: of ``update``, as a part of it: half the range of repeated timings; None if it was timed once.
+        spread: of ``iteration``, as a part of it: half the range of repeated timings; None if it was timed once.
     """
 
     fixed: float
-    update: float
+    iteration: float
     evaluated_image: float
     spread: float | None = None
 
     def seconds(self, iterations: int, evaluated_images: int) -> float:
-        return self.fixed + iterations * self.update + evaluated_images * self.evaluated_image
+        return self.fixed + iterations * self.iteration + evaluated_images * self.evaluated_image
 
 
 def calibrate(workload: Workload, running: Running, about: float = SECONDS) -> Cost:
@@ -126,18 +126,18 @@ def calibrate(workload: Workload, running: Running, about: float = SECONDS) -> C
         iterations = max(3 * iterations, wanted)
         _, many = seconds(iterations, iterations)
     trainings = [many, *(seconds(iterations, iterations)[1] for _ in range(REPEATS - 1))]
-    updates = [max(training - first, 0) / (iterations - few) for training in trainings]
-    update = fmean(updates)
+    measured = [max(training - first, 0) / (iterations - few) for training in trainings]
+    iteration = fmean(measured)
     evaluate_every = max(iterations // EVALUATIONS, 1)
     _, often = seconds(iterations, evaluate_every)
     evaluations = math.ceil(iterations / evaluate_every) - 1  # more than in the others
     evaluated = max(often - fmean(trainings), 0) / (evaluations * validation)
-    spread = (max(updates) - min(updates)) / (2 * update) if update else None
-    return Cost(fixed + max(first - few * update - validation * evaluated, 0), update, evaluated, spread)
+    spread = (max(measured) - min(measured)) / (2 * iteration) if iteration else None
+    return Cost(fixed + max(first - few * iteration - validation * evaluated, 0), iteration, evaluated, spread)
 
 
 def _shared_out(fixed: float, seconds: float, workload: Workload, validation: int) -> Cost:
-    """The cost by the operations of one update and one evaluation that took so many seconds together."""
+    """The cost by the operations of one iteration and one evaluation that took so many seconds together."""
     settings = workload.settings
     seen = settings.preprocessing.seen_shape(workload.image_shape)
     flops = flops_per_image(settings.architecture, seen, workload.classes, workload.frozen, **settings.building)

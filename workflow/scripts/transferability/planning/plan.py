@@ -57,7 +57,7 @@ class Job:
     def source(self) -> Self | None:
         """The job whose network these copy from, and which they wait for."""
         base = self.networks[0].base
-        return None if base is None else type(self)(self.split, self.seed, (Network(base),))
+        return None if base is None else type(self)(self.split, self.seed, (base,))
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Plan:
 
     def held_bytes(self) -> int:
         """Bytes of images that a job holds in memory: of the most that are held, and not read at every batch."""
-        limit = self.study.config["running"]["cache_gb"] * 1e9
+        limit = self.study.running.cache_bytes
         pixels = math.prod(self.size.image_shape)
         parts = [images * pixels for half in self.halves.values() for images in (half.training, half.validation)]
         return max((part for part in parts if part <= limit), default=0)
@@ -171,7 +171,7 @@ def plan_study(study: Study, size: DataSize, running: Running) -> Plan:
         size,
         halves,
         {job: start + seconds for job, seconds in training.items()},
-        base.settings.hyperparameters.batch_size / costs[base].update,
+        base.settings.hyperparameters.batch_size / costs[base].iteration,
         start,
         _spread_of_all(training, {job: costs[workloads[job]].spread for job in jobs}),
     )
@@ -201,7 +201,7 @@ def _workload(study: Study, job: Job, size: DataSize, halves: Mapping[tuple[str,
         image_shape=size.image_shape,
         classes=max(half.classes for half in halves.values()),
         settings=replace(settings, hyperparameters=of_any_length),
-        cached=images <= study.config["running"]["cache_gb"] * 1e9,
+        cached=images <= study.running.cache_bytes,
     )
 
 
@@ -231,7 +231,7 @@ def report(plan: Plan, device: str, peak: Mapping[str, int]) -> str:
         f"  and up to {amount(plan.state_bytes())} for the states of each job while it runs",
         f"memory of a job: {' and '.join(f'{amount(b)} of {kind} memory' for kind, b in peak.items())}; {held}",
         f"running.images_per_second: a base trains at {plan.images_per_second:,.0f}; the config has "
-        f"{study.config['running']['images_per_second']:,}, from which come the time limits on a cluster",
+        f"{study.running.images_per_second:,}, from which come the time limits on a cluster",
     ]
     return "\n".join(lines)
 

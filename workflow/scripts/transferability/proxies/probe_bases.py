@@ -101,10 +101,10 @@ def _trunk(recipe: Recipe, target: str, source: str, bases: Mapping[str, Path], 
     """All layers but the last, as a network with frozen layers of this source has them."""
     model = recipe.build(2)
     network = Series(source, target).at(len(model) - 1)
-    copied = source_weights(recipe, network, bases[network.base] if network.base else None)
+    copied = source_weights(recipe, network, bases[source] if network.base else None)
     copy_layers(frozen_weights(recipe, network, copied, device), model, network.frozen)
     trunk = model[: network.frozen]
-    return trunk.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[no-any-return]
+    return trunk.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload, no-any-return]
 
 
 def _seen(recipe: Recipe, task: Task, images: Images, trunk: nn.Sequential, probing: Probing) -> SeenImages:

@@ -5,10 +5,11 @@ from typing import Any
 
 import pandas as pd
 
-from transferability.results.accuracies import Results, meaningless
+from transferability.results.accuracies import Results
 from transferability.results.effects import EFFECTS, effects, paired_effects
 from transferability.results.pairs import of_the_paper
 from transferability.results.reuse import WAYS_OF_REUSE, reusable
+from transferability.results.unlearned import meaningless
 from transferability.study.compared import LOSSES
 from transferability.study.names import (
     IMAGES,

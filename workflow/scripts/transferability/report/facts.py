@@ -48,7 +48,7 @@ def facts_of(
     yield "networks", f"{len(accuracies):,}"
     iterations, images = counted(training.iterations, "iteration"), counted(training.batch_size, "image")
     yield "base networks' training", f"{iterations} of {images}"
-    yield "accuracy compared", metric_in_words(study.config["figures"]["metric"])
+    yield "accuracy compared", metric_in_words(study.figures.metric)
     if (guessing := accuracies["majority_baseline"]).notna().any():
         low, high = 100 * guessing.min(), 100 * guessing.max()
         yield "accuracy by guessing", f"{low:.1f} %" if f"{low:.1f}" == f"{high:.1f}" else f"{low:.1f} to {high:.1f} %"

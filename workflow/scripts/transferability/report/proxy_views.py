@@ -1,9 +1,8 @@
 """How tables and figures of proxies look in a report, of a study for which they were asked."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from transferability.report.sheets import Column, TableView
+from transferability.report.table_views import Column, TableView
 from transferability.results.accuracies import read_table
 from transferability.results.proxies import ALL
 from transferability.study.names import SYMBOLS
@@ -19,7 +18,7 @@ def _number(value: float) -> str:
     return f"{value:.2f}".replace("-", "−")
 
 
-PROXY_VIEWS: Mapping[str, TableView] = {
+PROXY_VIEWS: dict[str, TableView] = {
     "proxy_agreement": TableView(
         "Proxies against measured drops",
         {
@@ -63,8 +62,9 @@ def proxies_shown(table: Path | None) -> str:
         return lines
     agreement = read_table(table)
     rows = agreement[(agreement["scope"] == ALL) & agreement["features"].isin((FLATTENED, "")).fillna(True)]
+    rows = rows[rows["proxy"].isin(("probe", DEPTH))]
     told = "; ".join(
-        f"{PROXIES.get(row.proxy, DEPTH)} of {SYMBOLS[row.treatment]} {_number(row.rank_correlation)}"
-        for row in rows[rows["proxy"].isin(("probe", DEPTH))].itertuples()
+        f"{PROXIES.get(proxy, DEPTH)} of {SYMBOLS[treatment]} {_number(correlation)}"
+        for proxy, treatment, correlation in rows[["proxy", "treatment", "rank_correlation"]].to_numpy()
     )
     return f"{lines} Rank correlations with measured drops: {told}."

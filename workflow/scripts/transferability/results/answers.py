@@ -7,17 +7,11 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from transferability.results.accuracies import (
-    Results,
-    bases_at_chance,
-    doubtful,
-    meaningless,
-    of_training_mode,
-    others_at_chance,
-)
+from transferability.results.accuracies import Results, of_training_mode
 from transferability.results.effects import EFFECTS, effects, formula
 from transferability.results.pairs import interval, of_the_paper, paired_differences
 from transferability.results.reuse import WAYS_OF_REUSE, deepest_within, reusable
+from transferability.results.unlearned import bases_at_chance, doubtful, meaningless, others_at_chance
 from transferability.study.compared import (
     GENERALIZATION_GAP,
     LOSSES,

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from transferability.results.accuracies import meaningless
+from transferability.results.unlearned import meaningless
 
 CONFIDENCE = 0.95  # of all intervals
 MEANS = ["split_type", "n", "pairs", "splits", "mean", "low", "high", "left_out"]  # of `means_with_intervals`

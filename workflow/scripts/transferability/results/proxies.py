@@ -10,8 +10,9 @@ import pandas as pd
 from scipy.special import ndtri, stdtrit
 
 from transferability.files import read_json
-from transferability.results.accuracies import Results, meaningless, read_table
+from transferability.results.accuracies import Results, read_table
 from transferability.results.pairs import CONFIDENCE, of_the_paper
+from transferability.results.unlearned import meaningless
 from transferability.study.compared import parts_of
 from transferability.study.names import TREATMENTS
 from transferability.study.proxies import DEPTH, FEATURES, INDEPENDENT, PROXIES, SIMILARITY
@@ -71,10 +72,10 @@ def beside_measured(proxies: pd.DataFrame, results: Results) -> pd.DataFrame:
 
     Columns: split, split_type, seed, target, treatment, n, proxy, features, estimated, measured. Both drops are from
     the same base's measured accuracy, positive where worse. The proxy `DEPTH` tells n. Networks that are unlearned,
-    or whose base is, are left out.
+    or whose base is, are left out, and those of few images, of which the probes have all.
     """
     accuracies = of_the_paper(results.accuracies)
-    learned = accuracies[~meaningless(accuracies)]
+    learned = accuracies[~meaningless(accuracies) & accuracies["examples_per_class"].isna()]
     bases = learned.loc[learned["treatment"] == "base", ["split", "seed", "target", "accuracy"]]
     trained = learned[[*_KEY, "accuracy"]].merge(bases, on=["split", "seed", "target"], suffixes=("", "_base"))
     both = proxies.merge(trained, on=_KEY)

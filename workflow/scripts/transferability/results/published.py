@@ -33,7 +33,7 @@ PUBLISHED_COLUMNS = (
     *("split", "treatment", "source", "target", "n", "examples_per_class", "iterations"),
     *TOP1,
 )
-# Columns that such a table may have, each with what it is in ours: of the last evaluation, and of the last updates.
+# Columns that such a table may have, each with what it is in ours: of the last evaluation, and of the last iterations.
 PUBLISHED_LOSSES = {"validation_loss_final": VALIDATION_CROSS_ENTROPY, "training_loss": TRAINING_CROSS_ENTROPY}
 
 
@@ -79,7 +79,7 @@ def full_design(accuracies: pd.DataFrame) -> list[tuple[str, int, str]]:
         series = {either for network in networks if network.source for either in _both_directions(network.series)}
         complete = {Network(target) for network in networks for target in _mirrors(network.target)}
         complete |= {one.at(n) for one in series for n in depths if n + one.preserved < len(PAPERS_LAYERS)}
-        complete |= {network for network in networks if network.examples_per_class}
+        complete |= {network for network in networks if network.reduced}
         names = [network.name for network in sorted(complete, key=_by_treatment)]
         design += list(product(of_type["split"].unique(), map(int, of_type["seed"].unique()), names))
     return design
@@ -145,7 +145,7 @@ def _published_network(text: Mapping[str, str]) -> Network:
             _one_of(text, "examples_per_class", ("",))
             return Network(target)
         _one_of(text, "target", (WHOLE,))
-        return Network(target, examples_per_class=_integer(text, "examples_per_class", 1))
+        return Network(target, examples_per_class=_integer(text, "examples_per_class", 1), reduced=True)
     _one_of(text, "examples_per_class", ("",))
     if treatment.startswith("transfer"):
         _one_of(text, "target", HALVES)

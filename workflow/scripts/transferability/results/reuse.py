@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from transferability.results.accuracies import Results, doubtful, layer_names
+from transferability.results.accuracies import Results, layer_names
 from transferability.results.pairs import all_pairs, means_with_intervals
+from transferability.results.unlearned import doubtful
 
 # How layers of the other half's base can be used: frozen, or fine-tuned with the rest.
 WAYS_OF_REUSE: Mapping[str, str] = {"transfer": "frozen", "transfer+": "fine-tuned"}

@@ -3,7 +3,7 @@
 Light on purpose: Snakemake reads it on every start, so nothing here imports torch or pandas.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -21,8 +21,9 @@ from transferability.study.config import (
 )
 from transferability.study.foreign_networks import network_filters, network_layers
 from transferability.study.layout import study_folder
-from transferability.study.names import HALVES, RANDOM_SOURCE, WHOLE, Network, Series, depths_label, source_of
-from transferability.study.schema import ConfigError, config_schema
+from transferability.study.names import HALVES, OTHER_SOURCES, WHOLE, Network, Series, depths_label, source_of
+from transferability.study.schema import ConfigError, kind_schema
+from transferability.study.sections import FiguresSection, RunningSection
 from transferability.study.settings import Settings
 from transferability.study.split_plan import SplitPlan, split_plans
 from transferability.study.store_folder import DUPLICATES, settings_folder, shaping_settings, store_folder
@@ -59,12 +60,14 @@ class Study:
 
     Attributes:
         config: plain Python values, with every path in one spelling.
-        splits: the config's, by type in the order of `TYPES_OF_HALVES`, and that of all classes, ``whole``, if any
-            network is trained on it.
+        splits: the config's, by type in the order of `TYPES_OF_HALVES`, and last that of all classes, ``whole``, if
+            any network is trained on it.
         halves_series: the series trained for the halves of each split.
         whole_series: the series trained for the whole set.
         reduced: images a class of each base of the whole set that is trained on fewer.
         stages: what shapes the networks of each stage, `STAGES`.
+        running: how networks are trained, which shapes none of them.
+        figures: what tables and figures show.
     """
 
     config: Mapping[str, Any]
@@ -74,6 +77,8 @@ class Study:
     whole_series: tuple[Series, ...]
     reduced: tuple[int, ...]
     stages: Mapping[str, Settings]
+    running: RunningSection
+    figures: FiguresSection
 
     @cached_property
     def layers(self) -> tuple[str, ...]:
@@ -132,8 +137,7 @@ class Study:
 
     @property
     def _data_set_schema(self) -> Mapping[str, Any]:
-        schema: Mapping[str, Any] = config_schema()["$defs"]["data_sets"].get(self.data_set["kind"], {})
-        return schema
+        return kind_schema(self.data_set["kind"])
 
     @property
     def groups_file(self) -> Path | None:
@@ -162,7 +166,7 @@ class Study:
 
     def chunks(self, fine_tuned: bool = False, preserved: int = 0) -> tuple[tuple[int, ...], ...]:
         """The depths of each job that trains a part of a series that is fine-tuned, or preserves so many layers."""
-        networks, per_job = self.config["networks"], self.config["running"]["networks_per_job"]
+        networks, per_job = self.config["networks"], self.running.networks_per_job
         chosen = fine_tuned_depths(networks) if fine_tuned else sorted(networks["depths"])
         depths = [n for n in chosen if n + preserved < len(self.layers)]
         return tuple(tuple(depths[start : start + per_job]) for start in range(0, len(depths), per_job))
@@ -212,7 +216,7 @@ class Study:
         def of_todays_base(key: Key) -> bool:
             split, seed, name = key
             source = Network.parse(name).base
-            base = (split, seed, Network(source).name) if source else None
+            base = (split, seed, source.name) if source else None
             if base is None or base not in metrics:
                 return True
             copied, there = metrics[key]["made_from"].get("source_sha256"), metrics[base].get("sha256")
@@ -244,7 +248,7 @@ class Study:
         targets, every_series = ((WHOLE,), self.whole_series) if split == WHOLE else (HALVES, self.halves_series)
         yield from ((Network(target),) for target in targets)
         if split == WHOLE:
-            yield from ((Network(WHOLE, examples_per_class=examples),) for examples in self.reduced)
+            yield from ((Network(WHOLE, examples_per_class=examples, reduced=True),) for examples in self.reduced)
         for series in every_series:
             for chunk in self.chunks(series.fine_tuned, series.preserved):
                 yield tuple(map(series.at, chunk))
@@ -263,9 +267,9 @@ def read_study(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> Study:
         beside: folders in which the file of a network is looked for first, such as that of the config's file.
     """
     config = read_config(config, beside)
-    halves_series, whole_series = _series_of(config["networks"])
     plans = split_plans(config["splits"])
-    if whole_series or config["networks"]["reduced"]:
+    halves_series, whole_series = _series_of(config["networks"], {plan.name for plan in plans})
+    if (whole_series or config["networks"]["reduced"]) and WHOLE not in [plan.name for plan in plans]:
         plans.append(SplitPlan(WHOLE, None, None))
     return Study(
         config=config,
@@ -275,20 +279,29 @@ def read_study(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> Study:
         whole_series=whole_series,
         reduced=tuple(sorted(config["networks"]["reduced"])),
         stages={stage: settings_of(config, stage) for stage in STAGES},
+        running=RunningSection(**config["running"]),
+        figures=FiguresSection(**config["figures"]),
     )
 
 
-def _series_of(networks: Mapping[str, Any]) -> tuple[tuple[Series, ...], tuple[Series, ...]]:
+def _series_of(networks: Mapping[str, Any], splits: Set[str]) -> tuple[tuple[Series, ...], tuple[Series, ...]]:
     """The series trained for halves, and those trained for the whole set."""
-    halves, whole = [], []
+    halves, whole = list[Series](), list[Series]()
     for treatment in networks["treatments"]:
-        kind, fine_tuned = treatment.removesuffix("+"), treatment.endswith("+")
-        if kind == "random" and networks["random_for"] == WHOLE:
-            whole.append(Series(RANDOM_SOURCE, WHOLE, fine_tuned))
-            continue
-        for target in HALVES:
-            source = source_of(kind, target)
-            halves.append(Series(source, target, fine_tuned))
-            if source in HALVES and not fine_tuned:
-                halves += [Series(source, target, preserved=layers) for layers in sorted(networks["preserve"])]
+        only_whole = treatment.removesuffix("+") == "random" and networks["random_for"] == WHOLE
+        if only_whole or WHOLE in splits:
+            whole += _series_for(WHOLE, treatment, networks["preserve"])
+        if not only_whole and splits - {WHOLE}:
+            for target in HALVES:
+                halves += _series_for(target, treatment, networks["preserve"])
     return tuple(halves), tuple(whole)
+
+
+def _series_for(target: str, treatment: str, preserve: Sequence[int]) -> Iterator[Series]:
+    """The series of a treatment for a target, which of the whole set has none that needs another half."""
+    fine_tuned = treatment.endswith("+")
+    if not (source := source_of(treatment.removesuffix("+"), target)):
+        return
+    yield Series(source, target, fine_tuned)
+    if source not in OTHER_SOURCES and not fine_tuned:
+        yield from (Series(source, target, preserved=layers) for layers in sorted(preserve))

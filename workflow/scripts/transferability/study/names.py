@@ -13,8 +13,10 @@ name               source  copied  frozen  treatment
 ``A3B``            A       3       3       transfer
 ``A3B+``           A       3       0       transfer+
 ``R3B``            R       3       3       random: layers of an untrained network
+``P3B``            P       3       3       pretrained: layers of published weights
 ``A3B_preserve2``  A       5       3       transfer, preserving two more layers, which are fine-tuned
-``reduced50``      none    0       0       reduced: base of the whole set on 50 images a class
+``A3B_images20``   A       3       3       transfer, trained on 20 images a class of its target, drawn by the seed
+``reduced50``      none    0       0       reduced: base of the whole set on the first 50 images of each class
 =================  ======  ======  ======  =====================================================
 """
 
@@ -27,7 +29,7 @@ from transferability.labels import visible
 
 WHOLE = "whole"
 HALVES = ("A", "B")
-RANDOM_SOURCE = "R"
+RANDOM_SOURCE, PRETRAINED_SOURCE = "R", "P"
 
 # Types of splits into halves, in the order in which they are shown, and in words of all.
 RANDOM, IMAGES, SEMANTIC = "random", "images", "semantic"
@@ -41,8 +43,8 @@ SPLIT_TYPES_IN_WORDS = {
 _DRAWN_SPLIT = re.compile(rf"(?P<split_type>{RANDOM}|{IMAGES})(?P<seed>0|[1-9][0-9]*)")
 
 # Sources that are no half's base as it is: the letter that names of networks have, and the treatment it makes.
-OTHER_SOURCES = {RANDOM_SOURCE: "random"}
-SOURCES = (*HALVES, *OTHER_SOURCES)
+OTHER_SOURCES = {RANDOM_SOURCE: "random", PRETRAINED_SOURCE: "pretrained"}
+SOURCES = (*HALVES, *OTHER_SOURCES, WHOLE)
 
 # Treatments that copy layers, which are frozen or (+) fine-tuned.
 COPYING = tuple(f"{kind}{plus}" for kind in ("selffer", "transfer", *OTHER_SOURCES.values()) for plus in ("", "+"))
@@ -57,14 +59,17 @@ SYMBOLS: Mapping[str, str] = {
     "transfer+": "AnB⁺",
     "random": "random filters",
     "random+": "random filters, fine-tuned",
+    "pretrained": "PnB",
+    "pretrained+": "PnB⁺",
     "reduced": "reduced",
 }
 
 _PRESERVED = r"(_preserve(?P<preserved>[1-9][0-9]*))?"
-_COPIES = rf"(?P<source>{'|'.join(SOURCES)})(?P<n>%s)(?P<target>A|B|whole)(?P<plus>\+?){_PRESERVED}"
+_EXAMPLES = r"(_images(?P<examples>[1-9][0-9]*))?"
+_COPIES = rf"(?P<source>{'|'.join(SOURCES)})(?P<n>%s)(?P<target>A|B|whole)(?P<plus>\+?){_PRESERVED}{_EXAMPLES}"
 _SERIES = re.compile(_COPIES % "n")
 _COPY = re.compile(_COPIES % "[1-9][0-9]*")
-_BASE = re.compile(r"base(?P<target>A|B|whole)")
+_BASE = re.compile(rf"base(?P<target>A|B|whole){_EXAMPLES}")
 _REDUCED = re.compile(r"reduced(?P<examples>[1-9][0-9]*)")
 
 
@@ -114,10 +119,13 @@ class Network:
 
     Attributes:
         target: the half it is trained for, ``A``, ``B`` or ``whole``.
-        source: where its copied layers come from, ``A``, ``B``, ``R`` (random) or ``None``.
+        source: where its copied layers come from, ``A``, ``B``, ``whole``, ``R`` (random), ``P`` (published weights) or
+            ``None``.
         copied: how many of the lowest layers are copied from the source.
         frozen: how many of the lowest layers never change, at most ``copied``.
         examples_per_class: training images a class, ``None`` for all of them.
+        reduced: whether these are the first of each class, in file order, as in the paper's bases of the whole set;
+            else they are drawn by the seed.
     """
 
     target: str
@@ -125,16 +133,19 @@ class Network:
     copied: int = 0
     frozen: int = 0
     examples_per_class: int | None = None
+    reduced: bool = False
 
     def __post_init__(self) -> None:
         if self.target not in (*HALVES, WHOLE) or self.source not in (None, *SOURCES):
             sources = f"{', '.join(SOURCES[:-1])} or {SOURCES[-1]}"
             raise ValueError(f"a network is of the halves A and B, or whole, and copies from {sources}: {self!r}")
+        if (self.target in HALVES and self.source == WHOLE) or (self.target == WHOLE and self.source in HALVES):
+            raise ValueError(f"a half and the whole set, which has its images, do not copy from each other: {self!r}")
         if (self.source is None) != (self.copied == 0):
             raise ValueError(f"a network copies layers exactly if it has a source: {self!r}")
         if not 0 <= self.frozen <= self.copied:
             raise ValueError(f"only copied layers can be frozen: {self!r}")
-        if self.examples_per_class is not None and (self.source or self.target != WHOLE):
+        if self.reduced and (self.source or self.target != WHOLE or self.examples_per_class is None):
             raise ValueError(f"only a base of the whole set has a reduced number of examples: {self!r}")
         if self.examples_per_class is not None and self.examples_per_class < 1:
             raise ValueError(f"a network is trained on at least one image of each class: {self!r}")
@@ -143,14 +154,29 @@ class Network:
     def treatment(self) -> str:
         """One of `TREATMENTS`."""
         if self.source is None:
-            return "base" if self.examples_per_class is None else "reduced"
+            return "reduced" if self.reduced else "base"
         kind = {self.target: "selffer", **OTHER_SOURCES}.get(self.source, "transfer")
         return kind if self.frozen else f"{kind}+"
 
     @property
-    def base(self) -> str | None:
-        """The half whose base network the copied layers are made from; None if they are made from none."""
-        return None if self.source == RANDOM_SOURCE else self.source
+    def base(self) -> Self | None:
+        """The base network that the copied layers are made from; None if they are made from none.
+
+        Of a network on few images it is, for a selffer, the base on the same images, or it would have seen others; and
+        for a transfer network the other half's, on all of its images.
+        """
+        if self.source is None or self.source in OTHER_SOURCES:
+            return None
+        return type(self)(self.source, examples_per_class=self.examples_per_class if self.is_selffer else None)
+
+    @property
+    def compared_with(self) -> Self:
+        """The base of its own target, on as many images."""
+        return type(self)(self.target, examples_per_class=None if self.reduced else self.examples_per_class)
+
+    @property
+    def is_selffer(self) -> bool:
+        return self.source == self.target
 
     @property
     def stage(self) -> str:
@@ -172,15 +198,25 @@ class Network:
     @property
     def name(self) -> str:
         if self.source is None:
-            return f"base{self.target}" if self.examples_per_class is None else f"reduced{self.examples_per_class}"
+            return f"reduced{self.examples_per_class}" if self.reduced else f"base{self.target}{self._on_images}"
         return self.series.name_at(self.n)
+
+    @property
+    def _on_images(self) -> str:
+        return "" if self.examples_per_class is None else f"_images{self.examples_per_class}"
 
     @property
     def series(self) -> "Series":
         """The series this network belongs to; only networks with a source have one."""
         if self.source is None:
             raise ValueError(f"{self.name} copies nothing and belongs to no series")
-        return Series(self.source, self.target, fine_tuned=not self.frozen, preserved=self.preserved)
+        return Series(
+            self.source,
+            self.target,
+            fine_tuned=not self.frozen,
+            preserved=self.preserved,
+            examples_per_class=self.examples_per_class,
+        )
 
     @property
     def facts(self) -> dict[str, str | int | None]:
@@ -200,19 +236,20 @@ class Network:
     def parse(cls, name: str) -> Self:
         """The network of that name; ValueError for anything that `name` does not print."""
         if match := _BASE.fullmatch(name):
-            return cls(match["target"])
+            return cls(match["target"], examples_per_class=_number(match["examples"]))
         if match := _REDUCED.fullmatch(name):
-            return cls(WHOLE, examples_per_class=int(match["examples"]))
+            return cls(WHOLE, examples_per_class=int(match["examples"]), reduced=True)
         match = _COPY.fullmatch(name)
         if match is None or (match["plus"] and match["preserved"]):
-            examples = "baseA, A3B, A3B+, R3B, A3B_preserve2, reduced50"
+            examples = "baseA, A3B, A3B+, R3B, A3B_preserve2, A3B_images20, reduced50"
             raise ValueError(f"not the name of a network: {name!r} (like {examples})")
         n = int(match["n"])
         return cls(
             target=match["target"],
             source=match["source"],
-            copied=n + int(match["preserved"] or 0),
+            copied=n + (_number(match["preserved"]) or 0),
             frozen=0 if match["plus"] else n,
+            examples_per_class=_number(match["examples"]),
         )
 
 
@@ -224,6 +261,7 @@ class Series:
     target: str
     fine_tuned: bool = False
     preserved: int = 0
+    examples_per_class: int | None = None
 
     def __post_init__(self) -> None:
         if self.fine_tuned and self.preserved:
@@ -236,12 +274,14 @@ class Series:
             source=self.source,
             copied=n + self.preserved,
             frozen=0 if self.fine_tuned else n,
+            examples_per_class=self.examples_per_class,
         )
 
     def name_at(self, n: int | str) -> str:
         plus = "+" if self.fine_tuned else ""
         preserve = f"_preserve{self.preserved}" if self.preserved else ""
-        return f"{self.source}{n}{self.target}{plus}{preserve}"
+        images = "" if self.examples_per_class is None else f"_images{self.examples_per_class}"
+        return f"{self.source}{n}{self.target}{plus}{preserve}{images}"
 
     @property
     def name(self) -> str:
@@ -256,8 +296,18 @@ class Series:
         """The series of that name; ValueError for anything that `name` does not print."""
         match = _SERIES.fullmatch(name)
         if match is None or (match["plus"] and match["preserved"]):
-            raise ValueError(f"not the name of a series: {name!r} (like AnB, AnB+, RnB, AnB_preserve2)")
-        return cls(match["source"], match["target"], bool(match["plus"]), int(match["preserved"] or 0))
+            raise ValueError(f"not the name of a series: {name!r} (like AnB, AnB+, RnB, AnB_preserve2, AnB_images20)")
+        return cls(
+            source=match["source"],
+            target=match["target"],
+            fine_tuned=bool(match["plus"]),
+            preserved=_number(match["preserved"]) or 0,
+            examples_per_class=_number(match["examples"]),
+        )
+
+
+def _number(text: str | None) -> int | None:
+    return None if text is None else int(text)
 
 
 def depths_label(depths: Sequence[int]) -> str:

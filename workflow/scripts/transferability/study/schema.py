@@ -65,6 +65,12 @@ def config_schema() -> Mapping[str, Any]:
     return schema
 
 
+def kind_schema(kind: str) -> Mapping[str, Any]:
+    """What the schema says of data sets of a kind; nothing of one that it does not know."""
+    schema: Mapping[str, Any] = config_schema()["$defs"]["data_sets"].get(kind, {})
+    return schema
+
+
 def with_integers(value: Any, schema: Mapping[str, Any]) -> Any:
     """The same value; where the schema wants an integer, 1000.0 is 1000."""
     match value:

@@ -1,4 +1,4 @@
-"""One network in training: its updates, its history, when it has exploded, and its states."""
+"""One network in training: its iterations, its history, when it has exploded, and its states."""
 
 import hashlib
 import math
@@ -71,12 +71,12 @@ class Learner:
         self.hyperparameters = hyperparameters
         self._optimizer = make_optimizer(self.model, hyperparameters, network.copied)
         self._states = states
-        self.updates = 0
+        self.iteration = 0
         self.failure: str | None = None  # why it cannot go on
         self._why_large = why_large
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0
-        self._losses: list[float] = []  # of the updates since the last evaluation
+        self._losses: list[float] = []  # of the iterations since the last evaluation
         self._unread_losses: list[torch.Tensor] = []  # the latest of them, which the device may still be computing
         self._exploded = EXPLOSION * math.log(len(task.classes))
         self._first_loss = 0.0  # before the first update
@@ -86,23 +86,23 @@ class Learner:
     def update(self, features: torch.Tensor, targets: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:
         """One update on a batch, and its loss; ``features`` is what the shared layers make of the images."""
         if self.draws:
-            torch.manual_seed(seed_for(*self.key, "dropout", self.updates))
+            torch.manual_seed(seed_for(*self.key, "dropout", self.iteration))
         smoothing = self.hyperparameters.label_smoothing
         loss = nn.functional.cross_entropy(self.logits(features), targets, label_smoothing=smoothing)
         self._optimizer.step(loss, rate)
         return loss.detach()
 
     def note(self, loss: torch.Tensor) -> None:
-        """Count an update."""
+        """Count an iteration."""
         self._unread_losses.append(loss)
-        self.updates += 1
+        self.iteration += 1
 
     def _losses_since_evaluation(self) -> list[float]:
         """Waits for the device."""
         if self._unread_losses:
             self._losses += torch.stack(self._unread_losses).tolist()
             self._unread_losses.clear()
-        if self._losses and self.updates == len(self._losses):
+        if self._losses and self.iteration == len(self._losses):
             self._first_loss = self._losses[0]
         return self._losses
 
@@ -121,11 +121,11 @@ class Learner:
     def record(self, loss: float, top1: float, top5: float, balanced: float) -> None:
         """Add an evaluation to the history, or note a failure if the loss has exploded since the last one."""
         training_loss = fmean(self._losses_since_evaluation())
-        if not math.isfinite(loss) or self._has_exploded(loss, ends=self.updates == self.hyperparameters.iterations):
+        if not math.isfinite(loss) or self._has_exploded(loss, ends=self.iteration == self.hyperparameters.iterations):
             self.failure = self._explosion(loss)
             return
-        rate = self.hyperparameters.rate_at(self.updates - 1)
-        row = (self.updates, rate, training_loss, loss, top1, top5, balanced)
+        rate = self.hyperparameters.rate_at(self.iteration - 1)
+        row = (self.iteration, rate, training_loss, loss, top1, top5, balanced)
         self.history.append(dict(zip(HISTORY_COLUMNS, row, strict=True)))
         self._losses.clear()
 
@@ -150,7 +150,7 @@ class Learner:
         if len(late) != 1 or not self.is_unlearned:
             return None
         return (
-            f"{self.network.name}: still no better than guessing at iteration {self.updates} of "
+            f"{self.network.name}: still no better than guessing at iteration {self.iteration} of "
             f"{self.hyperparameters.iterations}; if it stays so, change its learning rate "
             f"({self.hyperparameters.learning_rate:g}), most likely to a lower one"
         )
@@ -169,9 +169,9 @@ class Learner:
 
     def _explosion(self, validation_loss: float) -> str:
         """What went wrong at which iteration."""
-        since = self.updates - len(self._losses)
+        since = self.iteration - len(self._losses)
         good = [i for i, loss in enumerate(self._losses, start=since + 1) if loss < self._exploded]
-        iteration = min(max(good, default=since) + 1, self.updates)  # since which it has not been good
+        iteration = min(max(good, default=since) + 1, self.iteration)  # since which it has not been good
         loss = validation_loss if iteration in good else self._losses[iteration - since - 1]
         where = f"{self.network.name}: the loss is {loss:g} at iteration {iteration}"
         rate = f"({self.hyperparameters.learning_rate:g})"
@@ -198,7 +198,7 @@ class Learner:
         if self.failure is not None or exploded or not all(p.isfinite().all() for p in trained):
             return
         progress = {"layers": self._layers, **{name: getattr(self, attribute) for name, attribute in _KEPT.items()}}
-        self._states.save(TrainingState(self._states.identity, self.updates, self._tensors(), progress))
+        self._states.save(TrainingState(self._states.identity, self.iteration, self._tensors(), progress))
 
     def resume(self, state: TrainingState | None) -> None:
         """Resume where a state stands; from the start without one that can be used."""
@@ -209,6 +209,6 @@ class Learner:
         with torch.no_grad():
             for name, tensor in self._tensors().items():
                 tensor.copy_(state.tensors[name])
-        self.updates = state.updates
+        self.iteration = state.iteration
         for name, attribute in _KEPT.items():
             setattr(self, attribute, state.progress[name])

@@ -41,7 +41,7 @@ class SharedLayers:
 
 
 class LockStep:
-    """One update after another of all the networks that learn."""
+    """One iteration after another of all the networks that learn."""
 
     def __init__(self, shared: SharedLayers, settings: Hyperparameters, running: Running) -> None:
         self._shared = shared
@@ -105,7 +105,7 @@ def train_in_lock_step(
     task, hyperparameters = learners[0].task, learners[0].hyperparameters
     use_precision(hyperparameters.precision)
     torch.backends.cudnn.benchmark = not torch.are_deterministic_algorithms_enabled()  # of a GPU's kernels, the fastest
-    first = min(learner.updates for learner in learners)
+    first = min(learner.iteration for learner in learners)
     if first:
         running.say(f"resuming at iteration {first}")
     shared = SharedLayers(learners, hyperparameters.precision)
@@ -121,7 +121,7 @@ def train_in_lock_step(
         learner.training_mode()
     for iteration in range(first, hyperparameters.iterations):
         # A network whose state is newer than a sibling's waits until the others have caught up.
-        learning = [learner for learner in learners if learner.updates == iteration and learner.failure is None]
+        learning = [learner for learner in learners if learner.iteration == iteration and learner.failure is None]
         if not learning:  # those that lagged behind have failed
             continue
         started = time.monotonic()

@@ -81,7 +81,7 @@ class Running:
         state_every_seconds: time between two states.
         log_every_seconds: time between two lines of progress.
         cache_bytes: images of a half up to this size are held in the device's memory.
-        cuda_graphs: whether a GPU replays a captured update; networks with dropout draw anew and never do.
+        cuda_graphs: whether a GPU replays a captured iteration; networks with dropout draw anew and never do.
         say: called with every line of progress.
         watchers: called with where the networks stand, at the beginning, with every line of progress and at the end.
     """

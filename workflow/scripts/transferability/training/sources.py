@@ -8,7 +8,7 @@ import torch
 from transferability.records.checkpoints import load_weights, read_about
 from transferability.study.names import RANDOM_SOURCE, Network
 from transferability.study.settings import ADAPT
-from transferability.training.batch_statistics import measured
+from transferability.training.batch_statistics import Measure, measured
 from transferability.training.recipe import Recipe
 
 
@@ -22,11 +22,11 @@ def source_weights(recipe: Recipe, network: Network, source: Path | None) -> dic
     if network.source == RANDOM_SOURCE:
         # One untrained network a split and seed: its layers serve all depths, so that they can be shared.
         return dict(recipe.build(2, recipe.seed, recipe.split.name, RANDOM_SOURCE).state_dict())
-    if source is None:
-        raise ValueError(f"{network.name} copies layers from base{network.base}, whose checkpoint is not given")
+    if source is None or network.base is None:
+        raise ValueError(f"{network.name} copies layers of a base network, whose checkpoint is not given")
     return load_weights(
         source,
-        network=f"base{network.base}",
+        network=network.base.name,
         split=recipe.split.name,
         seed=recipe.seed,
         store_checksum=recipe.store.checksum,
@@ -35,7 +35,11 @@ def source_weights(recipe: Recipe, network: Network, source: Path | None) -> dic
 
 
 def frozen_weights(
-    recipe: Recipe, network: Network, weights: Mapping[str, torch.Tensor], device: str
+    recipe: Recipe,
+    network: Network,
+    weights: Mapping[str, torch.Tensor],
+    device: str,
+    measure: Measure = measured,
 ) -> Mapping[str, torch.Tensor]:
     """What the frozen layers of a network hold: its source's weights, and batch norm's statistics.
 
@@ -45,7 +49,7 @@ def frozen_weights(
     foreign = recipe.settings.foreign
     adapts = foreign is not None and foreign.frozen_batch_norm == ADAPT
     is_measured = network.frozen and (network.source == RANDOM_SOURCE or adapts)
-    return measured(recipe, network, weights, device) if is_measured else weights
+    return {**weights, **measure(recipe, network, weights, device)} if is_measured else weights
 
 
 def why_large(network: Network, source: Path | None) -> str:
@@ -54,5 +58,5 @@ def why_large(network: Network, source: Path | None) -> str:
         key = "preprocessing.std, where mean is a list, or preprocessing.scale"
         return f"the images or the weights as drawn are too large; raise {key}, or lower a learning rate"
     rate = read_about(source)["hyperparameters"]["learning_rate"]
-    base = f"base{network.base}"
+    base = network.base.name
     return f"the features of {base}'s layers are too large; lower the learning rate of base networks ({rate:g})"

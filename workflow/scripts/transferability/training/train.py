@@ -23,6 +23,7 @@ from transferability.study.compared import (
 )
 from transferability.study.layout import NetworkFiles
 from transferability.study.names import Network
+from transferability.training.batch_statistics import frozen_batch_norm
 from transferability.training.evaluation import Evaluation
 from transferability.training.images import data_for, training_sample
 from transferability.training.learner import HISTORY_COLUMNS, Learner
@@ -148,9 +149,10 @@ def _write(
         "split_type": split_type,
         **network.facts,
         "seed": identity["seed"],
+        **frozen_batch_norm(learner.model, network, identity),
         **learner.guessing,
         "lowest_training_loss": learner.lowest_training_loss,
-        "iterations": learner.updates,
+        "iterations": learner.iteration,
         "evaluations": len(learner.history),
         **accuracies_of(learner.history),
         VALIDATION_CROSS_ENTROPY: learner.history[-1]["validation_loss"],

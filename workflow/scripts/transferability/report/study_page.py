@@ -16,15 +16,17 @@ from transferability.files import read_json
 from transferability.labels import visible
 from transferability.report.alternatives import FILTERS_SHOWN, SHEET_SHOWN, curves_shown, figure_shown, halves_shown
 from transferability.report.facts import facts_of, flags_in_words
-from transferability.report.pages import TEXTS, Picture, caption, contact_sheet_on_page, figure_on_page, render
+from transferability.report.html import TEXTS, Picture, caption, contact_sheet_on_page, figure_on_page, render
 from transferability.report.proxy_views import PROXY_VIEWS, proxies_shown
 from transferability.report.runs import jobs, makers
-from transferability.report.sheets import JOBS, MAKERS, Sheet, sheet_of, sheet_of_file, table_views
-from transferability.results.accuracies import Results, bases_at_chance, others_at_chance, read_accuracies
+from transferability.report.sheets import Sheet, sheet_of, sheet_of_file
+from transferability.report.table_views import JOBS, MAKERS, table_views
+from transferability.results.accuracies import Results, read_accuracies
 from transferability.results.answers import Answer, ReusableLayers, answers, together
 from transferability.results.effects import formula
 from transferability.results.published import missing_networks
 from transferability.results.reuse import WAYS_OF_REUSE
+from transferability.results.unlearned import bases_at_chance, others_at_chance
 from transferability.store.source import ImageClass
 from transferability.study.design import Key, Study, without_running
 from transferability.study.groups import read_titles

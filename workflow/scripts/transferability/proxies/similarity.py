@@ -24,19 +24,18 @@ class Similarity:
     def __init__(self) -> None:
         self._sums = np.zeros((3, 1 + PERMUTATIONS))  # of HSIC(x, y), HSIC(x, x) and HSIC(y, y)
 
-    def add(self, x: torch.Tensor, y: torch.Tensor, permutations: Sequence[NDArray[np.int64]]) -> None:
+    def add(self, x: torch.Tensor, y: torch.Tensor, shifts: Sequence[int]) -> None:
         """Add a batch: the features of the same images in both layers, B x dimension each.
 
         Args:
             x: of one layer.
             y: of the other.
-            permutations: of the images, `PERMUTATIONS` of them.
+            shifts: by how many images y is moved against x, `PERMUTATIONS` of them.
         """
         if len(x) < _FEWEST_IMAGES:
             return
         of_x, of_y = _products(x), _products(y)
-        orders = [torch.from_numpy(order).to(x.device) for order in permutations]
-        pairs = [_hsic(of_x, of_y), *(_hsic(of_x, of_y[order[:, None], order]) for order in orders)]
+        pairs = [_hsic(of_x, of_y), *(_hsic(of_x, of_y.roll((shift, shift), (0, 1))) for shift in shifts)]
         selves = torch.stack([_hsic(of_x, of_x), _hsic(of_y, of_y)]).cpu().numpy()
         self._sums[0] += len(x) * torch.stack(pairs).cpu().numpy()
         self._sums[1:] += len(x) * selves[:, None]
@@ -58,9 +57,9 @@ class Similarity:
         return pair / np.sqrt(scale) if (scale > 0).all() else np.full_like(pair, math.nan)
 
 
-def exchanges(images: int, random: np.random.Generator) -> list[NDArray[np.int64]]:
-    """Permutations of a batch's images, for `Similarity.add`."""
-    return [random.permutation(images) for _ in range(PERMUTATIONS)]
+def exchanges(images: int, random: np.random.Generator) -> list[int]:
+    """Shifts for `Similarity.add` by which no image is with itself: permutations, since batches are in random order."""
+    return [int(shift) for shift in random.integers(1, max(images, 2), PERMUTATIONS)]
 
 
 def _products(features: torch.Tensor) -> torch.Tensor:

@@ -92,7 +92,11 @@ def changed(path, value):
         ),
         ("networks.reduced", [5, 5], "networks.reduced: 5 is there twice"),
         ("networks.random_for", "all", "networks.random_for: is 'all'; it must be one of halves, whole"),
-        ("preprocessing.mean", "half", "preprocessing.mean: is 'half'; it must be own, whole, or a list with a number"),
+        (
+            "preprocessing.mean",
+            "half",
+            "preprocessing.mean: is 'half'; it must be own, whole, pretrained, or a list with a number",
+        ),
         ("preprocessing.mean", [], "preprocessing.mean: is empty; give at least one"),
         ("preprocessing.mean", [123.7], "preprocessing.mean[0]: is 123.7; it must be at most 1"),
         (

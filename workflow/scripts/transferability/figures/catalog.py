@@ -37,9 +37,15 @@ OF_RESULTS: Mapping[str, FigureEntry] = {
     "plans": FigureEntry("What plans for every layer cost and gain", frozenset(BY_PLAN)),
     "reduced": FigureEntry("Fewer images of each class", frozenset({"reduced"})),
 }
+# Of cheap proxies, of a study for which they were asked.
+OF_PROXIES: Mapping[str, FigureEntry] = {
+    "proxies": FigureEntry("How far cheap proxies can be trusted"),
+    "probes": FigureEntry("What bases tell without further networks"),
+}
 # Of what training leaves besides, and of the data.
 FIGURES: Mapping[str, FigureEntry] = {
     **OF_RESULTS,
+    **OF_PROXIES,
     "learning_curves": FigureEntry("Learning curves"),
     "first_layer_filters": FigureEntry("First-layer filters of the bases"),
     "contact_sheet": FigureEntry("The data"),

@@ -54,7 +54,7 @@ def figure2(results: Results) -> Figure:
 
     The paper's is the column of the random splits. Kinds of splits have scales of their own; figure 3 has one for both.
     """
-    accuracies = of_the_paper(_in_percent(results.accuracies))
+    accuracies = of_the_paper(in_percent(results.accuracies))
     accuracies = accuracies[accuracies["treatment"].isin(list(_FIGURE2))]
     split_types = [one for one in compared_types(accuracies) if (accuracies["split_type"] == one).any()]
     if not split_types:
@@ -79,7 +79,7 @@ def figure2(results: Results) -> Figure:
         )
         lines.set_xlabel("\n".join([DEPTH_LABEL, *key]))
     for row, what in zip(panels, ("every network", "means"), strict=True):
-        row[0].set_ylabel(f"{what}: {_accuracy_label(results)}")
+        row[0].set_ylabel(f"{what}: {accuracy_label(results)}")
     warn(figure, bases_at_chance(accuracies), below=True)
     columns = legend_columns(figure.get_figwidth(), 2.2, most=5)
     shared_legend(figure, panels[0], "outside upper center", columns)
@@ -94,7 +94,7 @@ def _points(axes: Axes, accuracies: pd.DataFrame) -> None:
             x = rows["n"].to_numpy(float) + offset
             axes.plot(x, rows["accuracy"], label=LABELS[treatment], **style)
             _mark(axes, x, rows)
-    _base_line(axes, accuracies)
+    base_line(axes, accuracies)
     axes.set_xlabel("")
 
 
@@ -108,7 +108,7 @@ def _mean_lines(axes: Axes, accuracies: pd.DataFrame) -> list[str]:
         if treatment != "base" and (learned["treatment"] == treatment).any():
             mean_line(axes, learned["n"], learned["accuracy"], **marker_style(treatment))
     axes.plot([0.0], [base], **marker_style("base"))
-    _base_line(axes, accuracies)
+    base_line(axes, accuracies)
     return list(_name_losses(axes, accuracies, base))
 
 
@@ -134,14 +134,14 @@ def figure3(results: Results) -> Figure:
 
     Panels for which a study has no networks are not drawn.
     """
-    accuracies = of_the_paper(_in_percent(results.accuracies))
+    accuracies = of_the_paper(in_percent(results.accuracies))
     frozen = accuracies["treatment"].isin(("transfer", "random", "pretrained"))
     grouped, filters = accuracies["split_type"] == SEMANTIC, accuracies["treatment"] == "random"
     words = accuracy_in_words(results.metric)
     drawn = [
         (draw, label)
         for draw, label, shown in (
-            (_by_direction, _accuracy_label(results), (grouped & (accuracies["treatment"] == "transfer")).any()),
+            (_by_direction, accuracy_label(results), (grouped & (accuracies["treatment"] == "transfer")).any()),
             (_random_filters, f"{words}, %", filters.any()),
             (_normalized, f"drop in {words}, points below base", frozen.any()),
         )
@@ -179,7 +179,7 @@ def _by_direction(axes: Axes, accuracies: pd.DataFrame, results: Results) -> Non
     learned = rows[~meaningless(rows)]
     if learned["n"].nunique() > 1:
         mean_line(axes, learned["n"], learned["accuracy"], color=color_of("transfer"), label="mean over directions")
-    _base_line(axes, rows)
+    base_line(axes, rows)
 
 
 def _random_filters(axes: Axes, accuracies: pd.DataFrame, results: Results) -> None:
@@ -225,7 +225,7 @@ def reduced(results: Results) -> Figure:
 
     With all images they need not reach the base: the paper trained them by another schedule.
     """
-    accuracies = _in_percent(results.accuracies)
+    accuracies = in_percent(results.accuracies)
     rows = accuracies[accuracies["treatment"] == "reduced"]
     if rows.empty:
         return nothing_but("no networks of reduced data")
@@ -241,24 +241,25 @@ def reduced(results: Results) -> Figure:
     counts = sorted(int(count) for count in rows["examples_per_class"].unique())
     bases = accuracies[(accuracies["treatment"] == "base") & (accuracies["target"] == WHOLE)]
     if len(bases):
-        _base_line(axes, bases, label="base, on all images")
+        base_line(axes, bases, label="base, on all images")
     axes.set_xscale("log")
     axes.set_xticks(counts, list(map(str, counts)), rotation=60)
     axes.minorticks_off()
     from_zero(axes)
     axes.set_xlabel("training images a class")
-    axes.set_ylabel(_accuracy_label(results))
+    axes.set_ylabel(accuracy_label(results))
     axes.grid(axis="x", visible=False)
     warn(figure, bases_at_chance(accuracies[accuracies["target"] == WHOLE]), below=True)
     shared_legend(figure, [axes], "outside upper center", columns=2)
     return figure
 
 
-def _accuracy_label(results: Results) -> str:
+def accuracy_label(results: Results) -> str:
+    """Of an axis of accuracies in per cent: which, and of which evaluations."""
     return f"{accuracy_in_words(results.metric)}, %\n({evaluation_in_words(results.metric)})"
 
 
-def _in_percent(accuracies: pd.DataFrame) -> pd.DataFrame:
+def in_percent(accuracies: pd.DataFrame) -> pd.DataFrame:
     """Accuracies that are drawn, so that their differences are points, as everywhere that results are told."""
     return accuracies.assign(accuracy=100 * accuracies["accuracy"])
 
@@ -291,6 +292,7 @@ def _base_mean(accuracies: pd.DataFrame) -> float:
     return float(bases.loc[~meaningless(bases), "accuracy"].mean())
 
 
-def _base_line(axes: Axes, accuracies: pd.DataFrame, label: str | None = None) -> None:
+def base_line(axes: Axes, accuracies: pd.DataFrame, label: str | None = None) -> None:
+    """A line at the mean accuracy of the bases that are not at chance."""
     base = _base_mean(accuracies)
     axes.axhline(base, linestyle=LINES["base"], color=color_of("base"), linewidth=1, label=label)

@@ -5,19 +5,20 @@ The page's frame is ``workflow/report/report.html.j2``; the captions beside it a
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from transferability.figures.catalog import FIGURES, OF_RESULTS
+from transferability.figures.catalog import FIGURES, OF_PROXIES, OF_RESULTS
 from transferability.files import read_json
 from transferability.labels import visible
 from transferability.report.alternatives import FILTERS_SHOWN, SHEET_SHOWN, curves_shown, figure_shown, halves_shown
 from transferability.report.facts import facts_of, flags_in_words
 from transferability.report.html import TEXTS, Picture, caption, contact_sheet_on_page, figure_on_page, render
 from transferability.report.plan_rows import plan_rows
+from transferability.report.proxy_views import PROXY_VIEWS, proxies_shown
 from transferability.report.runs import jobs, makers
 from transferability.report.sheets import Sheet, sheet_of, sheet_of_file
 from transferability.report.table_views import JOBS, MAKERS, table_views
@@ -109,6 +110,7 @@ class ReportFiles:
         splits: by name, the file of classes.
         benchmarks: the folder of Snakemake's benchmark files.
         manifest: the content of the store's.
+        proxies: pictures by name, of `transferability.figures.catalog.OF_PROXIES`, where they were asked for.
     """
 
     accuracies: Path
@@ -121,6 +123,7 @@ class ReportFiles:
     splits: Mapping[str, Path]
     benchmarks: Path
     manifest: Mapping[str, Any] | None = None
+    proxies: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,7 @@ class Page:
     answers: Sequence[Mapping[str, Any]]
     reuse: Picture | None
     figures: Sequence[Picture]
+    proxies: Sequence[Picture]
     tables: Sequence[Sheet]
     learning_curves: Sequence[Picture]
     learning_curves_left_out: int
@@ -185,9 +189,14 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
         answers=[_answer(answer, results.max_drop) for answer in answers(results)],
         reuse=_figure("reuse", figures.get("reuse"), results),
         figures=_there(_figure(name, figures.get(name), results) for name in OF_RESULTS if name != "reuse"),
+        proxies=_there(
+            _picture(name, files.proxies[name], proxies_shown(tables.get("proxy_agreement")))
+            for name in OF_PROXIES
+            if name in files.proxies
+        ),
         tables=[
             sheet
-            for name, view in table_views(results.metric, study.groups).items()
+            for name, view in (table_views(results.metric, study.groups) | PROXY_VIEWS).items()
             if name in tables and tables[name].exists() and (sheet := sheet_of_file(name, view, tables[name])).rows
         ],
         learning_curves=_there(

@@ -69,6 +69,7 @@ _NUMBERS = (
 _TEXT = [
     *("split", "split_type", "network", "treatment", "source", "target", "flag"),
     *("effect", "metric", "unit", "layer", "layers", "verdict", "job", "device", FROZEN_BATCH_NORM),
+    *("proxy", "features", "scope"),
 ]
 
 

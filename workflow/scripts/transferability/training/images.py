@@ -39,7 +39,7 @@ def validation_set(
     task: Task, mean: NDArray[np.float32], preprocessing: Preprocessing, device: str, cache_bytes: float
 ) -> EvaluationSet:
     """The validation images of a task, less a mean image."""
-    return _evaluation_set(task, task.validation(), mean, preprocessing, device, cache_bytes=cache_bytes)
+    return evaluation_set(task, task.validation(), mean, preprocessing, device, cache_bytes=cache_bytes)
 
 
 def training_sample(
@@ -48,10 +48,10 @@ def training_sample(
     """Those training images of a task on which finished networks are evaluated, less the mean image of all of them."""
     mean = task.mean_image(preprocessing.mean, examples_per_class)
     sample = task.training_sample(seed, examples_per_class)
-    return _evaluation_set(task, sample, mean, preprocessing, device, cache_bytes=0)  # every image is read once
+    return evaluation_set(task, sample, mean, preprocessing, device, cache_bytes=0)  # every image is read once
 
 
-def _evaluation_set(
+def evaluation_set(
     task: Task,
     images: tuple[NDArray[np.int64], NDArray[np.int64]],
     mean: NDArray[np.float32],

@@ -59,6 +59,8 @@ def parts(results: Results) -> Figure:
         for split_type in compared_types(accuracies)
         if (table["split_type"] == split_type).any()
     }
+    if not shown:
+        return nothing_but("no pairs of networks of halves for any drop in cross-entropy")
     rows, depths = max(map(len, shown.values())), sorted({int(n) for n in table["n"]})
     width = max(7.4, 5.6 * len(shown))
     labels = depth_labels(depths, layer_names(accuracies), (width / len(shown) - 1) / (len(depths) + 0.2))

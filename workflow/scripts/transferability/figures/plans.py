@@ -50,6 +50,8 @@ def plans(results: Results) -> Figure:
             axes.set_xticks(depths, labels)
             axes.set_xlim(*depth_limits(depths))
             axes.grid(axis="x", visible=False)
+        if not any(len(axes.collections) for axes in row):  # nothing but crosses
+            row[0].set_ylim(-1, 1)
         what = next(plan_effect(treatment) for treatment in _of_plan(plan)).partition(",")[0]
         row[0].set_ylabel(f"{what}, points")
     for axes, split_type in zip(panels[0], split_types, strict=True):

@@ -99,7 +99,7 @@ def verify_study(study: Study, outputs: Outputs, evaluations: int, say: Say) -> 
 
 
 def _recipe(study: Study, store: Store, split: Split, seed: int, network: Network) -> Recipe:
-    return Recipe(store, split, seed, study.settings(network.stage))
+    return Recipe(store, split, seed, study.settings_of(network))
 
 
 def spread(count: int, sample: int) -> set[int]:

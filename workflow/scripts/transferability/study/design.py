@@ -4,13 +4,13 @@ Light on purpose: Snakemake reads it on every start, so nothing here imports tor
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from transferability.store.same_images import REFUSE
+from transferability.study.amounts import Amount, amounts_of, in_order, more_last
 from transferability.study.config import (
     STAGES,
     data_set_of,
@@ -21,9 +21,18 @@ from transferability.study.config import (
 )
 from transferability.study.foreign_networks import network_filters, network_layers
 from transferability.study.layout import study_folder
-from transferability.study.names import HALVES, OTHER_SOURCES, WHOLE, Network, Series, depths_label, source_of
+from transferability.study.names import (
+    HALVES,
+    OTHER_SOURCES,
+    WHOLE,
+    Network,
+    Series,
+    depths_label,
+    on_images,
+    source_of,
+)
 from transferability.study.schema import ConfigError, config_schema
-from transferability.study.settings import Settings
+from transferability.study.settings import FEW_IMAGES, Settings
 from transferability.study.split_plan import SplitPlan, split_plans
 from transferability.study.store_folder import DUPLICATES, settings_folder, shaping_settings, store_folder
 
@@ -44,6 +53,7 @@ class TrainingRule:
         job: the name of its jobs, in which ``source``, ``target`` and ``examples`` are still wildcards.
         networks: the names of the networks that a job trains, likewise.
         priority: of its jobs over others that could start.
+        few: the images a class of its networks, if these are drawn; None if they are all, or a wildcard.
     """
 
     name: str
@@ -51,6 +61,7 @@ class TrainingRule:
     job: str
     networks: tuple[str, ...]
     priority: int
+    few: Amount = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +75,7 @@ class Study:
         halves_series: the series trained for the halves of each split.
         whole_series: the series trained for the whole set.
         reduced: images a class of each base of the whole set that is trained on fewer.
+        amounts: images a class of the networks of every treatment, the fewest first.
         stages: what shapes the networks of each stage, `STAGES`.
     """
 
@@ -73,6 +85,7 @@ class Study:
     halves_series: tuple[Series, ...]
     whole_series: tuple[Series, ...]
     reduced: tuple[int, ...]
+    amounts: tuple[Amount, ...]
     stages: Mapping[str, Settings]
 
     @cached_property
@@ -94,9 +107,24 @@ class Study:
     def folder(self) -> Path:
         return study_folder(self.config)
 
-    def settings(self, stage: str) -> Settings:
-        """What shapes the networks of a stage, one of `STAGES`."""
-        return self.stages[stage]
+    @property
+    def most(self) -> Amount:
+        """The largest of its amounts."""
+        return self.amounts[-1]
+
+    @property
+    def has_few(self) -> bool:
+        """Whether there are networks on few images."""
+        return self.amounts != (None,)
+
+    def settings(self, stage: str, *, is_on_few: bool = False) -> Settings:
+        """What shapes the networks of a stage, one of `STAGES`, that are trained on all their images, or on few."""
+        settings = self.stages[stage]
+        return settings.on_few_images(self.config["training"][FEW_IMAGES]) if is_on_few else settings
+
+    def settings_of(self, network: Network) -> Settings:
+        """What shapes a network."""
+        return self.settings(network.stage, is_on_few=network.is_on_few)
 
     @property
     def data_set(self) -> Mapping[str, Any]:
@@ -144,20 +172,24 @@ class Study:
     def training_rules(self) -> Iterator[TrainingRule]:
         """Every kind of job that trains networks."""
         # The series of its half and of the other wait for a base.
-        yield TrainingRule("train_base", "base", "base{target}", ("base{target}",), priority=2)
+        for few in self._amounts_of_bases:
+            base = f"base{{target}}{on_images(few)}"
+            yield TrainingRule(f"train_base{on_images(few)}", "base", base, (base,), priority=2, few=few)
         yield TrainingRule("train_reduced", "reduced", "reduced{examples}", ("reduced{examples}",), priority=0)
-        kinds = {(series.fine_tuned, series.preserved) for series in (*self.halves_series, *self.whole_series)}
-        for fine_tuned, preserved in sorted(kinds):
-            pattern = Series("{source}", "{target}", fine_tuned, preserved)
-            stage = "fine_tuned" if fine_tuned else "frozen"
+        every_series = (*self.halves_series, *self.whole_series)
+        kinds = {(one.fine_tuned, one.preserved, one.examples_per_class) for one in every_series}
+        for fine_tuned, preserved, few in sorted(kinds, key=lambda kind: (more_last(kind[2]), *kind[:2])):
+            pattern = Series("{source}", "{target}", fine_tuned, preserved, few)
+            stage, preserves = "fine_tuned" if fine_tuned else "frozen", f"_preserve{preserved}" * (preserved > 0)
             for chunk in self.chunks(fine_tuned, preserved):
                 depths = depths_label(chunk)
                 yield TrainingRule(
-                    name=f"train_{stage}{f'_preserve{preserved}' * (preserved > 0)}_n{depths.replace('-', '_to_')}",
+                    name=f"train_{stage}{preserves}{on_images(few)}_n{depths.replace('-', '_to_')}",
                     stage=stage,
                     job=pattern.name_at(depths),
                     networks=tuple(pattern.name_at(n) for n in chunk),
                     priority=int(fine_tuned),  # the longest first, or one is left to the end alone
+                    few=few,
                 )
 
     def chunks(self, fine_tuned: bool = False, preserved: int = 0) -> tuple[tuple[int, ...], ...]:
@@ -188,7 +220,7 @@ class Study:
         return {
             "data_set": self.config["dataset"],
             **({"store_checksum": store_checksum} if store_checksum else {}),
-            **self.settings(network.stage).to_json(),
+            **self.settings_of(network).to_json(),
         }
 
     def is_current(self, network: Network, made_from: Mapping[str, Any], store_checksum: str | None = None) -> bool:
@@ -225,12 +257,12 @@ class Study:
         return metrics.get("store") in (None, self.store_folder.name)  # None: made before it was noted
 
     def drawn_bases(self) -> list[tuple[str, int, Network]]:
-        """The bases whose first-layer filters are drawn: of the first seed, as many as fit a picture."""
+        """The bases whose first-layer filters are drawn: of the first seed, on the most images, as many as fit."""
         if not self.filters:
             return []
         seed = self.seeds[0]
-        bases = ((split, seed, n) for split in self.splits for n in self.networks_of(split) if n.treatment == "base")
-        return list(islice(bases, MOST_DRAWN_BASES))
+        bases = [(split, seed, base) for split in self.splits for base in self._bases_of(split)]
+        return [key for key in bases if key[2].examples_per_class == self.most][:MOST_DRAWN_BASES]
 
     def jobs(self) -> Iterator[tuple[str, int, tuple[Network, ...]]]:
         """The networks of every training job, with their split and seed."""
@@ -241,13 +273,30 @@ class Study:
                     yield split, seed, job
 
     def _jobs_of(self, split: str) -> Iterator[tuple[Network, ...]]:
-        targets, every_series = ((WHOLE,), self.whole_series) if split == WHOLE else (HALVES, self.halves_series)
-        yield from ((Network(target),) for target in targets)
+        every_series = self.whole_series if split == WHOLE else self.halves_series
+        yield from ((base,) for base in self._bases_of(split))
         if split == WHOLE:
             yield from ((Network(WHOLE, examples_per_class=examples, reduced=True),) for examples in self.reduced)
         for series in every_series:
             for chunk in self.chunks(series.fine_tuned, series.preserved):
                 yield tuple(map(series.at, chunk))
+
+    @property
+    def _amounts_of_bases(self) -> tuple[Amount, ...]:
+        """Images a class of all bases."""
+        bases = (base for split in self.splits for base in self._bases_of(split))
+        return in_order(base.examples_per_class for base in bases)
+
+    def _bases_of(self, split: str) -> Iterator[Network]:
+        """Those that networks of a split are compared with or copied from, and those that the config asks for."""
+        targets, every_series = ((WHOLE,), self.whole_series) if split == WHOLE else (HALVES, self.halves_series)
+        is_asked_for = split != WHOLE or WHOLE in self.config["splits"] or every_series
+        amounts = {*self.amounts} if is_asked_for else set()
+        amounts |= {base.examples_per_class for one in every_series if (base := one.at(1).base)}
+        if split == WHOLE and self.reduced:
+            amounts.add(None)  # what these are compared with
+        for amount in in_order(amounts):
+            yield from (Network(target, examples_per_class=amount) for target in targets)
 
 
 def without_running(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -274,6 +323,7 @@ def read_study(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> Study:
         halves_series=halves_series,
         whole_series=whole_series,
         reduced=tuple(sorted(config["networks"]["reduced"])),
+        amounts=amounts_of(config["networks"]),
         stages={stage: settings_of(config, stage) for stage in STAGES},
     )
 
@@ -288,7 +338,12 @@ def _series_of(networks: Mapping[str, Any], splits: Set[str]) -> tuple[tuple[Ser
         if not only_whole and splits - {WHOLE}:
             for target in HALVES:
                 halves += _series_for(target, treatment, networks["preserve"])
-    return tuple(halves), tuple(whole)
+    return tuple(_on_each_amount(halves, networks)), tuple(_on_each_amount(whole, networks))
+
+
+def _on_each_amount(every_series: Sequence[Series], networks: Mapping[str, Any]) -> Iterator[Series]:
+    for amount in amounts_of(networks):
+        yield from (replace(series, examples_per_class=amount) for series in every_series)
 
 
 def _series_for(target: str, treatment: str, preserve: Sequence[int]) -> Iterator[Series]:

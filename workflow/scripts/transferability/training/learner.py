@@ -40,7 +40,7 @@ class Learner:
 
     Args:
         network: its name and what of it is frozen.
-        task: what it is trained for.
+        task: what it is trained for, with the images that it is trained on.
         model: its layers as they are before the first update, on the device that they are trained on.
         seed: of the study.
         hyperparameters: what it is trained with.
@@ -80,7 +80,7 @@ class Learner:
         self._unread_losses: list[torch.Tensor] = []  # the latest of them, which the device may still be computing
         self._exploded = EXPLOSION * math.log(len(task.classes))
         self._first_loss = 0.0  # before the first update
-        self.guessing = task.guessing_facts(network.examples_per_class, hyperparameters.label_smoothing)
+        self.guessing = task.guessing_facts(hyperparameters.label_smoothing)
         self.resume(states.load())
 
     def update(self, features: torch.Tensor, targets: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from transferability.study.design import Study
+from transferability.study.names import COPYING
 
 
 @dataclass(frozen=True)
@@ -16,10 +17,12 @@ class FigureEntry:
     Attributes:
         title: on the page of the study.
         treatments: of which a study must have a network for the figure to show anything; empty for any.
+        every_amount: whether it shows networks on every amount of images; else it is of those on the most.
     """
 
     title: str
     treatments: frozenset[str] = frozenset()
+    every_amount: bool = False
 
 
 _COPIES_OF_BASES = frozenset({"selffer", "selffer+", "transfer", "transfer+"})
@@ -27,13 +30,14 @@ _COPIES_OF_BASES = frozenset({"selffer", "selffer+", "transfer", "transfer+"})
 # Of the study's results, in the order of the page.
 OF_RESULTS: Mapping[str, FigureEntry] = {
     "reuse": FigureEntry("Which layers can be reused?", _COPIES_OF_BASES - {"selffer+"}),
+    "amounts": FigureEntry("How much target data?", frozenset(COPYING), every_amount=True),
     "figure2": FigureEntry("Accuracy by depth", _COPIES_OF_BASES),
     "effects": FigureEntry("What copied layers cost and gain", _COPIES_OF_BASES),
     "parts": FigureEntry("Bad fit or overfitting?", frozenset({"selffer", "transfer"})),
     "figure3": FigureEntry(
         "Dissimilar halves, random filters, and differences to base", frozenset({"transfer", "random"})
     ),
-    "reduced": FigureEntry("Fewer images of each class", frozenset({"reduced"})),
+    "reduced": FigureEntry("Fewer images of each class", frozenset({"reduced"}), every_amount=True),
 }
 # Of what training leaves besides, and of the data.
 FIGURES: Mapping[str, FigureEntry] = {
@@ -47,4 +51,5 @@ FIGURES: Mapping[str, FigureEntry] = {
 
 def drawn_of(study: Study) -> tuple[str, ...]:
     """The names of those `OF_RESULTS` that are drawn of a study, whether they show anything or not."""
-    return tuple(name for name in OF_RESULTS if name != "reduced" or study.reduced)
+    asked_for = {"reduced": bool(study.reduced), "amounts": study.has_few}
+    return tuple(name for name in OF_RESULTS if asked_for.get(name, True))

@@ -15,6 +15,7 @@ from transferability.labels import visible
 from transferability.report.runs import MAKER_COLUMNS
 from transferability.results.accuracies import read_accuracies, read_table
 from transferability.results.answers import NO_INTERVAL
+from transferability.results.by_images import IMAGES
 from transferability.results.reuse import WAYS_OF_REUSE
 from transferability.study.compared import (
     GENERALIZATION_GAP,
@@ -38,6 +39,7 @@ class Column:
     heading: str
     show: Callable[[Any], str] = str
     mostly_nothing: bool = False
+    nothing: str = ""  # what is shown where there is no number
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def _made_sheet(name: str, view: TableView, table: pd.DataFrame, text: str) -> S
         if column in table and (table[column].dropna().any() if shown.mostly_nothing else table[column].notna().any())
     }
     rows = [
-        [_cell(value, column.show) for value, column in zip(row, columns.values(), strict=True)]
+        [_cell(value, column) for value, column in zip(row, columns.values(), strict=True)]
         for row in table[list(columns)].itertuples(index=False, name=None)
     ]
     return Sheet(
@@ -101,11 +103,11 @@ def _made_sheet(name: str, view: TableView, table: pd.DataFrame, text: str) -> S
     )
 
 
-def _cell(value: Any, show: Callable[[Any], str]) -> Cell:
+def _cell(value: Any, column: Column) -> Cell:
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
-        return Cell("", "", is_number=False)
+        return Cell(column.nothing, column.nothing, is_number=False)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return Cell(visible(show(value)), repr(value) if is_number else visible(str(value)), is_number)
+    return Cell(visible(column.show(value)), repr(value) if is_number else visible(str(value)), is_number)
 
 
 def _percent(value: float) -> str:
@@ -130,7 +132,7 @@ def _yes(value: object) -> str:
 
 def _losses_beside_accuracy(effects: pd.DataFrame) -> pd.DataFrame:
     """A row an effect, split type and n, in place of one for each metric: losses are columns beside the accuracy."""
-    key = ["effect", "split_type", "n"]
+    key = [name for name in ("effect", "split_type", "n", IMAGES) if name in effects]
     wide = effects[~effects["metric"].isin(LOSSES)]
     for loss in LOSSES:
         names = {"mean": loss, "low": f"{loss}_low", "high": f"{loss}_high"}
@@ -158,6 +160,7 @@ def _without_interval(reuse: pd.DataFrame) -> pd.DataFrame:
 
 _BELOW_BASE = "below_base"
 _N = Column("n", _whole)
+_IMAGES = Column("images a class", _whole, nothing="all")  # in tables that have several amounts
 _PAIRS, _SPLITS = Column("pairs", _whole), Column("splits", _whole)
 _LEFT_OUT = Column("left out", _whole, mostly_nothing=True)
 _NATS = {
@@ -195,6 +198,7 @@ def _common(split_type: Column) -> dict[str, TableView]:
             {
                 "split_type": split_type,
                 "n": _N,
+                IMAGES: _IMAGES,
                 "layer": Column("layer"),
                 "treatment": Column("copied layers", lambda treatment: WAYS_OF_REUSE.get(treatment, treatment)),
                 "drop": Column("points below base", drop_points),
@@ -214,6 +218,7 @@ def _common(split_type: Column) -> dict[str, TableView]:
                 "effect": Column("effect"),
                 "split_type": split_type,
                 "n": _N,
+                IMAGES: _IMAGES,
                 "mean": Column("mean, points", points),
                 "low": Column("from", points),
                 "high": Column("to", points),
@@ -231,7 +236,7 @@ def _common(split_type: Column) -> dict[str, TableView]:
                 "treatment": Column("treatment"),
                 "n": _N,
                 "preserved": Column("preserved", _whole),
-                "examples_per_class": Column("images a class", _whole),
+                IMAGES: Column("images a class", _whole),
                 "networks": Column("networks", _whole),
                 "mean": Column("mean, %", _percent),
                 "standard_deviation": Column("standard deviation, points", drop_points),
@@ -248,6 +253,7 @@ def _common(split_type: Column) -> dict[str, TableView]:
             {
                 "layers": Column("layers"),
                 "depths": Column("n tried"),
+                IMAGES: _IMAGES,
                 "networks": Column("networks", _whole),
                 "over_base": Column("gain over base, flat, points", points),
                 "over_selffer+": Column("over BnB⁺, flat", points),
@@ -264,6 +270,7 @@ def _common(split_type: Column) -> dict[str, TableView]:
             {
                 "split_type": split_type,
                 "n": _N,
+                IMAGES: _IMAGES,
                 "networks": Column("networks", _whole),
                 "base": Column("base, %", _percent),
                 "transfer": Column("AnB, %", _percent),

@@ -4,7 +4,7 @@ A row says too what is meaningless in it, and why: a base that it is compared wi
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 
 from transferability.files import read_json
+from transferability.results.by_images import amounts_of, on_amount
 from transferability.results.guessing import guessing_test
+from transferability.study.amounts import Amount, amount_in_words
 from transferability.study.compared import (
     BALANCED,
     COMPARED,
@@ -101,15 +103,15 @@ def collect_contents(metrics: Iterable[tuple[str, Any]], layers: Sequence[str]) 
 def beside_bases(frame: pd.DataFrame) -> pd.DataFrame:
     """Add to each network its base, its accuracies and the differences to them, where there is one.
 
-    Columns ``base_`` and ``difference_`` and a name of `COMPARED` are of the base of the same split, target and seed.
-    The column ``at_chance`` is `at_chance`. The column ``flag`` names what makes a comparison meaningless, or may: its
-    own base or the base that its layers come from is at chance, or is judged on too few images to tell. What was not
-    recorded of a network is empty.
+    Columns ``base_`` and ``difference_`` and a name of `COMPARED` are of the base of the same split, target and seed,
+    and on as many images. The column ``at_chance`` is `at_chance`. The column ``flag`` names what makes a comparison
+    meaningless, or may: its own base or the base that its layers come from is at chance, or is judged on too few images
+    to tell. What was not recorded of a network is empty.
     """
     frame = frame.assign(**{column: None for column in (*_INTEGERS, *_NUMBERS) if column not in frame})
     frame = frame.astype(dict.fromkeys(_INTEGERS, "Int64") | dict.fromkeys(_NUMBERS, "float64"))
     frame[GENERALIZATION_GAP] = frame[VALIDATION_CROSS_ENTROPY] - frame[TRAINING_CROSS_ENTROPY]
-    frame["base"] = "base" + frame["target"]
+    frame["base"] = [Network.parse(name).compared_with.name for name in frame["network"]]
     bases = frame.loc[frame["treatment"] == "base", [*KEY, *COMPARED]]
     bases = bases.rename(columns={"network": "base"} | {name: f"base_{name}" for name in COMPARED})
     frame = frame.merge(bases, on=["split", "seed", "base"], how="left", validate="many_to_one")
@@ -225,6 +227,7 @@ class Results:
         max_drop: what copying layers may cost, in accuracy, so 0.02 for 2 points.
         layers: the names of all layers of the network, lowest first, whether networks are cut there or not.
         groups: of the halves of semantic splits, where they are known.
+        images: in words, the amount that all networks are trained on, where the study has others; else empty.
     """
 
     accuracies: pd.DataFrame
@@ -232,6 +235,7 @@ class Results:
     max_drop: float
     layers: Sequence[str]
     groups: Groups = field(default_factory=dict)
+    images: str = ""
 
     @classmethod
     def by(
@@ -266,8 +270,28 @@ class Results:
         return cls.by(accuracies, compared, max_drop, study.layers, unlearned, groups=study.groups)
 
     def halves(self, split_type: str) -> str:
-        """Halves of a type in words, semantic ones with the groups that they are of."""
-        return halves_in_words(split_type, self.groups)
+        """Halves of a type in words, semantic ones with the groups that they are of, and how many images there are."""
+        return halves_in_words(split_type, self.groups) + (f", {self.images}" if self.images else "")
+
+    @property
+    def amounts(self) -> tuple[Amount, ...]:
+        """Images a class that networks are trained on, as `by_images.amounts_of`."""
+        return amounts_of(self.accuracies)
+
+    @property
+    def has_few(self) -> bool:
+        """Whether there are networks on few images."""
+        return self.amounts != (None,)
+
+    def at(self, amount: Amount) -> Self:
+        """Those of networks on so many images a class, as `by_images.on_amount`."""
+        images = f"on {amount_in_words(amount)}" if self.has_few else self.images
+        return replace(self, accuracies=on_amount(self.accuracies, amount), images=images)
+
+    @property
+    def at_most(self) -> Self:
+        """Those on the most images, which what is of one amount shows."""
+        return self.at(self.amounts[-1])
 
 
 def by_metric(accuracies: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -286,9 +310,9 @@ def by_metric(accuracies: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 def _flags(frame: pd.DataFrame) -> list[str | None]:
     bases = frame[frame["treatment"] == "base"]
-    keys = bases[["split", "seed", "target"]].itertuples(index=False, name=None)
+    keys = bases[KEY].itertuples(index=False, name=None)
     learned = dict(zip(keys, bases["at_chance"].mask(bases["majority_baseline"].isna(), False), strict=True))
-    of_high_loss = bases.loc[never_below_guessing(bases), ["split", "seed", "target"]]
+    of_high_loss = bases.loc[never_below_guessing(bases), KEY]
     high = set(of_high_loss.itertuples(index=False, name=None))
     flags: list[str | None] = []
     for row in frame.assign(no_lower_loss=never_below_guessing(frame)).itertuples():
@@ -298,13 +322,14 @@ def _flags(frame: pd.DataFrame) -> list[str | None]:
             words.append(f"{row.network} {AT_CHANCE}")
         elif own and row.no_lower_loss:
             words.append(f"{row.network}: {NO_LOWER_LOSS}")
-        for half in dict.fromkeys((row.target, row.source)):
-            if (row.split, row.seed, half) in high and learned.get((row.split, row.seed, half)) is not True:
-                words.append(f"{Network(str(half)).name}: {NO_LOWER_LOSS}")
+        network = Network.parse(str(row.network))
+        for base in dict.fromkeys(base.name for base in (network.compared_with, network.base) if base):
+            if (row.split, row.seed, base) in high and learned.get((row.split, row.seed, base)) is not True:
+                words.append(f"{base}: {NO_LOWER_LOSS}")
                 continue
-            guessing = learned.get((row.split, row.seed, half), False)
+            guessing = learned.get((row.split, row.seed, base), False)
             if guessing is pd.NA or guessing:
-                words.append(f"{Network(str(half)).name}{f': {TOO_FEW}' if guessing is pd.NA else f' {AT_CHANCE}'}")
+                words.append(f"{base}{f': {TOO_FEW}' if guessing is pd.NA else f' {AT_CHANCE}'}")
         flags.append("; ".join(words) or None)
     return flags
 

@@ -34,10 +34,11 @@ _DEEPEST: Mapping[str, str] = {
     "transfer": "other half's frozen features, base − A{}B",
     "random": "random frozen features, base − R{}B",
 }
+GAIN_OF_TRANSFER = "gain of fine-tuned transfer"
 # Each the mean over all n of an effect.
 _FINE_TUNED: Mapping[str, str] = {
     "retraining gain": "gain of fine-tuned own layers",
-    "fine-tuning gain": "gain of fine-tuned transfer",
+    "fine-tuning gain": GAIN_OF_TRANSFER,
     "transfer gain": "transfer gain",
 }
 
@@ -98,7 +99,17 @@ class ReusableLayers:
     surely: int | None
 
     def __str__(self) -> str:
-        return f"{self._layers}{self._tried}{self._beyond_a_gap}{self._rests_on}"
+        return f"{self._layers}{self.proviso}"
+
+    @property
+    def up_to(self) -> str:
+        """The deepest layer that can be copied."""
+        return f"up to {self.layers[self.deepest - 1]}" if self.deepest else "no layer"
+
+    @property
+    def proviso(self) -> str:
+        """What of it was tried, and what it rests on; empty if there is nothing to say of that."""
+        return f"{self._tried}{self._beyond_a_gap}{self._rests_on}"
 
     @property
     def _layers(self) -> str:
@@ -198,15 +209,20 @@ def _notes(split_type: str, there: set[str]) -> Iterator[str]:
         yield "without selffer networks (BnB), what lost co-adaptation costs is not told from what specificity does"
 
 
-def headline(results: Results) -> str:
-    """A few lines that say what the study found."""
+def headline(results: Results, by_amount: Sequence[str] = ()) -> str:
+    """A few lines that say what the study found.
+
+    Args:
+        results: of the study, of which networks on the most images are told in full.
+        by_amount: a line for each amount of images.
+    """
     accuracies = results.accuracies
     networks = counted(len(accuracies), "network")
     lines = [
         f"{networks}; accuracy is {results.metric}",
         "drops and gains are in points, paired with each base; a drop is positive where a network is worse",
     ]
-    for answer in answers(results):
+    for answer in answers(results.at_most):
         lines.append(f"{answer.halves}: base {answer.base_in_words}")
         told = {
             **{f"drop with {what}": drop for what, drop in answer.drops.items()},
@@ -219,6 +235,7 @@ def headline(results: Results) -> str:
             for treatment, layers in answer.reusable.items()
         ]
         lines += [f"  {answer.note}"] * bool(answer.note)
+    lines += [line.translate(_PLAIN) for line in by_amount]
     notes = (of_training_mode(accuracies), bases_at_chance(accuracies), others_at_chance(accuracies))
     lines += [note for note in notes if note]
     return "\n".join(lines) + "\n"

@@ -172,7 +172,8 @@ class Study:
     def training_rules(self) -> Iterator[TrainingRule]:
         """Every kind of job that trains networks."""
         # The series of its half and of the other wait for a base.
-        for few in self._amounts_of_bases:
+        bases = (base for split in self.splits for base in self._bases_of(split))
+        for few in in_order(base.examples_per_class for base in bases):
             base = f"base{{target}}{on_images(few)}"
             yield TrainingRule(f"train_base{on_images(few)}", "base", base, (base,), priority=2, few=few)
         yield TrainingRule("train_reduced", "reduced", "reduced{examples}", ("reduced{examples}",), priority=0)
@@ -281,11 +282,9 @@ class Study:
             for chunk in self.chunks(series.fine_tuned, series.preserved):
                 yield tuple(map(series.at, chunk))
 
-    @property
-    def _amounts_of_bases(self) -> tuple[Amount, ...]:
-        """Images a class of all bases."""
-        bases = (base for split in self.splits for base in self._bases_of(split))
-        return in_order(base.examples_per_class for base in bases)
+    def most_few(self, split: str) -> int:
+        """The most images a class that networks of a split are trained on, but all; 0 if they are all on these."""
+        return max((base.examples_per_class or 0 for base in self._bases_of(split)), default=0)
 
     def _bases_of(self, split: str) -> Iterator[Network]:
         """Those that networks of a split are compared with or copied from, and those that the config asks for."""

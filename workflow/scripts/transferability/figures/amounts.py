@@ -1,6 +1,7 @@
 """How much target data: what copying layers costs and gains by depth, a line for each amount of images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from itertools import cycle, islice
 
 import numpy as np
 import pandas as pd
@@ -21,12 +22,12 @@ from transferability.figures.style import (
 from transferability.results.accuracies import Results, bases_at_chance, layer_names
 from transferability.results.effects import EFFECTS, formula, paired_effects
 from transferability.results.pairs import dead_depths
-from transferability.study.amounts import amount_in_words
+from transferability.study.amounts import Amount, amount_in_words
 from transferability.study.names import SPLIT_TYPES_IN_WORDS
 
 _BASE = "base"  # what a treatment is compared with, so that an effect is about it
 _MARKERS = "osD^vPX*<>hp"
-_COLUMNS = 4
+_COLUMNS = 3
 
 
 def amounts(results: Results) -> Figure:
@@ -37,32 +38,37 @@ def amounts(results: Results) -> Figure:
     """
     tables = {amount: paired_effects(results.at(amount)) for amount in results.amounts}
     everything = pd.concat(tables.values())
-    panels = [
-        (split_type, effect)
+    panels = {
+        split_type: [
+            effect
+            for effect, treatments in EFFECTS.items()
+            if _BASE in treatments and len(_rows(everything, split_type, effect))
+        ]
         for split_type in SPLIT_TYPES_IN_WORDS
-        for effect, treatments in EFFECTS.items()
-        if _BASE in treatments and len(_rows(everything, split_type, effect))
-    ]
-    if not panels:
+    }
+    columns = min(_COLUMNS, max(map(len, panels.values())))
+    if not columns:
         return nothing_but("no networks with copied layers beside bases on as many images")
-    columns = min(_COLUMNS, len(panels))
-    rows, depths = -(-len(panels) // columns), sorted({int(n) for n in everything["n"]})
+    rows = sum(-(-len(effects) // columns) for effects in panels.values())
+    depths = sorted({int(n) for n in everything["n"]})
     figure = Figure(figsize=(max(6.6, 4.2 * columns), 0.9 + 3.4 * rows), layout="constrained")
-    drawn = figure.subplots(rows, columns, squeeze=False).ravel()
+    drawn = iter(figure.subplots(rows, columns, squeeze=False).ravel())
     labels = depth_labels(depths, layer_names(results.accuracies), 3.2 / (len(depths) + 0.2))
-    for axes, (split_type, effect) in zip(drawn, panels, strict=False):
-        axes.axhline(0, color="black", linewidth=0.8)
-        axes.set_title(f"{effect}, {formula(effect)}\n{results.halves(split_type)}")
-        axes.set_xticks(depths, labels)
-        axes.set_xlim(*depth_limits(depths))
-        axes.set_xlabel(DEPTH_LABEL)
-        axes.set_ylabel("points of accuracy")
-        axes.grid(axis="x", visible=False)
-        _draw_lines(axes, results, [_rows(table, split_type, effect) for table in tables.values()], split_type, effect)
-    for axes in drawn[len(panels) :]:
-        axes.set_visible(False)
+    for split_type, effects in panels.items():
+        for effect in effects:
+            axes = next(drawn)
+            axes.axhline(0, color="black", linewidth=0.8)
+            axes.set_title(f"{effect}, {formula(effect)}\n{results.halves(split_type)}")
+            axes.set_xticks(depths, labels)
+            axes.set_xlim(*depth_limits(depths))
+            axes.set_xlabel(DEPTH_LABEL)
+            axes.set_ylabel("points of accuracy")
+            axes.grid(axis="x", visible=False)
+            _draw_lines(axes, results, {a: _rows(tables[a], split_type, effect) for a in tables}, split_type, effect)
+        for axes in islice(drawn, -len(effects) % columns):  # halves of another kind begin a row of their own
+            axes.set_visible(False)
     warn(figure, bases_at_chance(results.accuracies))
-    shared_legend(figure, drawn[: len(panels)], "outside lower center", columns=max(3, 2 * columns))
+    shared_legend(figure, figure.axes, "outside lower center", columns=max(3, 2 * columns))
     return figure
 
 
@@ -70,19 +76,20 @@ def _rows(table: pd.DataFrame, split_type: str, effect: str) -> pd.DataFrame:
     return table[(table["split_type"] == split_type) & (table["effect"] == effect)].sort_values("n")
 
 
-def _draw_lines(axes: Axes, results: Results, tables: Sequence[pd.DataFrame], split_type: str, effect: str) -> None:
+def _draw_lines(
+    axes: Axes, results: Results, tables: Mapping[Amount, pd.DataFrame], split_type: str, effect: str
+) -> None:
     """The means of an effect by n, a line for each amount, beside each other by a little."""
     offsets = beside(len(tables), 0.5 / max(4, len(tables)))
     # From light to dark by a scale that is told apart in gray and by the colorblind; its lightest is hard to see.
     colors = colormaps["viridis"](np.linspace(0.88, 0, len(tables)))
-    for index, (amount, rows) in enumerate(zip(results.amounts, tables, strict=True)):
+    for offset, color, marker, (amount, rows) in zip(offsets, colors, cycle(_MARKERS), tables.items(), strict=False):
         told = rows[rows["pairs"] > 0]
         if len(told):
-            x, bounds = told["n"].to_numpy(float) + offsets[index], 100 * told[["low", "high"]].to_numpy(float)
-            marker = _MARKERS[index % len(_MARKERS)]
-            label = amount_in_words(amount)
-            axes.plot(x, 100 * told["mean"].to_numpy(float), color=colors[index], marker=marker, label=label)
-            axes.vlines(x, bounds[:, 0], bounds[:, 1], color=colors[index], linewidth=1.6, zorder=1.9)
+            x, bounds = told["n"].to_numpy(float) + offset, 100 * told[["low", "high"]].to_numpy(float)
+            means = 100 * told["mean"].to_numpy(float)
+            axes.plot(x, means, color=color, marker=marker, label=amount_in_words(amount))
+            axes.vlines(x, bounds[:, 0], bounds[:, 1], color=color, linewidth=1.6, zorder=1.9)
         accuracies = results.at(amount).accuracies
         dead = dead_depths(accuracies[accuracies["split_type"] == split_type], *EFFECTS[effect])
-        cross_out(axes, np.array(dead, float) + offsets[index], np.zeros(len(dead)))
+        cross_out(axes, np.array(dead, float) + offset, np.zeros(len(dead)))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pandas as pd
 
 from transferability.results.accuracies import Results
-from transferability.results.answers import GAIN_OF_TRANSFER, Answer, answers, headline
+from transferability.results.answers import GAIN_OF_TRANSFER, Answer, ReusableLayers, answers, headline
 from transferability.results.by_images import IMAGES
 from transferability.results.reuse import WAYS_OF_REUSE
 from transferability.study.amounts import Amount
@@ -42,7 +42,7 @@ def headline_by_amount(results: Results) -> str:
 def answers_by_amount(results: Results) -> Iterator[str]:
     """A line for each amount of images and kind of halves: how deep layers can be copied, and what fine-tuning gains.
 
-    Like "random halves, on 20 images a class: base 43.1 %; frozen, copy up to conv3 at no more than 2 points". None for
+    Like "random halves, on 20 images a class: at no more than 2 points, copy up to conv3 frozen". None for
     a study whose networks are all trained on all images.
     """
     for amount in results.amounts if results.has_few else ():
@@ -51,8 +51,15 @@ def answers_by_amount(results: Results) -> Iterator[str]:
 
 
 def _in_words(answer: Answer, max_drop: float) -> Iterator[str]:
-    yield f"base {answer.base_in_words}"
-    tolerated = f"at no more than {100 * max_drop:g} points"
-    for treatment, layers in answer.reusable.items():
-        yield f"{WAYS_OF_REUSE[treatment]}, copy {layers.up_to} {tolerated}{layers.proviso}"
+    ways = [_copied(WAYS_OF_REUSE[treatment], layers) for treatment, layers in answer.reusable.items()]
+    if ways:
+        yield f"at no more than {100 * max_drop:g} points, copy {', '.join(ways)}"
     yield from (f"{what}: {gain}" for what, gain in answer.gains.items() if what.startswith(GAIN_OF_TRANSFER))
+    yield f"base {answer.base_in_words}"
+
+
+def _copied(way: str, layers: ReusableLayers) -> str:
+    """Like up to conv3 frozen, and in brackets what that rests on."""
+    to = f"up to {layers.layers[layers.deepest - 1]}" if layers.deepest else "no layer"
+    proviso = layers.proviso.lstrip(",; ")
+    return f"{to} {way}" + (f" ({proviso})" if proviso else "")

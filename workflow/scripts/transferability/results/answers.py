@@ -102,11 +102,6 @@ class ReusableLayers:
         return f"{self._layers}{self.proviso}"
 
     @property
-    def up_to(self) -> str:
-        """The deepest layer that can be copied."""
-        return f"up to {self.layers[self.deepest - 1]}" if self.deepest else "no layer"
-
-    @property
     def proviso(self) -> str:
         """What of it was tried, and what it rests on; empty if there is nothing to say of that."""
         return f"{self._tried}{self._beyond_a_gap}{self._rests_on}"

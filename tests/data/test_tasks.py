@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
-from transferability.data.tasks import Examples, Task, first_of_each_class, halves_of_images, rank_in_class
+from transferability.data.tasks import (
+    Examples,
+    Task,
+    TooFewImagesError,
+    drawn_of_each_class,
+    first_of_each_class,
+    halves_of_images,
+    rank_in_class,
+)
 from transferability.store.reading import open_store
 
 
@@ -186,3 +194,63 @@ def test_by_images_both_are_validated_on_the_same(store, by_images):
     (one, targets), (other, others) = (task.validation() for task in by_images)
     assert one.tolist() == other.tolist() == list(range(store.training_count, len(store.labels)))
     assert targets.tolist() == others.tolist()
+
+
+def few(task, per_class, seed=0):
+    return replace(task, examples=Examples(per_class, seed))
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.integers(0, 9), st.integers(0, 2**31))
+def test_few_images_are_so_many_of_each_class_and_among_the_more(targets, examples, seed):
+    targets = np.array(targets)
+    drawn = drawn_of_each_class(targets, examples, seed, "random0", "A")
+    assert drawn.tolist() == sorted({*drawn})
+    there = np.bincount(targets, minlength=5)
+    assert np.bincount(targets[drawn], minlength=5).tolist() == np.minimum(there, examples).tolist()
+    assert {*drawn} <= {*drawn_of_each_class(targets, examples + 1, seed, "random0", "A")}
+
+
+def test_few_images_are_of_the_seed_the_split_and_the_target(task):
+    images, _ = few(task, 4).training()
+    assert np.array_equal(few(task, 4).training()[0], images)
+    for other in (few(task, 4, seed=1), few(replace(task, split="random1"), 4), few(replace(task, target="B"), 4)):
+        assert not np.array_equal(other.training()[0], images)
+    assert not np.array_equal(first(task, 4).training()[0], images)
+
+
+def test_few_images_by_value():
+    """If they were drawn otherwise one day, a base and its copies would have seen other images."""
+    targets = np.repeat([0, 1, 2], 6)
+    assert drawn_of_each_class(targets, 2, 0, "random0", "B").tolist() == [0, 5, 7, 10, 12, 14]
+
+
+def test_of_few_images_are_the_mean_the_sample_and_the_guessing_and_validation_is_of_all(store, task):
+    on_few = few(task, 3)
+    positions, targets = on_few.training()
+    assert np.bincount(targets).tolist() == [3, 3, 3]
+    expected = store.images[positions].astype(np.float64).mean(axis=0).astype(np.float32)
+    assert np.array_equal(on_few.mean_image("own"), expected)
+    assert not np.array_equal(on_few.mean_image("own"), task.mean_image("own"))
+    assert set(on_few.training_sample(0)[0]) <= set(positions)
+    assert on_few.guessing_facts() == task.guessing_facts()
+    for one, other in zip(on_few.validation(), task.validation(), strict=True):
+        assert np.array_equal(one, other)
+    assert np.array_equal(on_few.all_training()[0], task.training()[0])
+
+
+def test_more_images_than_a_class_has_are_refused_by_its_name(store, task):
+    labels = store.labels.copy()
+    labels[np.flatnonzero(labels[store.training] == 4)[3:]] = 0
+    task = replace(task, store=replace(store, labels=labels))
+    assert len(few(task, 3).training()[0]) == 9
+    with pytest.raises(TooFewImagesError, match="asks for 4 images a class, but in random0 the class class 004 has 3"):
+        few(task, 4).training()
+
+
+def test_by_images_few_are_of_the_own(by_images):
+    own = [set(few(task, 4).training()[0]) for task in by_images]
+    assert not own[0] & own[1]
+    for task, images in zip(by_images, own, strict=True):
+        assert images <= set(task.training()[0])
+        with pytest.raises(TooFewImagesError, match="has 6 training images"):
+            few(task, 7).training()

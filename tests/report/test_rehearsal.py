@@ -40,6 +40,8 @@ def test_everything_that_is_made_of_networks_is_tried(tmp_path):
         {"splits": [{"name": "NA", "A": "letter", "B": "symbol"}]},
         {"networks": DEFAULT["networks"] | {"random_for": "whole", "reduced": [10, 100]}},
         {"networks": DEFAULT["networks"] | {"depths": [7], "treatments": ["selffer+"]}},
+        {"networks": DEFAULT["networks"] | {"depths": [1, 7], "examples_per_class": [5, 20, "all"]}},
+        {"networks": DEFAULT["networks"] | {"depths": [7], "reduced": [3], "examples_per_class": [5]}},
         {"figures": DEFAULT["figures"] | {"metric": "top1_mean_best10", "colors": {"base": "red"}}},
         OrderedDict(study="ordered"),
     ],
@@ -50,7 +52,8 @@ def test_studies_of_any_kind_can_be_rehearsed(tmp_path, changes):
     config["figures"] = config["figures"] | {"colors": DEFAULT["figures"]["colors"] | config["figures"]["colors"]}
     tried = rehearse(read_study(config), tmp_path)
     assert ("the figure reduced" in tried) == bool(config["networks"]["reduced"])
-    assert ("learning curves of whole" in tried) == (config["networks"]["random_for"] == "whole")
+    assert ("the figure amounts" in tried) == (config["networks"]["examples_per_class"] != ["all"])
+    assert ("learning curves of whole" in tried) == ("whole" in read_study(config).splits)
 
 
 @pytest.mark.usefixtures("quickly")

@@ -11,7 +11,9 @@ report: "workflow/report/study.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/checks.smk"
 include: "workflow/rules/data.smk"
+include: "workflow/rules/pretrained.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/accuracies.smk"
 include: "workflow/rules/figures.smk"

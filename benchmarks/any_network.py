@@ -95,7 +95,7 @@ def lock_step_against_one_by_one(architecture: str) -> tuple[object, ...]:
         running = Running(Path(folder), "cpu", 1e9, 1e9, lambda _line: None)
 
         def seconds(frozen: tuple[int, ...]) -> float:
-            return calibrate(Workload(frozen, SHAPE, CLASSES, settings, cached=True), running, about=4.0).update
+            return calibrate(Workload(frozen, SHAPE, CLASSES, settings, cached=True), running, about=4.0).iteration
 
         together, alone = seconds(depths), sum(seconds((depth,)) for depth in depths)
     return ("lock-step against one by one", architecture, together, alone, alone / together, "s an update of all")

@@ -34,7 +34,7 @@ from transferability.data.splits import random_split
 from transferability.files import read_json
 from transferability.process.determinism import use_threads
 from transferability.process.provenance import device_name
-from transferability.results.accuracies import at_chance
+from transferability.results.unlearned import at_chance
 from transferability.store.reading import open_store
 from transferability.study.design import read_study
 from transferability.study.layout import NetworkFiles

@@ -71,7 +71,7 @@ def fused_sgd() -> Iterator[None]:
     def update_with_number(
         learner: Any, features: torch.Tensor, targets: torch.Tensor, _rate: torch.Tensor
     ) -> torch.Tensor:
-        rate: Any = learner.hyperparameters.rate_at(learner.updates)
+        rate: Any = learner.hyperparameters.rate_at(learner.iteration)
         return update(learner, features, targets, rate)
 
     with patch.object(Learner, "update", update_with_number), patch.object(CaffeSGD, "apply", apply_fused):
@@ -217,7 +217,7 @@ def record_with_generators(
 
 def dropout_seed(learner: Any) -> int:
     """As `Learner.update` seeds: of this network, at this iteration."""
-    return seed_for(*learner.key, "dropout", learner.updates)
+    return seed_for(*learner.key, "dropout", learner.iteration)
 
 
 VARIANTS: Mapping[str, Callable[[], AbstractContextManager[None]]] = {

@@ -67,13 +67,13 @@ def with_settings(recipe: Recipe, **changes: object) -> Recipe:
     return replace(recipe, settings=replace(recipe.settings, **changes))
 
 
-def dying_after(updates: int) -> type[StateFolder]:
-    """States of which the one after so many updates is the last: its training dies once it is written."""
+def dying_after(iterations: int) -> type[StateFolder]:
+    """States of which the one after so many iterations is the last: its training dies once it is written."""
 
     class Dying(StateFolder):
         def save(self, state: TrainingState) -> None:
             super().save(state)
-            if state.updates == updates:
+            if state.iteration == iterations:
                 raise KeyboardInterrupt
 
     return Dying

@@ -26,8 +26,9 @@ from transferability.figures.style import figure_style, save
 from transferability.files import csv_of, open_csv, read_json, write_csv, write_json, write_table
 from transferability.labels import visible
 from transferability.networks.architectures import architecture_layers
-from transferability.report.page import _printed
-from transferability.report.sheets import sheet_of_file, table_views
+from transferability.report.sheets import sheet_of_file
+from transferability.report.study_page import _printed
+from transferability.report.table_views import table_views
 from transferability.results.accuracies import collect_contents, read_accuracies, read_table
 from transferability.store.reading import open_store, read_samples
 from transferability.store.source import ImageClass, Sample

@@ -118,8 +118,8 @@ def test_recorded_dropout_is_seeded_by_network_and_iteration(recipe, running, tm
     captured = weights_with(way, recipe, running, tmp_path / "captured", cuda_graphs=True)
     assert capture.replays > 0
     assert largest_difference(plain, captured) == 0
-    learner = type("Learner", (), {"key": (0, "random0", "R1B+"), "updates": 3})
-    other = type("Learner", (), {"key": (0, "random0", "R1B+"), "updates": 4})
+    learner = type("Learner", (), {"key": (0, "random0", "R1B+"), "iteration": 3})
+    other = type("Learner", (), {"key": (0, "random0", "R1B+"), "iteration": 4})
     assert variants.dropout_seed(learner) != variants.dropout_seed(other)
 
 

@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 from safetensors.torch import load_file
 
-from tests.support import files_in
+from tests.support import DEFAULT, files_in
 from transferability.data.splits import split_to_json
 from transferability.figures.style import save
 from transferability.files import read_json, write_json, write_table, write_text
@@ -23,6 +23,7 @@ from transferability.results.paper import summarize
 from transferability.results.reuse import reusable
 from transferability.study.config import STAGES
 from transferability.study.design import Study
+from transferability.study.sections import FiguresSection, RunningSection
 from transferability.study.split_plan import SplitPlan
 from transferability.training.recipe import Recipe, Running
 from transferability.training.train import train
@@ -48,7 +49,6 @@ class Finished:
                 "dataset": "patterns",
                 "datasets": {"patterns": {"kind": "patterns"}},
                 "networks": {"architecture": recipe.settings.architecture},
-                "figures": {"metric": "top1_final", "max_drop": 0.02, "unlearned": "leave_out"},
             },
             splits={"random0": SplitPlan("random0", 0, None)},
             seeds=(0,),
@@ -56,6 +56,8 @@ class Finished:
             whole_series=(),
             reduced=(),
             stages=dict.fromkeys(STAGES, recipe.settings),
+            running=RunningSection(**DEFAULT["running"]),
+            figures=FiguresSection(**DEFAULT["figures"]),
         )
 
     def __getitem__(self, name: str) -> Path:

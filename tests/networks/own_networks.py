@@ -273,3 +273,92 @@ class Calm(nn.Module):
         x = functional.interpolate(self.stem(x - torch.tensor([0.5])), size=size) + self.positions
         x = self.block(x * (self.scale * 2)).mean((2, 3)) + torch.arange(6)
         return self.fc(functional.relu(functional.linear(self.one(x), self.one.weight)))
+
+
+class Looking(Residual):
+    """Looks at the values of its features."""
+
+    def forward(self, x):
+        return super().forward(x) if x.mean() > 0 else x
+
+
+class OneBlockLooks(Dropping):
+    def __init__(self, num_classes):
+        super().__init__(num_classes)
+        self.block1 = Looking(6)
+
+
+class TwiceInABlock(nn.Module):
+    """Uses weights of its first part again."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 3, padding=1)
+
+    def forward(self, x):
+        x = self.second(self.first(x))
+        return functional.conv2d(x, self.first.weight, padding=1)
+
+
+class Shared(nn.Module):
+    def __init__(self, num_classes):
+        super().__init__()
+        self.block, self.fc = TwiceInABlock(), nn.Linear(1, num_classes)
+
+    def forward(self, x):
+        return self.fc(self.block(x).mean((2, 3)))
+
+
+class Rotated(nn.Module):
+    """Adds to its features what it is given beside them."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, 4, 3, padding=1)
+
+    def forward(self, x, positions):
+        return functional.relu(self.conv(x)) + positions
+
+
+class Positions(nn.Module):
+    def __init__(self, in_state):
+        super().__init__()
+        self.register_buffer("grid", torch.linspace(0, 1, 16), persistent=in_state)
+
+
+class SharingPositions(nn.Module):
+    """Gives one buffer to all of its blocks, as rotary position embeddings are; in its state only if asked for."""
+
+    def __init__(self, num_classes, in_state=False, moves=False):
+        super().__init__()
+        self.positions, self.moves = Positions(in_state), moves
+        self.lower, self.middle, self.upper = Rotated(1), Rotated(4), Rotated(4)
+        self.fc = nn.Linear(4, num_classes)
+
+    def forward(self, x):
+        grid = self.positions.grid
+        if self.moves:
+            grid = grid.add_(1)
+        x = self.upper(self.middle(self.lower(x, grid), grid), grid)
+        return self.fc(x.mean((2, 3)))
+
+
+class TwoHeads(Auxiliary):
+    """Has a second head in evaluation too."""
+
+    def forward(self, x):
+        features = self.conv(x).mean((2, 3))
+        return self.fc(features), self.second_head(features)
+
+
+class Named(Overwriting):
+    """Returns its logits by name."""
+
+    def forward(self, x):
+        return {"logits": super().forward(x)}
+
+
+class ForLargerImages(Overwriting):
+    def __init__(self, num_classes):
+        super().__init__(num_classes)
+        self.conv = nn.Sequential(nn.Conv2d(1, 4, 3), nn.MaxPool2d(15))

@@ -13,6 +13,7 @@ from transferability.networks.copying import training_mode
 from transferability.networks.cut_points import chosen_cuts, explore
 from transferability.networks.cuts import cut_into_layers
 from transferability.networks.describe import describe
+from transferability.networks.layer_plan import layer_plans
 from transferability.networks.layered import layered
 from transferability.networks.library import build_model
 from transferability.networks.self_check import check_cuts
@@ -114,7 +115,17 @@ def test_a_checkpoint_of_layers_loads_into_the_model():
         ("torchvision/resnet19", ["layer1"], "torchvision has no classifier 'resnet19'; did you mean resnet18"),
         ("timm/vit_tinny", ["norm"], "timm has no model 'vit_tinny'"),
         (f"{OWN}:Auxiliary", ["conv"], "second_head takes part in training only"),
-        (f"{OWN}:Branching", ["conv"], "cannot be traced"),
+        (f"{OWN}:TwoHeads", ["conv"], "it returns 2 results, not one tensor of B x classes; such as an auxiliary head"),
+        (f"{OWN}:Named", ["conv"], "it returns a dict, not one tensor of B x classes"),
+        (f"{OWN}:Branching", ["conv"], "its forward cannot be traced"),
+        (f"{OWN}:OneBlockLooks", ["block1.conv"], r"block1\.forward cannot be traced"),
+        (f"{OWN}:ForLargerImages", ["conv"], r"conv\.1 fails on images of 16 x 16 pixels"),
+        pytest.param(
+            "torchvision/inception_v3",
+            ["Mixed_5b"],
+            "AuxLogits takes part in training only; such as an auxiliary head",
+            marks=pytest.mark.slow,  # it draws its weights for long
+        ),
         (f"{OWN}:Tied", ["middle"], "conv.* is used both below middle and above it"),
         (f"{OWN}:Tied", ["conv"], "conv is called more than once"),
         (f"{OWN}:Unused", ["conv"], "spare.weight takes no part in the logits"),
@@ -135,15 +146,39 @@ def test_a_checkpoint_of_layers_loads_into_the_model():
     ],
 )
 def test_what_cannot_be_studied_is_refused_by_name(architecture, cuts, why):
-    shape = GRAY if architecture.startswith(OWN) else (64, 64, 3)
-    with pytest.raises(CutError, match=why):
+    side = 299 if "inception" in architecture else 64
+    shape = GRAY if architecture.startswith(OWN) else (side, side, 3)
+    with pytest.raises(CutError, match=why) as refused:
         describe(architecture, {}, cuts, shape)
+    assert len(str(refused.value).splitlines()) == 1
 
 
 def test_what_is_unusual_and_right_is_studied():
     assert describe(f"{OWN}:Calm", {}, "blocks", GRAY)["cuts"] == ["stem", "block"]
     network = layered(own("Calm"), ["stem", "block"], GRAY, 3)
     assert network.random_layers == {"block"}
+
+
+def test_a_constant_that_many_blocks_use_is_in_each_of_their_layers():
+    found = describe(f"{OWN}:SharingPositions", {}, "blocks", GRAY)
+    assert found["cuts"] == ["lower", "middle", "upper"]
+    model, network = own("SharingPositions"), layered(own("SharingPositions"), found["cuts"], GRAY, 3)
+    assert network.state_dict().keys() == model.state_dict().keys()
+    images = torch.randn(2, 1, 16, 16)
+    assert torch.equal(model.eval()(images), network.eval()(images))
+    network[:2].load_state_dict(network[:2].state_dict())
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"in_state": True}, "lower is no cut point: positions.grid crosses it too"),
+        ({"moves": True}, "lower is no cut point: the result of add_ crosses it too"),
+    ],
+)
+def test_a_buffer_that_is_kept_or_moves_is_in_one_layer_only(options, why):
+    with pytest.raises(CutError, match=why):
+        describe(f"{OWN}:SharingPositions", options, ["lower"], GRAY)
 
 
 def test_pretrained_weights_are_none_of_a_librarys_options():
@@ -176,7 +211,7 @@ def test_a_functional_dropout_drops_in_training_only():
 
 def test_a_dropout_that_is_used_everywhere_rests_in_frozen_layers_only():
     network = layered(own("OneDropout"), ["lower", "upper"], GRAY, 3)
-    training_mode(network, frozen=1)
+    training_mode(network, *layer_plans("A", 1, 1, 3))
     inputs = torch.ones(64, 1, 16, 16), torch.ones(64, 4, 14, 14), torch.ones(64, 4, 12, 12)
     dropped = [not torch.equal(layer(given), layer(given)) for layer, given in zip(network, inputs, strict=True)]
     assert dropped == [False, True, True]

@@ -147,8 +147,8 @@ class TestWallTime:
 class Clockwork:
     """A device that takes a known time for everything."""
 
-    def __init__(self, fixed, update, evaluated):
-        self.fixed, self.update, self.evaluated = fixed, update, evaluated
+    def __init__(self, fixed, iteration, evaluated):
+        self.fixed, self.iteration, self.evaluated = fixed, iteration, evaluated
         self.now, self.trained = 0.0, []
 
     def __call__(self):
@@ -160,7 +160,7 @@ class Clockwork:
         self.now += self.fixed
         for watch in running.watchers:
             watch(None)
-        self.now += settings.iterations * self.update + images * self.evaluated
+        self.now += settings.iterations * self.iteration + images * self.evaluated
         for watch in running.watchers:
             watch(None)
         self.trained.append((settings.iterations, settings.evaluate_every))
@@ -187,10 +187,10 @@ def calibrated_on(workload, running, monkeypatch):
 class TestCalibration:
     @pytest.mark.parametrize("cost", [Cost(0.5, 0.02, 0.0001), Cost(2.0, 0.7, 0.0), Cost(0.0, 0.0001, 0.000001)])
     def test_a_known_device_is_found_out(self, cost, calibrated_on, running):
-        device = Clockwork(cost.fixed, cost.update, cost.evaluated_image)
+        device = Clockwork(cost.fixed, cost.iteration, cost.evaluated_image)
         found = calibrated_on(device)
         assert found.seconds(1000, 5000) == pytest.approx(cost.seconds(1000, 5000))
-        assert found.update == pytest.approx(cost.update)
+        assert found.iteration == pytest.approx(cost.iteration)
         assert found.spread == pytest.approx(0, abs=1e-6)
         assert list(running.states.iterdir()) == []
 
@@ -200,7 +200,7 @@ class TestCalibration:
         class Unsteady(Clockwork):
             def train(self, recipe, files, source, running):
                 long = recipe.hyperparameters.iterations > 1
-                self.update = 0.01 * (1.2 if long and len(self.trained) % 2 else 0.8 if long else 1.0)
+                self.iteration = 0.01 * (1.2 if long and len(self.trained) % 2 else 0.8 if long else 1.0)
                 super().train(recipe, files, source, running)
 
         found = calibrated_on(Unsteady(0.1, 0.01, 0.0))
@@ -222,7 +222,7 @@ class TestCalibration:
         """Seven caffenets take some 17 s of it, whatever the GPU does."""
         device = Clockwork(17.0, 0.05, 0.0001)
         found = calibrated_on(device)
-        assert (found.fixed, found.update) == (pytest.approx(17.0), pytest.approx(0.05))
+        assert (found.fixed, found.iteration) == (pytest.approx(17.0), pytest.approx(0.05))
 
     def test_the_networks_that_are_trained_have_the_layers_frozen_that_are_asked_for(self, workload):
         for frozen in ((0,), (0, 0, 0), (2,), (1, 3, 7)):
@@ -235,7 +235,7 @@ class TestCalibration:
         running.states.mkdir()
         settings = replace(workload.settings, preprocessing=replace(workload.settings.preprocessing, scale=scale))
         found = calibrate(replace(workload, classes=2, settings=settings), running)
-        assert found.update > 0
+        assert found.iteration > 0
         assert list(running.states.iterdir()) == []
 
 

@@ -146,7 +146,7 @@ class TestTraining:
 
         def note(self, loss):
             original(self, loss)
-            if (self.network.name, self.updates) == ("R1B", 6):
+            if (self.network.name, self.iteration) == ("R1B", 6):
                 self.model[-1][0].weight.data.fill_(float("nan"))
 
         monkeypatch.setattr(Learner, "note", note)

@@ -10,8 +10,10 @@ import torch
 from transferability.records.states import StateFolder, TrainingState, hold_all
 
 
-def state(updates, identity="me"):
-    return TrainingState(identity, updates, {"weights.a": torch.full((3,), float(updates))}, {"history": [updates]})
+def state(iteration, identity="me"):
+    return TrainingState(
+        identity, iteration, {"weights.a": torch.full((3,), float(iteration))}, {"history": [iteration]}
+    )
 
 
 @pytest.fixture
@@ -20,10 +22,10 @@ def folder(tmp_path):
 
 
 def test_the_newest_state_is_used(folder):
-    for updates in (1, 2, 3):
-        folder.save(state(updates))
+    for iteration in (1, 2, 3):
+        folder.save(state(iteration))
     loaded = folder.load()
-    assert loaded.updates == 3
+    assert loaded.iteration == 3
     assert loaded.progress == {"history": [3]}
     assert torch.equal(loaded.tensors["weights.a"], torch.full((3,), 3.0))
 
@@ -40,7 +42,7 @@ def test_a_flipped_byte_anywhere_makes_the_one_before_be_used(folder, tmp_path, 
     content = bytearray(path.read_bytes())
     content[position] ^= 1
     path.write_bytes(content)
-    assert folder.load().updates == 1
+    assert folder.load().iteration == 1
 
 
 @pytest.mark.parametrize("length", [0, 1, 20, 100])
@@ -49,19 +51,19 @@ def test_a_truncated_state_makes_the_one_before_be_used(folder, tmp_path, length
     folder.save(state(2))
     path = tmp_path / "A3B" / "newest.state"
     path.write_bytes(path.read_bytes()[:length])
-    assert folder.load().updates == 1
+    assert folder.load().iteration == 1
 
 
 def test_a_crash_between_the_two_renames_leaves_the_one_before(folder, tmp_path):
     folder.save(state(1))
     (tmp_path / "A3B" / "newest.state").rename(tmp_path / "A3B" / "previous.state")
-    assert folder.load().updates == 1
+    assert folder.load().iteration == 1
 
 
 def test_a_state_of_another_identity_is_not_used(folder, tmp_path):
     folder.save(state(5, identity="another"))
     assert folder.load() is None
-    assert StateFolder(tmp_path / "A3B", "another").load().updates == 5
+    assert StateFolder(tmp_path / "A3B", "another").load().iteration == 5
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from tests.results.support import metrics
 from tests.support import DEFAULT
 from transferability.figures.style import figure_style
 from transferability.files import write_csv, write_json
-from transferability.report.page import ReportFiles, page_of, report
 from transferability.report.so_far import current_networks, drawn_so_far
+from transferability.report.study_page import ReportFiles, page_of, report
 from transferability.study.design import read_study
 from transferability.study.layout import NetworkFiles
 from transferability.training.learner import HISTORY_COLUMNS

@@ -11,15 +11,9 @@ from tests.results.support import PUBLISHED, metrics
 from transferability.files import write_table
 from transferability.networks.architectures import architecture_layers
 from transferability.results import accuracies
-from transferability.results.accuracies import (
-    COLUMNS,
-    at_chance,
-    bases_at_chance,
-    of_training_mode,
-    others_at_chance,
-    read_accuracies,
-)
+from transferability.results.accuracies import COLUMNS, of_training_mode, read_accuracies
 from transferability.results.published import PUBLISHED_COLUMNS, read_published
+from transferability.results.unlearned import at_chance, bases_at_chance, others_at_chance
 
 LAYERS = architecture_layers("caffenet")
 collect = partial(accuracies.collect, layers=LAYERS)

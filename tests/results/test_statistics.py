@@ -487,7 +487,7 @@ def test_the_headline_says_that_published_training_losses_are_in_training_mode(p
     assert f"{'co-adaptation drop in cross-entropy:':56} largest at layer 5 (conv5), +0.041 ± 0.018 nats, of fit" in (
         "\n".join(lines)
     )
-    assert lines[-1].startswith("training cross-entropies are of the last updates, in training mode")
+    assert lines[-1].startswith("training cross-entropies are of the last iterations, in training mode")
 
 
 def test_a_comparison_has_both_parts_better_being_positive(published):

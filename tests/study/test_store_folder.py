@@ -9,6 +9,7 @@ from tests.support import DEFAULT, ROOT
 from transferability.files import write_json
 from transferability.store.reading import GUARD, MANIFEST, STORE_VERSION, guard
 from transferability.store.source import StoreError
+from transferability.study import list_contents
 from transferability.study import store_folder as naming
 from transferability.study.design import read_study
 from transferability.study.list_contents import list_digests, list_files
@@ -174,6 +175,14 @@ class TestLists:
         write("train.csv", "a.png,cat\n")
         assert set(list_files(settings)) == {"train_list"}
         assert len({before, folder_of(settings), folder_of(inside)}) == 3
+
+    def test_the_schema_says_which_keys_of_a_kind_are_lists(self, monkeypatch):
+        """Also of kinds without a root, whose lists lie where Snakemake runs."""
+        keys = {"file": {}, "labels": {"is_list": True}, "classes": {"is_list": True}, "more": {"is_list": True}}
+        monkeypatch.setattr(list_contents, "kind_schema", lambda kind: {"properties": keys if kind == "npz" else {}})
+        settings = {"kind": "npz", "file": "a.npz", "labels": "labels.csv", "classes": ["cat", "dog"], "more": ""}
+        assert list_files(settings) == {"labels": Path("labels.csv")}
+        assert list_files({**settings, "kind": "other"}) == {}
 
     def test_what_changed_since_a_store_was_built_is_told(self):
         settings = read(self.SETTINGS).store_settings

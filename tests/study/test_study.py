@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 import yaml
@@ -13,13 +14,13 @@ from hypothesis import strategies as st
 from snakemake.utils import update_config
 
 from tests.support import DEFAULT, DEFAULT_STUDY, ROOT
-from transferability.data.glyph_shapes import LETTER, SYMBOL
-from transferability.data.kinds import require_images
+from transferability.data.kinds import image_source, require_images
 from transferability.study.colors import require_colors
-from transferability.study.config import EMBEDDED_GROUPS
 from transferability.study.design import read_study
 from transferability.study.names import TREATMENTS
-from transferability.study.schema import SCHEMA, ConfigError
+from transferability.study.planned_treatments import BY_PLAN
+from transferability.study.schema import SCHEMA, ConfigError, kind_schema
+from transferability.study.split_keys import CLASSES_OF
 
 
 def changed(path, value):
@@ -341,7 +342,7 @@ def test_the_papers_study_is_the_papers():
         "base": 10 + 1,
         **dict.fromkeys(["selffer", "selffer+", "transfer", "transfer+"], 5 * 2 * 7),
         "random": 7,
-        **dict.fromkeys(["random+", "pretrained", "pretrained+"], 0),
+        **dict.fromkeys(["random+", "pretrained", "pretrained+", *BY_PLAN], 0),
         "reduced": 12,
     }
     base, reduced = study.settings("base").hyperparameters, study.settings("reduced").hyperparameters
@@ -432,8 +433,13 @@ def test_a_config_is_checked_without_loading_torch_or_pandas():
     assert done.stdout == "set()\n"
 
 
-def test_the_groups_of_embedded_data_sets_are_theirs():
-    assert tuple(EMBEDDED_GROUPS["glyphs"]) == (LETTER, SYMBOL)
+def test_the_groups_that_the_schema_gives_a_kind_are_those_of_its_classes():
+    """The study checks splits by the one, and makes them by the other."""
+    settings = read_study(changed("datasets.glyphs.letters", 5)).store_settings
+    with image_source("glyphs", settings) as source:
+        found = Counter(image_class.group for image_class in source.classes)
+    keys = kind_schema("glyphs")["properties"].items()
+    assert {about[CLASSES_OF]: settings[key] for key, about in keys if CLASSES_OF in about} == found
 
 
 class TestWhatShapesATraining:

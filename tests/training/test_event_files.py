@@ -105,7 +105,7 @@ def test_points_after_the_last_state_are_those_of_the_second_attempt(reader, tra
     from transferability.records.states import StateFolder
 
     save = StateFolder.save
-    monkeypatch.setattr(StateFolder, "save", lambda self, state: save(self, state) if state.updates < 8 else None)
+    monkeypatch.setattr(StateFolder, "save", lambda self, state: save(self, state) if state.iteration < 8 else None)
     with pytest.raises(Interrupted):
         trained("run", stop_at=19)
     monkeypatch.undo()

@@ -107,7 +107,7 @@ def test_frozen_layers_stay_where_they_were(trained, recipe, graphs):
 
 
 def test_it_computes_what_a_cpu_does(trained, running, recipe, tmp_path):
-    """A few updates: rounding has no time to grow."""
+    """A few iterations: rounding has no time to grow."""
     recipe = recipe.with_hyperparameters(iterations=5, evaluate_every=5)
     on_gpu, on_cpu = trained("gpu", recipe, ["baseB"]), files_in(tmp_path / "cpu", "baseB")
     train(recipe, on_cpu, None, running)

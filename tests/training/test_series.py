@@ -204,7 +204,7 @@ class TestGoingOn:
         train(recipe, undisturbed, source_of(pattern, bases), replace(running, states=tmp_path / "other states"))
 
         class Stop:
-            """Asks to stop after some updates."""
+            """Asks to stop after some iterations."""
 
             signal_name = "SIGTERM"
             asked = 0
@@ -240,9 +240,9 @@ class TestGoingOn:
             """Stops writing one network's states earlier than the other's, as a crash between two writes would."""
 
             def save(self, state):
-                if state.updates <= saves[self._folder.name]:
+                if state.iteration <= saves[self._folder.name]:
                     super().save(state)
-                if state.updates == 12:
+                if state.iteration == 12:
                     raise KeyboardInterrupt
 
         train_dying_and_again(Dying, recipe, files, source, running)
@@ -437,13 +437,13 @@ class TestProtocol:
         assert recorded[0] == recorded[1]
         assert len({one["training_cross_entropy"] for one in recorded[0]}) == len(names)
 
-    @pytest.mark.parametrize("updates", [13, 24])
+    @pytest.mark.parametrize("iterations", [13, 24])
     def test_a_job_that_resumes_records_the_same_of_its_training_images(
-        self, updates, recipe, running, bases, tmp_path
+        self, iterations, recipe, running, bases, tmp_path
     ):
-        """Also one that died after its last update, before anything was evaluated on these."""
+        """Also one that died after its last iteration, before anything was evaluated on these."""
         files = files_in(tmp_path, "baseB")
-        train_dying_and_again(dying_after(updates), recipe, files, None, running)
+        train_dying_and_again(dying_after(iterations), recipe, files, None, running)
         there, undisturbed = (json.loads((folder / "baseB.metrics.json").read_text()) for folder in (tmp_path, bases))
         assert {key: there[key] for key in OF_TRAINING_IMAGES} == {key: undisturbed[key] for key in OF_TRAINING_IMAGES}
 

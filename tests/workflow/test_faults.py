@@ -122,12 +122,12 @@ class TestKilledInTheMiddleOfWriting:
 
     def test_the_state_before_is_used(self, tmp_path):
         folder = StateFolder(tmp_path, "me")
-        for updates in (1, 2):
-            folder.save(TrainingState("me", updates, {"w": torch.zeros(1)}, {}))
+        for iteration in (1, 2):
+            folder.save(TrainingState("me", iteration, {"w": torch.zeros(1)}, {}))
         self.killed(lambda: folder.save(TrainingState("me", 3, {"w": torch.zeros(1)}, {})))
-        assert folder.load().updates == 2
+        assert folder.load().iteration == 2
         folder.save(TrainingState("me", 3, {"w": torch.zeros(1)}, {}))
-        assert folder.load().updates == 3
+        assert folder.load().iteration == 3
         assert not leftovers(tmp_path)
 
     @pytest.mark.parametrize("at", range(1, 12))  # keys, notes, pixels, their digests, then the files of a store
@@ -491,13 +491,13 @@ with job_log(Path(sys.argv[2]), "job"):
 class TestExplosions:
     @pytest.fixture
     def exploding(self, monkeypatch):
-        """Makes a network's last layer useless after an update."""
+        """Makes a network's last layer useless after an iteration."""
         original = Learner.note
 
         def explode(name, after, factor):
             def note(self, loss):
                 original(self, loss)
-                if (self.network.name, self.updates) == (name, after):
+                if (self.network.name, self.iteration) == (name, after):
                     with torch.no_grad():
                         self.model[-1][0].weight.mul_(factor)
 
@@ -543,9 +543,9 @@ class TestExplosions:
             """A crash that leaves one network's state at 4 and its sibling's at 20."""
 
             def save(self, state):
-                if state.updates <= 4 or self._folder.name == "A7B":
+                if state.iteration <= 4 or self._folder.name == "A7B":
                     super().save(state)
-                if state.updates == 20 and self._folder.name == "A7B":
+                if state.iteration == 20 and self._folder.name == "A7B":
                     raise KeyboardInterrupt
 
         train_until_it_dies(Dying, recipe, files, source, running)
@@ -776,7 +776,7 @@ class TestWorkflow:
             os.waitpid(process, 0)
         log = fresh.results / "logs" / "random0" / "seed0" / "baseA.log"
         wait_for(lambda: "stopped by SIGHUP after iteration" in text_of(log))
-        assert StateFolder(states.parent, read_identity(states)).load().updates > 0
+        assert StateFolder(states.parent, read_identity(states)).load().iteration > 0
 
 
 def read_identity(state: Path) -> str:

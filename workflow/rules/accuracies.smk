@@ -33,9 +33,9 @@ rule tables:
     conda:
         "../../envs/analysis.yaml"
     params:
-        metric=config["figures"]["metric"],
-        max_drop=config["figures"]["max_drop"],
-        unlearned=config["figures"]["unlearned"],
+        metric=STUDY.figures.metric,
+        max_drop=STUDY.figures.max_drop,
+        unlearned=STUDY.figures.unlearned,
         groups=STUDY.groups,
         layers=STUDY.layers,
     script:

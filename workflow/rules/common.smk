@@ -1,13 +1,9 @@
 # The checked study, where things are, and the few functions that rules share.
-import json
 import os
-import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
-from snakemake.io import IOFile
 from snakemake.logging import logger
 
 # Where this workflow is a module of another one, the main Snakefile is the other's; so what is looked for lies beside
@@ -22,21 +18,15 @@ sys.path.insert(0, str(Path(workflow.current_basedir).parent / "scripts"))
 
 from transferability.study import design as studies
 from transferability.planning.cluster import networks_mb, store_mb, training_mb, training_minutes
-from transferability.study.colors import require_colors
 from transferability.study.config_files import require_clear_files
-from transferability.process.devices import require_gpus, throttled
-from transferability.training.event_files import require_tensorboard
 from transferability.figures.catalog import OF_RESULTS, drawn_of
-from transferability.files import PROJECT, lock_file, read_json, require_writable
+from transferability.files import PROJECT, read_json
 from transferability.study.groups import grouping_digest
-from transferability.study.names import HALVES, SOURCES, WHOLE, Network, Series
-from transferability.records.metrics import read_metrics
-from transferability.inspection.outdated import read_splits, require_current
-from transferability.store.same_images import of_manifest, require_apart
+from transferability.study.names import HALVES, PRETRAINED_SOURCE, SOURCES, WHOLE, Network, Series
 from transferability.study.schema import ConfigError
 from transferability.process.slurm import fewest_cores, partition_nodes
-from transferability.store.reading import MANIFEST, SAME_IMAGES, STORE_VERSION, read_manifest
-from transferability.study.store_folder import store_of_run, stores_of_other_lists
+from transferability.store.reading import MANIFEST, STORE_VERSION
+from transferability.study.store_folder import store_of_run
 
 try:
     if workflow.is_main_process and not workflow.modifier.skip_configfile:  # else they are another workflow's
@@ -47,7 +37,6 @@ except ConfigError as error:
     raise WorkflowError(str(error))
 config.update(STUDY.config)  # for rules and scripts, in the spelling that all use
 
-HELD = []
 RESULTS = str(STUDY.folder)
 SPLIT = f"{RESULTS}/splits/{{split}}.json"
 IMAGE_LIST = f"{RESULTS}/splits/{{split}}_{{target}}"
@@ -56,9 +45,9 @@ LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 FIGURES = f"{RESULTS}/figures"
 PUBLISHED = f"{config['results']}/published"
-LONGEST_MINUTES = config["running"]["longest_minutes"]
+LONGEST_MINUTES = STUDY.running.longest_minutes
 NO_GPU = {"gpu": 0, "gpu_model": ""}  # a cluster's default model is for jobs that have a GPU
-A_GPU = NO_GPU if config["running"]["device"] == "cpu" else {"gpu": 1}
+A_GPU = NO_GPU if STUDY.running.device == "cpu" else {"gpu": 1}
 
 for folder in (RESULTS, STORE):
     if workflow.modifier.path_modifier.replace_prefix(folder) != folder:
@@ -72,7 +61,7 @@ wildcard_constraints:
     split="|".join(STUDY.splits),
     seed="|".join(map(str, STUDY.seeds)),
     target="A|B|whole",
-    source="|".join(SOURCES),
+    source="|".join(source for source in SOURCES if source != PRETRAINED_SOURCE),  # which has rules of its own
     examples=r"\d+",
 
 
@@ -182,19 +171,19 @@ def training_resources(stage, networks):
     """What a training job asks of a cluster, once the store's size is known."""
 
     def runtime(wildcards, input, attempt):
-        rate = config["running"]["images_per_second"]
+        rate = STUDY.running.images_per_second
         about = (STUDY.settings(stage).hyperparameters, networks, manifest_beside(input.store), rate)
         return training_minutes(*about, longest=LONGEST_MINUTES, attempt=attempt)
 
     def mem_mb(wildcards, input, attempt):
-        return training_mb(manifest_beside(input.store), config["running"]["cache_gb"], networks, attempt)
+        return training_mb(manifest_beside(input.store), STUDY.running.cache_gb, networks, attempt)
 
     return {"runtime": runtime, "mem_mb": mem_mb, **A_GPU}
 
 
 def store_threads(wildcards):
     """As many as the config says; on a cluster, no more than any node of the partition has, or the job waits for ever."""
-    most = config["running"]["store_threads"]
+    most = STUDY.running.store_threads
     if workflow.local_exec or not workflow.is_main_process:
         return most
     partition = rules.store.rule.resources.get("slurm_partition")
@@ -212,107 +201,6 @@ logger.addFilter(is_worth_saying)
 
 def manifest_beside(store):
     return read_json(Path(store[0]))
-
-
-def only_watching():
-    """Whether this Snakemake only asks how a study stands that another one may be running."""
-    asked = {rules.status.rule.name, rules.report_so_far.rule.name}
-    return bool(workflow.dag_settings.targets) and asked.issuperset(workflow.dag_settings.targets)
-
-
-def rehearse():
-    """Try what is made of networks before any is trained, in a process of its own; ValueError if it cannot be made."""
-    if workflow.deployment_settings.deployment_method and not find_spec("matplotlib"):
-        return  # it is in the jobs' own environments
-    command = [sys.executable, "-m", "transferability.report.rehearsal"]
-    path = os.pathsep.join([str(Path(studies.__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = {**os.environ, "PYTHONPATH": path}
-    settings = json.dumps(config, default=str)
-    done = subprocess.run(command, input=settings, env=environment, text=True, errors="replace", stderr=subprocess.PIPE)
-    if done.returncode:
-        raise ValueError(done.stderr.strip())
-
-
-def require_this_study():
-    """Refuse files that are there, that this run takes as they are, and that are not what the config asks for.
-
-    Snakemake remakes what it knows to be outdated; what it knows is lost with its folder, `.snakemake`.
-    """
-    of_run = {str(path) for job in workflow.dag.jobs for path in job.output}
-    remade = {str(path) for job in workflow.dag.needrun_jobs() for path in job.output}
-    require_files(of_run - remade)
-
-
-def require_files(taken):
-    """Refuse those of the study's files at these paths, if they are there, that are not what the config asks for."""
-    checksum = None
-    if rules.store.output.manifest in taken and Path(rules.store.output.manifest).exists():
-        manifest = read_manifest(Path(STORE))
-        require_apart(of_manifest(manifest), STUDY.duplicates, config["dataset"], Path(STORE, SAME_IMAGES))
-        checksum = manifest["checksum"]
-    splits = {split: path for split in STUDY.splits if (path := SPLIT.format(split=split)) in taken}
-    splits = read_splits({split: Path(path) for split, path in splits.items()}, STUDY)
-    files = {key: Path(path) for key, path in every_metrics_file() if path in taken}
-    require_current(STUDY, read_metrics(files), files, splits, checksum)
-
-
-def is_on_record(path):
-    """Whether Snakemake knows what a file was made from."""
-    return bool(workflow.persistence.metadata(IOFile(path, rule=rules.accuracies.rule)))
-
-
-def tabulated_metrics(wildcards):
-    """The metrics of all networks, after a look at those that are there and that Snakemake has no record of.
-
-    Snakemake calls such files up to date, whatever the config was; where nothing is left to be done, it would end well
-    and ask nothing more.
-    """
-    settings = workflow.dag_settings
-    if workflow.is_main_process and not (only_watching() or settings.forceall or settings.forcerun):
-        try:
-            unknown = {path for _, path in every_metrics_file() if Path(path).exists() and not is_on_record(path)}
-            require_files({*unknown, rules.store.output.manifest} if unknown else unknown)
-        except ValueError as error:
-            raise WorkflowError(f"not up to date, though Snakemake has no record of it: {error}")
-        except OSError:
-            pass  # what cannot be read is told, in words of its own, before the first job
-    return network_files(".metrics.json")
-
-
-def before_the_first_job():
-    """Refuse what could only end badly: a second run in a folder, no way to write, no images, what cannot be drawn."""
-    if not workflow.is_main_process or only_watching():
-        return
-    try:
-        # Held until this process ends, however it ends; Snakemake's own lock would outlive a kill.
-        HELD.append(lock_file(Path(".snakemake", "run.lock"), "another snakemake is running in this folder"))
-        require_colors(config["figures"]["colors"])
-        if config["running"]["tensorboard"] and not workflow.deployment_settings.deployment_method:
-            require_tensorboard()  # else it is the jobs' own environment that must have it
-        wanted = workflow.global_resources.get("gpu")
-        if wanted is not None and wanted.value is not None and workflow.local_exec:
-            require_gpus(wanted.value, config["running"]["device"], config["running"]["jobs_per_gpu"])
-            if note := throttled(wanted.value, config["running"]["device"]):
-                print(note, file=sys.stderr)
-        require_writable(STUDY.folder)
-        builds = any(job.rule.name == rules.store.rule.name for job in workflow.dag.needrun_jobs())
-        if builds:
-            from transferability.data.kinds import require_images  # imports Pillow
-
-            require_images(config["dataset"], STUDY.data_set)
-            for note in stores_of_other_lists(Path(STORE), config["dataset"], STUDY.store_settings):
-                print(note, file=sys.stderr)
-        if STUDY.has_few and not builds:
-            from transferability.planning.data_size import data_size, half_sizes
-
-            half_sizes(STUDY, data_size(STUDY, Path(STORE)))  # refuses more images than a class has
-        require_this_study()
-        if any(path.endswith(".safetensors") for job in workflow.dag.needrun_jobs() for path in job.output):
-            rehearse()
-        if builds:
-            require_writable(Path(config["stores"]), "image stores")
-    except (ValueError, OSError) as error:
-        raise WorkflowError(str(error))
 
 
 def print_headline():

@@ -12,12 +12,12 @@ rule figures:
     conda:
         "../../envs/analysis.yaml"
     params:
-        metric=config["figures"]["metric"],
-        max_drop=config["figures"]["max_drop"],
-        unlearned=config["figures"]["unlearned"],
+        metric=STUDY.figures.metric,
+        max_drop=STUDY.figures.max_drop,
+        unlearned=STUDY.figures.unlearned,
         groups=STUDY.groups,
         layers=STUDY.layers,
-        colors=config["figures"]["colors"],
+        colors=STUDY.figures.colors,
     script:
         "../scripts/figures.py"
 
@@ -39,7 +39,7 @@ rule learning_curves:
     conda:
         "../../envs/analysis.yaml"
     params:
-        colors=config["figures"]["colors"],
+        colors=STUDY.figures.colors,
     script:
         "../scripts/learning_curves.py"
 

@@ -10,7 +10,7 @@ rule verify:
     retries: 0  # what it finds once it finds again
     conda:
         "../../envs/verification.yaml"
-    threads: config["running"]["threads"]
+    threads: STUDY.running.threads
     resources:
         **NO_GPU,
         mem_mb=lambda wildcards, attempt: networks_mb(networks=1, attempt=attempt),

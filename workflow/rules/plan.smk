@@ -10,10 +10,10 @@ rule plan:
     retries: 0
     conda:
         "../../envs/analysis.yaml"
-    threads: config["running"]["threads"]
+    threads: STUDY.running.threads
     resources:
         **A_GPU,
-        mem_mb=lambda wildcards, attempt: networks_mb(config["running"]["networks_per_job"], attempt),
+        mem_mb=lambda wildcards, attempt: networks_mb(STUDY.running.networks_per_job, attempt),
     params:
         store=STORE,
     script:

@@ -36,8 +36,8 @@ use rule tables as published_tables with:
     localrule: True
     params:
         **OF_THE_PAPER,
-        max_drop=config["figures"]["max_drop"],
-        unlearned=config["figures"]["unlearned"],
+        max_drop=STUDY.figures.max_drop,
+        unlearned=STUDY.figures.unlearned,
 
 
 use rule figures as published_figures with:
@@ -50,9 +50,9 @@ use rule figures as published_figures with:
     localrule: True
     params:
         **OF_THE_PAPER,
-        max_drop=config["figures"]["max_drop"],
-        unlearned=config["figures"]["unlearned"],
-        colors=config["figures"]["colors"],
+        max_drop=STUDY.figures.max_drop,
+        unlearned=STUDY.figures.unlearned,
+        colors=STUDY.figures.colors,
 
 
 rule published:
@@ -76,7 +76,7 @@ rule compare:
     conda:
         "../../envs/analysis.yaml"
     params:
-        metric=config["figures"]["metric"],
-        colors=config["figures"]["colors"],
+        metric=STUDY.figures.metric,
+        colors=STUDY.figures.colors,
     script:
         "../scripts/compare.py"

@@ -10,28 +10,27 @@ from transferability.process.log import job_log
 from transferability.study.design import read_study
 from transferability.training.recipe import Running
 
-running = snakemake.config["running"]
-
-with (
-    job_log(Path(snakemake.log[0]), "plan") as say,
-    claimed_device(running["device"], say, running["jobs_per_gpu"]) as device,
-    deterministic_algorithms(device, wanted=running["deterministic"]),
-):
-    require_cuda(device)
-    use_threads(running["threads"])
+with job_log(Path(snakemake.log[0]), "plan") as say:
     study = read_study(snakemake.config)
-    size = data_size(study, Path(snakemake.params.store))
-    with TemporaryDirectory(dir=study.folder, prefix=".plan-") as folder:
-        plan = plan_study(
-            study,
-            size,
-            Running(
-                states=Path(folder),
-                device=device,
-                state_every_seconds=float("inf"),
-                log_every_seconds=float("inf"),
-                cuda_graphs=running["cuda_graphs"],
-                say=say,
-            ),
-        )
-    say(report(plan, device, peak_bytes(device)))
+    running = study.running
+    with (
+        claimed_device(running.device, say, running.jobs_per_gpu) as device,
+        deterministic_algorithms(device, wanted=running.deterministic),
+    ):
+        require_cuda(device)
+        use_threads(running.threads)
+        size = data_size(study, Path(snakemake.params.store))
+        with TemporaryDirectory(dir=study.folder, prefix=".plan-") as folder:
+            plan = plan_study(
+                study,
+                size,
+                Running(
+                    states=Path(folder),
+                    device=device,
+                    state_every_seconds=float("inf"),
+                    log_every_seconds=float("inf"),
+                    cuda_graphs=running.cuda_graphs,
+                    say=say,
+                ),
+            )
+        say(report(plan, device, peak_bytes(device)))

@@ -4,7 +4,7 @@ from transferability.files import by_stem, write_text
 from transferability.inspection.outdated import read_splits, require_current
 from transferability.process.log import job_log
 from transferability.records.metrics import read_metrics
-from transferability.report.page import ReportFiles, report
+from transferability.report.study_page import ReportFiles, report
 from transferability.store.reading import read_manifest
 from transferability.study.design import read_study
 

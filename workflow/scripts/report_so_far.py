@@ -5,8 +5,8 @@ from transferability.files import by_stem, write_text
 from transferability.inspection.status import status_of
 from transferability.inspection.status_text import status_text
 from transferability.process.log import job_log
-from transferability.report.page import ReportFiles, report
 from transferability.report.so_far import current_networks, drawn_so_far
+from transferability.report.study_page import ReportFiles, report
 from transferability.store.reading import manifest_there
 from transferability.study.design import read_study
 
@@ -17,7 +17,7 @@ with job_log(Path(snakemake.log[0]), "report so far") as say:
     folder = Path(params.folder)
     metrics = {(split, seed, name): Path(path) for (split, seed, name), path in params.metrics}
     networks = current_networks(study, metrics)
-    with figure_style(study.config["figures"]["colors"]):
+    with figure_style(study.figures.colors):
         made = drawn_so_far(study, networks, metrics, folder)
     files = ReportFiles(
         **made,

@@ -26,6 +26,6 @@ with (
         threads=snakemake.threads,
         duplicates=study.duplicates,
         say=say,
-        log_every_seconds=snakemake.config["running"]["log_every_seconds"],
+        log_every_seconds=study.running.log_every_seconds,
     )
     keep_validation_list(source, folder)

@@ -17,7 +17,6 @@ from transferability.training.recipe import Recipe, Running
 from transferability.training.train import train
 
 started = time.monotonic()
-running = snakemake.config["running"]
 files = [NetworkFiles.beside(Path(checkpoint)) for checkpoint in snakemake.output.checkpoints]
 log = Path(snakemake.log[0])
 split, seed = snakemake.wildcards.split, int(snakemake.wildcards.seed)
@@ -29,37 +28,43 @@ last = read_job_record(states / f"{log.stem}{SUFFIX}")
 with (
     job_log(log, f"{split} {log.stem}", LESS_MEMORY) as say,
     progress_file(states / f"{log.stem}{SUFFIX}", job) as watch,
-    event_files(event_folder(snakemake.config, split, seed), wanted=running["tensorboard"]) as curves,
-    claimed_device(running["device"], say, running["jobs_per_gpu"]) as device,
-    deterministic_algorithms(device, wanted=running["deterministic"]),
 ):
-    if last is not None and last.death:
-        say(last.death)
-    require_cuda(device)
-    use_threads(running["threads"])
-    study, folder = read_study(snakemake.config), Path(snakemake.input.store[0]).parent
-    require_apart(of_manifest(read_manifest(folder)), study.duplicates, study.config["dataset"], folder / SAME_IMAGES)
-    store = open_store(folder)
-    splits = read_splits({split: Path(snakemake.input.split)}, study)
-    recipe = Recipe(
-        store=store,
-        split=split_from_json(splits[split], store),
-        seed=seed,
-        settings=Settings.from_json(dict(snakemake.params.items())),
-    )
-    train(
-        recipe,
-        files={network_files.network: network_files for network_files in files},
-        source=Path(snakemake.input.source) if snakemake.input.get("source") else None,
-        running=Running(
-            states=states,
-            device=device,
-            state_every_seconds=running["state_every_seconds"],
-            log_every_seconds=running["log_every_seconds"],
-            cache_bytes=running["cache_gb"] * 1e9,
-            cuda_graphs=running["cuda_graphs"],
-            say=say,
-            watchers=[watch, *curves],
-        ),
-    )
-    say(f"done in {time.monotonic() - started:.0f} s")
+    study = read_study(snakemake.config)
+    running = study.running
+    with (
+        event_files(event_folder(study.config, split, seed), wanted=running.tensorboard) as curves,
+        claimed_device(running.device, say, running.jobs_per_gpu) as device,
+        deterministic_algorithms(device, wanted=running.deterministic),
+    ):
+        if last is not None and last.death:
+            say(last.death)
+        require_cuda(device)
+        use_threads(running.threads)
+        folder = Path(snakemake.input.store[0]).parent
+        require_apart(
+            of_manifest(read_manifest(folder)), study.duplicates, study.config["dataset"], folder / SAME_IMAGES
+        )
+        store = open_store(folder)
+        splits = read_splits({split: Path(snakemake.input.split)}, study)
+        recipe = Recipe(
+            store=store,
+            split=split_from_json(splits[split], store),
+            seed=seed,
+            settings=Settings.from_json(dict(snakemake.params.items())),
+        )
+        train(
+            recipe,
+            files={network_files.network: network_files for network_files in files},
+            source=Path(snakemake.input.source) if snakemake.input.get("source") else None,
+            running=Running(
+                states=states,
+                device=device,
+                state_every_seconds=running.state_every_seconds,
+                log_every_seconds=running.log_every_seconds,
+                cache_bytes=running.cache_bytes,
+                cuda_graphs=running.cuda_graphs,
+                say=say,
+                watchers=[watch, *curves],
+            ),
+        )
+        say(f"done in {time.monotonic() - started:.0f} s")

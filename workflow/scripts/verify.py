@@ -9,12 +9,11 @@ from transferability.study.design import read_study
 from transferability.study.names import Network
 from transferability.words import counted
 
-running = snakemake.config["running"]
 params = snakemake.params
 
 with job_log(Path(snakemake.log[0]), "verification") as say:
-    use_threads(running["threads"])
     study = read_study(snakemake.config)
+    use_threads(study.running.threads)
     outputs = Outputs(
         store=Path(params.store),
         splits={name: Path(path) for name, path in params.splits.items()},
@@ -24,7 +23,7 @@ with job_log(Path(snakemake.log[0]), "verification") as say:
         tables={name: Path(path) for name, path in params.tables.items()},
         pictures=[Path(path) for path in params.pictures],
     )
-    findings = list(verify_study(study, outputs, running["verify_networks"], say))
+    findings = list(verify_study(study, outputs, study.running.verify_networks, say))
     write_csv(Path(params.report), ["what", "result"], [(f.what, f.result) for f in findings])
     say(f"{params.report}: {counted(len(findings), 'check')}")
     if failures(findings):

@@ -19,9 +19,10 @@ from transferability.figures.style import (
     shared_legend,
     warn,
 )
-from transferability.results.accuracies import Results, bases_at_chance, layer_names
+from transferability.results.accuracies import Results, layer_names
 from transferability.results.effects import EFFECTS, formula, paired_effects
 from transferability.results.pairs import dead_depths
+from transferability.results.unlearned import bases_at_chance
 from transferability.study.amounts import Amount, amount_in_words
 from transferability.study.names import SPLIT_TYPES_IN_WORDS
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from transferability.study.design import Study
 from transferability.study.names import COPYING
+from transferability.study.planned_treatments import BY_PLAN
 
 
 @dataclass(frozen=True)
@@ -25,18 +26,19 @@ class FigureEntry:
     every_amount: bool = False
 
 
-_COPIES_OF_BASES = frozenset({"selffer", "selffer+", "transfer", "transfer+"})
+_COPIES = frozenset({"selffer", "selffer+", "transfer", "transfer+", "pretrained", "pretrained+"})
 
 # Of the study's results, in the order of the page.
 OF_RESULTS: Mapping[str, FigureEntry] = {
-    "reuse": FigureEntry("Which layers can be reused?", _COPIES_OF_BASES - {"selffer+"}),
+    "reuse": FigureEntry("Which layers can be reused?", _COPIES - {"selffer+"}),
     "amounts": FigureEntry("How much target data?", frozenset(COPYING), every_amount=True),
-    "figure2": FigureEntry("Accuracy by depth", _COPIES_OF_BASES),
-    "effects": FigureEntry("What copied layers cost and gain", _COPIES_OF_BASES),
-    "parts": FigureEntry("Bad fit or overfitting?", frozenset({"selffer", "transfer"})),
+    "figure2": FigureEntry("Accuracy by depth", _COPIES),
+    "effects": FigureEntry("What copied layers cost and gain", _COPIES),
+    "parts": FigureEntry("Bad fit or overfitting?", frozenset({"selffer", "transfer", "pretrained"})),
     "figure3": FigureEntry(
-        "Dissimilar halves, random filters, and differences to base", frozenset({"transfer", "random"})
+        "Dissimilar halves, random filters, and differences to base", frozenset({"transfer", "random", "pretrained"})
     ),
+    "plans": FigureEntry("What plans for every layer cost and gain", frozenset(BY_PLAN)),
     "reduced": FigureEntry("Fewer images of each class", frozenset({"reduced"}), every_amount=True),
 }
 # Of what training leaves besides, and of the data.
@@ -51,5 +53,6 @@ FIGURES: Mapping[str, FigureEntry] = {
 
 def drawn_of(study: Study) -> tuple[str, ...]:
     """The names of those `OF_RESULTS` that are drawn of a study, whether they show anything or not."""
-    asked_for = {"reduced": bool(study.reduced), "amounts": study.has_few}
+    by_plan = any(series.plan for series in (*study.halves_series, *study.whole_series))
+    asked_for = {"reduced": bool(study.reduced), "amounts": study.has_few, "plans": by_plan}
     return tuple(name for name in OF_RESULTS if asked_for.get(name, True))

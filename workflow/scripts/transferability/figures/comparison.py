@@ -18,8 +18,9 @@ from transferability.figures.style import (
     shared_legend,
     warn,
 )
-from transferability.results.accuracies import bases_at_chance, of_training_mode
+from transferability.results.accuracies import of_training_mode
 from transferability.results.comparison import ANY, differences_to_base
+from transferability.results.unlearned import bases_at_chance
 from transferability.study.names import SEMANTIC, SPLIT_TYPES_IN_WORDS, SYMBOLS
 
 # The columns of `differences_to_base` that are drawn, each with its scale and what it says.

@@ -12,6 +12,7 @@ from transferability.figures.effects import effects
 from transferability.figures.fonts import families_for
 from transferability.figures.paper import figure2, figure3, reduced
 from transferability.figures.parts import parts
+from transferability.figures.plans import plans
 from transferability.figures.reuse import reuse
 from transferability.figures.style import save
 from transferability.results.accuracies import Results
@@ -22,6 +23,7 @@ PICTURES: Mapping[str, Callable[[Results], Figure]] = {
     "figure3": figure3,
     "effects": effects,
     "parts": parts,
+    "plans": plans,
     "reduced": reduced,
     "reuse": reuse,
     "amounts": amounts,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from transferability.figures.style import LINES, color_of, legend_columns, mean_line, nothing_but, shared_legend
 from transferability.study.amounts import more_last
 from transferability.study.names import TREATMENTS, Network, Series
+from transferability.study.planned_treatments import kind_of
 
 
 def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
@@ -22,7 +23,7 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
         histories: by network name; columns ``iteration`` and ``validation_top1``.
     """
     networks = {name: Network.parse(name) for name in histories}
-    series = sorted({n.series for n in networks.values() if n.source}, key=_by_target)
+    series = sorted({n.series for n in networks.values() if n.source and n.is_trained}, key=_by_target)
     if not series:
         return nothing_but("no series of networks yet")
     columns = min(5, len(series))
@@ -42,7 +43,7 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
                 history = histories[name]
                 style = {"color": shade[network.n], "label": f"n = {network.n}"}
                 mean_line(axes, history["iteration"], 100 * history["validation_top1"], **style)
-        axes.set_title(f"{one.name.replace('+', '⁺')}, {one.treatment.removesuffix('+')}")
+        axes.set_title(f"{one.name.replace('+', '⁺')}, {kind_of(one.treatment)}")
     for axes in panels[len(series) :]:
         axes.set_visible(False)
     for axes in panels[::columns]:

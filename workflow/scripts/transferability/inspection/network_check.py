@@ -14,7 +14,7 @@ from torch import nn
 from transferability.data.tasks import Task
 from transferability.files import read_json, sha256_of
 from transferability.inspection.findings import Finding, VerificationError, failures, verified
-from transferability.networks.copying import copy_layers
+from transferability.networks.copying import copy_layers, some_layers
 from transferability.process.provenance import provenance
 from transferability.records.checkpoints import load_weights, read_about
 from transferability.results.accuracies import METRICS
@@ -27,7 +27,9 @@ from transferability.study.compared import (
     VALIDATION_CROSS_ENTROPY,
 )
 from transferability.study.layout import NetworkFiles
-from transferability.study.names import Network
+from transferability.study.names import PRETRAINED_SOURCE, Network
+from transferability.study.settings import FROZEN_BATCH_NORM
+from transferability.training.batch_statistics import Measure, frozen_batch_norm, measured
 from transferability.training.evaluation import evaluate
 from transferability.training.recipe import Recipe, identity_of
 from transferability.training.sources import frozen_weights, source_weights
@@ -41,10 +43,19 @@ ROUNDING_TOLERANCE = {"float32": 0.002, "tf32": 0.01, "bf16": 0.01}
 
 @dataclass(frozen=True)
 class NetworkCheck:
-    """A network of the study and the checks on its files."""
+    """A network of the study and the checks on its files.
+
+    Attributes:
+        recipe: how it is trained.
+        files: where they are.
+        measure: what gives batch norm's statistics of frozen layers that have none of their source.
+        weights_file: the study's published weights, if it has any.
+    """
 
     recipe: Recipe
     files: NetworkFiles
+    measure: Measure = measured
+    weights_file: Path | None = None
 
     @property
     def network(self) -> Network:
@@ -56,7 +67,9 @@ class NetworkCheck:
 
     @property
     def source(self) -> Path | None:
-        """The checkpoint whose layers it has."""
+        """The checkpoint, or the published weights, whose layers it has."""
+        if self.network.source == PRETRAINED_SOURCE:
+            return self.weights_file
         if self.network.base is None:
             return None
         return self.files.checkpoint.with_name(f"{self.network.base.name}.safetensors")
@@ -83,10 +96,8 @@ class NetworkCheck:
         for key, value in self._identity.items():
             if about.get(key) != value:
                 raise VerificationError(f"its {key} is {about.get(key)!r}, not {value!r}")
-        classes = len(self.task.classes)
-        model = self.recipe.build(classes)
-        model.load_state_dict(self.weights)
-        learned = model.state_dict(keep_vars=True).items()
+        self._model.load_state_dict(self.weights)
+        learned = self._model.state_dict(keep_vars=True).items()
         bad = [name for name, tensor in learned if isinstance(tensor, nn.Parameter) and not tensor.isfinite().all()]
         if bad:
             raise VerificationError(f"{bad[0]} has weights that are not finite")
@@ -100,6 +111,7 @@ class NetworkCheck:
         metrics = read_json(self.files.metrics)
         expected = self.recipe.hyperparameters_of(self.network)
         steps = [i for i in range(1, expected.iterations + 1) if expected.evaluates_after(i)]
+        steps = steps if self.network.is_trained else [0]
         if [row["iteration"] for row in history] != steps:
             raise VerificationError("it does not have one row for each evaluation")
         for name, value in (
@@ -124,6 +136,10 @@ class NetworkCheck:
         for key, value in facts.items():
             if metrics[key] != value:
                 raise VerificationError(f"its {key} is {metrics[key]!r}, not {value!r}")
+        found = metrics.get(FROZEN_BATCH_NORM)  # a network of before it was recorded has none
+        expected = frozen_batch_norm(self._model, self.network, identity).get(FROZEN_BATCH_NORM)
+        if found not in (None, expected):
+            raise VerificationError(f"its {FROZEN_BATCH_NORM} is {found!r}, not {expected!r}")
         for name in METRICS:
             if name in BALANCED and metrics.get(name) is None:  # of a network of before it was recorded
                 continue
@@ -136,11 +152,13 @@ class NetworkCheck:
 
     def check_frozen_layers(self) -> None:
         """Bit-equal to those of the source; statistics measured on another device than this one are so nearly."""
-        expected = self.recipe.build(2)
+        expected = self._model
+        held = self.network.layer_plans(len(expected))[-1].held
         weights = source_weights(self.recipe, self.network, self.source)
-        copy_layers(frozen_weights(self.recipe, self.network, weights, "cpu"), expected, self.network.frozen)
+        frozen = frozen_weights(self.recipe, self.network, weights, "cpu", self.measure)
+        copy_layers(frozen, expected, held)
         found = self.weights
-        for key, tensor in expected[: self.network.frozen].state_dict().items():
+        for key, tensor in some_layers(expected, held).state_dict().items():
             if torch.equal(tensor, found[key]) or self._is_rounded(key, tensor):
                 continue
             raise VerificationError(f"{key} is frozen, but not what it is in {self._source_name}")
@@ -173,6 +191,11 @@ class NetworkCheck:
         for name, value, allowed in checks:
             if abs(metrics[name] - value) > allowed:
                 raise VerificationError(f"evaluated again, its {name} is {value}, recorded is {metrics[name]}")
+
+    @cached_property
+    def _model(self) -> nn.Sequential:
+        """As it is built; what its weights are, is up to each check."""
+        return self.recipe.model_of(self.network)
 
     @cached_property
     def _made_as_here(self) -> bool:

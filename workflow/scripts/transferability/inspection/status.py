@@ -119,7 +119,7 @@ def status_of(study: Study, metrics: Mapping[Key, Path], now: float | None = Non
     contents = {key: network.content for key, network in finished.items()}
     current = study.current(contents, stored_checksum(study.store_folder))
     done = {key: network for key, network in finished.items() if key in current}
-    silence = max(LEAST_SILENCE, 10 * study.config["running"]["log_every_seconds"])
+    silence = max(LEAST_SILENCE, 10 * study.running.log_every_seconds)
     jobs = [
         _job(record, now - record.time, silence, queue.end_of(record.process.slurm_job))
         for record in _records(study)
@@ -252,7 +252,7 @@ def _work_left(
     told = set()  # the jobs that say themselves how long they will take, each once for all its networks
     for key, kind in kinds.items():
         job = open_jobs.get(key)
-        if key in done or id(job) in told:
+        if key in done or id(job) in told or not Network.parse(key[2]).is_trained:
             continue
         if job is not None and job.state == RUNNING and job.record.seconds_left is not None:
             told.add(id(job))
@@ -272,7 +272,8 @@ def _cost(
     """
     took: defaultdict[_Kind, list[float]] = defaultdict(list)
     for key, network in done.items():
-        took[kinds[key]].append(network.seconds)
+        if Network.parse(key[2]).is_trained:
+            took[kinds[key]].append(network.seconds)
     images = _images(study, {*kinds.values()})
     cost = {kind: fmean(times) for kind, times in took.items()}
     for record in (job.record for job in jobs):

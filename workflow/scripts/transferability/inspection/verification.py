@@ -15,6 +15,7 @@ import numpy as np
 from transferability.data.splits import Split, make_split, split_to_json
 from transferability.files import csv_of, read_json
 from transferability.inspection.findings import Finding, VerificationError, verified
+from transferability.inspection.measurements import Measurements
 from transferability.inspection.network_check import NetworkCheck
 from transferability.process.log import Say
 from transferability.results.accuracies import Results, collect, read_accuracies
@@ -90,9 +91,11 @@ def verify_study(study: Study, outputs: Outputs, evaluations: int, say: Say) -> 
         yield verify_split(outputs.splits[plan.name], replace(store, classes=classes), splits[plan.name])
     evaluated = spread(len(outputs.checkpoints), evaluations)
     say(f"{counted(len(outputs.checkpoints), 'network')}, {len(evaluated)} of them evaluated again")
+    measure = Measurements()
     for position, ((split, seed, network), checkpoint) in enumerate(outputs.checkpoints.items()):
         recipe = _recipe(study, store, splits[split], seed, network)
-        yield from NetworkCheck(recipe, NetworkFiles.beside(checkpoint)).findings(position in evaluated)
+        files, weights = NetworkFiles.beside(checkpoint), study.weights.file if study.weights else None
+        yield from NetworkCheck(recipe, files, measure, weights).findings(position in evaluated)
     metrics = [NetworkFiles.beside(checkpoint).metrics for checkpoint in outputs.checkpoints.values()]
     yield from verify_tables(study, outputs.tables, metrics)
     yield from map(verify_picture, outputs.pictures)

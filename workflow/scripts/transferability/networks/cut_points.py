@@ -100,7 +100,12 @@ def _holds_blocks(module: nn.Module) -> bool:
 
 
 def _is_a_block(kind: type[nn.Module]) -> bool:
-    return not kind.__module__.startswith("torch.nn.") and not issubclass(kind, _SEQUENCES)
+    return not is_of_torch(kind) and not issubclass(kind, _SEQUENCES)
+
+
+def is_of_torch(kind: type[nn.Module]) -> bool:
+    """Whether a class of modules is one of torch's own."""
+    return kind.__module__.startswith("torch.nn.")
 
 
 def _opened(model: nn.Module, names: set[str], image_shape: tuple[int, int, int]) -> Traced | None:
@@ -117,16 +122,21 @@ def _cut_points(model: nn.Module, traced: Traced) -> list[CutPoint]:
     for name, node in sorted(traced.returned.items(), key=lambda item: position[item[1]]):
         if node not in traced.needed or node is traced.logits:
             continue
-        others = crossing(traced, node)
-        why_not = f"{named(others[0])} crosses it too" if others else ""
-        lower = below(node)
-        parameters = dict(parameters_in(lower, model))
-        shared = sorted(parameters.keys() & dict(parameters_in(traced.needed - lower, model)).keys())
-        if shared and not why_not:
-            why_not = f"{shared[0]} is used above it too"
+        others, shared = crossing(traced, node), used_on_both_sides(model, traced, node)
+        why_not = f"{shared[0]} is used above it too" if shared else ""
+        if others:
+            why_not = f"{named(others[0])} crosses it too"
+        parameters = dict(parameters_in(below(node), model))
         weights = frozenset(name for name, parameter in parameters.items() if parameter.dim() > 1)
         found.append(CutPoint(name, node, why_not, frozenset(parameters), weights))
     return found
+
+
+def used_on_both_sides(model: nn.Module, traced: Traced, node: fx.Node) -> list[str]:
+    """Names of the parameters that are used both below and above a place, in order."""
+    lower = below(node)
+    sides = (dict(parameters_in(nodes, model)).keys() for nodes in (lower, traced.needed - lower))
+    return sorted(set.intersection(*map(set, sides)))
 
 
 def chosen_cuts(architecture: str, model: nn.Module, points: Sequence[CutPoint], cuts: str) -> list[str]:

@@ -21,7 +21,10 @@ def crossing(traced: Traced, cut: fx.Node) -> list[fx.Node]:
     return [
         node
         for node in traced.graph.nodes
-        if node in lower and node is not cut and any(user in needed and user not in lower for user in node.users)
+        if node in lower
+        and node is not cut
+        and not traced.is_constant(node)
+        and any(user in needed and user not in lower for user in node.users)
     ]
 
 
@@ -54,9 +57,9 @@ def cut_into_layers(model: nn.Module, cuts: Sequence[str], image_shape: tuple[in
         if not lower < nodes:
             below_it = cuts[len(layers) - 1]
             raise CutError(f"{name} does not come after {below_it}; name cuts in order, from images to logits")
-        layers.append(_layer(model, traced.graph, nodes - lower, features, end))
+        layers.append(_layer(model, traced, nodes - lower, features, end))
         lower, features = nodes, end
-    _require_apart(model, layers, [*cuts, "the logits"])
+    _require_apart(model, layers, [*cuts, "the logits"], traced.constants)
     _give_each_its_own(layers)
     return layers
 
@@ -86,32 +89,42 @@ def named(node: fx.Node) -> str:
 
 
 def _layer(
-    model: nn.Module, graph: fx.Graph, nodes: Collection[fx.Node], given: fx.Node | None, output: fx.Node
+    model: nn.Module, traced: Traced, nodes: Collection[fx.Node], given: fx.Node | None, output: fx.Node
 ) -> fx.GraphModule:
     """The piece of a graph that computes an output from what is given, or from the images."""
     piece = fx.Graph()
     features = piece.placeholder("features")
     copied = {given: features} if given else {}
-    for node in graph.nodes:
+    for node in traced.graph.nodes:
         if node not in nodes:
             continue
         if node.op == "placeholder":
             copied[node] = features
             continue
         for needed in node.all_input_nodes:
-            if needed not in copied:  # the number of images; `crossing` lets nothing else pass
+            if needed in copied:
+                continue
+            if traced.is_constant(needed):
+                copied[needed] = piece.node_copy(needed)
+            else:  # the number of images; `crossing` lets nothing else pass
                 copied[needed] = piece.call_method("size", (features, 0))
         copied[node] = piece.node_copy(node, copied.__getitem__)
     piece.output(copied[output])
-    return fx.GraphModule(model, piece, class_name="Layer")
+    layer = fx.GraphModule(model, piece, class_name="Layer")
+    for name in traced.constants & {str(node.target) for node in piece.nodes if node.op == "get_attr"}:
+        owner, _, buffer = name.rpartition(".")
+        layer.get_submodule(owner).register_buffer(buffer, _attribute(model, name), persistent=False)
+    return layer
 
 
-def _require_apart(model: nn.Module, layers: Sequence[nn.Module], ends: Sequence[str]) -> None:
+def _require_apart(
+    model: nn.Module, layers: Sequence[nn.Module], ends: Sequence[str], constants: Collection[str]
+) -> None:
     """Every parameter in one layer: else freezing a layer would freeze a part of another, or nothing would train it."""
     found: dict[str, str] = {}
     for layer, end in zip(layers, ends, strict=True):
         for name, _ in (*layer.named_parameters(), *layer.named_buffers()):
-            if name in found:
+            if name in found and name not in constants:
                 raise CutError(f"{name} is used both below {found[name]} and above it, so that no cut parts it")
             found[name] = end
     owners: dict[int, str] = {}

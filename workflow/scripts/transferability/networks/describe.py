@@ -7,6 +7,7 @@ input, since it needs torch, which takes seconds to load and which Snakemake's s
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from itertools import accumulate
 from typing import Any
 
@@ -20,7 +21,7 @@ from transferability.networks.layered import layered
 from transferability.networks.library import build_model
 from transferability.networks.operations import run_layers
 from transferability.networks.self_check import check_cuts
-from transferability.networks.tracing import CutError
+from transferability.networks.tracing import CutError, no_logits
 
 CLASSES = 10  # any number does
 _OF_CONVOLUTION, _IMAGE_CHANNELS = 4, (1, 3)
@@ -120,9 +121,30 @@ def _require_drawn_by_seed(
     with torch.no_grad(), generators_as_they_were():
         for built in (model, other):
             torch.manual_seed(0)
-            logits.append(built.eval()(images))
+            logits.append(_run(built.eval(), images))
         if not torch.equal(*logits):
             raise CutError("with the same weights it computes otherwise: it has drawn something that is no buffer")
+
+
+def _run(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    """A model's logits of images; CutError if it has none, or that names the innermost module that fails on them."""
+    running: list[str] = []
+    with ExitStack() as stack:
+        for name, module in model.named_modules():
+            begins = module.register_forward_pre_hook(lambda *_, name=name: running.append(name))
+            ends = module.register_forward_hook(lambda *_: (running.pop(), None)[1])
+            stack.callback(begins.remove)
+            stack.callback(ends.remove)
+        try:
+            result = model(images)
+        except Exception as error:  # whatever the model's own code raises
+            height, width = images.shape[2:]
+            first_line = (str(error).splitlines() or [""])[0]
+            where = running[-1] or "it"
+            raise CutError(f"{where} fails on images of {height} x {width} pixels: {first_line}") from error
+    if not isinstance(result, torch.Tensor):
+        raise no_logits(result)
+    return result
 
 
 def main() -> None:

@@ -35,14 +35,20 @@ class _Tracer(fx.Tracer):
     def __init__(self, opened: Collection[str]) -> None:
         super().__init__()
         self._opened = opened
+        self.failed = ""  # name of the innermost module in which tracing failed
         self.returned: dict[str, list[Any]] = {}  # by name of a module, for each time it is called
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return module_qualified_name not in self._opened
 
     def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
-        result = super().call_module(m, forward, args, kwargs)
-        self.returned.setdefault(self.path_of_module(m), []).append(result)
+        name = self.path_of_module(m)
+        try:
+            result = super().call_module(m, forward, args, kwargs)
+        except Exception:
+            self.failed = self.failed or name
+            raise
+        self.returned.setdefault(name, []).append(result)
         return result
 
 
@@ -55,13 +61,17 @@ class Traced:
         image_shape: height, width and channels of the images.
 
     Attributes:
+        opened: names of the modules that are looked into.
         graph: the same in training and in evaluation, but for flags that ask which of the two it is.
         returned: by name of each module that is called once and returns a tensor, the node of it.
         called_again: names of modules that are called more than once.
+        constants: names of buffers that are not in the model's state, which every layer that asks for them has.
     """
 
     def __init__(self, model: nn.Module, opened: Collection[str], image_shape: tuple[int, int, int]) -> None:
         was_training = model.training
+        self.opened = frozenset(opened)
+        self.constants = {name for name, _ in model.named_buffers()} - model.state_dict().keys()
         try:
             _constants(model)  # of an earlier trace
             in_training, _ = _traced(model.train(), opened)
@@ -86,12 +96,16 @@ class Traced:
         """All that the logits are computed from; what only checks shapes is none of it."""
         return below(self.logits)
 
+    def is_constant(self, node: fx.Node) -> bool:
+        """Whether a node is one of `constants`."""
+        return node.op == "get_attr" and str(node.target) in self.constants
+
     @property
     def logits(self) -> fx.Node:
         """CutError if the model returns no single tensor."""
         (result,) = self.graph.output_node().args
         if not isinstance(result, fx.Node):
-            raise CutError(f"it returns {_in_words(result)}, not one tensor of B x classes; such as an auxiliary head")
+            raise no_logits(result)
         return result
 
 
@@ -106,7 +120,8 @@ def _traced(model: nn.Module, opened: Collection[str]) -> tuple[fx.Graph, dict[s
         raise
     except Exception as error:  # whatever the model's own code raises where it meets no tensors
         first_line = (str(error).splitlines() or [""])[0]
-        raise CutError(f"its forward cannot be traced: {type(error).__name__}: {first_line}") from error
+        forward = f"{tracer.failed}.forward" if tracer.failed else "its forward"
+        raise CutError(f"{forward} cannot be traced: {type(error).__name__}: {first_line}") from error
     if generator_states() != before:  # it would be drawn once, now, and never again
         raise CutError("its forward draws random numbers itself; let a module do that, such as torch.nn.Dropout")
     return graph, tracer.returned
@@ -162,8 +177,10 @@ def _other_path(nodes: Sequence[fx.Node], others: Sequence[fx.Node]) -> str:
     return "its forward takes another path in training than in evaluation"
 
 
-def _in_words(result: object) -> str:
-    return f"a {type(result).__name__}" if not isinstance(result, tuple | list) else f"{len(result)} results"
+def no_logits(result: object) -> CutError:
+    """That of a model which returns something else than a tensor."""
+    what = f"{len(result)} results" if isinstance(result, tuple | list) else f"a {type(result).__name__}"
+    return CutError(f"it returns {what}, not one tensor of B x classes; such as an auxiliary head")
 
 
 def _fill_in_sizes(graph: fx.Graph, image_shape: tuple[int, int, int]) -> None:

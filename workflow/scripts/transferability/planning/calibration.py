@@ -43,9 +43,10 @@ class Workload:
     """What the cost of a training job depends on, but for the length of the training.
 
     Attributes:
-        frozen: of each network, how many of its lowest layers are frozen.
+        frozen: of each network, how many of its lowest layers are frozen; with a plan, n.
         classes: of their half.
         cached: whether the images are held in the device's memory.
+        plan: of the networks.
     """
 
     frozen: tuple[int, ...]
@@ -53,9 +54,12 @@ class Workload:
     classes: int
     settings: Settings
     cached: bool
+    plan: str | None = None
 
     def __str__(self) -> str:
         count = f"{len(self.frozen)} network{'s' * (len(self.frozen) > 1)}"
+        if self.plan:
+            return f"{count}, {self.plan.replace('_', ' ')}, at n = {', '.join(map(str, self.frozen))}"
         return f"{count}, frozen up to layer {', '.join(map(str, self.frozen))}" if any(self.frozen) else count
 
     @property
@@ -63,6 +67,8 @@ class Workload:
         """Networks that cost as much; random layers cost what copied ones do, and need no checkpoint."""
         if self.frozen == (0,):
             return (Network("B"),)
+        if self.plan:
+            return tuple(map(Series(RANDOM_SOURCE, "B", plan=self.plan).at, self.frozen))
         tuned, frozen = Series(RANDOM_SOURCE, "B", fine_tuned=True), Series(RANDOM_SOURCE, "B")
         return tuple(frozen.at(n) if n else tuned.at(position) for position, n in enumerate(self.frozen, start=1))
 
@@ -73,18 +79,18 @@ class Cost:
 
     Attributes:
         fixed: before and after the training, within the process: networks are drawn, files are written.
-        update: one iteration of all networks.
+        iteration: one of all networks.
         evaluated_image: one validation image, seen by all networks.
-        spread: of ``update``, as a part of it: half the range of repeated timings; None if it was timed once.
+        spread: of ``iteration``, as a part of it: half the range of repeated timings; None if it was timed once.
     """
 
     fixed: float
-    update: float
+    iteration: float
     evaluated_image: float
     spread: float | None = None
 
     def seconds(self, iterations: int, evaluated_images: int) -> float:
-        return self.fixed + iterations * self.update + evaluated_images * self.evaluated_image
+        return self.fixed + iterations * self.iteration + evaluated_images * self.evaluated_image
 
 
 def calibrate(workload: Workload, running: Running, about: float = SECONDS) -> Cost:
@@ -126,18 +132,18 @@ def calibrate(workload: Workload, running: Running, about: float = SECONDS) -> C
         iterations = max(3 * iterations, wanted)
         _, many = seconds(iterations, iterations)
     trainings = [many, *(seconds(iterations, iterations)[1] for _ in range(REPEATS - 1))]
-    updates = [max(training - first, 0) / (iterations - few) for training in trainings]
-    update = fmean(updates)
+    measured = [max(training - first, 0) / (iterations - few) for training in trainings]
+    iteration = fmean(measured)
     evaluate_every = max(iterations // EVALUATIONS, 1)
     _, often = seconds(iterations, evaluate_every)
     evaluations = math.ceil(iterations / evaluate_every) - 1  # more than in the others
     evaluated = max(often - fmean(trainings), 0) / (evaluations * validation)
-    spread = (max(updates) - min(updates)) / (2 * update) if update else None
-    return Cost(fixed + max(first - few * update - validation * evaluated, 0), update, evaluated, spread)
+    spread = (max(measured) - min(measured)) / (2 * iteration) if iteration else None
+    return Cost(fixed + max(first - few * iteration - validation * evaluated, 0), iteration, evaluated, spread)
 
 
 def _shared_out(fixed: float, seconds: float, workload: Workload, validation: int) -> Cost:
-    """The cost by the operations of one update and one evaluation that took so many seconds together."""
+    """The cost by the operations of one iteration and one evaluation that took so many seconds together."""
     settings = workload.settings
     seen = settings.preprocessing.seen_shape(workload.image_shape)
     flops = flops_per_image(settings.architecture, seen, workload.classes, workload.frozen, **settings.building)

@@ -23,9 +23,9 @@ def needs(study: Study, source: ImageSource) -> Sequence[str]:
     store = (len(source.training) + len(source.validation)) * image_bytes
     weights = weight_bytes(study, source.image_shape, len(source.classes))
     networks = len(list(study.networks()))
-    per_job = min(study.config["running"]["networks_per_job"], len(study.config["networks"]["depths"]))
+    per_job = min(study.running.networks_per_job, len(study.config["networks"]["depths"]))
     largest_part = len(source.training) * image_bytes // (1 if "whole" in study.splits else 2)
-    held = min(largest_part, study.config["running"]["cache_gb"] * 1e9)
+    held = min(largest_part, study.running.cache_bytes)
     reading = "" if held == largest_part else ", the others read from the disk"
     of_networks = f"{amount(networks * weights)} for {counted(networks, 'network')}"
     kept = max(study.settings(stage).hyperparameters.kept_per_parameter for stage in STAGES)

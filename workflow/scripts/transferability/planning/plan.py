@@ -50,6 +50,10 @@ class Job:
         return self.networks[0].stage
 
     @property
+    def is_trained(self) -> bool:
+        return self.networks[0].is_trained
+
+    @property
     def half(self) -> tuple[str, str]:
         """Split and target."""
         return self.split, self.networks[0].target
@@ -116,7 +120,7 @@ class Plan:
 
     def held_bytes(self) -> int:
         """Bytes of images that a job holds in memory: of the most that are held, and not read at every batch."""
-        limit = self.study.config["running"]["cache_gb"] * 1e9
+        limit = self.study.running.cache_bytes
         pixels = math.prod(self.size.image_shape)
         parts = [images * pixels for half in self.halves.values() for images in (half.training, half.validation)]
         return max((part for part in parts if part <= limit), default=0)
@@ -166,15 +170,16 @@ def plan_study(study: Study, size: DataSize, running: Running) -> Plan:
     training = {}
     for job in jobs:
         settings, half = _hyperparameters(study, job, halves), halves[job.half]
-        evaluated = settings.evaluations * half.validation + min(half.trained_on(job.networks[0]), half.validation)
-        training[job] = costs[workloads[job]].seconds(settings.iterations, evaluated)
+        evaluations = settings.evaluations if job.is_trained else 1
+        evaluated = evaluations * half.validation + min(half.trained_on(job.networks[0]), half.validation)
+        training[job] = costs[workloads[job]].seconds(settings.iterations * job.is_trained, evaluated)
     base = workloads[jobs[0]]
     return Plan(
         study,
         size,
         halves,
         {job: start + seconds for job, seconds in training.items()},
-        base.settings.hyperparameters.batch_size / costs[base].update,
+        base.settings.hyperparameters.batch_size / costs[base].iteration,
         start,
         _spread_of_all(training, {job: costs[workloads[job]].spread for job in jobs}),
     )
@@ -204,12 +209,14 @@ def _workload(study: Study, job: Job, size: DataSize, halves: Mapping[tuple[str,
         step_every=1,
     )
     images = halves[job.half].trained_on(job.networks[0]) * math.prod(size.image_shape)
+    plan = job.networks[0].plan if job.is_trained else None  # without updates, an evaluation costs as much
     return Workload(
-        frozen=tuple(network.frozen for network in job.networks),
+        frozen=tuple(network.n if plan else network.frozen for network in job.networks),
         image_shape=size.image_shape,
         classes=max(half.classes for half in halves.values()),
         settings=replace(settings, hyperparameters=of_any_length),
-        cached=images <= study.config["running"]["cache_gb"] * 1e9,
+        cached=images <= study.running.cache_bytes,
+        plan=plan,
     )
 
 
@@ -239,7 +246,7 @@ def report(plan: Plan, device: str, peak: Mapping[str, int]) -> str:
         f"  and up to {amount(plan.state_bytes())} for the states of each job while it runs",
         f"memory of a job: {' and '.join(f'{amount(b)} of {kind} memory' for kind, b in peak.items())}; {held}",
         f"running.images_per_second: a base trains at {plan.images_per_second:,.0f}; the config has "
-        f"{study.config['running']['images_per_second']:,}, from which come the time limits on a cluster",
+        f"{study.running.images_per_second:,}, from which come the time limits on a cluster",
         *_hint_on_seeds(study),
     ]
     return "\n".join(lines)
@@ -276,7 +283,8 @@ def _stage_rows(plan: Plan) -> Iterator[str]:
         for settings in dict.fromkeys(of_stage.values()):  # as many rows as lengths of the training
             jobs = [job for job, of_job in of_stage.items() if of_job == settings]
             networks = sum(len(job.networks) for job in jobs)
-            images = networks * settings.iterations * settings.batch_size
+            trained = sum(len(job.networks) for job in jobs if job.is_trained)
+            images = trained * settings.iterations * settings.batch_size
             numbers = [len(jobs), networks, images, sum(plan.seconds[job] for job in jobs)]
             total = [a + b for a, b in zip(total, numbers, strict=True)]
             yield _row(stage.replace("_", "-"), f"{settings.iterations:,}", numbers)

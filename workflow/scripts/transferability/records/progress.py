@@ -31,9 +31,9 @@ class Progress:
     """Where the networks of a job stand.
 
     Attributes:
-        iteration: how many updates they have made, of ``iterations``.
-        images_per_second: images a second, each counted once for every network; None before the first update.
-        seconds_left: until the last update, at that rate; None before the first update.
+        iteration: how many they have made, of ``iterations``.
+        images_per_second: images a second, each counted once for every network; None before the first iteration.
+        seconds_left: until the last iteration, at that rate; None before the first iteration.
         seconds: by network, of the device, spent on it so far, in earlier attempts too.
         device: what they are trained on.
         histories: by network, its evaluations so far, a mapping of `series.HISTORY_COLUMNS` each.

@@ -31,13 +31,13 @@ class TrainingState:
 
     Attributes:
         identity: digest of everything that shapes the network; a state of another identity is never used.
-        updates: how many updates the network has made.
+        iteration: how many iterations the network has made.
         tensors: all that training changes: weights, buffers, momentum.
         progress: evaluations so far, losses since the last one, and whatever else is JSON.
     """
 
     identity: str
-    updates: int
+    iteration: int
     tensors: Mapping[str, torch.Tensor]
     progress: Mapping[str, Any]
 
@@ -59,7 +59,7 @@ class StateFolder:
 
     def save(self, state: TrainingState) -> None:
         """Keep a state and the one before it."""
-        header = {"identity": state.identity, "updates": state.updates, "progress": state.progress}
+        header = {"identity": state.identity, "updates": state.iteration, "progress": state.progress}
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
         content = safetensors.torch.save(tensors, {_METADATA: json.dumps(header)})
         with whole_file(self._newest) as temporary:

@@ -13,9 +13,10 @@ from transferability.figures.contact_sheet import contact_sheet
 from transferability.figures.style import figure_style, save
 from transferability.labels import visible
 from transferability.report.alternatives import SHEET_SHOWN
-from transferability.report.pages import Picture, contact_sheet_on_page, render
-from transferability.report.sheets import Column, Sheet, TableView, sheet_of
+from transferability.report.html import Picture, contact_sheet_on_page, render
+from transferability.report.sheets import Sheet, sheet_of
 from transferability.report.survey import Survey
+from transferability.report.table_views import Column, TableView
 from transferability.store.same_images import ALLOW, HEADER, REFUSE, in_words
 from transferability.store.source import ImageClass
 from transferability.words import counted

@@ -12,6 +12,7 @@ from transferability.study.amounts import amount_in_words
 from transferability.study.compared import metric_in_words
 from transferability.study.config import fine_tuned_depths
 from transferability.study.design import Study
+from transferability.study.pretrained_weights import images_in_words
 from transferability.study.settings import ADAPT, FEW_IMAGES, SOURCE
 from transferability.words import counted, duration, enumerated, plural
 
@@ -40,6 +41,12 @@ def facts_of(
     if (foreign := study.settings("base").foreign) is not None:
         yield "layers", ", ".join(study.layers)
         yield "batch norm of frozen layers", _STATISTICS[foreign.frozen_batch_norm]
+    if study.weights is not None:
+        yield (
+            "pretrained weights",
+            f"{visible(study.weights.source)}, SHA-256 {study.weights.sha256 or 'not known yet'}",
+        )
+        yield "images of these weights", images_in_words(study.weights, study.config["preprocessing"])
     splits = [f"{name} ({_by_half(study.groups[name])})" if name in study.groups else name for name in study.splits]
     yield "splits", f"{len(study.splits)}: {', '.join(splits)}"
     yield "seeds", f"{len(study.seeds)} ({plural(len(study.seeds), 'seed')} {enumerated(study.seeds)})"
@@ -53,7 +60,7 @@ def facts_of(
     yield "networks", f"{len(accuracies):,}"
     iterations, images = counted(training.iterations, "iteration"), counted(training.batch_size, "image")
     yield "base networks' training", f"{iterations} of {images}"
-    yield "accuracy compared", metric_in_words(study.config["figures"]["metric"])
+    yield "accuracy compared", metric_in_words(study.figures.metric)
     if (guessing := accuracies["majority_baseline"]).notna().any():
         low, high = 100 * guessing.min(), 100 * guessing.max()
         yield "accuracy by guessing", f"{low:.1f} %" if f"{low:.1f}" == f"{high:.1f}" else f"{low:.1f} to {high:.1f} %"

@@ -34,9 +34,9 @@ from transferability.figures.training import first_layer_filters, learning_curve
 from transferability.files import write_json, write_table, write_text
 from transferability.labels import reason_of
 from transferability.process.log import job_log
-from transferability.report.page import ReportFiles, report
-from transferability.report.pages import TEXTS, caption
+from transferability.report.html import TEXTS, caption
 from transferability.report.runs import MAKER_COLUMNS
+from transferability.report.study_page import ReportFiles, report
 from transferability.results.accuracies import GUESSING, METRICS, Results, collect_contents, read_accuracies
 from transferability.results.tables import TABLES, write_tables
 from transferability.study.compared import (
@@ -51,6 +51,7 @@ from transferability.study.names import HALVES, WHOLE, Network, split_type_of
 
 # Somewhere between chance and all, each treatment at a height of its own.
 _TOP1 = {"base": 0.8, "selffer": 0.79, "selffer+": 0.82, "transfer": 0.7, "transfer+": 0.83, "random": 0.4}
+_TOP1 |= {"pretrained": 0.75, "pretrained+": 0.85}
 _DPI = 30
 _CLASSES, _IMAGES = 10, 1000  # of a half, and to evaluate on
 
@@ -77,7 +78,7 @@ def rehearse(study: Study, folder: Path) -> list[str]:
     tried: list[str] = []
     paths = _Paths(folder, study)
     networks = dict(_made_up(study))
-    with figure_style(study.config["figures"]["colors"]):
+    with figure_style(study.figures.colors):
         with _trying("the table of accuracies", tried):
             contents = (("/".join(map(str, key)), content) for key, content in networks.items())
             write_table(paths.accuracies, collect_contents(contents, study.layers))

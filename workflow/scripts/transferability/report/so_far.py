@@ -43,7 +43,7 @@ def drawn_so_far(
         folder: what to write to.
 
     Returns:
-        fields of `transferability.report.page.ReportFiles`: accuracies, tables, figures, learning_curves and filters.
+        fields of `report.study_page.ReportFiles`: accuracies, tables, figures, learning_curves and filters.
 
     Raises:
         ValueError: no network is finished.

@@ -1,7 +1,4 @@
-"""The accuracies of all networks of a study, one row a network, each beside the base of its own target.
-
-A row says too what is meaningless in it, and why: a base that it is compared with or copied from is at chance.
-"""
+"""The accuracies of all networks of a study, one row a network, each beside the base of its own target."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,12 +6,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import pandas as pd
 
 from transferability.files import read_json
 from transferability.results.by_images import amounts_of, on_amount
-from transferability.results.guessing import guessing_test
+from transferability.results.unlearned import LEAVE_OUT, at_chance, flags_of, named
 from transferability.study.amounts import Amount, amount_in_words
 from transferability.study.compared import (
     BALANCED,
@@ -30,7 +26,6 @@ from transferability.study.compared import (
 )
 from transferability.study.design import Study
 from transferability.study.names import (
-    RANDOM_SOURCE,
     SPLIT_TYPES_IN_WORDS,
     TREATMENTS,
     WHOLE,
@@ -39,6 +34,7 @@ from transferability.study.names import (
     halves_in_words,
 )
 from transferability.study.schema import EXACT
+from transferability.study.settings import ADAPT, FROZEN_BATCH_NORM, SOURCE
 
 # Top-1 beside top-5; balanced accuracy is the mean over classes of the share of a class's images that are named right.
 METRICS = (*chain.from_iterable(zip(TOP1, TOP5, strict=True)), *BALANCED)
@@ -59,10 +55,6 @@ COLUMNS = [
 ]
 # What tells an accuracy from guessing; published results, and networks trained before it was recorded, lack it.
 GUESSING = ("classes", "validation_images", "majority_baseline", "guessing_loss", "lowest_training_loss")
-LEAVE_OUT = "leave_out"  # of figures.unlearned
-AT_CHANCE = "at chance"
-NO_LOWER_LOSS = "loss never below that of guessing"
-TOO_FEW = "too few images to tell from chance"
 _INTEGERS = [
     *("n", "copied", "frozen", "seed", "examples_per_class", "iterations", "evaluations"),
     *("classes", "validation_images", TRAINING_IMAGES_EVALUATED),
@@ -78,14 +70,15 @@ _NUMBERS = (
 # Of all tables that are made from accuracies.
 _TEXT = [
     *("split", "split_type", "network", "treatment", "source", "target", "flag"),
-    *("effect", "metric", "unit", "layer", "layers", "verdict", "job", "device"),
+    *("effect", "metric", "unit", "layer", "layers", "verdict", "job", "device", FROZEN_BATCH_NORM),
 ]
 
 
 def collect(metrics: Iterable[Path], layers: Sequence[str]) -> pd.DataFrame:
     """One row for every metrics file.
 
-    ValueError for a file that is incomplete, that has an accuracy outside 0 to 1, or that repeats a network.
+    ValueError for a file that is incomplete, that has an accuracy outside 0 to 1, or that repeats a network. The column
+    `FROZEN_BATCH_NORM` is there only if frozen layers of any network have batch norm.
 
     Args:
         metrics: files of networks.
@@ -119,102 +112,9 @@ def beside_bases(frame: pd.DataFrame) -> pd.DataFrame:
     for name in COMPARED:
         frame[f"difference_{name}"] = frame[name] - frame[f"base_{name}"]
     frame["at_chance"] = at_chance(frame)
-    frame["flag"] = pd.array(_flags(frame), dtype="string")
+    frame["flag"] = pd.array(flags_of(frame), dtype="string")
     order = ["split", "seed", "treatment", "target", "examples_per_class", "n", "copied"]
     return frame.sort_values(order, key=_paper_order, ignore_index=True)
-
-
-def at_chance(accuracies: pd.DataFrame) -> pd.Series:
-    """Whether each network's last top-1 accuracy is one that guessing reaches too; NA where that cannot be told.
-
-    Chance is the accuracy of always naming the commonest class. A network has learned something if guessing has a
-    probability of at most `SIGNIFICANCE` of so many right answers, by the exact binomial test. If it has more, the
-    network is at chance, but where there are too few images to tell: where not even right answers alone would pass the
-    test, and where the accuracy, though it does not pass, is nearer to 1 than to chance. NA too where chance is not
-    known. Balanced accuracy has no such test of its own; it is top-1's that is asked.
-    """
-    chance, images = (
-        accuracies["majority_baseline"].to_numpy(np.float64),
-        accuracies["validation_images"].to_numpy(np.float64),
-    )
-    top1 = accuracies["top1_final"].to_numpy(np.float64)
-    guesses, too_few = guessing_test(top1, chance, images)
-    unknown = too_few | np.isnan(chance) | np.isnan(images)
-    return pd.Series(guesses | too_few, index=accuracies.index, dtype="boolean").mask(unknown)
-
-
-def never_below_guessing(accuracies: pd.DataFrame) -> pd.Series:
-    """Whether no interval of a network's training had a loss below that of guessing; not where that is unknown.
-
-    There is no margin: one would flag networks that learn slowly, and a dead one whose loss dips below by the luck of
-    its batches is at chance by its accuracy.
-    """
-    return (accuracies["lowest_training_loss"] >= accuracies["guessing_loss"]).fillna(False).astype(bool)
-
-
-def meaningless(accuracies: pd.DataFrame) -> pd.Series:
-    """Which networks are unlearned, or depend on a base that is: no mean, interval or verdict counts them.
-
-    None where the column ``included`` says that the means are to have them.
-    """
-    flagged = _flagged(accuracies, AT_CHANCE) | _flagged(accuracies, NO_LOWER_LOSS)
-    return flagged & ~accuracies["included"] if "included" in accuracies else flagged
-
-
-def doubtful(accuracies: pd.DataFrame) -> pd.Series:
-    """Which networks have a base that may be at chance: means count them, and no verdict on them is conclusive."""
-    return _flagged(accuracies, TOO_FEW) & ~meaningless(accuracies)
-
-
-def _flagged(accuracies: pd.DataFrame, text: str) -> pd.Series:
-    return accuracies["flag"].astype("string").str.contains(text, regex=False).fillna(False).astype(bool)
-
-
-def bases_at_chance(accuracies: pd.DataFrame) -> str:
-    """What is to be known of bases before any number is read: a line for those at chance, one for those untold."""
-    bases = accuracies["treatment"] == "base"
-    lines = (
-        (meaningless, AT_CHANCE, "means nothing and is left out of means."),
-        (doubtful, TOO_FEW, "may mean nothing; no verdict on it is conclusive."),
-    )
-    return "\n".join(
-        f"{what}: {_named(accuracies[bases & which(accuracies)])}. What is compared with them or copied from them {so}"
-        for which, what, so in lines
-        if (bases & which(accuracies)).any()
-    )
-
-
-def others_at_chance(accuracies: pd.DataFrame) -> str:
-    """Lines that name the networks, but bases, that are unlearned, and those at chance that means have."""
-    own = [str(flag).startswith((f"{name} ", f"{name}:")) for flag, name in accuracies[["flag", "network"]].to_numpy()]
-    unlearned = accuracies[np.array(own, bool) & (accuracies["treatment"] != "base") & meaningless(accuracies)]
-    lines = []
-    if len(unlearned):
-        are = f"{len(unlearned)} beside the bases"
-        lines.append(f"unlearned, {are}: {_named(unlearned)}. What has not learned is left out of means.")
-    if "included" in accuracies and accuracies["included"].any():
-        flags = _flagged(accuracies, AT_CHANCE) | _flagged(accuracies, NO_LOWER_LOSS)
-        named = f"{_named(accuracies[flags])}. Means have them, as figures.unlearned says."
-        return f"unlearned, or beside a base that is: {named}" if flags.any() else ""
-    guessing = accuracies["at_chance"].fillna(False).astype(bool)
-    rows = accuracies[guessing & (accuracies["treatment"] != "base") & ~meaningless(accuracies)]
-    if len(rows):
-        lines.append(f"at chance, though their bases are not: {_named(rows)}. That may be a finding; means have them.")
-    return "\n".join(lines)
-
-
-def of_training_mode(accuracies: pd.DataFrame) -> str:
-    """A line that says so where training cross-entropies are not of an evaluation, as published ones; else empty."""
-    of_updates = accuracies[TRAINING_CROSS_ENTROPY].notna() & accuracies[TRAINING_IMAGES_EVALUATED].isna()
-    if not of_updates.any():
-        return ""
-    return "training cross-entropies are of the last updates, in training mode: random crops, mirrors, dropout"
-
-
-def _named(rows: pd.DataFrame) -> str:
-    names = list(rows["network"] + " of " + rows["split"] + ", seed " + rows["seed"].astype(str))
-    more = f"; and {len(names) - 4} more" if len(names) > 4 else ""
-    return "; ".join(names[:4]) + more
 
 
 @dataclass(frozen=True)
@@ -265,9 +165,8 @@ class Results:
     @classmethod
     def of_study(cls, accuracies: pd.DataFrame, study: Study) -> Self:
         """As the study's config says."""
-        figures = study.config["figures"]
-        compared, max_drop, unlearned = (figures[key] for key in ("metric", "max_drop", "unlearned"))
-        return cls.by(accuracies, compared, max_drop, study.layers, unlearned, groups=study.groups)
+        asked = study.figures
+        return cls.by(accuracies, asked.metric, asked.max_drop, study.layers, asked.unlearned, groups=study.groups)
 
     def halves(self, split_type: str) -> str:
         """Halves of a type in words, semantic ones with the groups that they are of, and how many images there are."""
@@ -294,6 +193,14 @@ class Results:
         return self.at(self.amounts[-1])
 
 
+def of_training_mode(accuracies: pd.DataFrame) -> str:
+    """A line that says so where training cross-entropies are not of an evaluation, as published ones; else empty."""
+    of_iterations = accuracies[TRAINING_CROSS_ENTROPY].notna() & accuracies[TRAINING_IMAGES_EVALUATED].isna()
+    if not of_iterations.any():
+        return ""
+    return "training cross-entropies are of the last iterations, in training mode: random crops, mirrors, dropout"
+
+
 def by_metric(accuracies: pd.DataFrame, metric: str) -> pd.DataFrame:
     """With the metric as the column ``accuracy``, the one that is compared from here on.
 
@@ -302,36 +209,10 @@ def by_metric(accuracies: pd.DataFrame, metric: str) -> pd.DataFrame:
     lacking = accuracies[accuracies[metric].isna()]
     if len(lacking):
         raise ValueError(
-            f"figures.metric: is {metric}, which {_named(lacking)} lack, since they were published without it or "
+            f"figures.metric: is {metric}, which {named(lacking)} lack, since they were published without it or "
             "trained before it was recorded; take a metric of top1, such as top1_final, which all networks have"
         )
     return accuracies.assign(accuracy=accuracies[metric])
-
-
-def _flags(frame: pd.DataFrame) -> list[str | None]:
-    bases = frame[frame["treatment"] == "base"]
-    keys = bases[KEY].itertuples(index=False, name=None)
-    learned = dict(zip(keys, bases["at_chance"].mask(bases["majority_baseline"].isna(), False), strict=True))
-    of_high_loss = bases.loc[never_below_guessing(bases), KEY]
-    high = set(of_high_loss.itertuples(index=False, name=None))
-    flags: list[str | None] = []
-    for row in frame.assign(no_lower_loss=never_below_guessing(frame)).itertuples():
-        words = []
-        own = row.treatment != "base" and row.source != RANDOM_SOURCE
-        if own and row.at_chance is not pd.NA and row.at_chance:
-            words.append(f"{row.network} {AT_CHANCE}")
-        elif own and row.no_lower_loss:
-            words.append(f"{row.network}: {NO_LOWER_LOSS}")
-        network = Network.parse(str(row.network))
-        for base in dict.fromkeys(base.name for base in (network.compared_with, network.base) if base):
-            if (row.split, row.seed, base) in high and learned.get((row.split, row.seed, base)) is not True:
-                words.append(f"{base}: {NO_LOWER_LOSS}")
-                continue
-            guessing = learned.get((row.split, row.seed, base), False)
-            if guessing is pd.NA or guessing:
-                words.append(f"{base}{f': {TOO_FEW}' if guessing is pd.NA else f' {AT_CHANCE}'}")
-        flags.append("; ".join(words) or None)
-    return flags
 
 
 def _paper_order(column: pd.Series) -> pd.Series:
@@ -368,7 +249,8 @@ def frame_of(rows: Iterable[tuple[str, Mapping[str, Any]]], layers: Sequence[str
         if first != place:
             raise ValueError(f"{place}: the network {network} of {split}, seed {seed}, is there twice; see {first}")
         checked.append({**row, "layer": layers[row["n"] - 1] if row["n"] else None})
-    frame = pd.DataFrame(checked, columns=COLUMNS[:-1])
+    told = any(row.get(FROZEN_BATCH_NORM) for row in checked)
+    frame = pd.DataFrame(checked, columns=[*COLUMNS[:-1], *([FROZEN_BATCH_NORM] if told else [])])
     return beside_bases(frame.astype(dict.fromkeys(METRICS, "float64")))
 
 
@@ -384,7 +266,7 @@ def _measured(path: str, content: Any, layers: Sequence[str]) -> dict[str, Any]:
     for name in _CROSS_ENTROPIES:
         require_cross_entropy(content[name], f"{path}: {name}")
     require_accuracy(content[TRAINING_TOP1], f"{path}: {TRAINING_TOP1}")
-    row = {column: content.get(column) for column in _RECORDED}
+    row = {column: content.get(column) for column in (*_RECORDED, FROZEN_BATCH_NORM)}
     wrong = [column for column, right in _right(row, layers).items() if not right]
     if wrong:
         raise ValueError(
@@ -412,6 +294,7 @@ def _right(row: Mapping[str, Any], layers: Sequence[str]) -> dict[str, bool]:
         },
         **{column: row[column] is None or _is_count(row[column]) for column in ("classes", "validation_images")},
         **{column: row[column] is None or _is_loss(row[column]) for column in GUESSING[3:]},
+        FROZEN_BATCH_NORM: row[FROZEN_BATCH_NORM] in (None, SOURCE, ADAPT),
         "majority_baseline": chance is None or (isinstance(chance, int | float) and 0 <= chance <= 1),
     }
 

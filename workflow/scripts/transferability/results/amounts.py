@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 import pandas as pd
 
 from transferability.results.accuracies import Results
-from transferability.results.answers import GAIN_OF_TRANSFER, Answer, ReusableLayers, answers, headline
+from transferability.results.answers import GAINS_OVER_BASE, Answer, ReusableLayers, answers, headline
 from transferability.results.by_images import IMAGES
 from transferability.results.reuse import WAYS_OF_REUSE
 from transferability.study.amounts import Amount
+from transferability.study.pretrained_weights import is_copied_from_weights
 
 
 def of_each_amount(make: Callable[[Results], pd.DataFrame]) -> Callable[[Results], pd.DataFrame]:
@@ -51,15 +52,16 @@ def answers_by_amount(results: Results) -> Iterator[str]:
 
 
 def _in_words(answer: Answer, max_drop: float) -> Iterator[str]:
-    ways = [_copied(WAYS_OF_REUSE[treatment], layers) for treatment, layers in answer.reusable.items()]
+    ways = [_copied(treatment, layers) for treatment, layers in answer.reusable.items()]
     if ways:
         yield f"at no more than {100 * max_drop:g} points, copy {', '.join(ways)}"
-    yield from (f"{what}: {gain}" for what, gain in answer.gains.items() if what.startswith(GAIN_OF_TRANSFER))
+    yield from (f"{what}: {gain}" for what, gain in answer.gains.items() if what.startswith(GAINS_OVER_BASE))
     yield f"base {answer.base_in_words}"
 
 
-def _copied(way: str, layers: ReusableLayers) -> str:
+def _copied(treatment: str, layers: ReusableLayers) -> str:
     """Like up to conv3 frozen, and in brackets what that rests on."""
     to = f"up to {layers.layers[layers.deepest - 1]}" if layers.deepest else "no layer"
     proviso = layers.proviso.lstrip(",; ")
-    return f"{to} {way}" + (f" ({proviso})" if proviso else "")
+    of = " of published weights" * is_copied_from_weights(treatment)
+    return f"{to}{of} {WAYS_OF_REUSE[treatment]}" + (f" ({proviso})" if proviso else "")

@@ -1,16 +1,20 @@
 """Where a study's network could be cut into layers: names, what is below each cut, and why others are no cut points."""
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from transferability.networks.build import build_network
+from transferability.networks.build import build_network, shape_seen_by_model
+from transferability.networks.library import build_model
 from transferability.networks.operations import run_layers
+from transferability.networks.within_blocks import Block, within_blocks
 from transferability.study.design import Study
 from transferability.study.foreign_networks import Description, description_of, seen_shape
-from transferability.words import counted
+from transferability.words import counted, plural
 
 _CLASSES = 10  # those of the head, which is above every cut
+_NAMED, _WIDTH = 5, 120  # blocks of a kind that are named, characters of a line
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,47 @@ def _own_layers(study: Study) -> Iterator[CutRow]:
     for depth, name in enumerate(study.layers[:-1], start=1):
         shares = sum(parameters[:depth]) / sum(parameters), sum(operations[:depth]) / sum(operations)
         yield CutRow(name, depth, *shares, shapes[depth - 1], "")
+
+
+def blocks_of(study: Study) -> list[Block]:
+    """The blocks of a study's network and what is within them; none of this project's own, whose layers are fixed."""
+    settings = study.settings("base")
+    if settings.foreign is None:
+        return []
+    shape = shape_seen_by_model(settings.architecture, seen_shape(study.config))
+    return within_blocks(build_model(settings.architecture, dict(settings.foreign.options), shape, _CLASSES, 0), shape)
+
+
+def blocks_text(blocks: Sequence[Block]) -> str:
+    """What is within blocks, those that are alike together; empty without blocks."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for block in blocks:
+        if lines := tuple(_lines_within(block)):
+            alike.setdefault(lines, []).append(block.name)
+    texts = [line for lines, names in alike.items() for line in (_names(names), *lines)]
+    return "\n".join(["within blocks, by the names in them:", *texts]) if texts else ""
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return _wrapped(f"{', '.join(names[:_NAMED])}{more}", 2)
+
+
+def _lines_within(block: Block) -> Iterator[str]:
+    if block.refused:
+        yield _wrapped(f"cannot be looked into: {block.refused}", 4)
+    parts: dict[str, list[str]] = {}
+    for part, why_not in block.why_not.items():
+        parts.setdefault(why_not, []).append(part)
+    for why_not, names in parts.items():
+        what = (
+            f"no cut {plural(len(names), 'point')}: {why_not}" if why_not else f"cut {plural(len(names), 'point')} too"
+        )
+        yield _wrapped(f"{', '.join(names)}: {what}", 4)
+
+
+def _wrapped(text: str, indent: int) -> str:
+    return textwrap.fill(text, _WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 6))
 
 
 def cuts_text(study: Study, rows: Sequence[CutRow]) -> str:

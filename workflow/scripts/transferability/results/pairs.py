@@ -1,6 +1,7 @@
 """Networks paired with those of the same split, target, seed, images and n: differences, and intervals of the mean.
 
-Networks that preserve layers above the frozen ones have no part in the paper's treatments, and so are in no pair.
+Networks that preserve layers above the frozen ones have no part in the paper's treatments, and so are in no pair. Those
+with a plan for every layer have treatments of their own.
 Accuracies are those of `transferability.results.accuracies.by_metric`.
 """
 
@@ -8,15 +9,29 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from transferability.results.accuracies import meaningless
+from transferability.results.unlearned import meaningless
+from transferability.study.names import COPYING, TYPES_OF_HALVES, WHOLE
 
+# Treatments with layers that were trained before.
+REUSING = tuple(treatment for treatment in COPYING if not treatment.startswith("random"))
 CONFIDENCE = 0.95  # of all intervals
 MEANS = ["split_type", "n", "pairs", "splits", "mean", "low", "high", "left_out"]  # of `means_with_intervals`
 
 
+def compared_types(accuracies: pd.DataFrame) -> list[str]:
+    """The split types that are told and drawn, in order: those of halves, and all classes if layers are reused there.
+
+    The whole set has bases besides where random or reduced networks are trained on it, as in the paper.
+    """
+    of_whole = accuracies[accuracies["split_type"] == WHOLE]
+    reused = bool(of_whole["treatment"].isin(REUSING).any())
+    return [*TYPES_OF_HALVES, *[WHOLE] * reused]
+
+
 def of_the_paper(accuracies: pd.DataFrame) -> pd.DataFrame:
-    """The networks that preserve no layers above the frozen ones."""
-    return accuracies[accuracies["copied"] == accuracies["n"]]
+    """The networks that preserve no layers above the frozen ones; how many a plan copies, tables do not say."""
+    preserve_none = accuracies["copied"].isna() | (accuracies["copied"] == accuracies["n"])
+    return accuracies[preserve_none.fillna(False).astype(bool)]
 
 
 def paired_differences(accuracies: pd.DataFrame, first: str, second: str) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from transferability.files import PROJECT
+from transferability.networks.layer_plan import PROBE_THEN_TUNE, STATISTICS
 from transferability.study.amounts import amount_problems
 from transferability.study.config_paths import path_problems, place_problems, with_paths
 from transferability.study.folder_keys import FolderKeys, contradictions
@@ -16,30 +17,26 @@ from transferability.study.foreign_networks import (
     network_layers,
     with_network,
 )
-from transferability.study.groups import read_groups
 from transferability.study.image_keys import preprocessing_problems
-from transferability.study.names import HALVES, IMAGES, RANDOM, WHOLE, seed_of_split, source_of, split_type_of
+from transferability.study.names import WHOLE, source_of
+from transferability.study.plan_keys import plan_problems
+from transferability.study.planned_treatments import plan_of
+from transferability.study.pretrained_weights import source_problems, with_pretrained
 from transferability.study.schema import (
     ConfigError,
     config_schema,
     dotted,
-    in_yaml,
+    kind_schema,
     on_one_line,
     schema_problems,
     with_integers,
 )
 from transferability.study.settings import FEW_IMAGES, SOURCE, Hyperparameters, Preprocessing, Settings
+from transferability.study.split_keys import split_problems
 from transferability.study.training_keys import training_problems
 from transferability.words import enumerated
 
 STAGES = ("base", "reduced", "frozen", "fine_tuned")
-
-# What the classes of an embedded data set are grouped by, and the setting that says how many classes a group has; other
-# data sets have a file of groups.
-EMBEDDED_GROUPS = {"glyphs": {"letter": "letters", "symbol": "symbols"}}
-
-_OF_NAME = {RANDOM: "random split", IMAGES: "split by images"}
-_MOST_SEED = 2**32 - 1  # of numpy's legacy generator, which draws halves
 
 
 def read_config(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> dict[str, Any]:
@@ -60,12 +57,14 @@ def read_config(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> dict[
     _raise(_text_problems(plain, ()))
     _raise(schema_problems(plain, schema))
     _raise(_data_set_problems(plain, schema))
-    plain["datasets"] |= {plain["dataset"]: with_integers(data_set_of(plain), _kind_schema(plain, schema))}
+    plain["datasets"] |= {plain["dataset"]: with_integers(data_set_of(plain), kind_schema(data_set_of(plain)["kind"]))}
     _raise(path_problems(plain, data_set_of(plain)))
     located = with_paths(plain)
     _raise(place_problems(located))
     _raise(iter(architecture_problems(located["networks"], beside)))
     located = with_network(located, beside)
+    _raise(source_problems(located["networks"], beside))
+    located = with_pretrained(located, beside)
     _raise(_study_problems(located))
     return located
 
@@ -133,11 +132,6 @@ def _text_problems(value: Any, place: tuple[object, ...]) -> Iterator[str]:
         yield f"{dotted('', place) or 'top level'}: {value!r} has characters that are not Unicode text"
 
 
-def _kind_schema(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    kind: Mapping[str, Any] = schema["$defs"]["data_sets"][data_set_of(config)["kind"]]
-    return kind
-
-
 def _data_set_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
     chosen, data_sets = config["dataset"], config["datasets"]
     if chosen not in data_sets:
@@ -147,7 +141,7 @@ def _data_set_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> 
     if settings.get("kind") not in kinds:
         yield f"{path}.kind: is {settings.get('kind')!r}; it must be one of {', '.join(kinds)}"
     else:
-        kind = _kind_schema(config, schema)
+        kind = kind_schema(settings["kind"])
         problems = list(schema_problems(with_integers(settings, kind), kind, path))
         if settings["kind"] == "folder" and not problems:
             problems = list(contradictions(chosen, FolderKeys.of(settings)))
@@ -156,12 +150,15 @@ def _data_set_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> 
 
 def _study_problems(config: Mapping[str, Any]) -> Iterator[str]:
     """What a schema cannot say of networks, splits, images and training."""
-    yield from _depth_problems(config["networks"], network_layers(config))
+    networks, layers = config["networks"], network_layers(config)
+    yield from _depth_problems(networks, layers)
+    iterations = _hyperparameters_of(config, "fine_tuned").iterations
+    yield from plan_problems(networks["treatments"], networks["depths"], len(layers) - 1, iterations)
     yield from _own_network_problems(config["networks"])
     yield from _duplicates(config)
     yield from _treatment_problems(config)
     yield from preprocessing_problems(config["preprocessing"], config["dataset"], data_set_of(config))
-    yield from _half_problems(config)
+    yield from split_problems(config["splits"], config["dataset"], data_set_of(config), groups_file_of(config))
     yield from amount_problems(config, data_set_of(config).get("training_per_class"))
     trained = [stage for stage in STAGES if stage != "reduced" or config["networks"]["reduced"]]
     yield from training_problems(config["training"], {stage: _hyperparameters_of(config, stage) for stage in trained})
@@ -170,6 +167,16 @@ def _study_problems(config: Mapping[str, Any]) -> Iterator[str]:
 def fine_tuned_depths(networks: Mapping[str, Any]) -> list[int]:
     """The depths at which there are + networks, by the config's section ``networks``."""
     return sorted(set(networks["depths"]).intersection(networks["fine_tuned_depths"] or networks["depths"]))
+
+
+def planned_depths(networks: Mapping[str, Any], plan: str, layers: int) -> list[int]:
+    """The depths at which there are networks of a plan, of networks of so many layers.
+
+    Where n layers are fine-tuned in the end they are those of + networks, with which they are compared; and statistics
+    take a layer between the n-th and the head.
+    """
+    chosen = fine_tuned_depths(networks) if plan == PROBE_THEN_TUNE else sorted(networks["depths"])
+    return [n for n in chosen if n < layers - (plan == STATISTICS)]
 
 
 def _own_network_problems(networks: Mapping[str, Any]) -> Iterator[str]:
@@ -193,7 +200,8 @@ def _depth_problems(networks: Mapping[str, Any], layers: Sequence[str]) -> Itera
             f"networks.depths: {architecture} has no cut at {', '.join(outside)}; they are n = 1 to {deepest_cut}, "
             f"{layers[0]} to {layers[-2]}"
         )
-    if any(treatment.endswith("+") for treatment in treatments) and not fine_tuned_depths(networks):
+    fine_tuned = any(treatment.endswith("+") or plan_of(treatment) == PROBE_THEN_TUNE for treatment in treatments)
+    if fine_tuned and not fine_tuned_depths(networks):
         yield (
             f"networks.fine_tuned_depths: none of {enumerated(networks['fine_tuned_depths'])} is in networks.depths, "
             f"{enumerated(depths)}; give some that are, or [] for all of them"
@@ -216,7 +224,7 @@ def _treatment_problems(config: Mapping[str, Any]) -> Iterator[str]:
     if config["splits"] != [WHOLE]:
         return
     for treatment in config["networks"]["treatments"]:
-        if not source_of(treatment.removesuffix("+"), WHOLE):
+        if not source_of(treatment, WHOLE):
             yield (
                 f"networks.treatments: {treatment} copies from another half, but splits has none, only {WHOLE}; remove "
                 "it, or add a split such as random0"
@@ -240,82 +248,3 @@ def _duplicates(config: Mapping[str, Any]) -> Iterator[str]:
         if count > 1:
             alike = " and ".join(sorted({name for name in names if name.lower() == lower}))
             yield f"splits: {alike} differ only in case, and some file systems take them for one; rename one"
-
-
-def _half_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    key = f"datasets.{config['dataset']}.groups"
-    try:
-        groups = _classes_by_group(config)
-    except OSError as error:
-        yield f"{key}: {groups_file_of(config)}: cannot be read ({error.strerror})"
-        return
-    except ValueError as error:
-        yield f"{key}: {error}"
-        return
-    for entry in config["splits"]:
-        yield from _split_problems(entry, groups)
-
-
-def _classes_by_group(config: Mapping[str, Any]) -> Mapping[str, int]:
-    """How many classes each group has, as far as that is known; of a file of groups, at most."""
-    settings, file = data_set_of(config), groups_file_of(config)
-    if file is None:
-        embedded = EMBEDDED_GROUPS.get(settings["kind"], {})
-        return {group: settings[count] for group, count in embedded.items()}
-    if file.is_dir():
-        raise ValueError(f"{file}: is a folder; it takes a CSV file with the columns class and group")
-    return dict(sorted(Counter(read_groups(file).values()).items()))
-
-
-def _split_problems(entry: str | Mapping[str, str], groups: Mapping[str, int]) -> Iterator[str]:
-    name = entry if isinstance(entry, str) else entry["name"]
-    split_type, seed = split_type_of(name), seed_of_split(name)
-    if seed is not None and seed > _MOST_SEED:
-        yield f"splits: {name} has a seed above {_MOST_SEED}, the highest there is"
-    elif isinstance(entry, str):
-        yield from _random_split_problems(name, split_type, sum(groups.values()))
-    elif "by" in entry:
-        yield from _images_split_problems(entry, split_type)
-    elif split_type == WHOLE:
-        yield f"splits: {WHOLE} is the name of the split of all classes; give the split by group another"
-    elif seed is not None:
-        yield f"splits: {name} is the name of a {_OF_NAME[split_type]}; give the split by group another"
-    else:
-        yield from _semantic_split_problems(entry, groups)
-
-
-def _images_split_problems(entry: Mapping[str, str], split_type: str) -> Iterator[str]:
-    name = entry["name"]
-    if also := [half for half in HALVES if half in entry]:
-        yield f"splits: {name} has by and {' and '.join(also)}; a split by images has name and by, one by group A and B"
-    if split_type != IMAGES:
-        yield f"splits: {name} is by images, whose name is images and a seed, such as images0"
-
-
-def _random_split_problems(name: str, split_type: str, classes: int) -> Iterator[str]:
-    if split_type == IMAGES:
-        yield f"splits: {name} is the name of a split by images; write it as {{name: {name}, by: images}}"
-    elif split_type == WHOLE:
-        return
-    elif split_type != RANDOM:
-        yield f"splits: {name!r} is not whole, or random and a seed, such as random0; a split by group has name, A, B"
-    elif 0 < classes < 2 * len(HALVES):
-        yield f"splits: {name} cuts {classes} classes into halves; it takes at least 4, 2 for each half to tell apart"
-
-
-def _semantic_split_problems(entry: Mapping[str, str], groups: Mapping[str, int]) -> Iterator[str]:
-    name = entry["name"]
-    if entry["A"] == entry["B"]:
-        yield f"splits: {name} has the group {entry['A']!r} on both sides; A and B must differ"
-    for half in HALVES:
-        if entry[half] not in groups:
-            known = f"its groups are {' and '.join(map(in_yaml, groups))}"
-            yield (
-                f"splits: {name} asks for the group {entry[half]!r} in {half}, which the data set lacks; "
-                f"{known if groups else 'name a file of groups in datasets'}"
-            )
-        elif groups[entry[half]] < 2:
-            yield (
-                f"splits: {name} asks for the group {entry[half]!r} in {half}, which has 1 class; "
-                "it takes at least 2 to tell apart"
-            )

@@ -16,6 +16,7 @@ from transferability.study.config import (
     data_set_of,
     fine_tuned_depths,
     groups_file_of,
+    planned_depths,
     read_config,
     settings_of,
 )
@@ -23,7 +24,7 @@ from transferability.study.foreign_networks import network_filters, network_laye
 from transferability.study.layout import study_folder
 from transferability.study.names import (
     HALVES,
-    OTHER_SOURCES,
+    PRETRAINED_SOURCE,
     WHOLE,
     Network,
     Series,
@@ -31,7 +32,10 @@ from transferability.study.names import (
     on_images,
     source_of,
 )
-from transferability.study.schema import ConfigError, config_schema
+from transferability.study.planned_treatments import kind_of, plan_of
+from transferability.study.pretrained_weights import Weights, weights_of
+from transferability.study.schema import ConfigError, kind_schema
+from transferability.study.sections import FiguresSection, RunningSection
 from transferability.study.settings import FEW_IMAGES, Settings
 from transferability.study.split_plan import SplitPlan, split_plans
 from transferability.study.store_folder import DUPLICATES, settings_folder, shaping_settings, store_folder
@@ -50,10 +54,12 @@ class TrainingRule:
     Attributes:
         name: of the rule.
         stage: of its networks, one of `STAGES`.
-        job: the name of its jobs, in which ``source``, ``target`` and ``examples`` are still wildcards.
+        job: the name of its jobs, in which ``source``, unless it is `PRETRAINED_SOURCE`, ``target`` and ``examples``
+            are still wildcards.
         networks: the names of the networks that a job trains, likewise.
         priority: of its jobs over others that could start.
         few: the images a class of its networks, if these are drawn; None if they are all, or a wildcard.
+        is_pretrained: whether the networks copy published weights, so that a replaced file trains these again only.
     """
 
     name: str
@@ -62,6 +68,7 @@ class TrainingRule:
     networks: tuple[str, ...]
     priority: int
     few: Amount = None
+    is_pretrained: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,8 @@ class Study:
         reduced: images a class of each base of the whole set that is trained on fewer.
         amounts: images a class of the networks of every treatment, the fewest first.
         stages: what shapes the networks of each stage, `STAGES`.
+        running: how networks are trained, which shapes none of them.
+        figures: what tables and figures show.
     """
 
     config: Mapping[str, Any]
@@ -87,6 +96,8 @@ class Study:
     reduced: tuple[int, ...]
     amounts: tuple[Amount, ...]
     stages: Mapping[str, Settings]
+    running: RunningSection
+    figures: FiguresSection
 
     @cached_property
     def layers(self) -> tuple[str, ...]:
@@ -97,6 +108,11 @@ class Study:
     def filters(self) -> str:
         """How the name of the first layer's filters begins; empty if that is no convolution of gray or color images."""
         return network_filters(self.config)
+
+    @cached_property
+    def weights(self) -> Weights | None:
+        """The published weights that layers are copied from, if any are."""
+        return weights_of(self.config)
 
     @property
     def groups(self) -> dict[str, Mapping[str, str]]:
@@ -160,8 +176,7 @@ class Study:
 
     @property
     def _data_set_schema(self) -> Mapping[str, Any]:
-        schema: Mapping[str, Any] = config_schema()["$defs"]["data_sets"].get(self.data_set["kind"], {})
-        return schema
+        return kind_schema(self.data_set["kind"])
 
     @property
     def groups_file(self) -> Path | None:
@@ -177,27 +192,45 @@ class Study:
             base = f"base{{target}}{on_images(few)}"
             yield TrainingRule(f"train_base{on_images(few)}", "base", base, (base,), priority=2, few=few)
         yield TrainingRule("train_reduced", "reduced", "reduced{examples}", ("reduced{examples}",), priority=0)
-        every_series = (*self.halves_series, *self.whole_series)
-        kinds = {(one.fine_tuned, one.preserved, one.examples_per_class) for one in every_series}
-        for fine_tuned, preserved, few in sorted(kinds, key=lambda kind: (more_last(kind[2]), *kind[:2])):
-            pattern = Series("{source}", "{target}", fine_tuned, preserved, few)
-            stage, preserves = "fine_tuned" if fine_tuned else "frozen", f"_preserve{preserved}" * (preserved > 0)
-            for chunk in self.chunks(fine_tuned, preserved):
+        series = (*self.halves_series, *self.whole_series)
+        kinds = {
+            (
+                more_last(one.examples_per_class),
+                one.source == PRETRAINED_SOURCE,
+                one.fine_tuned,
+                one.preserved,
+                one.plan or "",
+            ): one.examples_per_class
+            for one in series
+        }
+        for (_, is_pretrained, fine_tuned, preserved, plan), few in sorted(kinds.items(), key=lambda kind: kind[0]):
+            source = PRETRAINED_SOURCE if is_pretrained else "{source}"
+            pattern = Series(source, "{target}", fine_tuned, preserved, few, plan=plan or None)
+            kind = f"{'_pretrained' * is_pretrained}{f'_preserve{preserved}' * (preserved > 0)}"
+            kind += f"{f'_{plan}' * bool(plan)}{on_images(few)}"
+            for chunk in self.chunks(fine_tuned, preserved, pattern.plan):
                 depths = depths_label(chunk)
                 yield TrainingRule(
-                    name=f"train_{stage}{preserves}{on_images(few)}_n{depths.replace('-', '_to_')}",
-                    stage=stage,
+                    name=f"train_{pattern.stage}{kind}_n{depths.replace('-', '_to_')}",
+                    stage=pattern.stage,
                     job=pattern.name_at(depths),
                     networks=tuple(pattern.name_at(n) for n in chunk),
-                    priority=int(fine_tuned),  # the longest first, or one is left to the end alone
+                    # the longest first, or one is left to the end alone
+                    priority=int(pattern.stage == "fine_tuned"),
                     few=few,
+                    is_pretrained=is_pretrained,
                 )
 
-    def chunks(self, fine_tuned: bool = False, preserved: int = 0) -> tuple[tuple[int, ...], ...]:
-        """The depths of each job that trains a part of a series that is fine-tuned, or preserves so many layers."""
-        networks, per_job = self.config["networks"], self.config["running"]["networks_per_job"]
-        chosen = fine_tuned_depths(networks) if fine_tuned else sorted(networks["depths"])
-        depths = [n for n in chosen if n + preserved < len(self.layers)]
+    def chunks(
+        self, fine_tuned: bool = False, preserved: int = 0, plan: str | None = None
+    ) -> tuple[tuple[int, ...], ...]:
+        """The depths of each job that trains a part of a series that is fine-tuned, preserves layers, or has a plan."""
+        networks, per_job = self.config["networks"], self.running.networks_per_job
+        if plan:
+            depths = planned_depths(networks, plan, len(self.layers))
+        else:
+            chosen = fine_tuned_depths(networks) if fine_tuned else sorted(networks["depths"])
+            depths = [n for n in chosen if n + preserved < len(self.layers)]
         return tuple(tuple(depths[start : start + per_job]) for start in range(0, len(depths), per_job))
 
     def networks(self) -> Iterator[tuple[str, int, Network]]:
@@ -218,10 +251,12 @@ class Study:
 
     def asked_of(self, network: Network, store_checksum: str | None = None) -> dict[str, Any]:
         """What a network would be made from today; of the store only if its checksum is known."""
+        weights = self.weights.sha256 if self.weights and network.source == PRETRAINED_SOURCE else None
         return {
             "data_set": self.config["dataset"],
             **({"store_checksum": store_checksum} if store_checksum else {}),
             **self.settings_of(network).to_json(),
+            **({"source_sha256": weights} if weights else {}),
         }
 
     def is_current(self, network: Network, made_from: Mapping[str, Any], store_checksum: str | None = None) -> bool:
@@ -279,7 +314,7 @@ class Study:
         if split == WHOLE:
             yield from ((Network(WHOLE, examples_per_class=examples, reduced=True),) for examples in self.reduced)
         for series in every_series:
-            for chunk in self.chunks(series.fine_tuned, series.preserved):
+            for chunk in self.chunks(series.fine_tuned, series.preserved, series.plan):
                 yield tuple(map(series.at, chunk))
 
     def most_few(self, split: str) -> int:
@@ -324,6 +359,8 @@ def read_study(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> Study:
         reduced=tuple(sorted(config["networks"]["reduced"])),
         amounts=amounts_of(config["networks"]),
         stages={stage: settings_of(config, stage) for stage in STAGES},
+        running=RunningSection(**config["running"]),
+        figures=FiguresSection(**config["figures"]),
     )
 
 
@@ -331,7 +368,7 @@ def _series_of(networks: Mapping[str, Any], splits: Set[str]) -> tuple[tuple[Ser
     """The series trained for halves, and those trained for the whole set."""
     halves, whole = list[Series](), list[Series]()
     for treatment in networks["treatments"]:
-        only_whole = treatment.removesuffix("+") == "random" and networks["random_for"] == WHOLE
+        only_whole = kind_of(treatment) == "random" and networks["random_for"] == WHOLE
         if only_whole or WHOLE in splits:
             whole += _series_for(WHOLE, treatment, networks["preserve"])
         if not only_whole and splits - {WHOLE}:
@@ -348,8 +385,8 @@ def _on_each_amount(every_series: Sequence[Series], networks: Mapping[str, Any])
 def _series_for(target: str, treatment: str, preserve: Sequence[int]) -> Iterator[Series]:
     """The series of a treatment for a target, which of the whole set has none that needs another half."""
     fine_tuned = treatment.endswith("+")
-    if not (source := source_of(treatment.removesuffix("+"), target)):
+    if not (source := source_of(treatment, target)):
         return
-    yield Series(source, target, fine_tuned)
-    if source not in OTHER_SOURCES and not fine_tuned:
+    yield Series(source, target, fine_tuned, plan=plan_of(treatment))
+    if treatment in ("selffer", "transfer"):
         yield from (Series(source, target, preserved=layers) for layers in sorted(preserve))

@@ -3,11 +3,9 @@
 Light, since Snakemake reads it at every start: nothing here imports Pillow.
 """
 
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 from transferability.delimited_text import text_key
@@ -38,22 +36,6 @@ class FolderKeys:
     @property
     def has_no_val_folder(self) -> bool:
         return bool(self.validation or self.val_list)
-
-    @property
-    def lists(self) -> dict[str, str]:
-        """By key, the files beside the images that say which of them are used, and of which class they are."""
-        given = {key: getattr(self, key) for key in ("train_list", "val_list", "val_labels", "classes")}
-        return {key: path for key, path in given.items() if path and isinstance(path, str)}
-
-
-def list_path(folder: Path, given: str) -> Path:
-    """A list's file: in the data set's folder, or else from where Snakemake runs."""
-    return Path(given) if not is_file(folder / given) and is_file(Path(given)) else folder / given
-
-
-def is_file(path: Path) -> bool:
-    """Whether a file can be seen there; False too if a folder above it cannot be read."""
-    return os.path.isfile(path)  # noqa: PTH113 - Path would fail for what cannot be read, and for names that are too long
 
 
 def contradictions(name: str, keys: FolderKeys) -> Iterator[str]:

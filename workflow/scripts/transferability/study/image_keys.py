@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from transferability.study.schema import config_schema, in_yaml
+from transferability.study.schema import in_yaml, kind_schema
 from transferability.words import counted
 
 # Of data sets and kinds whose images are always alike: their side in pixels, and their channels.
@@ -40,7 +40,7 @@ def image_side(settings: Mapping[str, Any]) -> Any:
 def image_channels(settings: Mapping[str, Any]) -> int | None:
     """Of the images of a data set; None where it is not known before they are there."""
     kind, name = settings["kind"], settings.get("set", "")
-    keys = config_schema()["$defs"]["data_sets"][kind]["properties"]
+    keys = kind_schema(kind)["properties"]
     default = keys.get("channels", {}).get("default", _OFFICIAL_CHANNELS.get(name, _CHANNELS.get(kind)))
     channels: int | None = settings.get("channels", default)
     return channels

@@ -5,21 +5,34 @@ Light, since Snakemake reads it at every start.
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from transferability.files import sha256_of
-from transferability.study.folder_keys import FolderKeys, is_file, list_path
+from transferability.study.schema import kind_schema
+
+IS_LIST = "is_list"  # in the schema of a kind: where this key has text, it names a list
 
 
 def list_files(settings: Mapping[str, Any]) -> dict[str, Path]:
     """By key, where each list is or, where none is there, would be; without those that are in an archive."""
-    if settings["kind"] != "folder":
-        return {}
-    root = Path(settings["root"])
-    files = {key: list_path(root, given) for key, given in FolderKeys.of(settings).lists.items()}
+    root = Path(settings.get("root", ""))
+    keys = kind_schema(settings["kind"]).get("properties", {})
+    given = {key: settings.get(key) for key, about in keys.items() if about.get(IS_LIST)}
+    files = {key: list_path(root, path) for key, path in given.items() if path and isinstance(path, str)}
     return {key: path for key, path in files.items() if is_file(path) or not is_file(root)}
+
+
+def list_path(folder: Path, given: str) -> Path:
+    """A list's file: in the data set's folder, or else from where Snakemake runs."""
+    return Path(given) if not is_file(folder / given) and is_file(Path(given)) else folder / given
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file can be seen there; False too if a folder above it cannot be read."""
+    return os.path.isfile(path)  # noqa: PTH113 - Path would fail for what cannot be read, and for names that are too long
 
 
 def list_digests(files: Mapping[str, Path]) -> dict[str, str]:

@@ -13,7 +13,7 @@ import yaml
 
 from transferability.files import PROJECT
 from transferability.study.compared import COMPARED
-from transferability.study.names import COPYING
+from transferability.study.names import COPYING, FROM_THE_BOTTOM
 
 SCHEMA = PROJECT / "workflow" / "schemas" / "config.schema.yaml"
 EXACT = 2**53  # whole numbers up to it are told apart as floats too
@@ -60,8 +60,15 @@ def config_schema() -> Mapping[str, Any]:
     figures = schema["properties"]["figures"]["properties"]
     figures["metric"]["enum"] = COMPARED
     figures["colors"]["properties"] = {
-        treatment: {"type": "string", "description": f"Of {treatment} networks."} for treatment in ("base", *COPYING)
+        treatment: {"type": "string", "description": f"Of {treatment} networks."}
+        for treatment in ("base", *FROM_THE_BOTTOM)
     }
+    return schema
+
+
+def kind_schema(kind: str) -> Mapping[str, Any]:
+    """What the schema says of data sets of a kind; nothing of one that it does not know."""
+    schema: Mapping[str, Any] = config_schema()["$defs"]["data_sets"].get(kind, {})
     return schema
 
 

@@ -12,6 +12,7 @@ ENGINE_VERSION = 5
 
 WHOLE_MEAN = "whole"
 SOURCE, ADAPT = "source", "adapt"
+FROZEN_BATCH_NORM = "frozen_batch_norm"  # where a network's identity, metrics and row say which of the two it has
 WHITE = 255  # the largest value of a pixel, which is 1 where pixels are from 0 to 1
 
 FEW_IMAGES = "few_images"  # of a config's section training: what networks on few images have as many of
@@ -88,7 +89,7 @@ class Hyperparameters:
         return math.ceil(self.iterations / self.evaluate_every)
 
     def rate_at(self, iteration: int) -> float:
-        """The learning rate of the update numbered ``iteration``, counted from 0."""
+        """The learning rate of iteration number ``iteration``, counted from 0."""
         if iteration < self.warmup_iterations:
             return self.learning_rate * (iteration + 1) / self.warmup_iterations
         since, iterations = iteration - self.warmup_iterations, self.iterations - self.warmup_iterations
@@ -117,9 +118,9 @@ class Hyperparameters:
             step_every=max(1, share(self.step_every)),
         )
 
-    def evaluates_after(self, updates: int) -> bool:
-        """Whether the network is validated once it has made this many updates."""
-        return updates % self.evaluate_every == 0 or updates == self.iterations
+    def evaluates_after(self, iteration: int) -> bool:
+        """Whether the network is validated once it has made this many iterations."""
+        return iteration % self.evaluate_every == 0 or iteration == self.iterations
 
 
 _LATER_HYPERPARAMETERS = (
@@ -233,7 +234,7 @@ class Foreign:
 
     def to_json(self) -> dict[str, Any]:
         """The statistics only where they are not the source's, which most networks have none of."""
-        adapted = {"frozen_batch_norm": self.frozen_batch_norm} if self.frozen_batch_norm != SOURCE else {}
+        adapted = {FROZEN_BATCH_NORM: self.frozen_batch_norm} if self.frozen_batch_norm != SOURCE else {}
         of_file = {"code_sha256": self.code_sha256} if self.code_sha256 else {}
         return {"cuts": list(self.cuts), "options": dict(self.options), **of_file, **adapted}
 
@@ -244,7 +245,7 @@ class Foreign:
             cuts=tuple(content["cuts"]),
             options=tuple(sorted(content["options"].items())),
             code_sha256=content.get("code_sha256", ""),
-            frozen_batch_norm=content.get("frozen_batch_norm", SOURCE),
+            frozen_batch_norm=content.get(FROZEN_BATCH_NORM, SOURCE),
         )
 
 

@@ -1,24 +1,31 @@
 """Batch norm's running statistics, measured anew on the images of a task."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from transferability.networks.copying import copy_layers
+from transferability.networks.copying import copy_layers, some_layers
 from transferability.networks.forward import features_at
 from transferability.networks.precision import use_precision
-from transferability.study.names import Network
+from transferability.study.names import RANDOM_SOURCE, Network
+from transferability.study.settings import ADAPT, FROZEN_BATCH_NORM, SOURCE
 from transferability.training.images import training_stream
 from transferability.training.recipe import Recipe
 
 MOST_BATCHES = 100
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+
+# What `measured` is, or what gives the same.
+Measure = Callable[[Recipe, Network, Mapping[str, torch.Tensor], str], dict[str, torch.Tensor]]
 
 
 def measured(
     recipe: Recipe, network: Network, weights: Mapping[str, torch.Tensor], device: str
 ) -> dict[str, torch.Tensor]:
-    """The same weights, with batch norm's statistics as they are on training images of a network's task.
+    """Batch norm's statistics of layers, by name, as they are on training images of a network's task.
 
     Each is the mean over the first batches that its networks are trained on, an epoch at most. A layer's statistics
     depend on the layers below it only, so that they are the same for all depths.
@@ -30,11 +37,11 @@ def measured(
         device: that the images run through the layers on.
     """
     model = recipe.build(2)
-    norms = [module for module in model.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
+    norms = _batch_norms(model)
     if not norms:
-        return dict(weights)
+        return {}
     layers = model[:-1]
-    copy_layers(weights, layers, len(layers))
+    copy_layers(weights, layers, range(len(layers)))
     layers.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     for norm in norms:
         norm.reset_running_stats()
@@ -49,5 +56,25 @@ def measured(
         for iteration in range(batches):
             images, _ = stream.batch(iteration)
             features_at((), layers, images, precision)
-    found = {name: tensor.cpu() for name, tensor in layers.state_dict().items()}
-    return {**weights, **found}
+    return {name: tensor.cpu() for name, tensor in layers.state_dict().items() if name.endswith(STATISTICS)}
+
+
+def frozen_batch_norm(model: nn.Sequential, network: Network, identity: Mapping[str, Any]) -> dict[str, str]:
+    """For a network's metrics, whose statistics its frozen layers have; nothing where these have no batch norm.
+
+    `SOURCE` if they are its source's, `ADAPT` if they are measured on the target's images.
+
+    Args:
+        model: the network's.
+        network: its design.
+        identity: what it is made from.
+    """
+    if not _batch_norms(some_layers(model, network.layer_plans(len(model))[-1].held)):
+        return {}
+    adapts = network.source == RANDOM_SOURCE or identity.get(FROZEN_BATCH_NORM) == ADAPT
+    return {FROZEN_BATCH_NORM: ADAPT if adapts else SOURCE}
+
+
+def _batch_norms(model: nn.Module) -> list[_BatchNorm]:
+    """Those that have running statistics."""
+    return [module for module in model.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]

@@ -52,7 +52,7 @@ def evaluate(
 ) -> tuple[Evaluation, Evaluation]:
     """A trained network on the validation images of its task, and on the sample of its training images."""
     task, preprocessing = recipe.task_of(network), recipe.settings.preprocessing
-    model = recipe.build(len(task.classes))
+    model = recipe.model_of(network)
     model.load_state_dict(weights)
     model.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     precision = recipe.hyperparameters.precision

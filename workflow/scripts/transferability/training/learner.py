@@ -1,4 +1,4 @@
-"""One network in training: its updates, its history, when it has exploded, and its states."""
+"""One network in training: its iterations, its history, when it has exploded, and its states."""
 
 import hashlib
 import math
@@ -11,11 +11,13 @@ from transferability.data.tasks import Task
 from transferability.networks.build import draws_in_training, shareable_layers
 from transferability.networks.copying import buffers_that_move, freeze_layers, training_mode
 from transferability.networks.forward import logits_of
+from transferability.networks.layer_plan import LayerPlan
 from transferability.records.states import StateFolder, TrainingState
 from transferability.results.guessing import is_at_chance
 from transferability.seeding import seed_for
 from transferability.study.names import RANDOM_SOURCE, Network
 from transferability.study.settings import Hyperparameters
+from transferability.training.evaluation import Evaluation
 from transferability.training.optimizer import make_optimizer
 
 # A mean training loss of so many times that of a uniform guess, log(classes), is an explosion if it does not come down.
@@ -39,7 +41,7 @@ class Learner:
     """A network in training; it goes on from its last state, if there is one.
 
     Args:
-        network: its name and what of it is frozen.
+        network: its name and what of it is copied and learns.
         task: what it is trained for, with the images that it is trained on.
         model: its layers as they are before the first update, on the device that they are trained on.
         seed: of the study.
@@ -64,45 +66,66 @@ class Learner:
         self.key = (seed, task.split, network.name)
         self.model = model
         self._layers = hashlib.sha256(repr(model).encode()).hexdigest()
-        freeze_layers(self.model, network.frozen)
-        self.shared_depth = shareable_layers(self.model, network.frozen)
+        self._plans = network.layer_plans(len(model))
+        self._learnable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.shared_depth = min(shareable_layers(self.model, plan) for plan in self._plans)
         self._own_layers = list(self.model)[self.shared_depth :]
-        self.draws = draws_in_training(self.model, network.frozen)
         self.hyperparameters = hyperparameters
-        self._optimizer = make_optimizer(self.model, hyperparameters, network.copied)
+        self._begin_phase(0)
         self._states = states
-        self.updates = 0
+        self.iteration = 0
         self.failure: str | None = None  # why it cannot go on
         self._why_large = why_large
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0
-        self._losses: list[float] = []  # of the updates since the last evaluation
+        self._losses: list[float] = []  # of the iterations since the last evaluation
         self._unread_losses: list[torch.Tensor] = []  # the latest of them, which the device may still be computing
         self._exploded = EXPLOSION * math.log(len(task.classes))
         self._first_loss = 0.0  # before the first update
         self.guessing = task.guessing_facts(hyperparameters.label_smoothing)
         self.resume(states.load())
 
+    def _begin_phase(self, phase: int) -> None:
+        """Train by the so many'th of the plans; the optimizer begins anew, since others learn than before."""
+        self.phase = phase
+        for parameter in self._learnable:
+            parameter.requires_grad_(True)
+        freeze_layers(self.model, self._plan)
+        self.draws = draws_in_training(self.model, self._plan)
+        self._optimizer = make_optimizer(self.model, self.hyperparameters, self.network.copied)
+
+    @property
+    def _plan(self) -> LayerPlan:
+        return self._plans[self.phase]
+
+    def _phase_after(self, iterations: int) -> int:
+        """Each plan has an equal share of the iterations."""
+        phases = len(self._plans)
+        return min(iterations * phases // self.hyperparameters.iterations, phases - 1)
+
     def update(self, features: torch.Tensor, targets: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:
         """One update on a batch, and its loss; ``features`` is what the shared layers make of the images."""
         if self.draws:
-            torch.manual_seed(seed_for(*self.key, "dropout", self.updates))
+            torch.manual_seed(seed_for(*self.key, "dropout", self.iteration))
         smoothing = self.hyperparameters.label_smoothing
         loss = nn.functional.cross_entropy(self.logits(features), targets, label_smoothing=smoothing)
         self._optimizer.step(loss, rate)
         return loss.detach()
 
     def note(self, loss: torch.Tensor) -> None:
-        """Count an update."""
+        """Count an iteration."""
         self._unread_losses.append(loss)
-        self.updates += 1
+        self.iteration += 1
+        if (phase := self._phase_after(self.iteration)) != self.phase:
+            self._begin_phase(phase)
+            self.training_mode()
 
     def _losses_since_evaluation(self) -> list[float]:
         """Waits for the device."""
         if self._unread_losses:
             self._losses += torch.stack(self._unread_losses).tolist()
             self._unread_losses.clear()
-        if self._losses and self.updates == len(self._losses):
+        if self._losses and self.iteration == len(self._losses):
             self._first_loss = self._losses[0]
         return self._losses
 
@@ -112,7 +135,7 @@ class Learner:
 
     def training_mode(self) -> None:
         """As `networks.copying.training_mode`."""
-        training_mode(self.model, self.network.frozen)
+        training_mode(self.model, self._plan)
 
     def evaluation_mode(self) -> None:
         """No dropout, and running statistics."""
@@ -121,13 +144,19 @@ class Learner:
     def record(self, loss: float, top1: float, top5: float, balanced: float) -> None:
         """Add an evaluation to the history, or note a failure if the loss has exploded since the last one."""
         training_loss = fmean(self._losses_since_evaluation())
-        if not math.isfinite(loss) or self._has_exploded(loss, ends=self.updates == self.hyperparameters.iterations):
+        if not math.isfinite(loss) or self._has_exploded(loss, ends=self.iteration == self.hyperparameters.iterations):
             self.failure = self._explosion(loss)
             return
-        rate = self.hyperparameters.rate_at(self.updates - 1)
-        row = (self.updates, rate, training_loss, loss, top1, top5, balanced)
+        rate = self.hyperparameters.rate_at(self.iteration - 1)
+        row = (self.iteration, rate, training_loss, loss, top1, top5, balanced)
         self.history.append(dict(zip(HISTORY_COLUMNS, row, strict=True)))
         self._losses.clear()
+
+    def record_untrained(self, on_validation: Evaluation, training_loss: float) -> None:
+        """Let the history be of one evaluation before any update; a training loss is that of training images then."""
+        accuracies = (on_validation.top1, on_validation.top5, on_validation.balanced)
+        row = (0, 0.0, training_loss, on_validation.loss, *accuracies)
+        self.history = [dict(zip(HISTORY_COLUMNS, row, strict=True))]
 
     @property
     def lowest_training_loss(self) -> float:
@@ -150,7 +179,7 @@ class Learner:
         if len(late) != 1 or not self.is_unlearned:
             return None
         return (
-            f"{self.network.name}: still no better than guessing at iteration {self.updates} of "
+            f"{self.network.name}: still no better than guessing at iteration {self.iteration} of "
             f"{self.hyperparameters.iterations}; if it stays so, change its learning rate "
             f"({self.hyperparameters.learning_rate:g}), most likely to a lower one"
         )
@@ -169,9 +198,9 @@ class Learner:
 
     def _explosion(self, validation_loss: float) -> str:
         """What went wrong at which iteration."""
-        since = self.updates - len(self._losses)
+        since = self.iteration - len(self._losses)
         good = [i for i, loss in enumerate(self._losses, start=since + 1) if loss < self._exploded]
-        iteration = min(max(good, default=since) + 1, self.updates)  # since which it has not been good
+        iteration = min(max(good, default=since) + 1, self.iteration)  # since which it has not been good
         loss = validation_loss if iteration in good else self._losses[iteration - since - 1]
         where = f"{self.network.name}: the loss is {loss:g} at iteration {iteration}"
         rate = f"({self.hyperparameters.learning_rate:g})"
@@ -186,7 +215,7 @@ class Learner:
         """What training changes, by the names that states have for it."""
         return (
             {f"weights.{name}": p for name, p in self.model.named_parameters() if p.requires_grad}
-            | {f"buffers.{name}": b for name, b in buffers_that_move(self.model, self.network.frozen).items()}
+            | {f"buffers.{name}": b for name, b in buffers_that_move(self.model, self._plan).items()}
             | {f"momentum.{name}": b for name, b in self._optimizer.buffers.items()}
         )
 
@@ -198,7 +227,7 @@ class Learner:
         if self.failure is not None or exploded or not all(p.isfinite().all() for p in trained):
             return
         progress = {"layers": self._layers, **{name: getattr(self, attribute) for name, attribute in _KEPT.items()}}
-        self._states.save(TrainingState(self._states.identity, self.updates, self._tensors(), progress))
+        self._states.save(TrainingState(self._states.identity, self.iteration, self._tensors(), progress))
 
     def resume(self, state: TrainingState | None) -> None:
         """Resume where a state stands; from the start without one that can be used."""
@@ -206,9 +235,11 @@ class Learner:
             return
         if state.progress["layers"] != self._layers:  # the architecture's code was edited
             return
+        if (phase := self._phase_after(state.iteration)) != self.phase:
+            self._begin_phase(phase)
         with torch.no_grad():
             for name, tensor in self._tensors().items():
                 tensor.copy_(state.tensors[name])
-        self.updates = state.updates
+        self.iteration = state.iteration
         for name, attribute in _KEPT.items():
             setattr(self, attribute, state.progress[name])

@@ -41,18 +41,19 @@ class SharedLayers:
 
 
 class LockStep:
-    """One update after another of all the networks that learn."""
+    """One iteration after another of all the networks that learn."""
 
     def __init__(self, shared: SharedLayers, settings: Hyperparameters, running: Running) -> None:
         self._shared = shared
         self._settings = settings
         self._running = running
-        self._learning: list[Learner] = []
+        self._learning: list[tuple[Learner, int]] = []  # each with the phase of its training
         self._updates: Callable[..., torch.Tensor]  # of those that learn; there is always one
 
     def update(self, learning: list[Learner], iteration: int, images: torch.Tensor, targets: torch.Tensor) -> None:
-        if learning != self._learning:
-            self._learning = learning
+        phases = [(learner, learner.phase) for learner in learning]
+        if phases != self._learning:
+            self._learning = phases
             # Nothing here refers to itself: a captured graph must be gone before the next one is captured.
             update_all = partial(_update_all, self._shared, learning)
             self._updates = Replayed(update_all) if replays(learning, self._running) else update_all
@@ -105,7 +106,7 @@ def train_in_lock_step(
     task, hyperparameters = learners[0].task, learners[0].hyperparameters
     use_precision(hyperparameters.precision)
     torch.backends.cudnn.benchmark = not torch.are_deterministic_algorithms_enabled()  # of a GPU's kernels, the fastest
-    first = min(learner.updates for learner in learners)
+    first = min(learner.iteration for learner in learners)
     if first:
         running.say(f"resuming at iteration {first}")
     shared = SharedLayers(learners, hyperparameters.precision)
@@ -121,7 +122,7 @@ def train_in_lock_step(
         learner.training_mode()
     for iteration in range(first, hyperparameters.iterations):
         # A network whose state is newer than a sibling's waits until the others have caught up.
-        learning = [learner for learner in learners if learner.updates == iteration and learner.failure is None]
+        learning = [learner for learner in learners if learner.iteration == iteration and learner.failure is None]
         if not learning:  # those that lagged behind have failed
             continue
         started = time.monotonic()

@@ -12,8 +12,11 @@ from torch import nn
 from transferability.data.splits import Split
 from transferability.data.tasks import Examples, Task
 from transferability.networks.build import build_network
+from transferability.networks.layer_plan import TRUNCATED
+from transferability.networks.truncation import READOUT, truncated
 from transferability.process.log import Say
 from transferability.records.progress import Progress
+from transferability.seeding import seed_for
 from transferability.store.reading import Store
 from transferability.study.names import Network
 from transferability.study.settings import Hyperparameters, Settings
@@ -47,6 +50,14 @@ class Recipe:
         """A network of the recipe's architecture for so many classes, drawn by the words of a seed, on the CPU."""
         settings = self.settings
         return build_network(settings.architecture, self.seen_shape, classes, *seed, **settings.building)
+
+    def model_of(self, network: Network, *seed: str | int) -> nn.Sequential:
+        """The layers that a network has, for the classes of its task, drawn by the words of a seed, on the CPU."""
+        model = self.build(len(self.task(network.target).classes), *seed)
+        if network.plan != TRUNCATED:
+            return model
+        about = (self.seen_shape, self.settings.architecture, seed_for(*seed, "weights", READOUT))
+        return truncated(model, network.n, *about)
 
     @property
     def hyperparameters(self) -> Hyperparameters:
@@ -93,7 +104,7 @@ class Running:
         state_every_seconds: time between two states.
         log_every_seconds: time between two lines of progress.
         cache_bytes: images of a half up to this size are held in the device's memory.
-        cuda_graphs: whether a GPU replays a captured update; networks with dropout draw anew and never do.
+        cuda_graphs: whether a GPU replays a captured iteration; networks with dropout draw anew and never do.
         say: called with every line of progress.
         watchers: called with where the networks stand, at the beginning, with every line of progress and at the end.
     """

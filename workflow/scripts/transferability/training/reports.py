@@ -17,16 +17,16 @@ class Reports:
         self._settings, self._learners, self._first, self._running = settings, learners, first, running
         self._device = device_name(running.device)
         self._started = self._last = time.monotonic()
-        self._network_updates = 0
+        self._network_iterations = 0
         self._tell(self._progress(first, 0.0))
 
-    def made(self, updates: int, networks: int) -> None:
-        """So many updates are made, the last of so many networks."""
-        self._network_updates += networks
+    def made(self, iteration: int, networks: int) -> None:
+        """So many iterations are made, the last by so many networks."""
+        self._network_iterations += networks
         now = time.monotonic()
-        if updates == self._settings.iterations or now - self._last >= self._running.log_every_seconds:
+        if iteration == self._settings.iterations or now - self._last >= self._running.log_every_seconds:
             self._last = now
-            progress = self._progress(updates, now - self._started)
+            progress = self._progress(iteration, now - self._started)
             self._running.say(_line(progress))
             self._tell(progress)
 
@@ -34,13 +34,13 @@ class Reports:
         for watcher in self._running.watchers:
             watcher(progress)
 
-    def _progress(self, updates: int, seconds: float) -> Progress:
-        done = updates - self._first
+    def _progress(self, iteration: int, seconds: float) -> Progress:
+        done = iteration - self._first
         return Progress(
-            iteration=updates,
+            iteration=iteration,
             iterations=self._settings.iterations,
-            images_per_second=self._network_updates * self._settings.batch_size / seconds if done else None,
-            seconds_left=seconds / done * (self._settings.iterations - updates) if done else None,
+            images_per_second=self._network_iterations * self._settings.batch_size / seconds if done else None,
+            seconds_left=seconds / done * (self._settings.iterations - iteration) if done else None,
             seconds={learner.network.name: learner.seconds for learner in self._learners},
             device=self._device,
             histories={learner.network.name: learner.history for learner in self._learners},

@@ -5,25 +5,28 @@ from pathlib import Path
 
 import torch
 
+from transferability.networks.pretrained import pretrained_weights
 from transferability.records.checkpoints import load_weights, read_about
-from transferability.study.names import RANDOM_SOURCE, Network
+from transferability.study.names import PRETRAINED_SOURCE, RANDOM_SOURCE, Network
 from transferability.study.settings import ADAPT
-from transferability.training.batch_statistics import measured
+from transferability.training.batch_statistics import Measure, measured
 from transferability.training.recipe import Recipe
 
 
 def source_weights(recipe: Recipe, network: Network, source: Path | None) -> dict[str, torch.Tensor]:
-    """The weights that a network copies layers from, of a base's checkpoint or drawn; none for a base.
+    """The weights that a network copies layers from, of a base's checkpoint, published or drawn; none for a base.
 
-    CheckpointError if the checkpoint is damaged or not that of the source.
+    CheckpointError if the checkpoint is damaged or not that of the source, WeightsError if published ones do not fit.
     """
     if network.source is None:
         return {}
     if network.source == RANDOM_SOURCE:
         # One untrained network a split and seed: its layers serve all depths, so that they can be shared.
         return dict(recipe.build(2, recipe.seed, recipe.split.name, RANDOM_SOURCE).state_dict())
+    if network.source == PRETRAINED_SOURCE and source is not None:
+        return pretrained_weights(source, recipe.build(2))
     if source is None or network.base is None:
-        raise ValueError(f"{network.name} copies layers of a base network, whose checkpoint is not given")
+        raise ValueError(f"{network.name} copies layers of a base network or of published weights, which are not given")
     return load_weights(
         source,
         network=network.base.name,
@@ -35,7 +38,11 @@ def source_weights(recipe: Recipe, network: Network, source: Path | None) -> dic
 
 
 def frozen_weights(
-    recipe: Recipe, network: Network, weights: Mapping[str, torch.Tensor], device: str
+    recipe: Recipe,
+    network: Network,
+    weights: Mapping[str, torch.Tensor],
+    device: str,
+    measure: Measure = measured,
 ) -> Mapping[str, torch.Tensor]:
     """What the frozen layers of a network hold: its source's weights, and batch norm's statistics.
 
@@ -45,7 +52,7 @@ def frozen_weights(
     foreign = recipe.settings.foreign
     adapts = foreign is not None and foreign.frozen_batch_norm == ADAPT
     is_measured = network.frozen and (network.source == RANDOM_SOURCE or adapts)
-    return measured(recipe, network, weights, device) if is_measured else weights
+    return {**weights, **measure(recipe, network, weights, device)} if is_measured else weights
 
 
 def why_large(network: Network, source: Path | None) -> str:

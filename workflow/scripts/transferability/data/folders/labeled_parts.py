@@ -21,7 +21,8 @@ from transferability.data.folders.search import ImageSearch
 from transferability.data.validation_draw import draw_validation
 from transferability.process.log import Say
 from transferability.store.source import StoreError
-from transferability.study.folder_keys import FolderKeys, list_path
+from transferability.study.folder_keys import FolderKeys
+from transferability.study.list_contents import list_path
 
 Labels = dict[Path, str]  # the class of each image
 

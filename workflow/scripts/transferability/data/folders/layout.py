@@ -13,7 +13,8 @@ from transferability.data.folders.search import ImageSearch, is_litter
 from transferability.data.folders.skipped_paths import skipped_paths
 from transferability.delimited_text import nearest, text_key, utf8_text
 from transferability.store.source import StoreError
-from transferability.study.folder_keys import FolderKeys, list_path
+from transferability.study.folder_keys import FolderKeys
+from transferability.study.list_contents import list_files, list_path
 from transferability.words import plural
 
 TRAIN, VAL = "train", "val"
@@ -47,9 +48,9 @@ def _check_folder(name: str, settings: Mapping[str, Any]) -> None:
         raise StoreError(f"{where}.root: there is no {root}; it is a folder, or an archive (tar, zip) of one")
     if not root.is_dir():
         return
-    for key, given in keys.lists.items():
-        if key != "classes" and not list_path(root, given).is_file():
-            raise StoreError(f"{where}.{key}: there is no file {list_path(root, given)}")
+    for key, path in list_files(settings).items():
+        if key != "classes" and not path.is_file():
+            raise StoreError(f"{where}.{key}: there is no file {path}")
     skipped = skipped_paths(settings.get("skip", ()), root, root, name, (keys.train, keys.val))
     search = ImageSearch(name, root, skipped)
     if keys.train_list:

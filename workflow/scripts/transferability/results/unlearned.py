@@ -1,0 +1,131 @@
+"""Which networks have not learned, which depend on a base that has not, and how that is told: the column ``flag``.
+
+A base that is at chance makes meaningless what is compared with it or copied from it.
+"""
+
+import numpy as np
+import pandas as pd
+
+from transferability.networks.layer_plan import REINITIALIZED
+from transferability.results.guessing import guessing_test
+from transferability.study.names import RANDOM_SOURCE, Network
+from transferability.study.planned_treatments import plan_of
+
+LEAVE_OUT = "leave_out"  # of figures.unlearned
+AT_CHANCE = "at chance"
+NO_LOWER_LOSS = "loss never below that of guessing"
+TOO_FEW = "too few images to tell from chance"
+
+
+def at_chance(accuracies: pd.DataFrame) -> pd.Series:
+    """Whether each network's last top-1 accuracy is one that guessing reaches too; NA where that cannot be told.
+
+    Chance is the accuracy of always naming the commonest class. A network has learned something if guessing has a
+    probability of at most `SIGNIFICANCE` of so many right answers, by the exact binomial test. If it has more, the
+    network is at chance, but where there are too few images to tell: where not even right answers alone would pass the
+    test, and where the accuracy, though it does not pass, is nearer to 1 than to chance. NA too where chance is not
+    known. Balanced accuracy has no such test of its own; it is top-1's that is asked.
+    """
+    chance, images = (
+        accuracies["majority_baseline"].to_numpy(np.float64),
+        accuracies["validation_images"].to_numpy(np.float64),
+    )
+    top1 = accuracies["top1_final"].to_numpy(np.float64)
+    guesses, too_few = guessing_test(top1, chance, images)
+    unknown = too_few | np.isnan(chance) | np.isnan(images)
+    return pd.Series(guesses | too_few, index=accuracies.index, dtype="boolean").mask(unknown)
+
+
+def never_below_guessing(accuracies: pd.DataFrame) -> pd.Series:
+    """Whether no interval of a network's training had a loss below that of guessing; not where that is unknown.
+
+    There is no margin: one would flag networks that learn slowly, and a dead one whose loss dips below by the luck of
+    its batches is at chance by its accuracy.
+    """
+    return (accuracies["lowest_training_loss"] >= accuracies["guessing_loss"]).fillna(False).astype(bool)
+
+
+def meaningless(accuracies: pd.DataFrame) -> pd.Series:
+    """Which networks are unlearned, or depend on a base that is: no mean, interval or verdict counts them.
+
+    None where the column ``included`` says that the means are to have them.
+    """
+    flagged = _flagged(accuracies, AT_CHANCE) | _flagged(accuracies, NO_LOWER_LOSS)
+    return flagged & ~accuracies["included"] if "included" in accuracies else flagged
+
+
+def doubtful(accuracies: pd.DataFrame) -> pd.Series:
+    """Which networks have a base that may be at chance: means count them, and no verdict on them is conclusive."""
+    return _flagged(accuracies, TOO_FEW) & ~meaningless(accuracies)
+
+
+def _flagged(accuracies: pd.DataFrame, text: str) -> pd.Series:
+    return accuracies["flag"].astype("string").str.contains(text, regex=False).fillna(False).astype(bool)
+
+
+def bases_at_chance(accuracies: pd.DataFrame) -> str:
+    """What is to be known of bases before any number is read: a line for those at chance, one for those untold."""
+    bases = accuracies["treatment"] == "base"
+    lines = (
+        (meaningless, AT_CHANCE, "means nothing and is left out of means."),
+        (doubtful, TOO_FEW, "may mean nothing; no verdict on it is conclusive."),
+    )
+    return "\n".join(
+        f"{what}: {named(accuracies[bases & which(accuracies)])}. What is compared with them or copied from them {so}"
+        for which, what, so in lines
+        if (bases & which(accuracies)).any()
+    )
+
+
+def others_at_chance(accuracies: pd.DataFrame) -> str:
+    """Lines that name the networks, but bases, that are unlearned, and those at chance that means have."""
+    own = [str(flag).startswith((f"{name} ", f"{name}:")) for flag, name in accuracies[["flag", "network"]].to_numpy()]
+    unlearned = accuracies[np.array(own, bool) & (accuracies["treatment"] != "base") & meaningless(accuracies)]
+    lines = []
+    if len(unlearned):
+        are = f"{len(unlearned)} beside the bases"
+        lines.append(f"unlearned, {are}: {named(unlearned)}. What has not learned is left out of means.")
+    if "included" in accuracies and accuracies["included"].any():
+        flags = _flagged(accuracies, AT_CHANCE) | _flagged(accuracies, NO_LOWER_LOSS)
+        them = f"{named(accuracies[flags])}. Means have them, as figures.unlearned says."
+        return f"unlearned, or beside a base that is: {them}" if flags.any() else ""
+    guessing = accuracies["at_chance"].fillna(False).astype(bool)
+    rows = accuracies[guessing & (accuracies["treatment"] != "base") & ~meaningless(accuracies)]
+    if len(rows):
+        lines.append(f"at chance, though their bases are not: {named(rows)}. That may be a finding; means have them.")
+    return "\n".join(lines)
+
+
+def flags_of(frame: pd.DataFrame) -> list[str | None]:
+    """What makes the comparisons of each network meaningless, or may, in words; None where nothing does."""
+    bases = frame[frame["treatment"] == "base"]
+    keys = bases[["split", "seed", "network"]].itertuples(index=False, name=None)
+    learned = dict(zip(keys, bases["at_chance"].mask(bases["majority_baseline"].isna(), False), strict=True))
+    of_high_loss = bases.loc[never_below_guessing(bases), ["split", "seed", "network"]]
+    high = set(of_high_loss.itertuples(index=False, name=None))
+    flags: list[str | None] = []
+    for row in frame.assign(no_lower_loss=never_below_guessing(frame)).itertuples():
+        words = []
+        learns = row.source != RANDOM_SOURCE and plan_of(str(row.treatment)) != REINITIALIZED
+        own = row.treatment != "base" and learns
+        if own and row.at_chance is not pd.NA and row.at_chance:
+            words.append(f"{row.network} {AT_CHANCE}")
+        elif own and row.no_lower_loss:
+            words.append(f"{row.network}: {NO_LOWER_LOSS}")
+        network = Network.parse(str(row.network))
+        for base in dict.fromkeys(base.name for base in (network.compared_with, network.base) if base):
+            if (row.split, row.seed, base) in high and learned.get((row.split, row.seed, base)) is not True:
+                words.append(f"{base}: {NO_LOWER_LOSS}")
+                continue
+            guessing = learned.get((row.split, row.seed, base), False)
+            if guessing is pd.NA or guessing:
+                words.append(f"{base}{f': {TOO_FEW}' if guessing is pd.NA else f' {AT_CHANCE}'}")
+        flags.append("; ".join(words) or None)
+    return flags
+
+
+def named(rows: pd.DataFrame) -> str:
+    """Some by name, and how many more there are."""
+    names = list(rows["network"] + " of " + rows["split"] + ", seed " + rows["seed"].astype(str))
+    more = f"; and {len(names) - 4} more" if len(names) > 4 else ""
+    return "; ".join(names[:4]) + more

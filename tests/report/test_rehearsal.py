@@ -30,7 +30,7 @@ def test_everything_that_is_made_of_networks_is_tried(tmp_path):
     tried = rehearse(read_study(config_of(tmp_path)), tmp_path)
     for what in (*(f"the table {name}" for name in TABLES), "first-layer filters", "the report"):
         assert what in tried
-    assert {name for name in PICTURES if f"the figure {name}" in tried} == PICTURES.keys() - {"reduced"}
+    assert {name for name in PICTURES if f"the figure {name}" in tried} == PICTURES.keys() - {"reduced", "amounts"}
     assert "learning curves of random0" in tried
 
 
@@ -40,6 +40,8 @@ def test_everything_that_is_made_of_networks_is_tried(tmp_path):
         {"splits": [{"name": "NA", "A": "letter", "B": "symbol"}]},
         {"networks": DEFAULT["networks"] | {"random_for": "whole", "reduced": [10, 100]}},
         {"networks": DEFAULT["networks"] | {"depths": [7], "treatments": ["selffer+"]}},
+        {"networks": DEFAULT["networks"] | {"depths": [1, 7], "examples_per_class": [5, 20, "all"]}},
+        {"networks": DEFAULT["networks"] | {"depths": [7], "reduced": [3], "examples_per_class": [5]}},
         {"figures": DEFAULT["figures"] | {"metric": "top1_mean_best10", "colors": {"base": "red"}}},
         OrderedDict(study="ordered"),
     ],
@@ -50,7 +52,8 @@ def test_studies_of_any_kind_can_be_rehearsed(tmp_path, changes):
     config["figures"] = config["figures"] | {"colors": DEFAULT["figures"]["colors"] | config["figures"]["colors"]}
     tried = rehearse(read_study(config), tmp_path)
     assert ("the figure reduced" in tried) == bool(config["networks"]["reduced"])
-    assert ("learning curves of whole" in tried) == (config["networks"]["random_for"] == "whole")
+    assert ("the figure amounts" in tried) == (config["networks"]["examples_per_class"] != ["all"])
+    assert ("learning curves of whole" in tried) == ("whole" in read_study(config).splits)
 
 
 @pytest.mark.usefixtures("quickly")
@@ -72,7 +75,7 @@ def test_what_would_fail_is_named_on_one_line_with_the_reason(tmp_path, monkeypa
         raise KeyError("no\nsuch column")
 
     places = {
-        "figure": ("transferability.report.rehearsal.PICTURES", PICTURES),
+        "figure": ("transferability.figures.pictures.PICTURES", PICTURES),
         "table": ("transferability.results.tables.TABLES", TABLES),
     }
     place, known = places[what]
@@ -89,7 +92,7 @@ def test_what_the_machine_lacks_is_told_as_such(tmp_path, monkeypatch):
     def fail(*_arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("transferability.report.rehearsal.PICTURES", dict(PICTURES) | {"figure2": fail})
+    monkeypatch.setattr("transferability.figures.pictures.PICTURES", dict(PICTURES) | {"figure2": fail})
     with pytest.raises(OSError, match="No space left"):
         rehearse(read_study(config_of(tmp_path)), tmp_path)
 

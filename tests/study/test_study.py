@@ -461,7 +461,7 @@ class TestWhatShapesATraining:
     def test_every_other_key_counts(self):
         config = changed("training.schedule", "cosine")
         settings = read_study(config).settings("base").hyperparameters
-        later = {"optimizer", "decay", "warmup_iterations", "label_smoothing", "layer_decay"}
+        later = {"optimizer", "decay", "warmup_iterations", "label_smoothing", "layer_decay", "few_images"}
         assert settings.to_json().keys() == vars(settings).keys() - {"step_every", "step_factor"} - later
 
 

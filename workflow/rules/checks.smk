@@ -109,6 +109,10 @@ def before_the_first_job():
             require_images(config["dataset"], STUDY.data_set)
             for note in stores_of_other_lists(Path(STORE), config["dataset"], STUDY.store_settings):
                 print(note, file=sys.stderr)
+        if STUDY.has_few and not builds:
+            from transferability.planning.data_size import data_size, half_sizes
+
+            half_sizes(STUDY, data_size(STUDY, Path(STORE)))  # refuses more images than a class has
         require_this_study()
         if any(path.endswith(".safetensors") for job in workflow.dag.needrun_jobs() for path in job.output):
             rehearse()

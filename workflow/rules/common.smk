@@ -164,11 +164,15 @@ def groups_params():
     return {"groups_file": lambda wildcards: str(STUDY.groups_file)} if braces_in_groups_file() else {}
 
 
-def source_checkpoint(wildcards):
-    """What a series copies its layers from; bases copy none, and untrained layers come from nowhere."""
-    source = wildcards.get("source")
-    base = Series(source, wildcards.target).at(1).base if source else None
-    return [] if base is None else f"{NETWORKS}/{base.name}.safetensors"
+def source_checkpoint(few):
+    """What a series, on so few images, copies its layers from; bases copy none, and untrained layers come from nowhere."""
+
+    def checkpoint(wildcards):
+        source = wildcards.get("source")
+        base = Series(source, wildcards.target, examples_per_class=few).at(1).base if source else None
+        return [] if base is None else f"{NETWORKS}/{base.name}.safetensors"
+
+    return checkpoint
 
 
 def probed_bases(split):

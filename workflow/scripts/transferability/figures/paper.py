@@ -30,6 +30,7 @@ from transferability.figures.style import (
 )
 from transferability.labels import visible
 from transferability.results.accuracies import Results, layer_names
+from transferability.results.by_images import on_amount
 from transferability.results.effects import formula
 from transferability.results.pairs import compared_types, dead_depths, of_the_paper, paired_differences
 from transferability.results.unlearned import bases_at_chance, doubtful, meaningless
@@ -239,7 +240,8 @@ def reduced(results: Results) -> Figure:
     mean_line(axes, learned["examples_per_class"], learned["accuracy"], label=label, **style)
     _mark(axes, examples, rows)
     counts = sorted(int(count) for count in rows["examples_per_class"].unique())
-    bases = accuracies[(accuracies["treatment"] == "base") & (accuracies["target"] == WHOLE)]
+    on_all = on_amount(accuracies, None)
+    bases = on_all[(on_all["treatment"] == "base") & (on_all["target"] == WHOLE)]
     if len(bases):
         base_line(axes, bases, label="base, on all images")
     axes.set_xscale("log")

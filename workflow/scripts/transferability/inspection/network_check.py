@@ -63,7 +63,7 @@ class NetworkCheck:
 
     @property
     def task(self) -> Task:
-        return self.recipe.task(self.network.target)
+        return self.recipe.task_of(self.network)
 
     @property
     def source(self) -> Path | None:
@@ -109,7 +109,7 @@ class NetworkCheck:
                 {key: float(value) if value else None for key, value in row.items()} for row in csv.DictReader(file)
             ]
         metrics = read_json(self.files.metrics)
-        expected = self.recipe.hyperparameters
+        expected = self.recipe.hyperparameters_of(self.network)
         steps = [i for i in range(1, expected.iterations + 1) if expected.evaluates_after(i)]
         steps = steps if self.network.is_trained else [0]
         if [row["iteration"] for row in history] != steps:
@@ -145,7 +145,7 @@ class NetworkCheck:
                 continue
             if not 0 <= metrics[name] <= 1:
                 raise VerificationError(f"its {name} is {metrics[name]!r}, not from 0 to 1")
-        sample = len(self.task.training_sample(self.recipe.seed, self.network.examples_per_class)[0])
+        sample = len(self.task.training_sample(self.recipe.seed)[0])
         if metrics[TRAINING_IMAGES_EVALUATED] != sample:
             found = metrics[TRAINING_IMAGES_EVALUATED]
             raise VerificationError(f"its {TRAINING_IMAGES_EVALUATED} is {found!r}, not {sample}")

@@ -126,7 +126,7 @@ def _probed_again(evaluations: int, jobs: int, networks: int) -> set[int]:
 
 
 def _recipe(study: Study, store: Store, split: Split, seed: int, network: Network) -> Recipe:
-    return Recipe(store, split, seed, study.settings(network.stage))
+    return Recipe(store, split, seed, study.settings_of(network))
 
 
 def spread(count: int, sample: int) -> set[int]:

@@ -5,12 +5,15 @@ from typing import Any
 
 import pandas as pd
 
+from transferability.figures.catalog import OF_RESULTS
 from transferability.results.accuracies import Results
+from transferability.results.by_images import amounts_of, on_amount
 from transferability.results.effects import EFFECTS, effects, paired_effects
 from transferability.results.pairs import compared_types, of_the_paper
 from transferability.results.plan_effects import PLAN_EFFECTS
 from transferability.results.reuse import WAYS_OF_REUSE, reusable
 from transferability.results.unlearned import meaningless
+from transferability.study.amounts import amount_in_words
 from transferability.study.compared import LOSSES
 from transferability.study.names import (
     IMAGES,
@@ -46,7 +49,8 @@ def curves_shown(accuracies: pd.DataFrame, title: str) -> str:
 
 def figure_shown(name: str, results: Results) -> str:
     """Of a figure of results, by its name: the main numbers that are drawn."""
-    return " ".join(f"{text}." for text in _FIGURES[name](results)) or "Nothing to be drawn."
+    shown = results if OF_RESULTS[name].every_amount else results.at_most
+    return " ".join(f"{text}." for text in _FIGURES[name](shown)) or "Nothing to be drawn."
 
 
 def _reuse(results: Results) -> Iterator[str]:
@@ -130,6 +134,20 @@ def _reduced(results: Results) -> Iterator[str]:
     yield f"A line of mean accuracy by training images a class: {told}"
 
 
+def _amounts(results: Results) -> Iterator[str]:
+    for amount in results.amounts:
+        table = _told(paired_effects(results.at(amount)))
+        for split_type in SPLIT_TYPES_IN_WORDS:
+            rows = table[table["split_type"] == split_type]
+            told = "; ".join(
+                f"{effect} {_ends(of_effect, 'mean', drop_points if effect.endswith('drop') else points)}"
+                for effect, treatments in EFFECTS.items()
+                if "base" in treatments and len(of_effect := rows[rows["effect"] == effect])
+            )
+            if told:
+                yield f"Lines in points on {amount_in_words(amount)}, {results.halves(split_type)}: {told}"
+
+
 _FIGURES: Mapping[str, Callable[[Results], Iterator[str]]] = {
     "reuse": _reuse,
     "figure2": _figure2,
@@ -138,6 +156,7 @@ _FIGURES: Mapping[str, Callable[[Results], Iterator[str]]] = {
     "figure3": _figure3,
     "plans": _plans,
     "reduced": _reduced,
+    "amounts": _amounts,
 }
 
 
@@ -152,10 +171,12 @@ def _there(table: pd.DataFrame, results: Results) -> list[str]:
 
 def _by_treatment(accuracies: pd.DataFrame) -> Iterator[str]:
     """The mean accuracy of what has learned, by treatment."""
-    learned = accuracies[~meaningless(accuracies)]
-    for treatment, rows in learned.groupby("treatment", sort=False):
-        means = rows.groupby("n")["accuracy"].mean().reset_index()
-        yield f"{SYMBOLS[str(treatment)]} {_ends(means, 'accuracy', _percent)}"
+    for amount in amounts_of(accuracies):
+        there = on_amount(accuracies, amount)
+        few = f"on {amount_in_words(amount)} " * (amount is not None)
+        for treatment, rows in there[~meaningless(there)].groupby("treatment", sort=False):
+            means = rows.groupby("n")["accuracy"].mean().reset_index()
+            yield f"{SYMBOLS[str(treatment)]} {few}{_ends(means, 'accuracy', _percent)}"
 
 
 def _percent(accuracy: float) -> str:

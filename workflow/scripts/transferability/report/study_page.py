@@ -23,6 +23,7 @@ from transferability.report.runs import jobs, makers
 from transferability.report.sheets import Sheet, sheet_of, sheet_of_file
 from transferability.report.table_views import JOBS, MAKERS, table_views
 from transferability.results.accuracies import Results, read_accuracies
+from transferability.results.amounts import answers_by_amount
 from transferability.results.answers import Answer, ReusableLayers, answers, together
 from transferability.results.effects import formula
 from transferability.results.published import missing_networks
@@ -135,6 +136,7 @@ class Page:
     captions: Mapping[str, str]
     facts: Sequence[tuple[str, str]]
     answers: Sequence[Mapping[str, Any]]
+    by_amount: Sequence[str]
     reuse: Picture | None
     figures: Sequence[Picture]
     proxies: Sequence[Picture]
@@ -186,7 +188,8 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
         about=caption("study"),
         captions={path.stem: caption(path.stem) for path in TEXTS.glob("*_table.rst")},
         facts=list(facts_of(study, accuracies, jobs_made, files.manifest)),
-        answers=[_answer(answer, results.max_drop) for answer in answers(results)],
+        answers=[_answer(answer, results.max_drop) for answer in answers(results.at_most)],
+        by_amount=list(answers_by_amount(results)),
         reuse=_figure("reuse", figures.get("reuse"), results),
         figures=_there(_figure(name, figures.get(name), results) for name in OF_RESULTS if name != "reuse"),
         proxies=_there(

@@ -30,12 +30,13 @@ _DEEPEST: Mapping[str, str] = {
     "random": "random frozen features, base − R{}B",
     "pretrained": "published frozen features, base − P{}B",
 }
+GAINS_OVER_BASE = ("gain of fine-tuned transfer", "gain of fine-tuned published layers")
 # Each the mean over all n of an effect.
 _FINE_TUNED: Mapping[str, str] = {
     "retraining gain": "gain of fine-tuned own layers",
-    "fine-tuning gain": "gain of fine-tuned transfer",
+    "fine-tuning gain": GAINS_OVER_BASE[0],
     "transfer gain": "transfer gain",
-    "pretrained gain": "gain of fine-tuned published layers",
+    "pretrained gain": GAINS_OVER_BASE[1],
     "pretrained transfer gain": "gain of publication",
 }
 
@@ -96,7 +97,12 @@ class ReusableLayers:
     surely: int | None
 
     def __str__(self) -> str:
-        return f"{self._layers}{self._tried}{self._beyond_a_gap}{self._rests_on}"
+        return f"{self._layers}{self.proviso}"
+
+    @property
+    def proviso(self) -> str:
+        """What of it was tried, and what it rests on; empty if there is nothing to say of that."""
+        return f"{self._tried}{self._beyond_a_gap}{self._rests_on}"
 
     @property
     def _layers(self) -> str:
@@ -200,15 +206,20 @@ def _notes(split_type: str, there: set[str]) -> Iterator[str]:
         yield "without selffer networks (BnB), what lost co-adaptation costs is not told from what specificity does"
 
 
-def headline(results: Results) -> str:
-    """A few lines that say what the study found."""
+def headline(results: Results, by_amount: Sequence[str] = ()) -> str:
+    """A few lines that say what the study found.
+
+    Args:
+        results: of the study, of which networks on the most images are told in full.
+        by_amount: a line for each amount of images.
+    """
     accuracies = results.accuracies
     networks = counted(len(accuracies), "network")
     lines = [
         f"{networks}; accuracy is {results.metric}",
         "drops and gains are in points, paired with each base; a drop is positive where a network is worse",
     ]
-    for answer in answers(results):
+    for answer in answers(results.at_most):
         lines.append(f"{answer.halves}: base {answer.base_in_words}")
         lines += [f"  {answer.advice}".translate(_PLAIN)] * bool(answer.advice)
         told = {
@@ -222,6 +233,7 @@ def headline(results: Results) -> str:
             for treatment, layers in answer.reusable.items()
         ]
         lines += [f"  {answer.note}"] * bool(answer.note)
+    lines += [line.translate(_PLAIN) for line in by_amount]
     notes = (of_training_mode(accuracies), bases_at_chance(accuracies), others_at_chance(accuracies))
     lines += [note for note in notes if note]
     return "\n".join(lines) + "\n"

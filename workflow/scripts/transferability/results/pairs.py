@@ -1,4 +1,4 @@
-"""Networks paired with those of the same split, target, seed and n: their differences, and intervals of the mean.
+"""Networks paired with those of the same split, target, seed, images and n: differences, and intervals of the mean.
 
 Networks that preserve layers above the frozen ones have no part in the paper's treatments, and so are in no pair. Those
 with a plan for every layer have treatments of their own.
@@ -35,10 +35,10 @@ def of_the_paper(accuracies: pd.DataFrame) -> pd.DataFrame:
 
 
 def paired_differences(accuracies: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
-    """For each pair of networks of the same split, target, seed and n (a base has every n): first minus second.
+    """For each pair of networks of the same split, target, seed, images and n (a base has every n): first minus second.
 
-    Columns: split, split_type, target, seed, n, the accuracies first and second, difference. Networks without a
-    partner are left out, and pairs that a base at chance makes meaningless.
+    Columns: split, split_type, target, seed, examples_per_class, n, the accuracies first and second, difference.
+    Networks without a partner are left out, and pairs that a base at chance makes meaningless.
     """
     pairs = all_pairs(accuracies, first, second)
     return pairs[~pairs["left_out"]].drop(columns="left_out").reset_index(drop=True)
@@ -46,7 +46,7 @@ def paired_differences(accuracies: pd.DataFrame, first: str, second: str) -> pd.
 
 def all_pairs(accuracies: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
     """As `paired_differences`, with the meaningless pairs, which the column ``left_out`` tells."""
-    key = ["split", "split_type", "target", "seed"]
+    key = ["split", "split_type", "target", "seed", "examples_per_class"]
     accuracies = of_the_paper(accuracies)
     accuracies = accuracies.assign(left_out=meaningless(accuracies))
     sides = {}

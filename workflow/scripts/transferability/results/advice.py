@@ -30,17 +30,12 @@ def _of_frozen(rows: pd.DataFrame, max_drop: float) -> list[str]:
     deepest = deepest_within(rows, _FROZEN)
     surely = deepest_within(rows.assign(verdict=rows["verdict"].where(rows["conclusive"])), _FROZEN)
     unsure = "" if surely == deepest else f" (by the mean; for certain {_up_to(rows, surely)})"
-    return [
-        f"of the published weights copy and freeze {_up_to(rows, deepest)}{unsure} at no more than {_max(max_drop)}"
-    ]
+    what = f"copy and freeze {_up_to(rows, deepest)}{unsure}" if deepest else "no layer can be copied and frozen"
+    return [f"of the published weights {what} at no more than {100 * max_drop:g} points"]
 
 
 def _up_to(rows: pd.DataFrame, n: int) -> str:
-    return f"up to {rows.loc[rows['n'] == n, 'layer'].iloc[0]}" if n else "nothing"
-
-
-def _max(max_drop: float) -> str:
-    return f"{100 * max_drop:g} points"
+    return f"up to {rows.loc[rows['n'] == n, 'layer'].iloc[0]}" if n else "none"
 
 
 def _of_fine_tuned(accuracies: pd.DataFrame, reuse: pd.DataFrame) -> list[str]:

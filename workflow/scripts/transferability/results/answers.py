@@ -37,7 +37,7 @@ _FINE_TUNED: Mapping[str, str] = {
     "fine-tuning gain": GAINS_OVER_BASE[0],
     "transfer gain": "transfer gain",
     "pretrained gain": GAINS_OVER_BASE[1],
-    "pretrained transfer gain": "gain of publication",
+    "pretrained transfer gain": "gain over fine-tuned own layers",
 }
 
 _WIDTH = 56  # of what a line of the headline is of

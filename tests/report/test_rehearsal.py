@@ -14,6 +14,7 @@ from transferability.report import rehearsal
 from transferability.report.rehearsal import RehearsalError, main, rehearse
 from transferability.results.tables import TABLES
 from transferability.study.design import read_study
+from transferability.study.planned_treatments import BY_PLAN
 
 
 def config_of(folder, **changes):
@@ -30,7 +31,7 @@ def test_everything_that_is_made_of_networks_is_tried(tmp_path):
     tried = rehearse(read_study(config_of(tmp_path)), tmp_path)
     for what in (*(f"the table {name}" for name in TABLES), "first-layer filters", "the report"):
         assert what in tried
-    assert {name for name in PICTURES if f"the figure {name}" in tried} == PICTURES.keys() - {"reduced"}
+    assert {name for name in PICTURES if f"the figure {name}" in tried} == PICTURES.keys() - {"reduced", "plans"}
     assert "learning curves of random0" in tried
 
 
@@ -40,6 +41,7 @@ def test_everything_that_is_made_of_networks_is_tried(tmp_path):
         {"splits": [{"name": "NA", "A": "letter", "B": "symbol"}]},
         {"networks": DEFAULT["networks"] | {"random_for": "whole", "reduced": [10, 100]}},
         {"networks": DEFAULT["networks"] | {"depths": [7], "treatments": ["selffer+"]}},
+        {"networks": DEFAULT["networks"] | {"treatments": [*BY_PLAN]}, "splits": ["random0", "whole"]},
         {"figures": DEFAULT["figures"] | {"metric": "top1_mean_best10", "colors": {"base": "red"}}},
         OrderedDict(study="ordered"),
     ],

@@ -27,7 +27,7 @@ from transferability.study.compared import (
     VALIDATION_CROSS_ENTROPY,
 )
 from transferability.study.layout import NetworkFiles
-from transferability.study.names import Network
+from transferability.study.names import PRETRAINED_SOURCE, Network
 from transferability.study.settings import FROZEN_BATCH_NORM
 from transferability.training.batch_statistics import Measure, frozen_batch_norm, measured
 from transferability.training.evaluation import evaluate
@@ -49,11 +49,13 @@ class NetworkCheck:
         recipe: how it is trained.
         files: where they are.
         measure: what gives batch norm's statistics of frozen layers that have none of their source.
+        weights_file: the study's published weights, if it has any.
     """
 
     recipe: Recipe
     files: NetworkFiles
     measure: Measure = measured
+    weights_file: Path | None = None
 
     @property
     def network(self) -> Network:
@@ -61,11 +63,13 @@ class NetworkCheck:
 
     @property
     def task(self) -> Task:
-        return self.recipe.task(self.network.target)
+        return self.recipe.task_of(self.network)
 
     @property
     def source(self) -> Path | None:
-        """The checkpoint whose layers it has."""
+        """The checkpoint, or the published weights, whose layers it has."""
+        if self.network.source == PRETRAINED_SOURCE:
+            return self.weights_file
         if self.network.base is None:
             return None
         return self.files.checkpoint.with_name(f"{self.network.base.name}.safetensors")
@@ -105,7 +109,7 @@ class NetworkCheck:
                 {key: float(value) if value else None for key, value in row.items()} for row in csv.DictReader(file)
             ]
         metrics = read_json(self.files.metrics)
-        expected = self.recipe.hyperparameters
+        expected = self.recipe.hyperparameters_of(self.network)
         steps = [i for i in range(1, expected.iterations + 1) if expected.evaluates_after(i)]
         steps = steps if self.network.is_trained else [0]
         if [row["iteration"] for row in history] != steps:
@@ -141,7 +145,7 @@ class NetworkCheck:
                 continue
             if not 0 <= metrics[name] <= 1:
                 raise VerificationError(f"its {name} is {metrics[name]!r}, not from 0 to 1")
-        sample = len(self.task.training_sample(self.recipe.seed, self.network.examples_per_class)[0])
+        sample = len(self.task.training_sample(self.recipe.seed)[0])
         if metrics[TRAINING_IMAGES_EVALUATED] != sample:
             found = metrics[TRAINING_IMAGES_EVALUATED]
             raise VerificationError(f"its {TRAINING_IMAGES_EVALUATED} is {found!r}, not {sample}")

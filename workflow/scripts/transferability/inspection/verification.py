@@ -17,6 +17,7 @@ from transferability.files import csv_of, read_json
 from transferability.inspection.findings import Finding, VerificationError, verified
 from transferability.inspection.measurements import Measurements
 from transferability.inspection.network_check import NetworkCheck
+from transferability.inspection.proxy_check import ProxyOutputs, verify_proxies
 from transferability.process.log import Say
 from transferability.results.accuracies import Results, collect, read_accuracies
 from transferability.results.tables import TABLES
@@ -24,7 +25,7 @@ from transferability.store.reading import Store, checksum, open_store
 from transferability.study.design import Study
 from transferability.study.groups import grouped, read_groups
 from transferability.study.layout import NetworkFiles
-from transferability.study.names import Network
+from transferability.study.names import HALVES, Network
 from transferability.training.recipe import Recipe
 from transferability.words import counted
 
@@ -63,7 +64,8 @@ class Outputs:
         splits: the file of each split, by name.
         checkpoints: of every network, by split, seed and network.
         tables: by name, ``accuracies`` and those made from it.
-        pictures: all figures.
+        pictures: all figures, but for those of proxies.
+        proxies: what was made of proxies, if anything was.
     """
 
     store: Path
@@ -71,6 +73,7 @@ class Outputs:
     checkpoints: Mapping[tuple[str, int, Network], Path]
     tables: Mapping[str, Path]
     pictures: Sequence[Path]
+    proxies: ProxyOutputs | None = None
 
 
 def verify_study(study: Study, outputs: Outputs, evaluations: int, say: Say) -> Iterator[Finding]:
@@ -94,14 +97,36 @@ def verify_study(study: Study, outputs: Outputs, evaluations: int, say: Say) -> 
     measure = Measurements()
     for position, ((split, seed, network), checkpoint) in enumerate(outputs.checkpoints.items()):
         recipe = _recipe(study, store, splits[split], seed, network)
-        yield from NetworkCheck(recipe, NetworkFiles.beside(checkpoint), measure).findings(position in evaluated)
+        files, weights = NetworkFiles.beside(checkpoint), study.weights.file if study.weights else None
+        yield from NetworkCheck(recipe, files, measure, weights).findings(position in evaluated)
     metrics = [NetworkFiles.beside(checkpoint).metrics for checkpoint in outputs.checkpoints.values()]
     yield from verify_tables(study, outputs.tables, metrics)
     yield from map(verify_picture, outputs.pictures)
+    if outputs.proxies is not None:
+        again = partial(_probed_again, evaluations)
+        yield from verify_proxies(
+            study, outputs.proxies, outputs.tables["accuracies"], partial(_bases, study, outputs, store, splits), again
+        )
+        for table, of_table in outputs.proxies.pictures.items():
+            yield from map(verify_picture, of_table if table.exists() else [])
+
+
+def _bases(
+    study: Study, outputs: Outputs, store: Store, splits: Mapping[str, Split], key: tuple[str, int]
+) -> tuple[Recipe, dict[str, Path]]:
+    """Of a split and seed, the recipe of frozen networks, and the checkpoints of the bases of halves."""
+    split, seed = key
+    bases = {half: outputs.checkpoints[split, seed, Network(half)] for half in splits[split].halves if half in HALVES}
+    return Recipe(store, splits[split], seed, study.settings("frozen")), bases
+
+
+def _probed_again(evaluations: int, jobs: int, networks: int) -> set[int]:
+    """The positions of as many jobs as probe so many networks."""
+    return spread(jobs, -(-evaluations // networks))
 
 
 def _recipe(study: Study, store: Store, split: Split, seed: int, network: Network) -> Recipe:
-    return Recipe(store, split, seed, study.settings(network.stage))
+    return Recipe(store, split, seed, study.settings_of(network))
 
 
 def spread(count: int, sample: int) -> set[int]:

@@ -23,6 +23,11 @@ EFFECTS: Mapping[str, tuple[str, str]] = {
     "transfer gain": ("transfer+", "selffer+"),
     "retraining gain": ("selffer+", "base"),
     "random filter drop": ("base", "random"),
+    "pretrained drop": ("base", "pretrained"),
+    "pretrained specificity drop": ("selffer", "pretrained"),
+    "pretrained feature gain": ("pretrained", "random"),
+    "pretrained gain": ("pretrained+", "base"),
+    "pretrained transfer gain": ("pretrained+", "selffer+"),
     **PLAN_EFFECTS,
 }
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from transferability.files import PROJECT
 from transferability.networks.layer_plan import PROBE_THEN_TUNE, STATISTICS
+from transferability.study.amounts import amount_problems
 from transferability.study.config_paths import path_problems, place_problems, with_paths
 from transferability.study.folder_keys import FolderKeys, contradictions
 from transferability.study.foreign_networks import (
@@ -20,6 +21,7 @@ from transferability.study.image_keys import preprocessing_problems
 from transferability.study.names import WHOLE, source_of
 from transferability.study.plan_keys import plan_problems
 from transferability.study.planned_treatments import plan_of
+from transferability.study.pretrained_weights import source_problems, with_pretrained
 from transferability.study.schema import (
     ConfigError,
     config_schema,
@@ -29,7 +31,7 @@ from transferability.study.schema import (
     schema_problems,
     with_integers,
 )
-from transferability.study.settings import SOURCE, Hyperparameters, Preprocessing, Settings
+from transferability.study.settings import FEW_IMAGES, SOURCE, Hyperparameters, Preprocessing, Settings
 from transferability.study.split_keys import split_problems
 from transferability.study.training_keys import training_problems
 from transferability.words import enumerated
@@ -61,6 +63,8 @@ def read_config(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> dict[
     _raise(place_problems(located))
     _raise(iter(architecture_problems(located["networks"], beside)))
     located = with_network(located, beside)
+    _raise(source_problems(located["networks"], beside))
+    located = with_pretrained(located, beside)
     _raise(_study_problems(located))
     return located
 
@@ -99,7 +103,7 @@ def settings_of(config: Mapping[str, Any], stage: str) -> Settings:
 
 def _hyperparameters_of(config: Mapping[str, Any], stage: str) -> Hyperparameters:
     training = config["training"]
-    common = {key: value for key, value in training.items() if key not in STAGES}
+    common = {key: value for key, value in training.items() if key not in (*STAGES, FEW_IMAGES)}
     return Hyperparameters(**{**common, **training[stage]})
 
 
@@ -155,6 +159,7 @@ def _study_problems(config: Mapping[str, Any]) -> Iterator[str]:
     yield from _treatment_problems(config)
     yield from preprocessing_problems(config["preprocessing"], config["dataset"], data_set_of(config))
     yield from split_problems(config["splits"], config["dataset"], data_set_of(config), groups_file_of(config))
+    yield from amount_problems(config, data_set_of(config).get("training_per_class"))
     trained = [stage for stage in STAGES if stage != "reduced" or config["networks"]["reduced"]]
     yield from training_problems(config["training"], {stage: _hyperparameters_of(config, stage) for stage in trained})
 
@@ -233,6 +238,7 @@ def _duplicates(config: Mapping[str, Any]) -> Iterator[str]:
         ("networks.fine_tuned_depths", config["networks"]["fine_tuned_depths"]),
         ("networks.preserve", config["networks"]["preserve"]),
         ("networks.reduced", config["networks"]["reduced"]),
+        ("networks.examples_per_class", list(map(str, config["networks"]["examples_per_class"]))),
         ("seeds", config["seeds"]),
         ("splits", names),
     ):

@@ -208,6 +208,11 @@ class Network:
         return self.source == self.target
 
     @property
+    def is_on_few(self) -> bool:
+        """Whether its training images are some of each class, drawn by the seed."""
+        return self.examples_per_class is not None and not self.reduced
+
+    @property
     def stage(self) -> str:
         """How it is trained: as a ``base`` or a ``reduced`` one, or with copied layers ``frozen`` or ``fine_tuned``."""
         if self.source is None:
@@ -227,12 +232,9 @@ class Network:
     @property
     def name(self) -> str:
         if self.source is None:
-            return f"reduced{self.examples_per_class}" if self.reduced else f"base{self.target}{self._on_images}"
+            few = self.examples_per_class
+            return f"reduced{few}" if self.reduced else f"base{self.target}{on_images(few)}"
         return self.series.name_at(self.n)
-
-    @property
-    def _on_images(self) -> str:
-        return "" if self.examples_per_class is None else f"_images{self.examples_per_class}"
 
     @property
     def series(self) -> "Series":
@@ -320,9 +322,8 @@ class Series:
     def name_at(self, n: int | str) -> str:
         plus = "+" if self.fine_tuned else ""
         preserve = f"_preserve{self.preserved}" if self.preserved else ""
-        images = "" if self.examples_per_class is None else f"_images{self.examples_per_class}"
         plan = f"_{self.plan}" if self.plan else ""
-        return f"{self.source}{n}{self.target}{plus}{preserve}{plan}{images}"
+        return f"{self.source}{n}{self.target}{plus}{preserve}{plan}{on_images(self.examples_per_class)}"
 
     @property
     def name(self) -> str:
@@ -347,6 +348,11 @@ class Series:
             examples_per_class=_number(match["examples"]),
             plan=match["plan"],
         )
+
+
+def on_images(examples_per_class: int | None) -> str:
+    """How names of networks on few images end; empty for those on all."""
+    return "" if examples_per_class is None else f"_images{examples_per_class}"
 
 
 def _contradicts(match: re.Match[str]) -> bool:

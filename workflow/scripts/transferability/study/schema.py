@@ -86,7 +86,10 @@ def with_integers(value: Any, schema: Mapping[str, Any]) -> Any:
 
 
 def _wants_integers(schema: Mapping[str, Any]) -> bool:
-    return schema.get("type") == "integer" or any(type(allowed) is int for allowed in schema.get("enum", ()))
+    kinds = schema.get("type", ())
+    return "integer" in ([kinds] if isinstance(kinds, str) else kinds) or any(
+        type(allowed) is int for allowed in schema.get("enum", ())
+    )
 
 
 def _is_integer(_checker: object, value: object) -> bool:

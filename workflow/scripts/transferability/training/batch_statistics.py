@@ -49,9 +49,8 @@ def measured(
         norm.train()
     precision = recipe.hyperparameters.precision
     use_precision(precision)
-    task = recipe.task(network.target)
-    about = (network.examples_per_class, recipe.settings, recipe.seed, device)
-    stream = training_stream(task, *about, cache_bytes=0)
+    task = recipe.task_of(network)
+    stream = training_stream(task, recipe.settings, recipe.seed, device, cache_bytes=0)
     batches = min(MOST_BATCHES, -(-len(task.training()[0]) // recipe.hyperparameters.batch_size))
     with torch.no_grad():
         for iteration in range(batches):

@@ -42,7 +42,7 @@ class Learner:
 
     Args:
         network: its name and what of it is copied and learns.
-        task: what it is trained for.
+        task: what it is trained for, with the images that it is trained on.
         model: its layers as they are before the first update, on the device that they are trained on.
         seed: of the study.
         hyperparameters: what it is trained with.
@@ -82,7 +82,7 @@ class Learner:
         self._unread_losses: list[torch.Tensor] = []  # the latest of them, which the device may still be computing
         self._exploded = EXPLOSION * math.log(len(task.classes))
         self._first_loss = 0.0  # before the first update
-        self.guessing = task.guessing_facts(network.examples_per_class, hyperparameters.label_smoothing)
+        self.guessing = task.guessing_facts(hyperparameters.label_smoothing)
         self.resume(states.load())
 
     def _begin_phase(self, phase: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Self
 from torch import nn
 
 from transferability.data.splits import Split
-from transferability.data.tasks import Task
+from transferability.data.tasks import Examples, Task
 from transferability.networks.build import build_network
 from transferability.networks.layer_plan import TRUNCATED
 from transferability.networks.truncation import READOUT, truncated
@@ -32,8 +32,15 @@ class Recipe:
     settings: Settings
 
     def task(self, target: str) -> Task:
-        """What networks of this target are trained for."""
+        """What networks of this target are trained for, with all its training images."""
         return self.split.task(self.store, target)
+
+    def task_of(self, network: Network) -> Task:
+        """What a network is trained for, with the training images that it sees: here alone it is said which."""
+        task, per_class = self.task(network.target), network.examples_per_class
+        if per_class is None:
+            return task
+        return replace(task, examples=Examples(per_class, seed=None if network.reduced else self.seed))
 
     @property
     def seen_shape(self) -> tuple[int, int, int]:
@@ -55,6 +62,11 @@ class Recipe:
     @property
     def hyperparameters(self) -> Hyperparameters:
         return self.settings.hyperparameters
+
+    def hyperparameters_of(self, network: Network) -> Hyperparameters:
+        """Those of a network, whose iterations may be by the share of the images that it is trained on."""
+        task = self.task_of(network)
+        return self.hyperparameters.on_share(len(task.training()[0]), len(task.all_training()[0]))
 
     def with_hyperparameters(self, **changes: Any) -> Self:
         """The same, but for some hyperparameters."""

@@ -49,7 +49,8 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
     Args:
         recipe: what to train on and how.
         files: the networks, and where each one's files go.
-        source: the checkpoint copied from; None for base networks and for those with random layers.
+        source: the checkpoint or the published weights copied from; None for base networks and for those with random
+            layers.
         running: device, state files, progress.
 
     Raises:
@@ -72,7 +73,8 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
         if not open_networks:
             return
         first = open_networks[0]
-        task, weights = recipe.task(first.target), source_weights(recipe, first, source)
+        task, hyperparameters = recipe.task_of(first), recipe.hyperparameters_of(first)
+        weights = source_weights(recipe, first, source)
         frozen = frozen_weights(recipe, first, weights, running.device)
         learners = [
             Learner(
@@ -80,13 +82,13 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
                 task,
                 _model(recipe, network, weights, frozen, running.device),
                 seed=recipe.seed,
-                hyperparameters=recipe.hyperparameters,
+                hyperparameters=hyperparameters,
                 states=folders[network],
                 why_large=why_large(first, source),
             )
             for network in open_networks
         ]
-        stream, validation = data_for(task, first.examples_per_class, recipe.settings, recipe.seed, running)
+        stream, validation = data_for(task, recipe.settings, recipe.seed, running)
         if first.is_trained:
             train_in_lock_step(learners, stream, validation, running, stop)
         else:
@@ -146,9 +148,8 @@ def _on_training_images(learners: Sequence[Learner], recipe: Recipe, running: Ru
     if not learners:
         return []
     started = time.monotonic()
-    task, examples_per_class = learners[0].task, learners[0].network.examples_per_class
     about = (recipe.settings.preprocessing, recipe.seed, running.device)
-    found = evaluate_side_by_side(learners, training_sample(task, examples_per_class, *about))
+    found = evaluate_side_by_side(learners, training_sample(learners[0].task, *about))
     for learner in learners:
         learner.seconds += (time.monotonic() - started) / len(learners)
     return found

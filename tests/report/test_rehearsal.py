@@ -14,6 +14,7 @@ from transferability.report import rehearsal
 from transferability.report.rehearsal import RehearsalError, main, rehearse
 from transferability.results.tables import TABLES
 from transferability.study.design import read_study
+from transferability.study.planned_treatments import BY_PLAN, kind_of
 
 
 def config_of(folder, **changes):
@@ -26,11 +27,15 @@ def quickly(monkeypatch):
     monkeypatch.setattr(rehearsal, "_sketch", lambda _figure, _path: None)
 
 
+PLANNED = [treatment for treatment in BY_PLAN if kind_of(treatment) != "pretrained"]
+
+
 def test_everything_that_is_made_of_networks_is_tried(tmp_path):
     tried = rehearse(read_study(config_of(tmp_path)), tmp_path)
     for what in (*(f"the table {name}" for name in TABLES), "first-layer filters", "the report"):
         assert what in tried
-    assert {name for name in PICTURES if f"the figure {name}" in tried} == PICTURES.keys() - {"reduced", "amounts"}
+    asked_for = {"reduced", "amounts", "plans"}
+    assert {name for name in PICTURES if f"the figure {name}" in tried} == PICTURES.keys() - asked_for
     assert "learning curves of random0" in tried
 
 
@@ -40,6 +45,7 @@ def test_everything_that_is_made_of_networks_is_tried(tmp_path):
         {"splits": [{"name": "NA", "A": "letter", "B": "symbol"}]},
         {"networks": DEFAULT["networks"] | {"random_for": "whole", "reduced": [10, 100]}},
         {"networks": DEFAULT["networks"] | {"depths": [7], "treatments": ["selffer+"]}},
+        {"networks": DEFAULT["networks"] | {"depths": [1, 7], "treatments": PLANNED}, "splits": ["random0", "whole"]},
         {"networks": DEFAULT["networks"] | {"depths": [1, 7], "examples_per_class": [5, 20, "all"]}},
         {"networks": DEFAULT["networks"] | {"depths": [7], "reduced": [3], "examples_per_class": [5]}},
         {"figures": DEFAULT["figures"] | {"metric": "top1_mean_best10", "colors": {"base": "red"}}},

@@ -17,6 +17,7 @@ LEVELS = (
     ("study",),
     ("data", "records", "results"),
     ("training", "figures"),
+    ("proxies",),
     ("report", "planning", "inspection"),
 )
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}

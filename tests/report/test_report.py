@@ -496,3 +496,24 @@ def test_of_many_learning_curves_the_first_are_shown_and_the_others_are_told(com
         complete.study, files, complete.networks()
     )
     assert "more splits and seeds" not in complete.html()
+
+
+def test_proxies_are_shown_where_they_were_asked_for(tmp_path):
+    made = MadeUp(tmp_path)
+    files = made.files()
+    assert page_of(made.study, files, made.networks()).proxies == []
+    agreement = made.folder / "proxy_agreement.csv"
+    agreement.write_text(
+        "proxy,features,treatment,scope,networks,rank_correlation,low,high,mean_error,mean_absolute_error\n"
+        "probe,flattened,transfer,all,14,0.75,0.5,0.9,0.02,0.03\n"
+        "depth,,transfer,all,14,0.5,0.1,0.8,,\n"
+    )
+    pictures = {"probes": files.figures["figure2"], "proxies": files.figures["figure2"]}
+    files = replace(files, proxies=pictures, tables={**files.tables, "proxy_agreement": agreement})
+    page = page_of(made.study, files, made.networks())
+    assert [one.title for one in page.proxies] == [FIGURES["proxies"].title, FIGURES["probes"].title]
+    told = "linear probe of AnB 0.75; depth of AnB 0.50"
+    assert told in page.proxies[0].shows
+    (sheet,) = (sheet for sheet in page.tables if sheet.name == "proxy_agreement")
+    assert [cell.text for cell in sheet.rows[0][:3]] == ["linear probe", "flattened", "AnB"]
+    assert '<section id="proxies">' in report(made.study, files, made.networks())

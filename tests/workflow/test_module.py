@@ -133,6 +133,7 @@ def test_rules_of_seconds_are_local_whatever_they_are_called(other):
         *("all", "split", "image_list", "image_lists", "contact_sheet", "cuts", "accuracies", "tables", "figures"),
         *("halves_sheet", "learning_curves", "filters", "compare", "report", "report_so_far", "status"),
         *("published", "published_accuracies", "published_tables", "published_figures"),
+        *("probe", "proxies", "measured_proxies"),
     }
     assert "localrules directive specifies" not in output
 

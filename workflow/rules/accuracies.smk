@@ -33,7 +33,7 @@ rule tables:
     conda:
         "../../envs/analysis.yaml"
     params:
-        **compared_params(),
+        **COMPARED,
         metric=STUDY.figures.metric,
         max_drop=STUDY.figures.max_drop,
         unlearned=STUDY.figures.unlearned,

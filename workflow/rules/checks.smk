@@ -12,6 +12,7 @@ from transferability.records.metrics import read_metrics
 from transferability.store.reading import SAME_IMAGES, read_manifest
 from transferability.store.same_images import of_manifest, require_apart
 from transferability.study.colors import require_colors
+from transferability.study.pretrained_weights import notes_on
 from transferability.study.store_folder import stores_of_other_lists
 from transferability.training.event_files import require_tensorboard
 
@@ -99,6 +100,8 @@ def before_the_first_job():
             require_gpus(wanted.value, STUDY.running.device, STUDY.running.jobs_per_gpu)
             if note := throttled(wanted.value, STUDY.running.device):
                 print(note, file=sys.stderr)
+        for note in notes_on(STUDY.weights, config["preprocessing"]) if STUDY.weights else ():
+            print(note, file=sys.stderr)
         require_writable(STUDY.folder)
         made = {str(path) for job in workflow.dag.needrun_jobs() for path in job.output}
         built = [name for name, manifest in zip(STUDY.data_sets, manifests()) if manifest in made]
@@ -108,6 +111,11 @@ def before_the_first_job():
             require_images(name, STUDY.data_sets[name].settings)
             for note in stores_of_other_lists(Path(STORES[name]), name, STUDY.data_sets[name].store_settings):
                 print(note, file=sys.stderr)
+        if STUDY.has_few and not built:
+            from transferability.planning.data_size import data_size, half_sizes
+
+            sizes = {name: data_size(data_set, Path(STORES[name])) for name, data_set in STUDY.data_sets.items()}
+            half_sizes(STUDY, sizes)  # refuses more images than a class has
         require_this_study()
         if any(path.endswith(".safetensors") for job in workflow.dag.needrun_jobs() for path in job.output):
             rehearse()

@@ -18,12 +18,13 @@ if not isinstance(workflow.current_basedir, os.PathLike):
 sys.path.insert(0, str(Path(workflow.current_basedir).parent / "scripts"))
 
 from transferability.study import design as studies
-from transferability.planning.cluster import networks_mb, store_mb, training_mb, training_minutes
+from transferability.planning.cluster import networks_mb, probing_mb, store_mb, training_mb, training_minutes
 from transferability.study.config_files import require_clear_files
 from transferability.figures.catalog import OF_RESULTS, drawn_of
 from transferability.files import PROJECT, read_json
 from transferability.study.groups import grouping_digest
-from transferability.study.names import HALVES, SOURCES, WHOLE, Network, Series
+from transferability.study.names import HALVES, PRETRAINED_SOURCE, SOURCES, WHOLE, Network, Series
+from transferability.study.proxies import PROBES_VERSION, probed_sources
 from transferability.study.schema import ConfigError
 from transferability.process.slurm import fewest_cores, partition_nodes
 from transferability.store.reading import MANIFEST, STORE_VERSION
@@ -48,8 +49,17 @@ NETWORKS = f"{RESULTS}/networks/{{split}}/seed{{seed}}"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 FIGURES = f"{RESULTS}/figures"
+PROBES = f"{RESULTS}/probes"
 PUBLISHED = f"{config['results']}/published"
 LONGEST_MINUTES = STUDY.running.longest_minutes
+# What all pictures and tables of accuracies are by.
+COMPARED = {} if STUDY.targets == HALVES else {"targets": STUDY.targets}  # of studies of one direction
+ABOUT_RESULTS = {
+    **{key: getattr(STUDY.figures, key) for key in ("metric", "max_drop", "unlearned", "colors")},
+    "groups": STUDY.groups,
+    "layers": STUDY.layers,
+    **COMPARED,
+}
 NO_GPU = {"gpu": 0, "gpu_model": ""}  # a cluster's default model is for jobs that have a GPU
 A_GPU = NO_GPU if STUDY.running.device == "cpu" else {"gpu": 1}
 
@@ -65,7 +75,7 @@ wildcard_constraints:
     split="|".join(STUDY.splits),
     seed="|".join(map(str, STUDY.seeds)),
     target="A|B|whole",
-    source="|".join(SOURCES),
+    source="|".join(source for source in SOURCES if source != PRETRAINED_SOURCE),  # which has rules of its own
     examples=r"\d+",
 
 
@@ -171,22 +181,68 @@ def report_texts():
     return sorted(map(str, PROJECT.glob("workflow/report/*")))
 
 
-def compared_params():
-    """What networks are compared with, where a study has one direction only."""
-    return {} if STUDY.targets == HALVES else {"targets": STUDY.targets}
-
-
 def groups_of_split(wildcards):
     """By half, the group of its classes, or of which data set it is and of which classes of that; None if it is drawn."""
     plan = STUDY.splits[wildcards.split]
     return {half: asdict(task) for half, task in plan.tasks.items()} if plan.tasks else plan.groups
 
 
-def source_checkpoint(wildcards):
-    """What a series copies its layers from; bases copy none, and untrained layers come from nowhere."""
-    source = wildcards.get("source")
-    base = Series(source, wildcards.target).at(1).base if source else None
-    return [] if base is None else f"{NETWORKS}/{base.name}.safetensors"
+def source_checkpoint(few):
+    """What a series, on so few images, copies its layers from; bases copy none, and untrained layers come from nowhere."""
+
+    def checkpoint(wildcards):
+        source = wildcards.get("source")
+        base = Series(source, wildcards.target, examples_per_class=few).at(1).base if source else None
+        return [] if base is None else f"{NETWORKS}/{base.name}.safetensors"
+
+    return checkpoint
+
+
+def probed_bases(split):
+    """The bases whose layers are probed; of all classes none is, since none is copied from there."""
+    return [Network(half) for half in HALVES if half in probed_sources(STUDY.splits[split].targets[0])]
+
+
+def probed_checkpoints(wildcards):
+    return [f"{NETWORKS}/{base.name}.safetensors" for base in probed_bases(wildcards.split)]
+
+
+def probing_params(settings):
+    """What shapes probes beside the bases: of the training, no more than what the layers of networks compute by it."""
+    hyperparameters = settings.hyperparameters
+    of_training = {key: getattr(hyperparameters, key) for key in ("precision", "batch_size")}
+    others = {key: value for key, value in settings.to_json().items() if key != "hyperparameters"}
+    return {"version": PROBES_VERSION, **others, **of_training}
+
+
+def base_metrics():
+    """Of every base of a half or of all classes, beside which its task's probes are drawn."""
+    return [
+        f"{NETWORKS}/{Network(target).name}.metrics.json".format(split=split, seed=seed)
+        for split in STUDY.splits
+        for seed in STUDY.seeds
+        for target in STUDY.splits[split].targets
+    ]
+
+
+def asked_proxies():
+    """What was made of proxies and measured drops, and is made again, of a study for which proxies were asked once."""
+    if not Path(rules.proxies.output.table).exists():
+        return {"tables": [], "pictures": []}
+    made = (rules.proxies.output, rules.measured_proxies.output)
+    return {"tables": [one.table for one in made], "pictures": [path for one in made for path in one.figure]}
+
+
+def proxies_to_verify():
+    """Where all of proxies is or would be; each picture with the table that it is made with."""
+    parts = [
+        ((split, seed), rules.probe_bases.output.probes.format(split=split, seed=seed))
+        for split in STUDY.splits
+        for seed in STUDY.seeds
+    ]
+    made = (rules.proxies.output, rules.measured_proxies.output)
+    pictures = [(str(one.table), list(map(str, one.figure))) for one in made]
+    return {"parts": parts, "table": pictures[0][0], "agreement": pictures[1][0], "pictures": pictures}
 
 
 def training_resources(stage, networks):

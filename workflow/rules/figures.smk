@@ -12,7 +12,7 @@ rule figures:
     conda:
         "../../envs/analysis.yaml"
     params:
-        **compared_params(),
+        **COMPARED,
         metric=STUDY.figures.metric,
         max_drop=STUDY.figures.max_drop,
         unlearned=STUDY.figures.unlearned,

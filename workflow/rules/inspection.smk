@@ -35,6 +35,7 @@ rule verify:
             )
             for path in paths
         ],
+        proxies=lambda wildcards: proxies_to_verify(),
         report=f"{RESULTS}/verification.csv",
     script:
         "../scripts/verify.py"

@@ -13,6 +13,8 @@ rule report:
         halves=halves_sheets(),
         splits=[SPLIT.format(split=split) for split in STUDY.splits],
         metrics=lambda wildcards: network_files(".metrics.json"),
+        proxy_tables=lambda wildcards: asked_proxies()["tables"],
+        proxy_figures=lambda wildcards: pictures_of(asked_proxies()["pictures"]),
         groups=groups_files(),
         texts=report_texts(),
     output:

@@ -12,13 +12,14 @@ with job_log(Path(snakemake.log[0]), "report"):
     study = read_study(snakemake.config)
     files = ReportFiles(
         accuracies=Path(snakemake.input.accuracies),
-        tables=by_stem(snakemake.input.tables),
+        tables=by_stem([*snakemake.input.tables, *snakemake.input.get("proxy_tables", [])]),
         figures=by_stem(snakemake.input.figures),
         learning_curves=by_stem(snakemake.input.learning_curves),
         filters=Path(snakemake.input.filters),
         contact_sheet=Path(snakemake.input.contact_sheet),
         halves=by_stem(snakemake.input.halves),
         splits=by_stem(snakemake.input.splits),
+        proxies=by_stem(snakemake.input.get("proxy_figures", [])),
         benchmarks=Path(snakemake.params.benchmarks),
         manifests={
             name: read_manifest(Path(path).parent)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from transferability.data.images_of_two import images_in_both
 from transferability.data.split_stores import described_stores, open_stores, require_one_size, with_groups
-from transferability.data.splits import planned_split, split_to_json
+from transferability.data.splits import planned_split, require_examples, split_to_json
 from transferability.figures.contact_sheet import try_names
 from transferability.files import write_json
 from transferability.process.log import job_log
@@ -15,6 +15,7 @@ with job_log(Path(snakemake.log[0]), f"split {name}") as say:
     stores = with_groups(study, name, open_stores(study, name, [*map(Path, snakemake.input.store)]))
     split = planned_split(study.splits[name], {target: store.classes for target, store in stores.items()})
     require_one_size(study, name, stores)
+    require_examples(split, stores, study.most_few(name))
     for store in described_stores(study, name, stores).values():
         try_names(store, split.name)
     content = split_to_json(split, stores)

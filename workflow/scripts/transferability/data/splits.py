@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transferability.data.images_of_two import IN_OTHER_HALF, images_in
-from transferability.data.tasks import Task
+from transferability.data.tasks import Task, require_images
 from transferability.delimited_text import nearest, text_key
 from transferability.labels import visible
 from transferability.store.reading import Store
@@ -186,6 +186,14 @@ def _checked(split: Split) -> Split:
     ):
         raise SplitError(f"split {split.name}: its halves share classes")
     return split
+
+
+def require_examples(split: Split, stores: Stores, examples_per_class: int) -> None:
+    """TooFewImagesError if a class of a half has fewer training images than so many, which are to be drawn of each."""
+    for half in split.halves:
+        task = split.task(stores, half)
+        images = np.bincount(task.all_training()[1], minlength=len(task.classes))
+        require_images(split.name, task.class_names, images, examples_per_class)
 
 
 def image_lines(samples: Sequence[Sample], classes: Sequence[int]) -> str:

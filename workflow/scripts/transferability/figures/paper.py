@@ -31,13 +31,23 @@ from transferability.figures.style import (
 )
 from transferability.labels import visible
 from transferability.results.accuracies import Results, layer_names
+from transferability.results.by_images import on_amount
 from transferability.results.effects import formula
-from transferability.results.pairs import dead_depths, of_the_paper, paired_differences
+from transferability.results.pairs import compared_types, dead_depths, of_the_paper, paired_differences
 from transferability.results.unlearned import bases_at_chance, doubtful, meaningless
 from transferability.study.compared import accuracy_in_words, evaluation_in_words
 from transferability.study.names import DATA_SETS, IMAGES, RANDOM, SEMANTIC, SYMBOLS, TYPES_OF_HALVES, WHOLE
 
-_FIGURE2 = ("base", "selffer", "selffer+", "transfer", "transfer+")
+# The treatments of figure 2, with how far beside their n their points are.
+_FIGURE2 = {
+    "base": 0.0,
+    "selffer": -0.2,
+    "selffer+": -0.07,
+    "transfer": 0.07,
+    "transfer+": 0.2,
+    "pretrained": -0.33,
+    "pretrained+": 0.33,
+}
 _LINES_OF_SPLITS = {RANDOM: "-", IMAGES: ":", SEMANTIC: "--", DATA_SETS: (0, (5, 1)), WHOLE: "-."}
 _DISSIMILAR = (SEMANTIC, DATA_SETS)
 
@@ -47,9 +57,9 @@ def figure2(results: Results) -> Figure:
 
     The paper's is the column of the random splits. Kinds of splits have scales of their own; figure 3 has one for both.
     """
-    accuracies = of_the_paper(_in_percent(results.accuracies))
-    accuracies = accuracies[accuracies["treatment"].isin(_FIGURE2)]
-    split_types = [split_type for split_type in TYPES_OF_HALVES if (accuracies["split_type"] == split_type).any()]
+    accuracies = of_the_paper(in_percent(results.accuracies))
+    accuracies = accuracies[accuracies["treatment"].isin(list(_FIGURE2))]
+    split_types = [one for one in compared_types(accuracies) if (accuracies["split_type"] == one).any()]
     if not split_types:
         return nothing_but("no networks of halves that this figure shows")
     depths = _depths(accuracies)
@@ -72,7 +82,7 @@ def figure2(results: Results) -> Figure:
         )
         lines.set_xlabel("\n".join([DEPTH_LABEL, *key]))
     for row, what in zip(panels, ("every network", "means"), strict=True):
-        row[0].set_ylabel(f"{what}: {_accuracy_label(results)}")
+        row[0].set_ylabel(f"{what}: {accuracy_label(results)}")
     warn(figure, bases_at_chance(accuracies), below=True)
     columns = legend_columns(figure.get_figwidth(), 2.2, most=5)
     shared_legend(figure, panels[0], "outside upper center", columns)
@@ -80,15 +90,14 @@ def figure2(results: Results) -> Figure:
 
 
 def _points(axes: Axes, accuracies: pd.DataFrame) -> None:
-    offsets = dict(zip(_FIGURE2, (0.0, -0.2, -0.07, 0.07, 0.2), strict=True))
-    for treatment in _FIGURE2:
+    for treatment, offset in _FIGURE2.items():
         rows = accuracies[accuracies["treatment"] == treatment]
         if len(rows):
             style = marker_style(treatment) | {"linestyle": "none", "alpha": 0.85}
-            x = rows["n"].to_numpy(float) + offsets[treatment]
+            x = rows["n"].to_numpy(float) + offset
             axes.plot(x, rows["accuracy"], label=LABELS[treatment], **style)
             _mark(axes, x, rows)
-    _base_line(axes, accuracies)
+    base_line(axes, accuracies)
     axes.set_xlabel("")
 
 
@@ -102,7 +111,7 @@ def _mean_lines(axes: Axes, accuracies: pd.DataFrame) -> list[str]:
         if treatment != "base" and (learned["treatment"] == treatment).any():
             mean_line(axes, learned["n"], learned["accuracy"], **marker_style(treatment))
     axes.plot([0.0], [base], **marker_style("base"))
-    _base_line(axes, accuracies)
+    base_line(axes, accuracies)
     return list(_name_losses(axes, accuracies, base))
 
 
@@ -128,19 +137,21 @@ def figure3(results: Results) -> Figure:
 
     Panels for which a study has no networks are not drawn.
     """
-    accuracies = of_the_paper(_in_percent(results.accuracies))
-    frozen = accuracies["treatment"].isin(("transfer", "random"))
+    accuracies = of_the_paper(in_percent(results.accuracies))
+    frozen = accuracies["treatment"].isin(("transfer", "random", "pretrained"))
     transferred = set(accuracies.loc[accuracies["treatment"] == "transfer", "split_type"])
     filters = accuracies["treatment"] == "random"
     words = accuracy_in_words(results.metric)
     panels: list[tuple[Callable[[Axes, pd.DataFrame, Results], None], str, bool]] = [
-        *((partial(_by_direction, of), _accuracy_label(results), of in transferred) for of in _DISSIMILAR),
+        *((partial(_by_direction, of), accuracy_label(results), of in transferred) for of in _DISSIMILAR),
         (_random_filters, f"{words}, %", bool(filters.any())),
         (_normalized, f"drop in {words}, points below base", bool(frozen.any())),
     ]
     drawn = [(draw, label) for draw, label, shown in panels if shown]
     if not drawn:
-        return nothing_but("no frozen networks with layers of the other half or of random filters")
+        return nothing_but(
+            "no frozen networks with layers of the other half, of published weights or of random filters"
+        )
     figure = Figure(figsize=(4.7 * len(drawn), 4.9), layout=ConstrainedLayoutEngine(wspace=0.05))
     for axes, (draw, label) in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
         draw(axes, accuracies, results)
@@ -171,7 +182,7 @@ def _by_direction(split_type: str, axes: Axes, accuracies: pd.DataFrame, results
     if learned["n"].nunique() > 1:
         label = "mean over directions" if rows["target"].nunique() > 1 else "mean"
         mean_line(axes, learned["n"], learned["accuracy"], color=color_of("transfer"), label=label)
-    _base_line(axes, rows)
+    base_line(axes, rows)
 
 
 def _random_filters(axes: Axes, accuracies: pd.DataFrame, results: Results) -> None:
@@ -199,6 +210,7 @@ def _normalized(axes: Axes, accuracies: pd.DataFrame, results: Results) -> None:
     for treatment, split_type, line, what in (
         *(("transfer", of, _LINES_OF_SPLITS[of], f"AnB, {results.halves(of)}") for of in TYPES_OF_HALVES),
         ("random", None, "-.", "random filters"),
+        ("pretrained", None, "-", "published weights, PnB"),
     ):
         of_type = accuracies if split_type is None else accuracies[accuracies["split_type"] == split_type]
         pairs = paired_differences(of_type, "base", treatment)
@@ -216,7 +228,7 @@ def reduced(results: Results) -> Figure:
 
     With all images they need not reach the base: the paper trained them by another schedule.
     """
-    accuracies = _in_percent(results.accuracies)
+    accuracies = in_percent(results.accuracies)
     rows = accuracies[accuracies["treatment"] == "reduced"]
     if rows.empty:
         return nothing_but("no networks of reduced data")
@@ -230,26 +242,28 @@ def reduced(results: Results) -> Figure:
     mean_line(axes, learned["examples_per_class"], learned["accuracy"], label=label, **style)
     _mark(axes, examples, rows)
     counts = sorted(int(count) for count in rows["examples_per_class"].unique())
-    bases = accuracies[(accuracies["treatment"] == "base") & (accuracies["target"] == WHOLE)]
+    on_all = on_amount(accuracies, None)
+    bases = on_all[(on_all["treatment"] == "base") & (on_all["target"] == WHOLE)]
     if len(bases):
-        _base_line(axes, bases, label="base, on all images")
+        base_line(axes, bases, label="base, on all images")
     axes.set_xscale("log")
     axes.set_xticks(counts, list(map(str, counts)), rotation=60)
     axes.minorticks_off()
     from_zero(axes)
     axes.set_xlabel("training images a class")
-    axes.set_ylabel(_accuracy_label(results))
+    axes.set_ylabel(accuracy_label(results))
     axes.grid(axis="x", visible=False)
     warn(figure, bases_at_chance(accuracies[accuracies["target"] == WHOLE]), below=True)
     shared_legend(figure, [axes], "outside upper center", columns=2)
     return figure
 
 
-def _accuracy_label(results: Results) -> str:
+def accuracy_label(results: Results) -> str:
+    """Of an axis of accuracies in per cent: which, and of which evaluations."""
     return f"{accuracy_in_words(results.metric)}, %\n({evaluation_in_words(results.metric)})"
 
 
-def _in_percent(accuracies: pd.DataFrame) -> pd.DataFrame:
+def in_percent(accuracies: pd.DataFrame) -> pd.DataFrame:
     """Accuracies that are drawn, so that their differences are points, as everywhere that results are told."""
     return accuracies.assign(accuracy=100 * accuracies["accuracy"])
 
@@ -282,6 +296,7 @@ def _base_mean(accuracies: pd.DataFrame) -> float:
     return float(bases.loc[~meaningless(bases), "accuracy"].mean())
 
 
-def _base_line(axes: Axes, accuracies: pd.DataFrame, label: str | None = None) -> None:
+def base_line(axes: Axes, accuracies: pd.DataFrame, label: str | None = None) -> None:
+    """A line at the mean accuracy of the bases that are not at chance."""
     base = _base_mean(accuracies)
     axes.axhline(base, linestyle=LINES["base"], color=color_of("base"), linewidth=1, label=label)

@@ -18,13 +18,14 @@ from transferability.files import csv_of, read_json
 from transferability.inspection.findings import Finding, VerificationError, verified
 from transferability.inspection.measurements import Measurements
 from transferability.inspection.network_check import NetworkCheck
+from transferability.inspection.proxy_check import ProxyOutputs, verify_proxies
 from transferability.process.log import Say
 from transferability.results.accuracies import Results, collect, read_accuracies
 from transferability.results.tables import TABLES
 from transferability.store.reading import checksum, open_store
 from transferability.study.design import Study
 from transferability.study.layout import NetworkFiles
-from transferability.study.names import Network
+from transferability.study.names import HALVES, Network
 from transferability.training.recipe import Recipe
 from transferability.words import counted
 
@@ -63,7 +64,8 @@ class Outputs:
         splits: the file of each split, by name.
         checkpoints: of every network, by split, seed and network.
         tables: by name, ``accuracies`` and those made from it.
-        pictures: all figures.
+        pictures: all figures, but for those of proxies.
+        proxies: what was made of proxies, if anything was.
     """
 
     stores: Mapping[str, Path]
@@ -71,6 +73,7 @@ class Outputs:
     checkpoints: Mapping[tuple[str, int, Network], Path]
     tables: Mapping[str, Path]
     pictures: Sequence[Path]
+    proxies: ProxyOutputs | None = None
 
 
 def verify_study(study: Study, outputs: Outputs, evaluations: int, say: Say) -> Iterator[Finding]:
@@ -91,11 +94,39 @@ def verify_study(study: Study, outputs: Outputs, evaluations: int, say: Say) -> 
     say(f"{counted(len(outputs.checkpoints), 'network')}, {len(evaluated)} of them evaluated again")
     measure = Measurements()
     for position, ((split, seed, network), checkpoint) in enumerate(outputs.checkpoints.items()):
-        recipe = Recipe(stores[split], splits[split], seed, study.settings(network.stage))
-        yield from NetworkCheck(recipe, NetworkFiles.beside(checkpoint), measure).findings(position in evaluated)
+        recipe = Recipe(stores[split], splits[split], seed, study.settings_of(network))
+        files, weights = NetworkFiles.beside(checkpoint), study.weights.file if study.weights else None
+        yield from NetworkCheck(recipe, files, measure, weights).findings(position in evaluated)
     metrics = [NetworkFiles.beside(checkpoint).metrics for checkpoint in outputs.checkpoints.values()]
     yield from verify_tables(study, outputs.tables, metrics)
     yield from map(verify_picture, outputs.pictures)
+    if outputs.proxies is not None:
+        again = partial(_probed_again, evaluations)
+        yield from verify_proxies(
+            study, outputs.proxies, outputs.tables["accuracies"], partial(_bases, study, outputs, stores, splits), again
+        )
+        for table, of_table in outputs.proxies.pictures.items():
+            yield from map(verify_picture, of_table if table.exists() else [])
+
+
+def _bases(
+    study: Study,
+    outputs: Outputs,
+    stores: Mapping[str, Stores],
+    splits: Mapping[str, Split],
+    key: tuple[str, int],
+) -> tuple[Recipe, dict[str, Path]]:
+    """Of a split and seed, the recipe of frozen networks, and the checkpoints of the bases of halves."""
+    split, seed = key
+    folder = next(path.parent for (*of, _), path in outputs.checkpoints.items() if tuple(of) == key)
+    halves = (half for half in splits[split].halves if half in HALVES)  # of one direction, one may be no network of it
+    bases = {half: folder / f"{Network(half).name}.safetensors" for half in halves}
+    return Recipe(stores[split], splits[split], seed, study.settings("frozen")), bases
+
+
+def _probed_again(evaluations: int, jobs: int, networks: int) -> set[int]:
+    """The positions of as many jobs as probe so many networks."""
+    return spread(jobs, -(-evaluations // networks))
 
 
 def spread(count: int, sample: int) -> set[int]:

@@ -9,6 +9,8 @@ from transferability.study.settings import Hyperparameters
 START_MINUTES = 10
 # Python, torch and CUDA's host side, before any image or weight.
 START_MB = 4000
+# Of the largest features that are probed: two matrices of float64 of their dimension, and room to compute with them.
+PROBE_MB = 500
 # Evaluations, states, and a node that is slower than the one the rate was seen on.
 MARGIN = 2.0
 
@@ -47,6 +49,11 @@ def training_mb(manifest: Mapping[str, Any], cache_gb: float, networks: int, att
 def networks_mb(networks: int, attempt: int = 1) -> int:
     """Main memory for so many networks, without the images that they are trained on."""
     return attempt * (START_MB + 1000 * networks)
+
+
+def probing_mb(depths: int, cache_gb: float, attempt: int = 1) -> int:
+    """Main memory for probing at so many depths: sums of products and their eigenvectors, and the features kept."""
+    return attempt * (START_MB + PROBE_MB * depths + math.ceil(1000 * cache_gb))
 
 
 def store_mb(threads: int, attempt: int = 1) -> int:

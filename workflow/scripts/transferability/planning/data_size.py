@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from transferability.data.kind import DataSize
 from transferability.data.kinds import image_source, kind_of
 from transferability.data.splits import halved, planned_split
+from transferability.data.tasks import require_images
 from transferability.store.reading import MANIFEST, open_store
 from transferability.store.source import ImageClass, ImageSource
 from transferability.study.data_sets import DataSet
 from transferability.study.design import Study
 from transferability.study.groups import grouped, read_groups
-from transferability.study.names import IMAGES
+from transferability.study.names import IMAGES, Network
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,11 @@ class HalfSize:
     training: int
     validation: int
     image_shape: tuple[int, int, int]
+
+    def trained_on(self, network: Network) -> int:
+        """How many training images a network of the half is trained on; of reduced ones, at most."""
+        few = network.examples_per_class
+        return self.training if few is None or network.reduced else few * self.classes
 
 
 def data_size(data_set: DataSet, store: Path) -> DataSize:
@@ -52,7 +58,12 @@ def data_size(data_set: DataSet, store: Path) -> DataSize:
 
 
 def half_sizes(study: Study, sizes: Mapping[str, DataSize]) -> dict[tuple[str, str], HalfSize]:
-    """The size of every half, by split and target, of data sets by name; SplitError if a split cannot be made."""
+    """The size of every half, by split and target, of data sets by name.
+
+    Raises:
+        SplitError: a split cannot be made.
+        TooFewImagesError: networks are to be trained on more images of each class than one has.
+    """
     halves = {}
     for name, plan in study.splits.items():
         of_targets = {target: sizes[study.data_set_of(name, target).name] for target in plan.targets}
@@ -61,6 +72,8 @@ def half_sizes(study: Study, sizes: Mapping[str, DataSize]) -> dict[tuple[str, s
         for target, classes in split.halves.items():
             size, chosen = of_targets[target], list(classes)
             training = halved(name, size.classes, size.training) if split.split_type == IMAGES else size.training
+            names = [size.classes[index].name for index in chosen]
+            require_images(name, names, training[chosen], study.most_few(name))
             halves[name, target] = HalfSize(
                 len(chosen),
                 int(training[chosen].sum()),

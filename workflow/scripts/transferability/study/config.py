@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from transferability.networks.layer_plan import PROBE_THEN_TUNE, STATISTICS
+from transferability.study.amounts import amount_problems
 from transferability.study.config_paths import path_problems, place_problems, with_paths
 from transferability.study.folder_keys import FolderKeys, contradictions
 from transferability.study.foreign_networks import (
@@ -16,6 +18,9 @@ from transferability.study.foreign_networks import (
 )
 from transferability.study.image_keys import preprocessing_problems
 from transferability.study.names import WHOLE, source_of
+from transferability.study.plan_keys import plan_problems
+from transferability.study.planned_treatments import plan_of
+from transferability.study.pretrained_weights import source_problems, with_pretrained
 from transferability.study.schema import (
     ConfigError,
     config_schema,
@@ -25,7 +30,7 @@ from transferability.study.schema import (
     schema_problems,
     with_integers,
 )
-from transferability.study.settings import SOURCE, Hyperparameters, Preprocessing, Settings
+from transferability.study.settings import FEW_IMAGES, SOURCE, Hyperparameters, Preprocessing, Settings
 from transferability.study.split_keys import split_problems
 from transferability.study.split_plan import data_sets_of_splits, data_sets_together
 from transferability.study.training_keys import training_problems
@@ -62,6 +67,8 @@ def read_config(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> dict[
     _raise(place_problems(located))
     _raise(iter(architecture_problems(located["networks"], beside)))
     located = with_network(located, beside)
+    _raise(source_problems(located["networks"], beside))
+    located = with_pretrained(located, beside)
     _raise(_study_problems(located))
     return located
 
@@ -83,7 +90,7 @@ def settings_of(config: Mapping[str, Any], stage: str) -> Settings:
 
 def _hyperparameters_of(config: Mapping[str, Any], stage: str) -> Hyperparameters:
     training = config["training"]
-    common = {key: value for key, value in training.items() if key not in STAGES}
+    common = {key: value for key, value in training.items() if key not in (*STAGES, FEW_IMAGES)}
     return Hyperparameters(**{**common, **training[stage]})
 
 
@@ -132,13 +139,17 @@ def _data_set_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> 
 
 def _study_problems(config: Mapping[str, Any]) -> Iterator[str]:
     """What a schema cannot say of networks, splits, images and training."""
-    yield from _depth_problems(config["networks"], network_layers(config))
+    networks, layers = config["networks"], network_layers(config)
+    yield from _depth_problems(networks, layers)
+    iterations = _hyperparameters_of(config, "fine_tuned").iterations
+    yield from plan_problems(networks["treatments"], networks["depths"], len(layers) - 1, iterations)
     yield from _own_network_problems(config["networks"])
     yield from _duplicates(config)
     yield from _treatment_problems(config)
     for names in data_sets_together(config):
         yield from preprocessing_problems(config["preprocessing"], {name: config["datasets"][name] for name in names})
     yield from split_problems(config)
+    yield from amount_problems(config)
     trained = [stage for stage in STAGES if stage != "reduced" or config["networks"]["reduced"]]
     yield from training_problems(config["training"], {stage: _hyperparameters_of(config, stage) for stage in trained})
 
@@ -146,6 +157,16 @@ def _study_problems(config: Mapping[str, Any]) -> Iterator[str]:
 def fine_tuned_depths(networks: Mapping[str, Any]) -> list[int]:
     """The depths at which there are + networks, by the config's section ``networks``."""
     return sorted(set(networks["depths"]).intersection(networks["fine_tuned_depths"] or networks["depths"]))
+
+
+def planned_depths(networks: Mapping[str, Any], plan: str, layers: int) -> list[int]:
+    """The depths at which there are networks of a plan, of networks of so many layers.
+
+    Where n layers are fine-tuned in the end they are those of + networks, with which they are compared; and statistics
+    take a layer between the n-th and the head.
+    """
+    chosen = fine_tuned_depths(networks) if plan == PROBE_THEN_TUNE else sorted(networks["depths"])
+    return [n for n in chosen if n < layers - (plan == STATISTICS)]
 
 
 def _own_network_problems(networks: Mapping[str, Any]) -> Iterator[str]:
@@ -169,7 +190,8 @@ def _depth_problems(networks: Mapping[str, Any], layers: Sequence[str]) -> Itera
             f"networks.depths: {architecture} has no cut at {', '.join(outside)}; they are n = 1 to {deepest_cut}, "
             f"{layers[0]} to {layers[-2]}"
         )
-    if any(treatment.endswith("+") for treatment in treatments) and not fine_tuned_depths(networks):
+    fine_tuned = any(treatment.endswith("+") or plan_of(treatment) == PROBE_THEN_TUNE for treatment in treatments)
+    if fine_tuned and not fine_tuned_depths(networks):
         yield (
             f"networks.fine_tuned_depths: none of {enumerated(networks['fine_tuned_depths'])} is in networks.depths, "
             f"{enumerated(depths)}; give some that are, or [] for all of them"
@@ -192,7 +214,7 @@ def _treatment_problems(config: Mapping[str, Any]) -> Iterator[str]:
     if config["splits"] != [WHOLE]:
         return
     for treatment in config["networks"]["treatments"]:
-        if not source_of(treatment.removesuffix("+"), WHOLE):
+        if not source_of(treatment, WHOLE):
             yield (
                 f"networks.treatments: {treatment} copies from another half, but splits has none, only {WHOLE}; remove "
                 "it, or add a split such as random0"
@@ -206,6 +228,7 @@ def _duplicates(config: Mapping[str, Any]) -> Iterator[str]:
         ("networks.fine_tuned_depths", config["networks"]["fine_tuned_depths"]),
         ("networks.preserve", config["networks"]["preserve"]),
         ("networks.reduced", config["networks"]["reduced"]),
+        ("networks.examples_per_class", list(map(str, config["networks"]["examples_per_class"]))),
         ("seeds", config["seeds"]),
         ("splits", names),
     ):

@@ -27,7 +27,8 @@ def split_problems(config: Mapping[str, Any]) -> Iterator[str]:
     """A sentence for each problem of a config, whose data sets have their keys and paths checked."""
     groups = {}
     for name in data_sets_of_splits(config):
-        data_set, key = DataSet.of(config, name), f"datasets.{name}.groups"
+        data_set = DataSet.of(config, name)
+        key = f"datasets.{name}{'.groups' * (data_set.groups_file is not None)}"
         try:
             groups[name] = _classes_by_group(data_set)
         except OSError as error:
@@ -48,7 +49,10 @@ def _classes_by_group(data_set: DataSet) -> Mapping[str, int]:
     settings, file = data_set.settings, data_set.groups_file
     if file is None:
         keys = kind_schema(settings["kind"])["properties"]
-        return {about[CLASSES_OF]: settings[key] for key, about in keys.items() if CLASSES_OF in about}
+        counting = {key: about[CLASSES_OF] for key, about in keys.items() if CLASSES_OF in about}
+        if counting and sum(settings[key] for key in counting) < 2:
+            raise ValueError(f"has no 2 classes to tell apart; raise {' or '.join(counting)}")
+        return {group: settings[key] for key, group in counting.items() if settings[key]}
     if file.is_dir():
         raise ValueError(f"{file}: is a folder; it takes a CSV file with the columns class and group")
     return dict(sorted(Counter(read_groups(file).values()).items()))

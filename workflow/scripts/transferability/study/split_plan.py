@@ -83,17 +83,21 @@ def is_of_data_sets(entry: Entry) -> bool:
     return not isinstance(entry, str) and all(isinstance(entry.get(half), Mapping) for half in HALVES)
 
 
+def data_sets_of(entry: Entry) -> list[str]:
+    """The names of the data sets of a split's halves, each once; empty if it is of the config's ``dataset``."""
+    if isinstance(entry, str) or not is_of_data_sets(entry):
+        return []
+    return list(dict.fromkeys(entry[half]["dataset"] for half in HALVES))
+
+
 def data_sets_together(config: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """The names of the data sets that a config's splits use, of each split once; ``dataset`` for those that name none.
 
     The whole set that networks are trained for is that of ``dataset`` too.
     """
-    of_splits = [
-        tuple(dict.fromkeys(entry[half]["dataset"] for half in HALVES)) if is_of_data_sets(entry) else None
-        for entry in config["splits"]
-    ]
+    of_splits = [tuple(data_sets_of(entry)) for entry in config["splits"]]
     networks = config["networks"]
-    uncut = None in of_splits or networks["reduced"] or networks["random_for"] == WHOLE
+    uncut = () in of_splits or networks["reduced"] or networks["random_for"] == WHOLE
     return [*[(config["dataset"],)] * bool(uncut), *dict.fromkeys(names for names in of_splits if names)]
 
 

@@ -1,0 +1,43 @@
+import time
+from pathlib import Path
+
+from transferability.data.split_stores import open_stores
+from transferability.data.splits import split_from_json
+from transferability.files import sha256_of, write_json
+from transferability.inspection.outdated import read_splits
+from transferability.process.determinism import deterministic_algorithms, use_threads
+from transferability.process.devices import claimed_device, require_cuda
+from transferability.process.log import job_log
+from transferability.process.provenance import provenance
+from transferability.proxies.probe_bases import Probing, probe
+from transferability.study.design import read_study
+from transferability.study.layout import NetworkFiles
+from transferability.training.recipe import Recipe
+
+started = time.monotonic()
+log = Path(snakemake.log[0])
+split, seed = snakemake.wildcards.split, int(snakemake.wildcards.seed)
+
+with job_log(log, f"{split} probes") as say:
+    study = read_study(snakemake.config)
+    running = study.running
+    with (
+        claimed_device(running.device, say, running.jobs_per_gpu) as device,
+        deterministic_algorithms(device, wanted=running.deterministic),
+    ):
+        require_cuda(device)
+        use_threads(running.threads)
+        stores = open_stores(study, split, [*map(Path, snakemake.input.store)])
+        splits = read_splits({split: Path(snakemake.input.split)}, study)
+        recipe = Recipe(stores, split_from_json(splits[split], stores), seed, study.settings("frozen"))
+        bases = {NetworkFiles.beside(Path(path)).network.target: Path(path) for path in snakemake.input.bases}
+        probing = Probing(device, running.cache_bytes, say)
+        content = {
+            "split": split,
+            "seed": seed,
+            "rows": [row for target in recipe.split.halves for row in probe(recipe, target, bases, probing)],
+            "made_from": {f"base{half}_sha256": sha256_of(path) for half, path in bases.items()},
+            **provenance(device),
+            "seconds": round(time.monotonic() - started, 3),
+        }
+        write_json(Path(snakemake.output.probes), content)

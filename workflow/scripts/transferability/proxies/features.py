@@ -1,0 +1,98 @@
+"""Features at cut points as probes read them: a row of numbers for each image, of one of two kinds."""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from transferability.data.stream import EvaluationSet
+from transferability.networks.forward import features_at
+from transferability.proxies.moments import Standardization
+from transferability.study.proxies import FLATTENED, POOLED
+
+# Sums of products have so many rows and columns, 134 MB of float64: as many as the paper's fc6 and fc7 have features.
+MOST_FEATURES = 4096
+
+Cut = tuple[int, str]  # depth, and kind of features
+Rows = Mapping[Cut, torch.Tensor]  # B x dimension each, float32
+
+
+class SeenImages:
+    """The features of images at every depth, in batches, as often as wanted and the same to the bit each time.
+
+    They are computed once and kept, if all of them take no more than ``cache_bytes``; else at each time anew, so that
+    never more than a batch is held.
+    """
+
+    def __init__(self, images: EvaluationSet, trunk: nn.Sequential, precision: str, cache_bytes: float) -> None:
+        self._images, self._trunk, self._precision = images, trunk, precision
+        self._room = cache_bytes
+        self._standards: Mapping[Cut, Standardization] = {}
+        self._kept: list[tuple[Rows, torch.Tensor]] = []
+        self._all_kept = False
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __iter__(self) -> Iterator[tuple[Rows, torch.Tensor]]:
+        """Features, by cut, and classes, B."""
+        if self._all_kept:
+            yield from self._kept
+            return
+        self._kept, room = [], self._room
+        for images, targets in self._images.batches():
+            rows = self._rows(images)
+            room -= sum(one.nbytes for one in rows.values())
+            if room >= 0:
+                self._kept.append((rows, targets))
+            else:
+                self._kept = []
+            yield rows, targets
+        self._all_kept = room >= 0
+
+    def standardize(self, standards: Mapping[Cut, Standardization]) -> None:
+        """Give standardized features from now on."""
+        self._standards = standards
+        self._kept = [(self._standardized(rows), targets) for rows, targets in self._kept]
+
+    def _standardized(self, rows: Rows) -> Rows:
+        return {cut: self._standards[cut].applied(one) if cut in self._standards else one for cut, one in rows.items()}
+
+    def _rows(self, images: torch.Tensor) -> Rows:
+        depths = range(1, len(self._trunk) + 1)
+        with torch.no_grad():
+            at_depth = features_at(depths, self._trunk, images, self._precision)
+            found = {(n, kind): rows for n in depths for kind, rows in rows_of(at_depth.pop(n)).items()}
+            return self._standardized(found)
+
+
+def rows_of(features: torch.Tensor) -> dict[str, torch.Tensor]:
+    """What comes out of a layer, B x ..., by kind of features; vectors are not pooled, and are the flattened kind."""
+    if features.ndim == 2:
+        return {FLATTENED: features.float()}
+    maps = _channels_first(features).float()
+    return {POOLED: maps.flatten(2).mean(2), FLATTENED: _on_grid(maps).flatten(1)}
+
+
+def _channels_first(features: torch.Tensor) -> torch.Tensor:
+    """B x channels x places: tokens have them last, maps where the other two sides are equal, or else first."""
+    if features.ndim == 3:
+        return features.transpose(1, 2)
+    _, first, second, last = features.shape
+    return features.permute(0, 3, 1, 2) if first == second != last else features
+
+
+def _on_grid(maps: torch.Tensor) -> torch.Tensor:
+    """As they are; larger ones averaged over the cells of the finest grid that leaves `MOST_FEATURES` at most."""
+    channels, sides = maps.shape[1], maps.shape[2:]
+    grid = sides
+    for cells in range(max(sides), 0, -1):
+        grid = torch.Size(min(cells, side) for side in sides)
+        if channels * grid.numel() <= MOST_FEATURES:
+            break
+    if grid == sides:
+        return maps
+    if len(grid) == 1:
+        return functional.adaptive_avg_pool1d(maps, grid[0])
+    return functional.adaptive_avg_pool2d(maps, (grid[0], grid[1]))

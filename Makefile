@@ -1,4 +1,5 @@
 # make study: set up, and run the default study to its figures.   make test: set up, and run all tests.
+# make pretrained-demo: set up, train a small network, and see which of its layers serve another data set.
 # make setup: only set up.   make clean: remove what was set up; results stay.
 # make check: formatting, lint and types.   make docs: write docs/configuration.md from the schema and config.yaml.
 # make benchmark NAME=h100: measure this machine, into benchmarks/results/*_h100.csv; an hour or more.
@@ -8,13 +9,18 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup study test check format docs benchmark gpu-check clean
+.PHONY: setup study pretrained-demo test check format docs benchmark gpu-check clean
 .DELETE_ON_ERROR:
 
 setup: .venv/installed
 
 study: .venv/installed
 	$(BIN)/snakemake --cores all
+
+DEMO_WEIGHTS := results/pretrained-demo-source/networks/whole/seed0/basewhole.safetensors
+pretrained-demo: .venv/installed
+	$(BIN)/snakemake --cores all $(DEMO_WEIGHTS) --configfile config/pretrained-demo-source.yaml
+	$(BIN)/snakemake --cores all --configfile config/pretrained-demo.yaml
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -m "slow or not slow" --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 25

@@ -13,10 +13,12 @@ from tests.support import Patterns
 from transferability.data.build import build_store
 from transferability.data.splits import random_split
 from transferability.networks.describe import describe
+from transferability.networks.pretrained import describe_weights
 from transferability.networks.tracing import CutError
+from transferability.networks.weight_files import WeightsError
 from transferability.process.determinism import use_threads
 from transferability.store.reading import open_store
-from transferability.study import foreign_networks
+from transferability.study import foreign_networks, pretrained_weights
 from transferability.study.settings import Hyperparameters, Preprocessing, Settings
 from transferability.training.recipe import Recipe, Running
 
@@ -51,7 +53,7 @@ def _nothing_keeps_running():
 
 @pytest.fixture
 def described_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Networks are described here, where torch is loaded already, and each test asks anew."""
+    """Networks and weights are described here, where torch is loaded already, and each test asks anew."""
 
     def ask(asked: foreign_networks.Question) -> dict[str, object]:
         try:
@@ -59,8 +61,16 @@ def described_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
         except CutError as error:
             raise foreign_networks.refusal(asked, str(error)) from error
 
+    def ask_of_weights(asked: dict[str, object]) -> dict[str, object]:
+        try:
+            return describe_weights(**asked)
+        except (WeightsError, CutError) as error:
+            raise pretrained_weights.refusal(str(asked["source"]), str(error)) from error
+
     foreign_networks._description.cache_clear()
+    pretrained_weights._described.cache_clear()
     monkeypatch.setattr(foreign_networks, "_ask", ask)
+    monkeypatch.setattr(pretrained_weights, "_ask", ask_of_weights)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
-from transferability.data.tasks import Task, first_of_each_class, halves_of_images, rank_in_class
+from transferability.data.tasks import (
+    Examples,
+    Task,
+    TooFewImagesError,
+    drawn_of_each_class,
+    first_of_each_class,
+    halves_of_images,
+    rank_in_class,
+)
 from transferability.store.reading import open_store
 
 
@@ -21,6 +29,11 @@ def store(store_folder):
 @pytest.fixture
 def task(store):
     return Task(store, (1, 4, 5), "A", "random0")
+
+
+def first(task, per_class):
+    """The task with the first images of each class only."""
+    return replace(task, examples=Examples(per_class, seed=None))
 
 
 def test_training_and_validation_share_no_sample(store):
@@ -44,18 +57,19 @@ def test_first_of_each_class():
 
 
 def test_of_few_examples_the_first_of_each_class_are_trained_on(task):
-    (positions, targets), (every, of_every) = task.training(2), task.training()
+    (positions, targets), (every, of_every) = first(task, 2).training(), task.training()
     for target in range(3):
         assert positions[targets == target].tolist() == every[of_every == target][:2].tolist()
 
 
 @pytest.mark.parametrize("examples", [None, 1, 3, 100])
 def test_the_mean_image_is_of_what_the_network_is_trained_on(store, task, examples):
-    positions, _ = task.training(examples)
+    task = first(task, examples) if examples else task
+    positions, _ = task.training()
     expected = store.images[positions].astype(np.float64).mean(axis=0).astype(np.float32)
-    assert np.array_equal(task.mean_image("own", examples), expected)
+    assert np.array_equal(task.mean_image("own"), expected)
     of_all = store.images[store.training].astype(np.float64).mean(axis=0).astype(np.float32)
-    assert np.array_equal(task.mean_image("whole", examples), of_all)
+    assert np.array_equal(task.mean_image("whole"), of_all)
 
 
 def test_chance_is_the_share_of_the_commonest_class(task):
@@ -117,11 +131,11 @@ def test_the_training_sample_is_of_the_seed_the_split_and_the_target(task):
 
 
 def test_the_sample_of_reduced_networks_is_of_what_they_are_trained_on(task):
-    positions, _ = task.training_sample(0, examples_per_class=2)
-    assert np.array_equal(positions, task.training(2)[0])
-    positions, _ = task.training_sample(0, examples_per_class=8)
+    positions, _ = first(task, 2).training_sample(0)
+    assert np.array_equal(positions, first(task, 2).training()[0])
+    positions, _ = first(task, 8).training_sample(0)
     assert len(positions) == 15
-    assert set(positions) <= set(task.training(8)[0])
+    assert set(positions) <= set(first(task, 8).training()[0])
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.integers(0, 2**32 - 1))
@@ -162,7 +176,7 @@ def test_by_images_all_that_is_told_of_training_is_of_the_own_images(store, by_i
         expected = store.images[sorted(own)].astype(np.float64).mean(axis=0).astype(np.float32)
         assert np.array_equal(task.mean_image("own"), expected)
         assert set(task.training_sample(seed=0)[0]) <= own
-        assert set(task.training(2)[0]) <= own
+        assert set(first(task, 2).training()[0]) <= own
     assert not np.array_equal(*(task.mean_image("own") for task in by_images))
     assert np.array_equal(*(task.mean_image("whole") for task in by_images))
 
@@ -180,3 +194,63 @@ def test_by_images_both_are_validated_on_the_same(store, by_images):
     (one, targets), (other, others) = (task.validation() for task in by_images)
     assert one.tolist() == other.tolist() == list(range(store.training_count, len(store.labels)))
     assert targets.tolist() == others.tolist()
+
+
+def few(task, per_class, seed=0):
+    return replace(task, examples=Examples(per_class, seed))
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.integers(0, 9), st.integers(0, 2**31))
+def test_few_images_are_so_many_of_each_class_and_among_the_more(targets, examples, seed):
+    targets = np.array(targets)
+    drawn = drawn_of_each_class(targets, examples, seed, "random0", "A")
+    assert drawn.tolist() == sorted({*drawn})
+    there = np.bincount(targets, minlength=5)
+    assert np.bincount(targets[drawn], minlength=5).tolist() == np.minimum(there, examples).tolist()
+    assert {*drawn} <= {*drawn_of_each_class(targets, examples + 1, seed, "random0", "A")}
+
+
+def test_few_images_are_of_the_seed_the_split_and_the_target(task):
+    images, _ = few(task, 4).training()
+    assert np.array_equal(few(task, 4).training()[0], images)
+    for other in (few(task, 4, seed=1), few(replace(task, split="random1"), 4), few(replace(task, target="B"), 4)):
+        assert not np.array_equal(other.training()[0], images)
+    assert not np.array_equal(first(task, 4).training()[0], images)
+
+
+def test_few_images_by_value():
+    """If they were drawn otherwise one day, a base and its copies would have seen other images."""
+    targets = np.repeat([0, 1, 2], 6)
+    assert drawn_of_each_class(targets, 2, 0, "random0", "B").tolist() == [0, 5, 7, 10, 12, 14]
+
+
+def test_of_few_images_are_the_mean_the_sample_and_the_guessing_and_validation_is_of_all(store, task):
+    on_few = few(task, 3)
+    positions, targets = on_few.training()
+    assert np.bincount(targets).tolist() == [3, 3, 3]
+    expected = store.images[positions].astype(np.float64).mean(axis=0).astype(np.float32)
+    assert np.array_equal(on_few.mean_image("own"), expected)
+    assert not np.array_equal(on_few.mean_image("own"), task.mean_image("own"))
+    assert set(on_few.training_sample(0)[0]) <= set(positions)
+    assert on_few.guessing_facts() == task.guessing_facts()
+    for one, other in zip(on_few.validation(), task.validation(), strict=True):
+        assert np.array_equal(one, other)
+    assert np.array_equal(on_few.all_training()[0], task.training()[0])
+
+
+def test_more_images_than_a_class_has_are_refused_by_its_name(store, task):
+    labels = store.labels.copy()
+    labels[np.flatnonzero(labels[store.training] == 4)[3:]] = 0
+    task = replace(task, store=replace(store, labels=labels))
+    assert len(few(task, 3).training()[0]) == 9
+    with pytest.raises(TooFewImagesError, match="asks for 4 images a class, but in random0 the class class 004 has 3"):
+        few(task, 4).training()
+
+
+def test_by_images_few_are_of_the_own(by_images):
+    own = [set(few(task, 4).training()[0]) for task in by_images]
+    assert not own[0] & own[1]
+    for task, images in zip(by_images, own, strict=True):
+        assert images <= set(task.training()[0])
+        with pytest.raises(TooFewImagesError, match="has 6 training images"):
+            few(task, 7).training()

@@ -8,6 +8,7 @@ from torch import nn
 from transferability.networks.architecture import CrossChannelNormalization
 from transferability.networks.architectures.caffenet import LAYERS
 from transferability.networks.build import build_network, shareable_layers
+from transferability.networks.layer_plan import layer_plans
 
 # Worked out by hand from the authors' imagenet_train.prototxt: what each layer hands on for 227 x 227 pixels, and its
 # weights and biases. The total, 60,965,224, is also the known size of Caffe's reference network.
@@ -62,7 +63,7 @@ def test_fillers(caffenet):
 
 
 def test_half_of_what_fc7_and_fc8_see_is_dropped_in_training_only(caffenet):
-    assert shareable_layers(caffenet, len(caffenet)) == LAYERS.index("fc7")
+    assert shareable_layers(caffenet, *layer_plans("A", 8, 8, 8)) == LAYERS.index("fc7")
     dropouts = [name for name, m in caffenet.named_modules() if isinstance(m, nn.Dropout) and m.p == 0.5]
     assert dropouts == ["fc7.0", "fc8.0"]
     features = torch.rand(1, 4096) + 1

@@ -13,6 +13,7 @@ from transferability.networks.copying import training_mode
 from transferability.networks.cut_points import chosen_cuts, explore
 from transferability.networks.cuts import cut_into_layers
 from transferability.networks.describe import describe
+from transferability.networks.layer_plan import layer_plans
 from transferability.networks.layered import layered
 from transferability.networks.library import build_model
 from transferability.networks.self_check import check_cuts
@@ -210,7 +211,7 @@ def test_a_functional_dropout_drops_in_training_only():
 
 def test_a_dropout_that_is_used_everywhere_rests_in_frozen_layers_only():
     network = layered(own("OneDropout"), ["lower", "upper"], GRAY, 3)
-    training_mode(network, frozen=1)
+    training_mode(network, *layer_plans("A", 1, 1, 3))
     inputs = torch.ones(64, 1, 16, 16), torch.ones(64, 4, 14, 14), torch.ones(64, 4, 12, 12)
     dropped = [not torch.equal(layer(given), layer(given)) for layer, given in zip(network, inputs, strict=True)]
     assert dropped == [False, True, True]

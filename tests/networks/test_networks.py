@@ -6,6 +6,7 @@ from transferability.networks.architectures import architecture_layers
 from transferability.networks.architectures.mini_caffenet import LAYERS
 from transferability.networks.build import ARCHITECTURES, build_network, shareable_layers
 from transferability.networks.copying import copy_layers
+from transferability.networks.layer_plan import layer_plans
 
 PAPERS_LAYERS = (*(f"conv{n}" for n in range(1, 6)), "fc6", "fc7", "fc8")
 SHAPES = [(24, 24, 1), (32, 32, 3), (28, 28, 1)]
@@ -54,7 +55,7 @@ def test_mini_caffenet_draws_he_weights():
 def test_copying_is_bit_for_bit_and_goes_no_further():
     source, network = (build_network("mini_caffenet", SHAPES[0], 5, name) for name in "AB")
     before = {k: v.clone() for k, v in network.state_dict().items()}
-    copy_layers(source.state_dict(), network, 3)
+    copy_layers(source.state_dict(), network, range(3))
     for key, value in network.state_dict().items():
         expected = source.state_dict() if LAYERS.index(key.split(".")[0]) < 3 else before
         assert torch.equal(value, expected[key])
@@ -69,6 +70,7 @@ def test_images_that_are_too_small_are_refused_and_the_next_size_works(architect
 
 
 def test_the_first_layer_with_dropout():
-    plain = nn.Sequential(nn.Linear(1, 1), nn.Sequential(nn.Dropout(0.0), nn.Linear(1, 1)))
-    assert shareable_layers(plain, 2) == 2
-    assert shareable_layers(nn.Sequential(nn.Linear(1, 1), nn.Sequential(nn.Dropout(0.5), nn.Linear(1, 1))), 2) == 1
+    (both_frozen,) = layer_plans("A", 2, 2, 2)
+    for probability, shared in ((0.0, 2), (0.5, 1)):
+        network = nn.Sequential(nn.Linear(1, 1), nn.Sequential(nn.Dropout(probability), nn.Linear(1, 1)))
+        assert shareable_layers(network, both_frozen) == shared

@@ -23,6 +23,7 @@ from transferability.data.kinds import image_source, kind_of
 from transferability.data.kinds.glyphs import Glyphs
 from transferability.data.splits import SplitError
 from transferability.data.stream import EVALUATION_BATCH
+from transferability.data.tasks import TooFewImagesError
 from transferability.planning import calibration
 from transferability.planning.calibration import Cost, Workload, calibrate, start_seconds
 from transferability.planning.data_size import data_size, half_sizes
@@ -319,3 +320,37 @@ class TestAgainstSnakemake:
         for what, folder in folders.items():
             files = (path for path in (finished_study.folder / "results" / folder).rglob("*") if path.is_file())
             assert planned[what] == pytest.approx(sum(path.stat().st_size for path in files), rel=0.2), what
+
+
+class TestFewImages:
+    """Of 12 classes with 30 training images each, halves have 6."""
+
+    @staticmethod
+    def plan_of(seeds=(0,), **training):
+        changes = {"glyphs": {"letters": 6, "symbols": 6, "training_per_class": 30, "validation_per_class": 3}}
+        networks = {"examples_per_class": [5, "all"], "treatments": ["selffer"], "depths": [1]}
+        config = {"datasets": changes, "splits": ["random0"], "seeds": list(seeds), "networks": networks}
+        study = study_of(config, {"training": {"iterations": 60, "evaluate_every": 10} | training})
+        plan = plan_with(study, data_size(study, Path("no store")), [1.0] * len(list(study.jobs())))
+        return {job.networks[0].name: plan.hyperparameters(job).iterations for job in plan.seconds}, report(
+            plan, "cpu", {"main": 1}
+        )
+
+    def test_iterations_are_those_that_are_trained(self):
+        iterations, text = self.plan_of(few_images="epochs")
+        assert iterations["baseA_images5"] == iterations["B1B_images5"] == 10
+        assert iterations["baseA"] == iterations["B1B"] == 60
+        rows = [line.split() for line in text.splitlines() if line.startswith("base ")]
+        assert [(row[1], row[3]) for row in rows] == [("2", "10"), ("2", "60")]
+        iterations, text = self.plan_of()
+        assert set(iterations.values()) == {60}
+        assert sum(line.startswith("base ") for line in text.splitlines()) == 1
+
+    def test_one_draw_of_the_images_is_told_to_be_few(self):
+        assert "seeds: there is one, and so one draw of the few images" in self.plan_of()[1]
+        assert "one draw" not in self.plan_of(seeds=(0, 1))[1]
+
+    def test_more_images_than_a_class_has_are_refused(self, small, size):
+        study = study_of({"datasets": NINE_CLASSES, "networks": {"examples_per_class": [7]}})
+        with pytest.raises(TooFewImagesError, match="asks for 7 images a class, but in random0 the class"):
+            half_sizes(study, replace(size, training=size.training - 1))

@@ -14,6 +14,7 @@ from transferability.report import rehearsal
 from transferability.report.rehearsal import RehearsalError, main, rehearse
 from transferability.results.tables import TABLES
 from transferability.study.design import read_study
+from transferability.study.planned_treatments import BY_PLAN, kind_of
 
 
 def config_of(folder, **changes):
@@ -26,11 +27,15 @@ def quickly(monkeypatch):
     monkeypatch.setattr(rehearsal, "_sketch", lambda _figure, _path: None)
 
 
+PLANNED = [treatment for treatment in BY_PLAN if kind_of(treatment) != "pretrained"]
+
+
 def test_everything_that_is_made_of_networks_is_tried(tmp_path):
     tried = rehearse(read_study(config_of(tmp_path)), tmp_path)
     for what in (*(f"the table {name}" for name in TABLES), "first-layer filters", "the report"):
         assert what in tried
-    assert {name for name in PICTURES if f"the figure {name}" in tried} == PICTURES.keys() - {"reduced"}
+    asked_for = {"reduced", "amounts", "plans"}
+    assert {name for name in PICTURES if f"the figure {name}" in tried} == PICTURES.keys() - asked_for
     assert "learning curves of random0" in tried
 
 
@@ -40,6 +45,9 @@ def test_everything_that_is_made_of_networks_is_tried(tmp_path):
         {"splits": [{"name": "NA", "A": "letter", "B": "symbol"}]},
         {"networks": DEFAULT["networks"] | {"random_for": "whole", "reduced": [10, 100]}},
         {"networks": DEFAULT["networks"] | {"depths": [7], "treatments": ["selffer+"]}},
+        {"networks": DEFAULT["networks"] | {"depths": [1, 7], "treatments": PLANNED}, "splits": ["random0", "whole"]},
+        {"networks": DEFAULT["networks"] | {"depths": [1, 7], "examples_per_class": [5, 20, "all"]}},
+        {"networks": DEFAULT["networks"] | {"depths": [7], "reduced": [3], "examples_per_class": [5]}},
         {"figures": DEFAULT["figures"] | {"metric": "top1_mean_best10", "colors": {"base": "red"}}},
         OrderedDict(study="ordered"),
     ],
@@ -50,7 +58,8 @@ def test_studies_of_any_kind_can_be_rehearsed(tmp_path, changes):
     config["figures"] = config["figures"] | {"colors": DEFAULT["figures"]["colors"] | config["figures"]["colors"]}
     tried = rehearse(read_study(config), tmp_path)
     assert ("the figure reduced" in tried) == bool(config["networks"]["reduced"])
-    assert ("learning curves of whole" in tried) == (config["networks"]["random_for"] == "whole")
+    assert ("the figure amounts" in tried) == (config["networks"]["examples_per_class"] != ["all"])
+    assert ("learning curves of whole" in tried) == ("whole" in read_study(config).splits)
 
 
 @pytest.mark.usefixtures("quickly")
@@ -72,7 +81,7 @@ def test_what_would_fail_is_named_on_one_line_with_the_reason(tmp_path, monkeypa
         raise KeyError("no\nsuch column")
 
     places = {
-        "figure": ("transferability.report.rehearsal.PICTURES", PICTURES),
+        "figure": ("transferability.figures.pictures.PICTURES", PICTURES),
         "table": ("transferability.results.tables.TABLES", TABLES),
     }
     place, known = places[what]
@@ -89,7 +98,7 @@ def test_what_the_machine_lacks_is_told_as_such(tmp_path, monkeypatch):
     def fail(*_arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("transferability.report.rehearsal.PICTURES", dict(PICTURES) | {"figure2": fail})
+    monkeypatch.setattr("transferability.figures.pictures.PICTURES", dict(PICTURES) | {"figure2": fail})
     with pytest.raises(OSError, match="No space left"):
         rehearse(read_study(config_of(tmp_path)), tmp_path)
 

@@ -16,6 +16,7 @@ from transferability.study.names import (
     source_of,
     split_type_of,
 )
+from transferability.study.planned_treatments import KINDS_OF_PLANS, plan_of
 
 halves = st.sampled_from(["A", "B"])
 targets = st.sampled_from(["A", "B", WHOLE])
@@ -28,6 +29,10 @@ def all_series(draw: st.DrawFn) -> Series:
     target = draw(targets)
     source = draw(st.sampled_from([*OTHER_SOURCES, *([WHOLE] if target == WHOLE else HALVES)]))
     preserved, examples = draw(st.integers(0, 3)), draw(st.none() | st.integers(1, 2000))
+    kind = Series(source, target).treatment
+    plan = draw(st.none() | st.sampled_from([plan for plan, kinds in KINDS_OF_PLANS.items() if kind in kinds]))
+    if plan:
+        return Series(source, target, plan=plan, examples_per_class=examples)
     return Series(source, target, fine_tuned, 0 if fine_tuned else preserved, examples)
 
 
@@ -53,7 +58,7 @@ def test_a_series_name_says_all_about_it(series, n):
     assert series.at(n).treatment == series.treatment
 
 
-@given(st.text(alphabet="ABRbasewholn+_kp0123456789- "))
+@given(st.text(alphabet="ABRbasewholn+_kpurgict0123456789- "))
 def test_what_is_no_name_is_refused(text):
     try:
         network = Network.parse(text)
@@ -80,6 +85,9 @@ def test_what_is_no_name_is_refused(text):
         ("A3B_preserve2_images20", "B", "A", 5, 3, "transfer"),
         ("baseB_images20", "B", None, 0, 0, "base"),
         ("A3B_preserve2", "B", "A", 5, 3, "transfer"),
+        ("A3B_surgical", "B", "A", 3, 3, "transfer_surgical"),
+        ("P3whole_probe_then_tune_images5", "whole", "P", 3, 0, "pretrained_probe_then_tune"),
+        ("B3B_reinitialized", "B", "B", 3, 3, "selffer_reinitialized"),
         ("reduced50", "whole", None, 0, 0, "reduced"),
     ],
 )
@@ -90,7 +98,11 @@ def test_names_of_the_paper(name, target, source, copied, frozen, treatment):
 
 
 @pytest.mark.parametrize(
-    "name", ["", "A0B", "A03B", "C3B", "A3", "a3B", "A3B++", "A3B+_preserve2", "base", "baseR", "A3B "]
+    "name",
+    [
+        *("", "A0B", "A03B", "C3B", "A3", "a3B", "A3B++", "A3B+_preserve2", "base", "baseR", "A3B "),
+        *("A3B+_surgical", "A3B_preserve2_surgical", "A3B_images5_surgical", "A3B_reinitialized", "baseB_truncated"),
+    ],
 )
 def test_near_misses_are_refused_by_name(name):
     with pytest.raises(ValueError, match="not the name of a network"):
@@ -105,6 +117,12 @@ def test_near_misses_are_refused_by_name(name):
         {"source": "A", "copied": 2, "frozen": 3},
         {"reduced": True, "examples_per_class": 5},
         {"examples_per_class": 0},
+        {"plan": "probe_then_tune"},
+        {"source": "A", "copied": 2, "frozen": 2, "plan": "probe_then_tune"},
+        {"source": "A", "copied": 2, "plan": "surgical"},
+        {"source": "A", "copied": 3, "frozen": 2, "plan": "surgical"},
+        {"source": "A", "copied": 2, "frozen": 2, "plan": "reinitialized"},
+        {"source": "A", "copied": 2, "frozen": 2, "plan": "sugical"},
     ],
 )
 def test_impossible_networks_cannot_be_made(wrong):
@@ -131,7 +149,7 @@ def test_the_whole_set_has_no_other_half_to_copy_from():
 @pytest.mark.parametrize("target", HALVES)
 @pytest.mark.parametrize("treatment", COPYING)
 def test_a_treatment_is_told_by_where_its_layers_come_from(treatment, target):
-    series = Series(source_of(treatment.removesuffix("+"), target), target, treatment.endswith("+"))
+    series = Series(source_of(treatment, target), target, treatment.endswith("+"), plan=plan_of(treatment))
     assert series.treatment == treatment
 
 

@@ -23,6 +23,7 @@ LATER = {
     "warmup_iterations": 3,
     "label_smoothing": 0.1,
     "layer_decay": 0.75,
+    "few_images": "epochs",
 }
 
 

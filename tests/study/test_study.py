@@ -18,6 +18,7 @@ from transferability.data.kinds import image_source, require_images
 from transferability.study.colors import require_colors
 from transferability.study.design import read_study
 from transferability.study.names import TREATMENTS
+from transferability.study.planned_treatments import BY_PLAN
 from transferability.study.schema import SCHEMA, ConfigError, kind_schema
 from transferability.study.split_keys import CLASSES_OF
 
@@ -91,7 +92,11 @@ def changed(path, value):
         ),
         ("networks.reduced", [5, 5], "networks.reduced: 5 is there twice"),
         ("networks.random_for", "all", "networks.random_for: is 'all'; it must be one of halves, whole"),
-        ("preprocessing.mean", "half", "preprocessing.mean: is 'half'; it must be own, whole, or a list with a number"),
+        (
+            "preprocessing.mean",
+            "half",
+            "preprocessing.mean: is 'half'; it must be own, whole, pretrained, or a list with a number",
+        ),
         ("preprocessing.mean", [], "preprocessing.mean: is empty; give at least one"),
         ("preprocessing.mean", [123.7], "preprocessing.mean[0]: is 123.7; it must be at most 1"),
         (
@@ -341,7 +346,7 @@ def test_the_papers_study_is_the_papers():
         "base": 10 + 1,
         **dict.fromkeys(["selffer", "selffer+", "transfer", "transfer+"], 5 * 2 * 7),
         "random": 7,
-        **dict.fromkeys(["random+", "pretrained", "pretrained+"], 0),
+        **dict.fromkeys(["random+", "pretrained", "pretrained+", *BY_PLAN], 0),
         "reduced": 12,
     }
     base, reduced = study.settings("base").hyperparameters, study.settings("reduced").hyperparameters
@@ -456,7 +461,7 @@ class TestWhatShapesATraining:
     def test_every_other_key_counts(self):
         config = changed("training.schedule", "cosine")
         settings = read_study(config).settings("base").hyperparameters
-        later = {"optimizer", "decay", "warmup_iterations", "label_smoothing", "layer_decay"}
+        later = {"optimizer", "decay", "warmup_iterations", "label_smoothing", "layer_decay", "few_images"}
         assert settings.to_json().keys() == vars(settings).keys() - {"step_every", "step_factor"} - later
 
 

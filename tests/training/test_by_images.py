@@ -37,11 +37,11 @@ def test_bases_of_both_halves_see_no_common_image_and_are_validated_on_all(by_im
     trained, validated, sampled = {}, {}, {}
     for half in "AB":
         task = by_images.task(half)
-        stream, validation = data_for(task, None, by_images.settings, by_images.seed, running)
+        stream, validation = data_for(task, by_images.settings, by_images.seed, running)
         epochs = 2 * len(task.training()[0]) // by_images.hyperparameters.batch_size
         trained[half] = {p for i in range(epochs) for p in positions(by_images, stream.batch(i)[0])}
         validated[half] = {p for images, _ in validation.batches() for p in positions(by_images, images)}
-        sample = training_sample(task, None, by_images.settings.preprocessing, by_images.seed, "cpu")
+        sample = training_sample(task, by_images.settings.preprocessing, by_images.seed, "cpu")
         sampled[half] = {p for images, _ in sample.batches() for p in positions(by_images, images)}
     store = by_images.store
     assert not trained["A"] & trained["B"]

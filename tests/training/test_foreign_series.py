@@ -112,7 +112,7 @@ def test_statistics_of_untrained_layers_are_those_of_the_targets_images(dropping
     assert equal(below(shallow, 2), below(deep, 2))
     task = dropping.task("B")
     layers = dropping.build(2, dropping.seed, dropping.split.name, "R")[:1].eval()
-    stream = training_stream(task, None, dropping.settings, dropping.seed, "cpu", cache_bytes=0)
+    stream = training_stream(task, dropping.settings, dropping.seed, "cpu", cache_bytes=0)
     batches = -(-len(task.training()[0]) // dropping.hyperparameters.batch_size)
     block = dropping.build(2, dropping.seed, dropping.split.name, "R")[1]
     means = []

@@ -404,7 +404,7 @@ class TestProtocol:
         """The same crop, mean image and layers: where the very images of validation are the sample, nothing differs."""
 
         class Swapped(Task):
-            def training_sample(self, seed, examples_per_class=None):
+            def training_sample(self, seed):
                 return self.validation()
 
         class OfSwapped(Recipe):
@@ -480,7 +480,7 @@ class TestProtocol:
 
     def test_reduced_networks_see_only_the_first_images_of_each_class(self, recipe, running):
         whole = replace(recipe, split=whole_split(recipe.store.classes))
-        stream, validation = data_for(whole.task("whole"), 2, whole.settings, whole.seed, running)
+        stream, validation = data_for(whole.task_of(Network.parse("reduced2")), whole.settings, whole.seed, running)
         seen = {tuple(image.flatten().tolist()) for i in range(6) for image in stream.batch(i)[0]}
         first = {label: [] for label in range(len(recipe.store.classes))}
         for i, label in enumerate(recipe.store.labels[recipe.store.training]):

@@ -12,6 +12,7 @@ from transferability.records.metrics import read_metrics
 from transferability.store.reading import SAME_IMAGES, read_manifest
 from transferability.store.same_images import of_manifest, require_apart
 from transferability.study.colors import require_colors
+from transferability.study.pretrained_weights import notes_on
 from transferability.study.store_folder import stores_of_other_lists
 from transferability.training.event_files import require_tensorboard
 
@@ -98,6 +99,8 @@ def before_the_first_job():
             require_gpus(wanted.value, STUDY.running.device, STUDY.running.jobs_per_gpu)
             if note := throttled(wanted.value, STUDY.running.device):
                 print(note, file=sys.stderr)
+        for note in notes_on(STUDY.weights, config["preprocessing"]) if STUDY.weights else ():
+            print(note, file=sys.stderr)
         require_writable(STUDY.folder)
         builds = any(job.rule.name == rules.store.rule.name for job in workflow.dag.needrun_jobs())
         if builds:
@@ -106,6 +109,10 @@ def before_the_first_job():
             require_images(config["dataset"], STUDY.data_set)
             for note in stores_of_other_lists(Path(STORE), config["dataset"], STUDY.store_settings):
                 print(note, file=sys.stderr)
+        if STUDY.has_few and not builds:
+            from transferability.planning.data_size import data_size, half_sizes
+
+            half_sizes(STUDY, data_size(STUDY, Path(STORE)))  # refuses more images than a class has
         require_this_study()
         if any(path.endswith(".safetensors") for job in workflow.dag.needrun_jobs() for path in job.output):
             rehearse()

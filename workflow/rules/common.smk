@@ -22,7 +22,7 @@ from transferability.study.config_files import require_clear_files
 from transferability.figures.catalog import OF_RESULTS, drawn_of
 from transferability.files import PROJECT, read_json
 from transferability.study.groups import grouping_digest
-from transferability.study.names import HALVES, SOURCES, WHOLE, Network, Series
+from transferability.study.names import HALVES, PRETRAINED_SOURCE, SOURCES, WHOLE, Network, Series
 from transferability.study.proxies import PROBES_VERSION, probed_sources
 from transferability.study.schema import ConfigError
 from transferability.process.slurm import fewest_cores, partition_nodes
@@ -69,7 +69,7 @@ wildcard_constraints:
     split="|".join(STUDY.splits),
     seed="|".join(map(str, STUDY.seeds)),
     target="A|B|whole",
-    source="|".join(SOURCES),
+    source="|".join(source for source in SOURCES if source != PRETRAINED_SOURCE),  # which has rules of its own
     examples=r"\d+",
 
 
@@ -164,11 +164,15 @@ def groups_params():
     return {"groups_file": lambda wildcards: str(STUDY.groups_file)} if braces_in_groups_file() else {}
 
 
-def source_checkpoint(wildcards):
-    """What a series copies its layers from; bases copy none, and untrained layers come from nowhere."""
-    source = wildcards.get("source")
-    base = Series(source, wildcards.target).at(1).base if source else None
-    return [] if base is None else f"{NETWORKS}/{base.name}.safetensors"
+def source_checkpoint(few):
+    """What a series, on so few images, copies its layers from; bases copy none, and untrained layers come from nowhere."""
+
+    def checkpoint(wildcards):
+        source = wildcards.get("source")
+        base = Series(source, wildcards.target, examples_per_class=few).at(1).base if source else None
+        return [] if base is None else f"{NETWORKS}/{base.name}.safetensors"
+
+    return checkpoint
 
 
 def probed_bases(split):

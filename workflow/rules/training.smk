@@ -1,5 +1,6 @@
 # Networks: bases from scratch, on each half, on all classes, and on the first images of each of these; then selffer,
-# transfer and random networks, of which a job trains all depths of a series, or a chunk of them, in lock-step.
+# transfer, random and pretrained networks, of which a job trains all depths of a series, or a chunk of them, in lock-step.
+# Of those on few images each amount has rules of its own.
 
 for training in STUDY.training_rules:
 
@@ -9,7 +10,7 @@ for training in STUDY.training_rules:
         input:
             store=rules.store.output,
             split=rules.split.output.split,
-            source=source_checkpoint,
+            source=str(STUDY.weights.file) if training.is_pretrained else source_checkpoint(training.few),
         output:
             checkpoints=[f"{NETWORKS}/{network}.safetensors" for network in training.networks],
             histories=[f"{NETWORKS}/{network}.history.csv" for network in training.networks],
@@ -25,6 +26,7 @@ for training in STUDY.training_rules:
         resources:
             **training_resources(training.stage, networks=len(training.networks)),
         params:
-            **STUDY.settings(training.stage).to_json(),
+            **STUDY.settings(training.stage, is_on_few=training.few is not None).to_json(),
+            **weights_of_job(training),
         script:
             "../scripts/train.py"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transferability.data.tasks import Task
+from transferability.data.tasks import Task, require_images
 from transferability.labels import visible
 from transferability.store.reading import Store
 from transferability.store.source import ImageClass, Sample
@@ -121,6 +121,14 @@ def _checked(split: Split) -> Split:
     elif len({i for classes in split.halves.values() for i in classes}) != sum(map(len, split.halves.values())):
         raise SplitError(f"split {split.name}: its halves share classes")
     return split
+
+
+def require_examples(split: Split, store: Store, examples_per_class: int) -> None:
+    """TooFewImagesError if a class of a half has fewer training images than so many, which are to be drawn of each."""
+    for half in split.halves:
+        task = split.task(store, half)
+        images = np.bincount(task.all_training()[1], minlength=len(task.classes))
+        require_images(split.name, task.class_names, images, examples_per_class)
 
 
 def image_lines(samples: Sequence[Sample], classes: Sequence[int]) -> str:

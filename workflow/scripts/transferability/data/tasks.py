@@ -1,14 +1,35 @@
 """Tasks: what networks are trained for, some classes of a store to be told apart by its images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from transferability.labels import visible
 from transferability.seeding import generator_for
 from transferability.store.reading import Store
+from transferability.study.amounts import too_few_in_words
 from transferability.study.names import HALVES
 from transferability.study.settings import WHITE, WHOLE_MEAN
+
+
+class TooFewImagesError(ValueError):
+    """A class has fewer training images than networks are to be trained on."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Which training images of each class there are, where these are not all.
+
+    Attributes:
+        per_class: how many.
+        seed: of the study, which draws them, with the split and the target; None for the first in file order, or all
+            of a class that has fewer.
+    """
+
+    per_class: int
+    seed: int | None
 
 
 @dataclass(frozen=True)
@@ -22,6 +43,7 @@ class Task:
         split: the name of the split that it is of.
         images_seed: draws the training images of both halves, of which the task has those of ``target``, as
             `halves_of_images` says; None for all that the store has of its classes.
+        examples: which of these are trained on; None for all. Validation is on all images in any case.
     """
 
     store: Store
@@ -29,34 +51,42 @@ class Task:
     target: str
     split: str
     images_seed: int | None = None
+    examples: Examples | None = None
 
     @property
     def class_names(self) -> list[str]:
         """In the order of the targets."""
         return [self.store.classes[index].name for index in self.classes]
 
-    def training(self, examples_per_class: int | None = None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def training(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Positions in the store of the training images, in file order, and their targets.
 
-        Args:
-            examples_per_class: only so many of each class, the first; None for all.
+        TooFewImagesError if more of each class are to be drawn than one has.
         """
-        positions, targets = self._samples(self.store.training)
-        if self.images_seed is not None:
-            drawn = halves_of_images(targets, self.images_seed)[HALVES.index(self.target)]
-            positions, targets = positions[drawn], targets[drawn]
-        if examples_per_class is None:
+        positions, targets = self.all_training()
+        if self.examples is None:
             return positions, targets
-        kept = first_of_each_class(targets, examples_per_class)
+        per_class, seed = self.examples.per_class, self.examples.seed
+        if seed is None:
+            kept = first_of_each_class(targets, per_class)
+        else:
+            require_images(self.split, self.class_names, np.bincount(targets, minlength=len(self.classes)), per_class)
+            kept = drawn_of_each_class(targets, per_class, seed, self.split, self.target)
         return positions[kept], targets[kept]
+
+    def all_training(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """As `training`, of all training images, of which the task may have few."""
+        positions, targets = self._samples(self.store.training)
+        if self.images_seed is None:
+            return positions, targets
+        drawn = halves_of_images(targets, self.images_seed)[HALVES.index(self.target)]
+        return positions[drawn], targets[drawn]
 
     def validation(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Positions in the store of the validation images, in file order, and their targets."""
         return self._samples(self.store.validation)
 
-    def training_sample(
-        self, seed: int, examples_per_class: int | None = None
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def training_sample(self, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Positions in the store of the training images that networks are evaluated on, in file order, and targets.
 
         As many of each class as it has validation images, drawn at random, or all where it has fewer: so the classes
@@ -64,28 +94,26 @@ class Task:
 
         Args:
             seed: of the study; the sample depends on it, on the split and on the target, and not on networks.
-            examples_per_class: as in `training`.
         """
-        positions, targets = self.training(examples_per_class)
+        positions, targets = self.training()
         wanted = np.bincount(self.validation()[1], minlength=len(self.classes))
         drawn = generator_for(seed, self.split, self.target, "training sample").permutation(len(targets))
         chosen = np.sort(drawn[rank_in_class(targets[drawn]) < wanted[targets[drawn]]])
         return positions[chosen], targets[chosen]
 
-    def mean_image(self, mean: str | tuple[float, ...], examples_per_class: int | None = None) -> NDArray[np.float32]:
+    def mean_image(self, mean: str | tuple[float, ...]) -> NDArray[np.float32]:
         """The mean image, H x W x C, of the training images or, if ``mean`` says so, of the store's or as it is given.
 
         Validation images have no part in it, since it is subtracted from them.
 
         Args:
             mean: as in `Preprocessing`.
-            examples_per_class: as in `training`.
         """
         if not isinstance(mean, str):
             return np.full(self.store.image_shape, mean, dtype=np.float32) * np.float32(WHITE)
         if mean == WHOLE_MEAN:
             return self.store.mean_image(range(len(self.store.classes)))
-        positions, _ = self.training(examples_per_class)
+        positions, _ = self.training()
         if len(positions) == len(self._samples(self.store.training)[0]):
             return self.store.mean_image(self.classes)
         total = np.zeros(self.store.image_shape, dtype=np.uint64)
@@ -93,9 +121,7 @@ class Task:
             total += self.store.images[positions[start : start + 256]].sum(axis=0, dtype=np.uint64)
         return (total / len(positions)).astype(np.float32)
 
-    def guessing_facts(
-        self, examples_per_class: int | None = None, label_smoothing: float = 0.0
-    ) -> dict[str, int | float]:
+    def guessing_facts(self, label_smoothing: float = 0.0) -> dict[str, int | float]:
         """What it takes to tell an accuracy from guessing.
 
         ``majority_baseline`` is the accuracy of always naming the class of most validation images: 1 / classes where
@@ -104,10 +130,9 @@ class Task:
         training loss without knowledge of the images is at best, so against the smoothed targets.
 
         Args:
-            examples_per_class: as in `training`.
             label_smoothing: of the training, as in `Hyperparameters`.
         """
-        frequencies = np.bincount(self.training(examples_per_class)[1], minlength=len(self.classes))
+        frequencies = np.bincount(self.training()[1], minlength=len(self.classes))
         shares = (1 - label_smoothing) * frequencies / frequencies.sum() + label_smoothing / len(self.classes)
         shares = shares[shares > 0]
         _, targets = self.validation()
@@ -130,6 +155,27 @@ class Task:
 def first_of_each_class(targets: NDArray[np.int64], examples: int) -> NDArray[np.int64]:
     """Positions of the first ``examples`` samples of each class, in order; fewer where a class has fewer."""
     return np.flatnonzero(rank_in_class(targets) < examples)
+
+
+def drawn_of_each_class(targets: NDArray[np.int64], examples: int, *seed: str | int) -> NDArray[np.int64]:
+    """Positions of ``examples`` samples of each class, in order, drawn by the seed: the fewer are among the more."""
+    drawn = generator_for(*seed, "few images").permutation(len(targets))
+    return np.sort(drawn[rank_in_class(targets[drawn]) < examples])
+
+
+def require_images(split: str, names: Sequence[str], training: NDArray[np.int64], examples_per_class: int) -> None:
+    """TooFewImagesError if a class of a half has fewer training images than are to be drawn of each.
+
+    Args:
+        split: the name of the half's split.
+        names: of its classes.
+        training: how many training images each of these has.
+        examples_per_class: how many are to be drawn.
+    """
+    fewest = int(np.argmin(training))
+    if training[fewest] < examples_per_class:
+        there = int(training[fewest])
+        raise TooFewImagesError(too_few_in_words(split, examples_per_class, visible(names[fewest]), there))
 
 
 def halves_of_images(targets: NDArray[np.int64], seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from transferability.study.design import Study
+from transferability.study.names import COPYING
+from transferability.study.planned_treatments import BY_PLAN
 
 
 @dataclass(frozen=True)
@@ -16,24 +18,28 @@ class FigureEntry:
     Attributes:
         title: on the page of the study.
         treatments: of which a study must have a network for the figure to show anything; empty for any.
+        every_amount: whether it shows networks on every amount of images; else it is of those on the most.
     """
 
     title: str
     treatments: frozenset[str] = frozenset()
+    every_amount: bool = False
 
 
-_COPIES_OF_BASES = frozenset({"selffer", "selffer+", "transfer", "transfer+"})
+_COPIES = frozenset({"selffer", "selffer+", "transfer", "transfer+", "pretrained", "pretrained+"})
 
 # Of the study's results, in the order of the page.
 OF_RESULTS: Mapping[str, FigureEntry] = {
-    "reuse": FigureEntry("Which layers can be reused?", _COPIES_OF_BASES - {"selffer+"}),
-    "figure2": FigureEntry("Accuracy by depth", _COPIES_OF_BASES),
-    "effects": FigureEntry("What copied layers cost and gain", _COPIES_OF_BASES),
-    "parts": FigureEntry("Bad fit or overfitting?", frozenset({"selffer", "transfer"})),
+    "reuse": FigureEntry("Which layers can be reused?", _COPIES - {"selffer+"}),
+    "amounts": FigureEntry("How much target data?", frozenset(COPYING), every_amount=True),
+    "figure2": FigureEntry("Accuracy by depth", _COPIES),
+    "effects": FigureEntry("What copied layers cost and gain", _COPIES),
+    "parts": FigureEntry("Bad fit or overfitting?", frozenset({"selffer", "transfer", "pretrained"})),
     "figure3": FigureEntry(
-        "Dissimilar halves, random filters, and differences to base", frozenset({"transfer", "random"})
+        "Dissimilar halves, random filters, and differences to base", frozenset({"transfer", "random", "pretrained"})
     ),
-    "reduced": FigureEntry("Fewer images of each class", frozenset({"reduced"})),
+    "plans": FigureEntry("What plans for every layer cost and gain", frozenset(BY_PLAN)),
+    "reduced": FigureEntry("Fewer images of each class", frozenset({"reduced"}), every_amount=True),
 }
 # Of cheap proxies, of a study for which they were asked.
 OF_PROXIES: Mapping[str, FigureEntry] = {
@@ -53,4 +59,6 @@ FIGURES: Mapping[str, FigureEntry] = {
 
 def drawn_of(study: Study) -> tuple[str, ...]:
     """The names of those `OF_RESULTS` that are drawn of a study, whether they show anything or not."""
-    return tuple(name for name in OF_RESULTS if name != "reduced" or study.reduced)
+    by_plan = any(series.plan for series in (*study.halves_series, *study.whole_series))
+    asked_for = {"reduced": bool(study.reduced), "amounts": study.has_few, "plans": by_plan}
+    return tuple(name for name in OF_RESULTS if asked_for.get(name, True))

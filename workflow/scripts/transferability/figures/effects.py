@@ -22,23 +22,31 @@ from transferability.figures.style import (
 )
 from transferability.results.accuracies import Results, layer_names
 from transferability.results.effects import EFFECTS, formula, paired_effects
-from transferability.results.pairs import dead_depths
+from transferability.results.pairs import compared_types, dead_depths
 from transferability.results.unlearned import bases_at_chance
-from transferability.study.names import TYPES_OF_HALVES
 
 _GRAY = {"linestyle": "-", "color": QUIET, "linewidth": 1.2, "markersize": 6}
-_OF_NO_TREATMENT = {"total drop": {"marker": "X", **_GRAY}, "transfer gain": {"marker": "P", **_GRAY}}
+_OF_NO_TREATMENT = {
+    "total drop": {"marker": "X", **_GRAY},
+    "transfer gain": {"marker": "P", **_GRAY},
+    "pretrained specificity drop": {"marker": "*", **_GRAY},
+    "pretrained transfer gain": {"marker": "*", **_GRAY},
+}
 # The effects that a figure can show on one scale, with the treatment whose looks they take; the random filters' drop is
 # many times larger and is in figure 3.
 _DROPS: Mapping[str, str | None] = {
     "co-adaptation drop": "selffer",
     "specificity drop": "transfer",
     "total drop": None,
+    "pretrained drop": "pretrained",
+    "pretrained specificity drop": None,
 }
 _GAINS: Mapping[str, str | None] = {
     "retraining gain": "selffer+",
     "fine-tuning gain": "transfer+",
     "transfer gain": None,
+    "pretrained gain": "pretrained+",
+    "pretrained transfer gain": None,
 }
 
 
@@ -52,7 +60,7 @@ def effects(results: Results) -> Figure:
         (effects, what) for effects, what in ((_DROPS, "drop"), (_GAINS, "gain")) if table["effect"].isin(effects).any()
     ]
     table = table[table["effect"].isin({effect for effects, _ in shown for effect in effects})]
-    split_types = [split_type for split_type in TYPES_OF_HALVES if (table["split_type"] == split_type).any()]
+    split_types = [one for one in compared_types(accuracies) if (table["split_type"] == one).any()]
     if not split_types:
         return nothing_but("no pairs of networks for any drop or gain")
     width, depths = max(7.4, 5.6 * len(split_types)), sorted({int(n) for n in table["n"]})

@@ -30,13 +30,23 @@ from transferability.figures.style import (
 )
 from transferability.labels import visible
 from transferability.results.accuracies import Results, layer_names
+from transferability.results.by_images import on_amount
 from transferability.results.effects import formula
-from transferability.results.pairs import dead_depths, of_the_paper, paired_differences
+from transferability.results.pairs import compared_types, dead_depths, of_the_paper, paired_differences
 from transferability.results.unlearned import bases_at_chance, doubtful, meaningless
 from transferability.study.compared import accuracy_in_words, evaluation_in_words
 from transferability.study.names import IMAGES, RANDOM, SEMANTIC, SYMBOLS, TYPES_OF_HALVES, WHOLE
 
-_FIGURE2 = ("base", "selffer", "selffer+", "transfer", "transfer+")
+# The treatments of figure 2, with how far beside their n their points are.
+_FIGURE2 = {
+    "base": 0.0,
+    "selffer": -0.2,
+    "selffer+": -0.07,
+    "transfer": 0.07,
+    "transfer+": 0.2,
+    "pretrained": -0.33,
+    "pretrained+": 0.33,
+}
 _LINES_OF_SPLITS = {RANDOM: "-", IMAGES: ":", SEMANTIC: "--", WHOLE: "-."}
 
 
@@ -46,8 +56,8 @@ def figure2(results: Results) -> Figure:
     The paper's is the column of the random splits. Kinds of splits have scales of their own; figure 3 has one for both.
     """
     accuracies = of_the_paper(in_percent(results.accuracies))
-    accuracies = accuracies[accuracies["treatment"].isin(_FIGURE2)]
-    split_types = [split_type for split_type in TYPES_OF_HALVES if (accuracies["split_type"] == split_type).any()]
+    accuracies = accuracies[accuracies["treatment"].isin(list(_FIGURE2))]
+    split_types = [one for one in compared_types(accuracies) if (accuracies["split_type"] == one).any()]
     if not split_types:
         return nothing_but("no networks of halves that this figure shows")
     depths = _depths(accuracies)
@@ -78,12 +88,11 @@ def figure2(results: Results) -> Figure:
 
 
 def _points(axes: Axes, accuracies: pd.DataFrame) -> None:
-    offsets = dict(zip(_FIGURE2, (0.0, -0.2, -0.07, 0.07, 0.2), strict=True))
-    for treatment in _FIGURE2:
+    for treatment, offset in _FIGURE2.items():
         rows = accuracies[accuracies["treatment"] == treatment]
         if len(rows):
             style = marker_style(treatment) | {"linestyle": "none", "alpha": 0.85}
-            x = rows["n"].to_numpy(float) + offsets[treatment]
+            x = rows["n"].to_numpy(float) + offset
             axes.plot(x, rows["accuracy"], label=LABELS[treatment], **style)
             _mark(axes, x, rows)
     base_line(axes, accuracies)
@@ -127,7 +136,7 @@ def figure3(results: Results) -> Figure:
     Panels for which a study has no networks are not drawn.
     """
     accuracies = of_the_paper(in_percent(results.accuracies))
-    frozen = accuracies["treatment"].isin(("transfer", "random"))
+    frozen = accuracies["treatment"].isin(("transfer", "random", "pretrained"))
     grouped, filters = accuracies["split_type"] == SEMANTIC, accuracies["treatment"] == "random"
     words = accuracy_in_words(results.metric)
     drawn = [
@@ -140,7 +149,9 @@ def figure3(results: Results) -> Figure:
         if shown
     ]
     if not drawn:
-        return nothing_but("no frozen networks with layers of the other half or of random filters")
+        return nothing_but(
+            "no frozen networks with layers of the other half, of published weights or of random filters"
+        )
     figure = Figure(figsize=(4.7 * len(drawn), 4.9), layout=ConstrainedLayoutEngine(wspace=0.05))
     for axes, (draw, label) in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
         draw(axes, accuracies, results)
@@ -197,6 +208,7 @@ def _normalized(axes: Axes, accuracies: pd.DataFrame, results: Results) -> None:
     for treatment, split_type, line, what in (
         *(("transfer", of, _LINES_OF_SPLITS[of], f"AnB, {results.halves(of)}") for of in TYPES_OF_HALVES),
         ("random", None, "-.", "random filters"),
+        ("pretrained", None, "-", "published weights, PnB"),
     ):
         of_type = accuracies if split_type is None else accuracies[accuracies["split_type"] == split_type]
         pairs = paired_differences(of_type, "base", treatment)
@@ -228,7 +240,8 @@ def reduced(results: Results) -> Figure:
     mean_line(axes, learned["examples_per_class"], learned["accuracy"], label=label, **style)
     _mark(axes, examples, rows)
     counts = sorted(int(count) for count in rows["examples_per_class"].unique())
-    bases = accuracies[(accuracies["treatment"] == "base") & (accuracies["target"] == WHOLE)]
+    on_all = on_amount(accuracies, None)
+    bases = on_all[(on_all["treatment"] == "base") & (on_all["target"] == WHOLE)]
     if len(bases):
         base_line(axes, bases, label="base, on all images")
     axes.set_xscale("log")

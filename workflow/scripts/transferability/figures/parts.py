@@ -22,7 +22,7 @@ from transferability.figures.style import (
 )
 from transferability.results.accuracies import Results, layer_names, of_training_mode
 from transferability.results.effects import EFFECTS, effects, formula
-from transferability.results.pairs import dead_depths
+from transferability.results.pairs import compared_types, dead_depths
 from transferability.results.unlearned import bases_at_chance
 from transferability.study.compared import (
     GENERALIZATION_GAP,
@@ -30,7 +30,6 @@ from transferability.study.compared import (
     TRAINING_CROSS_ENTROPY,
     VALIDATION_CROSS_ENTROPY,
 )
-from transferability.study.names import TYPES_OF_HALVES
 
 # Dark and light, so that they are told apart in gray too; of no treatment.
 _COLORS: Mapping[str, str] = {TRAINING_CROSS_ENTROPY: "#5B2A86", GENERALIZATION_GAP: "#D8B365"}
@@ -40,6 +39,7 @@ _MEANING: Mapping[str, str] = {
     GENERALIZATION_GAP: "of it generalization: the rest",
 }
 _REASONS, _UNDIVIDED = ("co-adaptation drop", "specificity drop"), ("total drop",)
+_OF_WEIGHTS = ("pretrained drop",)
 _BAR = 0.36  # width; depths are 1 apart
 
 
@@ -51,14 +51,16 @@ def parts(results: Results) -> Figure:
     of selffer networks, it is shown whole.
     """
     accuracies, table = results.accuracies, effects(results)
-    table = table[table["metric"].isin(LOSSES) & table["effect"].isin((*_REASONS, *_UNDIVIDED))]
+    table = table[table["metric"].isin(LOSSES) & table["effect"].isin((*_REASONS, *_UNDIVIDED, *_OF_WEIGHTS))]
     if not (table["pairs"] > 0).any():
         return nothing_but("no pairs of networks for any drop in cross-entropy")
     shown = {
         split_type: _shown(set(table.loc[table["split_type"] == split_type, "effect"]))
-        for split_type in TYPES_OF_HALVES
+        for split_type in compared_types(accuracies)
         if (table["split_type"] == split_type).any()
     }
+    if not shown:
+        return nothing_but("no pairs of networks of halves for any drop in cross-entropy")
     rows, depths = max(map(len, shown.values())), sorted({int(n) for n in table["n"]})
     width = max(7.4, 5.6 * len(shown))
     labels = depth_labels(depths, layer_names(accuracies), (width / len(shown) - 1) / (len(depths) + 0.2))
@@ -88,10 +90,9 @@ def parts(results: Results) -> Figure:
 
 
 def _shown(there: set[str]) -> tuple[str, ...]:
-    """Both reasons of the drop where both are known, else its sum, else the one reason that is."""
-    if there.issuperset(_REASONS) or not there.issuperset(_UNDIVIDED):
-        return tuple(effect for effect in _REASONS if effect in there)
-    return _UNDIVIDED
+    """Both reasons of the drop where both are known, else its sum, else the one reason that is; and that of weights."""
+    divided = there.issuperset(_REASONS) or not there.issuperset(_UNDIVIDED)
+    return tuple(effect for effect in (*(_REASONS if divided else _UNDIVIDED), *_OF_WEIGHTS) if effect in there)
 
 
 def _draw(axes: Axes, drop: pd.DataFrame, dead: list[int]) -> None:

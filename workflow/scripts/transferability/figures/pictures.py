@@ -6,10 +6,13 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from transferability.figures.amounts import amounts
+from transferability.figures.catalog import OF_RESULTS
 from transferability.figures.effects import effects
 from transferability.figures.fonts import families_for
 from transferability.figures.paper import figure2, figure3, reduced
 from transferability.figures.parts import parts
+from transferability.figures.plans import plans
 from transferability.figures.reuse import reuse
 from transferability.figures.style import save
 from transferability.results.accuracies import Results
@@ -20,9 +23,16 @@ PICTURES: Mapping[str, Callable[[Results], Figure]] = {
     "figure3": figure3,
     "effects": effects,
     "parts": parts,
+    "plans": plans,
     "reduced": reduced,
     "reuse": reuse,
+    "amounts": amounts,
 }
+
+
+def picture(name: str, results: Results) -> Figure:
+    """One of `PICTURES`, of the networks that it is of by the catalog: those on the most images, or all."""
+    return PICTURES[name](results if OF_RESULTS[name].every_amount else results.at_most)
 
 
 def draw_pictures(results: Results, paths: Mapping[str, Sequence[Path]]) -> None:
@@ -32,4 +42,4 @@ def draw_pictures(results: Results, paths: Mapping[str, Sequence[Path]]) -> None
     """
     with mpl.rc_context({"font.family": list(families_for(groups_in_words(results.groups)))}):
         for name, files in paths.items():
-            save(PICTURES[name](results), *files)
+            save(picture(name, results), *files)

@@ -23,9 +23,10 @@ from transferability.figures.style import (
 from transferability.labels import wrapped
 from transferability.results.accuracies import Results, layer_names
 from transferability.results.effects import formula, paired_effects
+from transferability.results.pairs import compared_types
 from transferability.results.reuse import WAYS_OF_REUSE, reusable
 from transferability.results.unlearned import bases_at_chance, meaningless
-from transferability.study.names import SYMBOLS, TYPES_OF_HALVES
+from transferability.study.names import SYMBOLS
 from transferability.words import counted, drop_points
 
 _GREEN = "#00694D"  # dark enough for white text; in gray, too, darker than what is not tolerated
@@ -43,13 +44,16 @@ _DROPS: _Bars = {
     "co-adaptation drop": "selffer",
     "specificity drop": "transfer",
     "total drop": None,
+    "pretrained drop": "pretrained",
 }
 _GAINS: _Bars = {
     "retraining gain": "selffer+",
     "fine-tuning gain": "transfer+",
     "transfer gain": None,
+    "pretrained gain": "pretrained+",
+    "pretrained transfer gain": None,
 }
-_OF_NO_TREATMENT = {"total drop": "#999999", "transfer gain": "#444444"}
+_OF_NO_TREATMENT = {"total drop": "#999999", "transfer gain": "#444444", "pretrained transfer gain": "#BBBBBB"}
 _CENTERED: Mapping[str, Any] = {"ha": "center", "va": "center"}
 _REASONS = ("co-adaptation drop", "specificity drop")
 
@@ -62,13 +66,14 @@ def reuse(results: Results) -> Figure:
 
     Below are the reasons of frozen networks' drop: specificity goes on from where co-adaptation ends, and so ends where
     frozen transfer does, if all pairs are there. Where the drop cannot be divided, for want of selffer networks, it is
-    one gray bar. Below these is what fine-tuned networks gain, BnB+ and AnB+, and the difference of both, which alone
-    is transfer's. Lines are the 95 % intervals of the bars at whose ends they are.
+    one gray bar; the drop of published weights is a bar of its own. Below these is what fine-tuned networks gain, BnB+
+    and AnB+, and the difference of both, which alone is transfer's. Lines are the 95 % intervals of the bars at whose
+    ends they are.
     """
     accuracies, max_drop = results.accuracies, results.max_drop
     verdicts, effects = reusable(results), paired_effects(results)
     effects = effects[effects["effect"].isin((*_DROPS, *_GAINS))]
-    split_types = [split_type for split_type in TYPES_OF_HALVES if (effects["split_type"] == split_type).any()]
+    split_types = [one for one in compared_types(accuracies) if (effects["split_type"] == one).any()]
     if not split_types:
         return nothing_but("no networks with copied layers beside their bases")
     ways = [treatment for treatment in WAYS_OF_REUSE if (verdicts["treatment"] == treatment).any()]
@@ -205,4 +210,4 @@ def _shown(kind: _Bars, effects: set[str]) -> Sequence[str]:
     if kind is _GAINS:
         return [effect for effect in _GAINS if effect in effects]
     drops = _REASONS if effects.issuperset(_REASONS) else ("total drop",) if "total drop" in effects else _REASONS[:1]
-    return [effect for effect in drops if effect in effects]
+    return [effect for effect in (*drops, "pretrained drop") if effect in effects]

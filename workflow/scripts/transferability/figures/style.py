@@ -40,6 +40,8 @@ LOOKS = {
     "transfer+": Look("D", "-", "transfer AnB⁺, fine-tuned"),
     "random": Look("v", "--", "random, frozen"),
     "random+": Look("v", "-", "random, fine-tuned"),
+    "pretrained": Look("^", "--", "pretrained PnB, frozen"),
+    "pretrained+": Look("^", "-", "pretrained PnB⁺, fine-tuned"),
     "reduced": Look("o", "-", "reduced"),
 }
 MARKERS = {treatment: look.marker for treatment, look in LOOKS.items()}

@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from transferability.figures.style import LINES, color_of, legend_columns, mean_line, nothing_but, shared_legend
+from transferability.study.amounts import more_last
 from transferability.study.names import TREATMENTS, Network, Series
+from transferability.study.planned_treatments import kind_of
 
 
 def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
@@ -21,7 +23,7 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
         histories: by network name; columns ``iteration`` and ``validation_top1``.
     """
     networks = {name: Network.parse(name) for name in histories}
-    series = sorted({n.series for n in networks.values() if n.source}, key=_by_target)
+    series = sorted({n.series for n in networks.values() if n.source and n.is_trained}, key=_by_target)
     if not series:
         return nothing_but("no series of networks yet")
     columns = min(5, len(series))
@@ -32,7 +34,7 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
     # The lightest tenth of the colors is hard to see on white.
     shade = dict(zip(depths, colormaps["viridis"](np.linspace(0, 0.9, len(depths))), strict=True))
     for axes, one in zip(panels, series, strict=False):
-        base = histories.get(f"base{one.target}")
+        base = histories.get(one.at(1).compared_with.name)
         if base is not None:
             style = {"color": color_of("base"), "linestyle": LINES["base"], "zorder": 3}
             mean_line(axes, base["iteration"], 100 * base["validation_top1"], label="base", **style)
@@ -41,7 +43,7 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
                 history = histories[name]
                 style = {"color": shade[network.n], "label": f"n = {network.n}"}
                 mean_line(axes, history["iteration"], 100 * history["validation_top1"], **style)
-        axes.set_title(f"{one.name.replace('+', '⁺')}, {one.treatment.removesuffix('+')}")
+        axes.set_title(f"{one.name.replace('+', '⁺')}, {kind_of(one.treatment)}")
     for axes in panels[len(series) :]:
         axes.set_visible(False)
     for axes in panels[::columns]:
@@ -52,8 +54,9 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
     return figure
 
 
-def _by_target(series: Series) -> tuple[str, int, int]:
-    return series.target, TREATMENTS.index(series.treatment), series.preserved
+def _by_target(series: Series) -> tuple[str, float, int, int]:
+    few = more_last(series.examples_per_class)
+    return series.target, few, TREATMENTS.index(series.treatment), series.preserved
 
 
 def first_layer_filters(weights: Mapping[str, NDArray[np.float32]]) -> Figure:

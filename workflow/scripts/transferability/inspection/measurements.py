@@ -1,6 +1,6 @@
 """Batch norm's statistics of frozen layers, measured once for all networks that have the same."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 import torch
 
@@ -15,16 +15,17 @@ class Measurements:
     """What `measured` gives, remembered for the networks of a study that are checked one after the other.
 
     A layer's statistics depend on the layers below it only, and all of these are measured at once; so those of a split,
-    seed, source and target serve every depth. The weights of a source must not change meanwhile.
+    seed, source and task serve every depth. The weights of a source must not change meanwhile.
     """
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, int, str | None, str, str], dict[str, torch.Tensor]] = {}
+        self._found: dict[Hashable, dict[str, torch.Tensor]] = {}
 
     def __call__(
         self, recipe: Recipe, network: Network, weights: Mapping[str, torch.Tensor], device: str
     ) -> dict[str, torch.Tensor]:
-        key = recipe.split.name, recipe.seed, network.source, network.target, device
+        task = network.target, network.examples_per_class
+        key = recipe.split.name, recipe.seed, network.source, network.base, task, device
         if key not in self._found:
             if len(self._found) == _MOST_KEPT:
                 del self._found[next(iter(self._found))]

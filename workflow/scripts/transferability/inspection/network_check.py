@@ -14,7 +14,7 @@ from torch import nn
 from transferability.data.tasks import Task
 from transferability.files import read_json, sha256_of
 from transferability.inspection.findings import Finding, VerificationError, failures, verified
-from transferability.networks.copying import copy_layers
+from transferability.networks.copying import copy_layers, some_layers
 from transferability.process.provenance import provenance
 from transferability.records.checkpoints import load_weights, read_about
 from transferability.results.accuracies import METRICS
@@ -27,7 +27,7 @@ from transferability.study.compared import (
     VALIDATION_CROSS_ENTROPY,
 )
 from transferability.study.layout import NetworkFiles
-from transferability.study.names import Network
+from transferability.study.names import PRETRAINED_SOURCE, Network
 from transferability.study.settings import FROZEN_BATCH_NORM
 from transferability.training.batch_statistics import Measure, frozen_batch_norm, measured
 from transferability.training.evaluation import evaluate
@@ -49,11 +49,13 @@ class NetworkCheck:
         recipe: how it is trained.
         files: where they are.
         measure: what gives batch norm's statistics of frozen layers that have none of their source.
+        weights_file: the study's published weights, if it has any.
     """
 
     recipe: Recipe
     files: NetworkFiles
     measure: Measure = measured
+    weights_file: Path | None = None
 
     @property
     def network(self) -> Network:
@@ -61,11 +63,13 @@ class NetworkCheck:
 
     @property
     def task(self) -> Task:
-        return self.recipe.task(self.network.target)
+        return self.recipe.task_of(self.network)
 
     @property
     def source(self) -> Path | None:
-        """The checkpoint whose layers it has."""
+        """The checkpoint, or the published weights, whose layers it has."""
+        if self.network.source == PRETRAINED_SOURCE:
+            return self.weights_file
         if self.network.base is None:
             return None
         return self.files.checkpoint.with_name(f"{self.network.base.name}.safetensors")
@@ -105,9 +109,10 @@ class NetworkCheck:
                 {key: float(value) if value else None for key, value in row.items()} for row in csv.DictReader(file)
             ]
         metrics = read_json(self.files.metrics)
-        expected = self.recipe.hyperparameters
-        iterations = [i for i in range(1, expected.iterations + 1) if expected.evaluates_after(i)]
-        if [row["iteration"] for row in history] != iterations:
+        expected = self.recipe.hyperparameters_of(self.network)
+        steps = [i for i in range(1, expected.iterations + 1) if expected.evaluates_after(i)]
+        steps = steps if self.network.is_trained else [0]
+        if [row["iteration"] for row in history] != steps:
             raise VerificationError("it does not have one row for each evaluation")
         for name, value in (
             *accuracies_of(history).items(),
@@ -140,7 +145,7 @@ class NetworkCheck:
                 continue
             if not 0 <= metrics[name] <= 1:
                 raise VerificationError(f"its {name} is {metrics[name]!r}, not from 0 to 1")
-        sample = len(self.task.training_sample(self.recipe.seed, self.network.examples_per_class)[0])
+        sample = len(self.task.training_sample(self.recipe.seed)[0])
         if metrics[TRAINING_IMAGES_EVALUATED] != sample:
             found = metrics[TRAINING_IMAGES_EVALUATED]
             raise VerificationError(f"its {TRAINING_IMAGES_EVALUATED} is {found!r}, not {sample}")
@@ -148,11 +153,12 @@ class NetworkCheck:
     def check_frozen_layers(self) -> None:
         """Bit-equal to those of the source; statistics measured on another device than this one are so nearly."""
         expected = self._model
+        held = self.network.layer_plans(len(expected))[-1].held
         weights = source_weights(self.recipe, self.network, self.source)
         frozen = frozen_weights(self.recipe, self.network, weights, "cpu", self.measure)
-        copy_layers(frozen, expected, self.network.frozen)
+        copy_layers(frozen, expected, held)
         found = self.weights
-        for key, tensor in expected[: self.network.frozen].state_dict().items():
+        for key, tensor in some_layers(expected, held).state_dict().items():
             if torch.equal(tensor, found[key]) or self._is_rounded(key, tensor):
                 continue
             raise VerificationError(f"{key} is frozen, but not what it is in {self._source_name}")
@@ -189,7 +195,7 @@ class NetworkCheck:
     @cached_property
     def _model(self) -> nn.Sequential:
         """As it is built; what its weights are, is up to each check."""
-        return self.recipe.build(len(self.task.classes))
+        return self.recipe.model_of(self.network)
 
     @cached_property
     def _made_as_here(self) -> bool:

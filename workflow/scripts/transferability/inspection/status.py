@@ -11,14 +11,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, Self
 
 from transferability.files import read_json
 from transferability.process.benchmark_files import last_attempt
 from transferability.process.last_words import death_in_words, memory_sentence
 from transferability.process.slurm import OUT_OF_MEMORY, Queue
 from transferability.records.progress import FAILED, LESS_MEMORY, RUNNING, STOPPED, SUFFIX, JobRecord, read_job_record
-from transferability.store.reading import stored_checksum
+from transferability.store.reading import manifest_there, stored_checksum
+from transferability.study.amounts import Amount
 from transferability.study.config import STAGES
 from transferability.study.design import Key, Study
 from transferability.study.layout import benchmark_file, states_folder
@@ -113,7 +114,8 @@ def status_of(study: Study, metrics: Mapping[Key, Path], now: float | None = Non
     """
     now = time.time() if now is None else now
     finished = {key: content for key, path in metrics.items() if (content := _read_metrics(path)) is not None}
-    stages = {key: Network.parse(key[2]).stage for key in metrics}
+    kinds = {key: _Kind.of(Network.parse(key[2])) for key in metrics}
+    stages = {key: kind.stage for key, kind in kinds.items()}
     contents = {key: network.content for key, network in finished.items()}
     current = study.current(contents, stored_checksum(study.store_folder))
     done = {key: network for key, network in finished.items() if key in current}
@@ -128,7 +130,7 @@ def status_of(study: Study, metrics: Mapping[Key, Path], now: float | None = Non
     for key, stage in stages.items():
         state = DONE if key in done else open_jobs[key].state if key in open_jobs else WAITING
         counts[stage][WAITING if state == STOPPED else state] += 1
-    work = _work_left(study, stages, done, open_jobs)
+    work = _work_left(study, kinds, done, open_jobs)
     starts, start = _starts_left(study, done, open_jobs), _start_seconds(study, finished, jobs)
     running = [job.record for job in jobs if job.state == RUNNING]
     longest = max((record.seconds_left or 0.0 for record in running), default=0.0)
@@ -224,56 +226,80 @@ def _besides_training(
     return besides if besides > 0 else None
 
 
+@dataclass(frozen=True)
+class _Kind:
+    """Networks that take as long: of a stage, and, if they are on few images, of an amount of these."""
+
+    stage: str
+    few: Amount
+
+    @classmethod
+    def of(cls, network: Network) -> Self:
+        return cls(network.stage, network.examples_per_class if network.is_on_few else None)
+
+
 def _work_left(
     study: Study,
-    stages: Mapping[Key, str],
+    kinds: Mapping[Key, _Kind],
     done: Mapping[Key, _Finished],
     open_jobs: Mapping[Key, Job],
 ) -> float | None:
     """Seconds of training that networks which are not finished will take; None if nothing is known of them."""
-    cost = _cost(study, stages, done, open_jobs.values())
+    cost = _cost(study, kinds, done, open_jobs.values())
     if not cost:
         return None
     left = 0.0
     told = set()  # the jobs that say themselves how long they will take, each once for all its networks
-    for key, stage in stages.items():
+    for key, kind in kinds.items():
         job = open_jobs.get(key)
-        if key in done or id(job) in told:
+        if key in done or id(job) in told or not Network.parse(key[2]).is_trained:
             continue
         if job is not None and job.state == RUNNING and job.record.seconds_left is not None:
             told.add(id(job))
             left += job.record.seconds_left
         else:
-            left += cost[stage] * (1 - _fraction(job))
+            left += cost[kind] * (1 - _fraction(job))
     return left
 
 
 def _cost(
-    study: Study, stages: Mapping[Key, str], done: Mapping[Key, _Finished], jobs: Iterable[Job]
-) -> dict[str, float]:
-    """By stage, the seconds that a network takes, its share of its job's; nothing if nothing is known.
+    study: Study, kinds: Mapping[Key, _Kind], done: Mapping[Key, _Finished], jobs: Iterable[Job]
+) -> dict[_Kind, float]:
+    """By kind, the seconds that a network takes, its share of its job's; nothing if nothing is known.
 
-    It is what the stage's finished networks took on the average, or else what one in training takes, or else, by the
-    number of images, what networks of other stages take.
+    It is what the kind's finished networks took on the average, or else what one in training takes, or else, by the
+    number of images, what networks of other kinds take.
     """
-    took: defaultdict[str, list[float]] = defaultdict(list)
+    took: defaultdict[_Kind, list[float]] = defaultdict(list)
     for key, network in done.items():
-        took[stages[key]].append(network.seconds)
-    cost = {stage: fmean(times) for stage, times in took.items()}
+        if Network.parse(key[2]).is_trained:
+            took[kinds[key]].append(network.seconds)
+    images = _images(study, {*kinds.values()})
+    cost = {kind: fmean(times) for kind, times in took.items()}
     for record in (job.record for job in jobs):
-        stage = Network.parse(record.networks[0]).stage
-        if record.images_per_second:
-            cost.setdefault(stage, _images(study, stage) / record.images_per_second)
+        kind = _Kind.of(Network.parse(record.networks[0]))
+        if record.images_per_second and kind in images:
+            cost.setdefault(kind, images[kind] / record.images_per_second)
     if not cost:
         return {}
-    of_an_image = fmean(seconds / _images(study, stage) for stage, seconds in cost.items())
-    return {stage: of_an_image * _images(study, stage) for stage in stages.values()} | cost
+    of_an_image = fmean(seconds / images[kind] for kind, seconds in cost.items())
+    return {kind: of_an_image * number for kind, number in images.items()} | cost
 
 
-def _images(study: Study, stage: str) -> int:
-    """How many images a network of a stage is trained on, each counted as often as it is seen."""
-    settings = study.settings(stage).hyperparameters
-    return settings.iterations * settings.batch_size
+def _images(study: Study, kinds: Iterable[_Kind]) -> dict[_Kind, float]:
+    """How many images a network of each kind is trained on, each counted as often as it is seen.
+
+    Of those that have as many epochs as networks on all images, nearly: by the store's mean number of images a class.
+    """
+    manifest = manifest_there(study.store_folder)
+
+    def images(kind: _Kind) -> int:
+        settings = study.settings(kind.stage, is_on_few=kind.few is not None).hyperparameters
+        if kind.few is not None and manifest is not None:
+            settings = settings.on_share(kind.few * manifest["classes"], manifest["training"])
+        return settings.iterations * settings.batch_size
+
+    return {kind: images(kind) for kind in kinds}
 
 
 def _fraction(job: Job | None) -> float:

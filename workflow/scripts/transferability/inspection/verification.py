@@ -97,7 +97,8 @@ def verify_study(study: Study, outputs: Outputs, evaluations: int, say: Say) -> 
     measure = Measurements()
     for position, ((split, seed, network), checkpoint) in enumerate(outputs.checkpoints.items()):
         recipe = _recipe(study, store, splits[split], seed, network)
-        yield from NetworkCheck(recipe, NetworkFiles.beside(checkpoint), measure).findings(position in evaluated)
+        files, weights = NetworkFiles.beside(checkpoint), study.weights.file if study.weights else None
+        yield from NetworkCheck(recipe, files, measure, weights).findings(position in evaluated)
     metrics = [NetworkFiles.beside(checkpoint).metrics for checkpoint in outputs.checkpoints.values()]
     yield from verify_tables(study, outputs.tables, metrics)
     yield from map(verify_picture, outputs.pictures)
@@ -125,7 +126,7 @@ def _probed_again(evaluations: int, jobs: int, networks: int) -> set[int]:
 
 
 def _recipe(study: Study, store: Store, split: Split, seed: int, network: Network) -> Recipe:
-    return Recipe(store, split, seed, study.settings(network.stage))
+    return Recipe(store, split, seed, study.settings_of(network))
 
 
 def spread(count: int, sample: int) -> set[int]:

@@ -15,6 +15,7 @@ from torch import nn
 
 from transferability.networks.architecture import DROPOUT, Architecture
 from transferability.networks.architectures import architecture_names
+from transferability.networks.layer_plan import LayerPlan
 from transferability.networks.layered import Layered, layered
 from transferability.networks.library import build_model, sees_color_only
 from transferability.seeding import seed_for
@@ -84,19 +85,19 @@ def random_layers(network: nn.Sequential) -> set[str]:
     }
 
 
-def shareable_layers(network: nn.Sequential, frozen: int) -> int:
-    """How many of the lowest layers compute the same for all networks that have them frozen.
+def shareable_layers(network: nn.Sequential, plan: LayerPlan) -> int:
+    """How many of the lowest layers compute the same for all networks that have them frozen, of the same source.
 
     Frozen layers of this project's own networks keep their dropout, as in Caffe; those of others are in evaluation.
     """
     if isinstance(network, Layered):
-        return frozen
+        return plan.trunk
     names = [name for name, _ in network.named_children()]
-    return min([frozen, *map(names.index, random_layers(network))])
+    return min([plan.trunk, *map(names.index, random_layers(network))])
 
 
-def draws_in_training(network: nn.Sequential, frozen: int) -> bool:
+def draws_in_training(network: nn.Sequential, plan: LayerPlan) -> bool:
     """Whether an iteration of a network draws random numbers."""
     names = [name for name, _ in network.named_children()]
-    active = names[frozen:] if isinstance(network, Layered) else names
-    return not random_layers(network).isdisjoint(active)
+    active = [*plan.learning, *(() if isinstance(network, Layered) else range(plan.trunk))]
+    return not random_layers(network).isdisjoint(names[k] for k in active)

@@ -43,9 +43,10 @@ class Workload:
     """What the cost of a training job depends on, but for the length of the training.
 
     Attributes:
-        frozen: of each network, how many of its lowest layers are frozen.
+        frozen: of each network, how many of its lowest layers are frozen; with a plan, n.
         classes: of their half.
         cached: whether the images are held in the device's memory.
+        plan: of the networks.
     """
 
     frozen: tuple[int, ...]
@@ -53,9 +54,12 @@ class Workload:
     classes: int
     settings: Settings
     cached: bool
+    plan: str | None = None
 
     def __str__(self) -> str:
         count = f"{len(self.frozen)} network{'s' * (len(self.frozen) > 1)}"
+        if self.plan:
+            return f"{count}, {self.plan.replace('_', ' ')}, at n = {', '.join(map(str, self.frozen))}"
         return f"{count}, frozen up to layer {', '.join(map(str, self.frozen))}" if any(self.frozen) else count
 
     @property
@@ -63,6 +67,8 @@ class Workload:
         """Networks that cost as much; random layers cost what copied ones do, and need no checkpoint."""
         if self.frozen == (0,):
             return (Network("B"),)
+        if self.plan:
+            return tuple(map(Series(RANDOM_SOURCE, "B", plan=self.plan).at, self.frozen))
         tuned, frozen = Series(RANDOM_SOURCE, "B", fine_tuned=True), Series(RANDOM_SOURCE, "B")
         return tuple(frozen.at(n) if n else tuned.at(position) for position, n in enumerate(self.frozen, start=1))
 

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from transferability.data.kind import DataSize
 from transferability.data.kinds import image_source, kind_of
 from transferability.data.splits import halved, make_split
+from transferability.data.tasks import require_images
 from transferability.store.reading import MANIFEST, open_store
 from transferability.store.source import ImageClass, ImageSource
 from transferability.study.design import Study
 from transferability.study.groups import grouped, read_groups
-from transferability.study.names import IMAGES
+from transferability.study.names import IMAGES, Network
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,11 @@ class HalfSize:
     classes: int
     training: int
     validation: int
+
+    def trained_on(self, network: Network) -> int:
+        """How many training images a network of the half is trained on; of reduced ones, at most."""
+        few = network.examples_per_class
+        return self.training if few is None or network.reduced else few * self.classes
 
 
 def data_size(study: Study, store: Path) -> DataSize:
@@ -46,13 +52,19 @@ def data_size(study: Study, store: Path) -> DataSize:
 
 
 def half_sizes(study: Study, size: DataSize) -> dict[tuple[str, str], HalfSize]:
-    """The size of every half, by split and target; SplitError if a split cannot be made."""
+    """The size of every half, by split and target.
+
+    Raises:
+        SplitError: a split cannot be made.
+        TooFewImagesError: networks are to be trained on more images of each class than one has.
+    """
     sizes = {}
     for name, plan in study.splits.items():
         split = make_split(size.classes, name, plan.seed, plan.groups)
         training = halved(name, size.classes, size.training) if split.split_type == IMAGES else size.training
         for target, classes in split.halves.items():
             chosen = list(classes)
+            require_images(name, [size.classes[index].name for index in chosen], training[chosen], study.most_few(name))
             sizes[name, target] = HalfSize(len(chosen), int(training[chosen].sum()), int(size.validation[chosen].sum()))
     return sizes
 

@@ -12,7 +12,9 @@ import torch
 from torch import nn
 
 from transferability.networks.build import build_network, shareable_layers
+from transferability.networks.layer_plan import layer_plans
 from transferability.networks.operations import run_layers
+from transferability.study.names import RANDOM_SOURCE
 
 
 @dataclass(frozen=True)
@@ -84,4 +86,5 @@ def _layers(
             for module in layer.modules():
                 module.register_forward_hook(count)
             features = layer(features)
-    return layers, shareable_layers(network, len(network))
+    (all_frozen,) = layer_plans(RANDOM_SOURCE, len(network), len(network), len(network))
+    return layers, shareable_layers(network, all_frozen)

@@ -20,6 +20,7 @@ from transferability.planning.needs import state_bytes, weight_bytes
 from transferability.study.config import STAGES
 from transferability.study.design import Study
 from transferability.study.names import Network
+from transferability.study.settings import Hyperparameters
 from transferability.training.recipe import Running
 from transferability.words import amount, counted, duration
 
@@ -47,6 +48,10 @@ class Job:
     @property
     def stage(self) -> str:
         return self.networks[0].stage
+
+    @property
+    def is_trained(self) -> bool:
+        return self.networks[0].is_trained
 
     @property
     def half(self) -> tuple[str, str]:
@@ -138,8 +143,11 @@ class Plan:
 
     def _network_bytes(self, job: Job) -> int:
         text = NETWORK_BYTES + CLASS_BYTES * self.halves[job.half].classes
-        evaluations = self.study.settings(job.stage).hyperparameters.evaluations
-        return self._weights[job.half] + text + EVALUATION_BYTES * evaluations
+        return self._weights[job.half] + text + EVALUATION_BYTES * self.hyperparameters(job).evaluations
+
+    def hyperparameters(self, job: Job) -> Hyperparameters:
+        """Of a job's networks, with their iterations."""
+        return _hyperparameters(self.study, job, self.halves)
 
 
 def plan_study(study: Study, size: DataSize, running: Running) -> Plan:
@@ -161,10 +169,10 @@ def plan_study(study: Study, size: DataSize, running: Running) -> Plan:
         costs[workload] = calibrate(workload, running, min(SECONDS, ALL_SECONDS / len(kinds)))
     training = {}
     for job in jobs:
-        settings = study.settings(job.stage).hyperparameters
-        half = halves[job.half]
-        evaluated = settings.evaluations * half.validation + min(half.training, half.validation)
-        training[job] = costs[workloads[job]].seconds(settings.iterations, evaluated)
+        settings, half = _hyperparameters(study, job, halves), halves[job.half]
+        evaluations = settings.evaluations if job.is_trained else 1
+        evaluated = evaluations * half.validation + min(half.trained_on(job.networks[0]), half.validation)
+        training[job] = costs[workloads[job]].seconds(settings.iterations * job.is_trained, evaluated)
     base = workloads[jobs[0]]
     return Plan(
         study,
@@ -175,6 +183,11 @@ def plan_study(study: Study, size: DataSize, running: Running) -> Plan:
         start,
         _spread_of_all(training, {job: costs[workloads[job]].spread for job in jobs}),
     )
+
+
+def _hyperparameters(study: Study, job: Job, halves: Mapping[tuple[str, str], HalfSize]) -> Hyperparameters:
+    network, half = job.networks[0], halves[job.half]
+    return study.settings_of(network).hyperparameters.on_share(half.trained_on(network), half.training)
 
 
 def _spread_of_all(training: Mapping[Job, float], spreads: Mapping[Job, float | None]) -> float | None:
@@ -195,13 +208,15 @@ def _workload(study: Study, job: Job, size: DataSize, halves: Mapping[tuple[str,
         schedule="constant",
         step_every=1,
     )
-    images = halves[job.half].training * math.prod(size.image_shape)
+    images = halves[job.half].trained_on(job.networks[0]) * math.prod(size.image_shape)
+    plan = job.networks[0].plan if job.is_trained else None  # without updates, an evaluation costs as much
     return Workload(
-        frozen=tuple(network.frozen for network in job.networks),
+        frozen=tuple(network.n if plan else network.frozen for network in job.networks),
         image_shape=size.image_shape,
         classes=max(half.classes for half in halves.values()),
         settings=replace(settings, hyperparameters=of_any_length),
         cached=images <= study.running.cache_bytes,
+        plan=plan,
     )
 
 
@@ -232,8 +247,15 @@ def report(plan: Plan, device: str, peak: Mapping[str, int]) -> str:
         f"memory of a job: {' and '.join(f'{amount(b)} of {kind} memory' for kind, b in peak.items())}; {held}",
         f"running.images_per_second: a base trains at {plan.images_per_second:,.0f}; the config has "
         f"{study.running.images_per_second:,}, from which come the time limits on a cluster",
+        *_hint_on_seeds(study),
     ]
     return "\n".join(lines)
+
+
+def _hint_on_seeds(study: Study) -> Iterator[str]:
+    if study.has_few and len(study.seeds) == 1:
+        yield "seeds: there is one, and so one draw of the few images a class, which is the largest chance in their"
+        yield "  results; several seeds give intervals over draws"
 
 
 def _certainty(plan: Plan, device: str) -> Iterator[str]:
@@ -257,11 +279,12 @@ def _each_job(jobs: int) -> str:
 def _stage_rows(plan: Plan) -> Iterator[str]:
     total = [0, 0, 0, 0.0]
     for stage in STAGES:
-        jobs = [job for job in plan.seconds if job.stage == stage]
-        if jobs:
-            settings = plan.study.settings(stage).hyperparameters
+        of_stage = {job: plan.hyperparameters(job) for job in plan.seconds if job.stage == stage}
+        for settings in dict.fromkeys(of_stage.values()):  # as many rows as lengths of the training
+            jobs = [job for job, of_job in of_stage.items() if of_job == settings]
             networks = sum(len(job.networks) for job in jobs)
-            images = networks * settings.iterations * settings.batch_size
+            trained = sum(len(job.networks) for job in jobs if job.is_trained)
+            images = trained * settings.iterations * settings.batch_size
             numbers = [len(jobs), networks, images, sum(plan.seconds[job] for job in jobs)]
             total = [a + b for a, b in zip(total, numbers, strict=True)]
             yield _row(stage.replace("_", "-"), f"{settings.iterations:,}", numbers)

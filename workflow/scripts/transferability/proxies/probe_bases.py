@@ -102,7 +102,7 @@ def _trunk(recipe: Recipe, target: str, source: str, bases: Mapping[str, Path], 
     model = recipe.build(2)
     network = Series(source, target).at(len(model) - 1)
     copied = source_weights(recipe, network, bases[source] if network.base else None)
-    copy_layers(frozen_weights(recipe, network, copied, device), model, network.frozen)
+    copy_layers(frozen_weights(recipe, network, copied, device), model, range(network.frozen))
     trunk = model[: network.frozen]
     return trunk.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload, no-any-return]
 

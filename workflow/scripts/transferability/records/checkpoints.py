@@ -16,8 +16,8 @@ import safetensors.torch
 import torch
 
 from transferability.files import parse_json, whole_file
+from transferability.networks.weight_files import METADATA
 
-_METADATA = "transferability"  # one key, since safetensors does not keep the order of several
 _WEIGHTS_DIGEST = "weights_sha256"
 
 
@@ -29,7 +29,7 @@ def save_checkpoint(path: Path, weights: Mapping[str, torch.Tensor], about: Mapp
     """Write weights and what made them; a digest of the weights is added to the latter."""
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
     about = {**about, _WEIGHTS_DIGEST: _digest(tensors)}
-    content = safetensors.torch.save(tensors, {_METADATA: json.dumps(about, sort_keys=True)})
+    content = safetensors.torch.save(tensors, {METADATA: json.dumps(about, sort_keys=True)})
     with whole_file(path) as temporary:
         temporary.write_bytes(content)
 
@@ -50,7 +50,7 @@ def _read_metadata(path: Path) -> dict[str, Any]:
             f"{path}: not a readable checkpoint ({error}); delete it to train the network again"
         ) from error
     try:
-        about = parse_json(metadata[_METADATA], path)
+        about = parse_json(metadata[METADATA], path)
     except (KeyError, ValueError):
         about = None
     if not isinstance(about, dict) or _WEIGHTS_DIGEST not in about:

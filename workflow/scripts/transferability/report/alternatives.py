@@ -1,21 +1,24 @@
 """What pictures of a report show, in words and numbers, for who does not see them: their alternative texts."""
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from transferability.figures.catalog import OF_RESULTS
 from transferability.results.accuracies import Results
+from transferability.results.by_images import amounts_of, on_amount
 from transferability.results.effects import EFFECTS, effects, paired_effects
-from transferability.results.pairs import of_the_paper
+from transferability.results.pairs import compared_types, of_the_paper
+from transferability.results.plan_effects import PLAN_EFFECTS
 from transferability.results.reuse import WAYS_OF_REUSE, reusable
 from transferability.results.unlearned import meaningless
+from transferability.study.amounts import amount_in_words
 from transferability.study.compared import LOSSES
 from transferability.study.names import (
     IMAGES,
     SPLIT_TYPES_IN_WORDS,
     SYMBOLS,
-    TYPES_OF_HALVES,
     Groups,
     groups_in_words,
     split_type_of,
@@ -25,8 +28,8 @@ from transferability.words import drop_points, nats, points
 FILTERS_SHOWN = "The filters of the first layer of each base, as small squares side by side."
 SHEET_SHOWN = "Small images in rows, a row for each class: first of training, then of validation."
 
-_OF_HALVES = ("base", "selffer", "selffer+", "transfer", "transfer+")
-_SHOWN_EFFECTS = [effect for effect in EFFECTS if effect != "random filter drop"]
+_OF_HALVES = ("base", "selffer", "selffer+", "transfer", "transfer+", "pretrained", "pretrained+")
+_SHOWN_EFFECTS = [effect for effect in EFFECTS if effect not in PLAN_EFFECTS and effect != "random filter drop"]
 
 
 def halves_shown(split: str, groups: Groups) -> str:
@@ -46,12 +49,13 @@ def curves_shown(accuracies: pd.DataFrame, title: str) -> str:
 
 def figure_shown(name: str, results: Results) -> str:
     """Of a figure of results, by its name: the main numbers that are drawn."""
-    return " ".join(f"{text}." for text in _FIGURES[name](results)) or "Nothing to be drawn."
+    shown = results if OF_RESULTS[name].every_amount else results.at_most
+    return " ".join(f"{text}." for text in _FIGURES[name](shown)) or "Nothing to be drawn."
 
 
 def _reuse(results: Results) -> Iterator[str]:
     table = reusable(results)
-    for split_type in _there(table):
+    for split_type in _there(table, results):
         of_type = table[table["split_type"] == split_type]
         told = "; ".join(
             f"{SYMBOLS[treatment]}, {way}: {_every(rows, 'drop', drop_points)}"
@@ -65,7 +69,7 @@ def _reuse(results: Results) -> Iterator[str]:
 def _figure2(results: Results) -> Iterator[str]:
     accuracies = of_the_paper(results.accuracies)
     accuracies = accuracies[accuracies["treatment"].isin(_OF_HALVES)]
-    for split_type in _there(accuracies):
+    for split_type in _there(accuracies, results):
         told = "; ".join(_by_treatment(accuracies[accuracies["split_type"] == split_type]))
         yield f"Points of every network and lines of means by depth, {results.halves(split_type)}: {told}"
 
@@ -86,19 +90,23 @@ def _effects(results: Results) -> Iterator[str]:
 
 def _of_effects(drawn: str, results: Results) -> Iterator[str]:
     table = _told(paired_effects(results))
-    for split_type in _there(table):
-        rows = table[table["split_type"] == split_type]
-        told = "; ".join(
-            f"{effect} {_ends(of_effect, 'mean', drop_points if effect.endswith('drop') else points)}"
-            for effect in _SHOWN_EFFECTS
-            if len(of_effect := rows[rows["effect"] == effect])
-        )
+    table = table[~table["effect"].isin(PLAN_EFFECTS)]
+    for split_type in _there(table, results):
+        told = _effects_told(table[table["split_type"] == split_type], _SHOWN_EFFECTS)
         yield f"{drawn} of effects in points, {results.halves(split_type)}: {told}"
+
+
+def _effects_told(rows: pd.DataFrame, shown: Iterable[str]) -> str:
+    return "; ".join(
+        f"{effect} {_ends(of_effect, 'mean', drop_points if 'drop' in effect else points)}"
+        for effect in shown
+        if len(of_effect := rows[rows["effect"] == effect])
+    )
 
 
 def _parts(results: Results) -> Iterator[str]:
     table = _told(effects(results))
-    for split_type in _there(table):
+    for split_type in _there(table, results):
         of_type = table[table["split_type"] == split_type]
         divided = (of_type["effect"] == "specificity drop").any()
         for effect in ("co-adaptation drop", "specificity drop") if divided else ("co-adaptation drop", "total drop"):
@@ -112,11 +120,32 @@ def _parts(results: Results) -> Iterator[str]:
                 yield f"Bars of the {effect} in nats, {results.halves(split_type)}: {told}"
 
 
+def _plans(results: Results) -> Iterator[str]:
+    table = _told(paired_effects(results))
+    for split_type in SPLIT_TYPES_IN_WORDS:
+        if told := _effects_told(table[table["split_type"] == split_type], PLAN_EFFECTS):
+            yield f"Lines of effects in points, {results.halves(split_type)}: {told}"
+
+
 def _reduced(results: Results) -> Iterator[str]:
     rows = results.accuracies[results.accuracies["treatment"] == "reduced"]
     means = rows[~meaningless(rows)].groupby("examples_per_class")["accuracy"].mean()
     told = ", ".join(f"{count}: {100 * mean:.1f} %" for count, mean in means.items())
     yield f"A line of mean accuracy by training images a class: {told}"
+
+
+def _amounts(results: Results) -> Iterator[str]:
+    for amount in results.amounts:
+        table = _told(paired_effects(results.at(amount)))
+        for split_type in SPLIT_TYPES_IN_WORDS:
+            rows = table[table["split_type"] == split_type]
+            told = "; ".join(
+                f"{effect} {_ends(of_effect, 'mean', drop_points if effect.endswith('drop') else points)}"
+                for effect, treatments in EFFECTS.items()
+                if "base" in treatments and len(of_effect := rows[rows["effect"] == effect])
+            )
+            if told:
+                yield f"Lines in points on {amount_in_words(amount)}, {results.halves(split_type)}: {told}"
 
 
 _FIGURES: Mapping[str, Callable[[Results], Iterator[str]]] = {
@@ -125,7 +154,9 @@ _FIGURES: Mapping[str, Callable[[Results], Iterator[str]]] = {
     "effects": _effects,
     "parts": _parts,
     "figure3": _figure3,
+    "plans": _plans,
     "reduced": _reduced,
+    "amounts": _amounts,
 }
 
 
@@ -134,16 +165,18 @@ def _told(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["pairs"] > 0]
 
 
-def _there(table: pd.DataFrame) -> list[str]:
-    return [split_type for split_type in TYPES_OF_HALVES if (table["split_type"] == split_type).any()]
+def _there(table: pd.DataFrame, results: Results) -> list[str]:
+    return [one for one in compared_types(results.accuracies) if (table["split_type"] == one).any()]
 
 
 def _by_treatment(accuracies: pd.DataFrame) -> Iterator[str]:
     """The mean accuracy of what has learned, by treatment."""
-    learned = accuracies[~meaningless(accuracies)]
-    for treatment, rows in learned.groupby("treatment", sort=False):
-        means = rows.groupby("n")["accuracy"].mean().reset_index()
-        yield f"{SYMBOLS[str(treatment)]} {_ends(means, 'accuracy', _percent)}"
+    for amount in amounts_of(accuracies):
+        there = on_amount(accuracies, amount)
+        few = f"on {amount_in_words(amount)} " * (amount is not None)
+        for treatment, rows in there[~meaningless(there)].groupby("treatment", sort=False):
+            means = rows.groupby("n")["accuracy"].mean().reset_index()
+            yield f"{SYMBOLS[str(treatment)]} {few}{_ends(means, 'accuracy', _percent)}"
 
 
 def _percent(accuracy: float) -> str:

@@ -8,10 +8,12 @@ import pandas as pd
 from transferability.labels import visible
 from transferability.report.runs import hours_by_device
 from transferability.store.same_images import shared_images
+from transferability.study.amounts import amount_in_words
 from transferability.study.compared import metric_in_words
 from transferability.study.config import fine_tuned_depths
 from transferability.study.design import Study
-from transferability.study.settings import ADAPT, SOURCE
+from transferability.study.pretrained_weights import images_in_words
+from transferability.study.settings import ADAPT, FEW_IMAGES, SOURCE
 from transferability.words import counted, duration, enumerated, plural
 
 _STATISTICS = {
@@ -39,12 +41,22 @@ def facts_of(
     if (foreign := study.settings("base").foreign) is not None:
         yield "layers", ", ".join(study.layers)
         yield "batch norm of frozen layers", _STATISTICS[foreign.frozen_batch_norm]
+    if study.weights is not None:
+        yield (
+            "pretrained weights",
+            f"{visible(study.weights.source)}, SHA-256 {study.weights.sha256 or 'not known yet'}",
+        )
+        yield "images of these weights", images_in_words(study.weights, study.config["preprocessing"])
     splits = [f"{name} ({_by_half(study.groups[name])})" if name in study.groups else name for name in study.splits]
     yield "splits", f"{len(study.splits)}: {', '.join(splits)}"
     yield "seeds", f"{len(study.seeds)} ({plural(len(study.seeds), 'seed')} {enumerated(study.seeds)})"
     yield "depths n tried", enumerated(networks["depths"])
     if fine_tuned_depths(networks) != sorted(networks["depths"]):
         yield "depths n tried fine-tuned", enumerated(fine_tuned_depths(networks))
+    if study.has_few:
+        yield "training images", f"{_listed_amounts(study)}, drawn by the seed, the fewer among the more"
+        fixed = study.config["training"][FEW_IMAGES]
+        yield "training on few images", f"as many {fixed} as on all"
     yield "networks", f"{len(accuracies):,}"
     iterations, images = counted(training.iterations, "iteration"), counted(training.batch_size, "image")
     yield "base networks' training", f"{iterations} of {images}"
@@ -55,6 +67,11 @@ def facts_of(
     spent = hours_by_device(jobs_made)
     yield "time of training", "; ".join(f"{duration(3600 * hours)} on {device}" for device, hours in spent.items())
     yield from _imbalance(accuracies)
+
+
+def _listed_amounts(study: Study) -> str:
+    *fewer, most = map(amount_in_words, study.amounts)
+    return f"{', '.join(fewer)} and {most}" if fewer else most
 
 
 def _by_half(groups: Mapping[str, str]) -> str:

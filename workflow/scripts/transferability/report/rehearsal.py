@@ -28,7 +28,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from transferability.figures.catalog import drawn_of
-from transferability.figures.pictures import PICTURES
+from transferability.figures.pictures import picture
 from transferability.figures.style import figure_style
 from transferability.figures.training import first_layer_filters, learning_curves
 from transferability.files import write_json, write_table, write_text
@@ -51,6 +51,7 @@ from transferability.study.names import HALVES, WHOLE, Network, split_type_of
 
 # Somewhere between chance and all, each treatment at a height of its own.
 _TOP1 = {"base": 0.8, "selffer": 0.79, "selffer+": 0.82, "transfer": 0.7, "transfer+": 0.83, "random": 0.4}
+_TOP1 |= {"pretrained": 0.75, "pretrained+": 0.85}
 _DPI = 30
 _CLASSES, _IMAGES = 10, 1000  # of a half, and to evaluate on
 
@@ -88,7 +89,7 @@ def rehearse(study: Study, folder: Path) -> list[str]:
                 write_tables(results, {name: path})
         for name, path in paths.figures.items():
             with _trying(f"the figure {name}", tried):
-                _sketch(PICTURES[name](results), path)
+                _sketch(picture(name, results), path)
         for split, path in paths.curves.items():
             with _trying(f"learning curves of {split}", tried):
                 _sketch(learning_curves(_histories(study, split)), path)
@@ -189,7 +190,7 @@ def _made_up(study: Study) -> Iterator[tuple[Key, dict[str, Any]]]:
                 "split_type": split_type_of(split),
                 "seed": seed,
                 **network.facts,
-                "iterations": study.settings(network.stage).hyperparameters.iterations,
+                "iterations": study.settings_of(network).hyperparameters.iterations,
                 "evaluations": 1,
                 **dict.fromkeys(METRICS, 1 / _CLASSES if is_at_chance else _top1(network, position)),
                 VALIDATION_CROSS_ENTROPY: 0.5 + 0.01 * network.n,

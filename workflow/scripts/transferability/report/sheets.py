@@ -2,7 +2,7 @@
 
 import base64
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import pandas as pd
 
 from transferability.files import csv_of
 from transferability.labels import visible
-from transferability.report.table_views import TableView
+from transferability.report.table_views import Column, TableView
 from transferability.results.accuracies import read_accuracies, read_table
 
 
@@ -52,7 +52,7 @@ def _made_sheet(name: str, view: TableView, table: pd.DataFrame, text: str) -> S
         if column in table and (table[column].dropna().any() if shown.mostly_nothing else table[column].notna().any())
     }
     rows = [
-        [_cell(value, column.show) for value, column in zip(row, columns.values(), strict=True)]
+        [_cell(value, column) for value, column in zip(row, columns.values(), strict=True)]
         for row in table[list(columns)].itertuples(index=False, name=None)
     ]
     return Sheet(
@@ -64,8 +64,8 @@ def _made_sheet(name: str, view: TableView, table: pd.DataFrame, text: str) -> S
     )
 
 
-def _cell(value: Any, show: Callable[[Any], str]) -> Cell:
+def _cell(value: Any, column: Column) -> Cell:
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
-        return Cell("", "", is_number=False)
+        return Cell(column.nothing, column.nothing, is_number=False)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return Cell(visible(show(value)), repr(value) if is_number else visible(str(value)), is_number)
+    return Cell(visible(column.show(value)), repr(value) if is_number else visible(str(value)), is_number)

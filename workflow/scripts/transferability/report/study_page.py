@@ -17,15 +17,17 @@ from transferability.labels import visible
 from transferability.report.alternatives import FILTERS_SHOWN, SHEET_SHOWN, curves_shown, figure_shown, halves_shown
 from transferability.report.facts import facts_of, flags_in_words
 from transferability.report.html import TEXTS, Picture, caption, contact_sheet_on_page, figure_on_page, render
+from transferability.report.plan_rows import plan_rows
 from transferability.report.proxy_views import PROXY_VIEWS, proxies_shown
 from transferability.report.runs import jobs, makers
 from transferability.report.sheets import Sheet, sheet_of, sheet_of_file
 from transferability.report.table_views import JOBS, MAKERS, table_views
 from transferability.results.accuracies import Results, read_accuracies
+from transferability.results.amounts import answers_by_amount
 from transferability.results.answers import Answer, ReusableLayers, answers, together
 from transferability.results.effects import formula
 from transferability.results.published import missing_networks
-from transferability.results.reuse import WAYS_OF_REUSE
+from transferability.results.reuse import WAYS_OF_REUSE, copied_from
 from transferability.results.unlearned import bases_at_chance, others_at_chance
 from transferability.store.source import ImageClass
 from transferability.study.design import Key, Study, without_running
@@ -69,6 +71,27 @@ _NETWORKS: Sequence[tuple[frozenset[str], str, str, str]] = (
         f"{formula('transfer gain')}: of that, what having seen the other half gains",
     ),
     (frozenset({"random+"}), "RnB⁺", "untrained, trained with the rest", "how far the draw of first weights matters"),
+    (
+        *(frozenset({"pretrained"}), "PnB, pretrained", "of published weights, frozen"),
+        f"{formula('pretrained drop')}: what copying published layers costs",
+    ),
+    (
+        *(frozenset({"selffer", "pretrained"}), "BnB and PnB", "as above"),
+        f"{formula('pretrained specificity drop')}: of that, what features made for other images cost",
+    ),
+    (
+        *(frozenset({"random", "pretrained"}), "PnB and RnB", "as above"),
+        f"{formula('pretrained feature gain')}: what published features are worth",
+    ),
+    (
+        *(frozenset({"pretrained+"}), "PnB⁺", "of published weights, fine-tuned with the rest"),
+        f"{formula('pretrained gain')}: what beginning with published weights gains",
+    ),
+    (
+        *(frozenset({"selffer+", "pretrained+"}), "BnB⁺ and PnB⁺", "as above"),
+        f"{formula('pretrained transfer gain')}: of that, what is not gained by training twice",
+    ),
+    *plan_rows(),
     (frozenset({"reduced"}), "reduced", "trained from scratch on fewer images", "what less data costs"),
 )
 
@@ -113,6 +136,7 @@ class Page:
     captions: Mapping[str, str]
     facts: Sequence[tuple[str, str]]
     answers: Sequence[Mapping[str, Any]]
+    by_amount: Sequence[str]
     reuse: Picture | None
     figures: Sequence[Picture]
     proxies: Sequence[Picture]
@@ -164,7 +188,8 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
         about=caption("study"),
         captions={path.stem: caption(path.stem) for path in TEXTS.glob("*_table.rst")},
         facts=list(facts_of(study, accuracies, jobs_made, files.manifest)),
-        answers=[_answer(answer, results.max_drop) for answer in answers(results)],
+        answers=[_answer(answer, results.max_drop) for answer in answers(results.at_most)],
+        by_amount=list(answers_by_amount(results)),
         reuse=_figure("reuse", figures.get("reuse"), results),
         figures=_there(_figure(name, figures.get(name), results) for name in OF_RESULTS if name != "reuse"),
         proxies=_there(
@@ -217,6 +242,7 @@ def _answer(answer: Answer, max_drop: float) -> dict[str, Any]:
         "co_adaptation": answer.co_adaptation,
         "reuse": [
             {
+                "source": copied_from(treatment),
                 "way": WAYS_OF_REUSE[treatment],
                 "layers": [_chip(found, n) for n in range(1, len(found.layers) + 1)],
                 "untried": len(found.verdicts) < len(found.layers),
@@ -226,6 +252,7 @@ def _answer(answer: Answer, max_drop: float) -> dict[str, Any]:
         ],
         "tolerated": f"{100 * max_drop:g}",
         "note": answer.note,
+        "advice": answer.advice,
     }
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from transferability.report.runs import MAKER_COLUMNS
 from transferability.results.answers import NO_INTERVAL
+from transferability.results.by_images import IMAGES
 from transferability.results.reuse import WAYS_OF_REUSE
 from transferability.study.compared import (
     GENERALIZATION_GAP,
@@ -32,6 +33,7 @@ class Column:
     heading: str
     show: Callable[[Any], str] = str
     mostly_nothing: bool = False
+    nothing: str = ""  # what is shown where there is no number
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def _yes(value: object) -> str:
 
 def _losses_beside_accuracy(effects: pd.DataFrame) -> pd.DataFrame:
     """A row an effect, split type and n, in place of one for each metric: losses are columns beside the accuracy."""
-    key = ["effect", "split_type", "n"]
+    key = [name for name in ("effect", "split_type", "n", IMAGES) if name in effects]
     wide = effects[~effects["metric"].isin(LOSSES)]
     for loss in LOSSES:
         names = {"mean": loss, "low": f"{loss}_low", "high": f"{loss}_high"}
@@ -96,6 +98,7 @@ def _without_interval(reuse: pd.DataFrame) -> pd.DataFrame:
 
 _BELOW_BASE = "below_base"
 _N = Column("n", _whole)
+_IMAGES = Column("images a class", _whole, nothing="all")  # in tables that have several amounts
 _PAIRS, _SPLITS = Column("pairs", _whole), Column("splits", _whole)
 _LEFT_OUT = Column("left out", _whole, mostly_nothing=True)
 _NATS = {
@@ -133,6 +136,7 @@ def _common(split_type: Column) -> dict[str, TableView]:
             {
                 "split_type": split_type,
                 "n": _N,
+                IMAGES: _IMAGES,
                 "layer": Column("layer"),
                 "treatment": Column("copied layers", lambda treatment: WAYS_OF_REUSE.get(treatment, treatment)),
                 "drop": Column("points below base", drop_points),
@@ -152,6 +156,7 @@ def _common(split_type: Column) -> dict[str, TableView]:
                 "effect": Column("effect"),
                 "split_type": split_type,
                 "n": _N,
+                IMAGES: _IMAGES,
                 "mean": Column("mean, points", points),
                 "low": Column("from", points),
                 "high": Column("to", points),
@@ -169,7 +174,7 @@ def _common(split_type: Column) -> dict[str, TableView]:
                 "treatment": Column("treatment"),
                 "n": _N,
                 "preserved": Column("preserved", _whole),
-                "examples_per_class": Column("images a class", _whole),
+                IMAGES: Column("images a class", _whole),
                 "networks": Column("networks", _whole),
                 "mean": Column("mean, %", _percent),
                 "standard_deviation": Column("standard deviation, points", drop_points),
@@ -186,6 +191,7 @@ def _common(split_type: Column) -> dict[str, TableView]:
             {
                 "layers": Column("layers"),
                 "depths": Column("n tried"),
+                IMAGES: _IMAGES,
                 "networks": Column("networks", _whole),
                 "over_base": Column("gain over base, flat, points", points),
                 "over_selffer+": Column("over BnB⁺, flat", points),
@@ -202,6 +208,7 @@ def _common(split_type: Column) -> dict[str, TableView]:
             {
                 "split_type": split_type,
                 "n": _N,
+                IMAGES: _IMAGES,
                 "networks": Column("networks", _whole),
                 "base": Column("base, %", _percent),
                 "transfer": Column("AnB, %", _percent),

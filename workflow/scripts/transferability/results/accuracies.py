@@ -1,7 +1,7 @@
 """The accuracies of all networks of a study, one row a network, each beside the base of its own target."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
@@ -9,7 +9,9 @@ from typing import Any, Self
 import pandas as pd
 
 from transferability.files import read_json
+from transferability.results.by_images import amounts_of, on_amount
 from transferability.results.unlearned import LEAVE_OUT, at_chance, flags_of, named
+from transferability.study.amounts import Amount, amount_in_words
 from transferability.study.compared import (
     BALANCED,
     COMPARED,
@@ -95,15 +97,15 @@ def collect_contents(metrics: Iterable[tuple[str, Any]], layers: Sequence[str]) 
 def beside_bases(frame: pd.DataFrame) -> pd.DataFrame:
     """Add to each network its base, its accuracies and the differences to them, where there is one.
 
-    Columns ``base_`` and ``difference_`` and a name of `COMPARED` are of the base of the same split, target and seed.
-    The column ``at_chance`` is `at_chance`. The column ``flag`` names what makes a comparison meaningless, or may: its
-    own base or the base that its layers come from is at chance, or is judged on too few images to tell. What was not
-    recorded of a network is empty.
+    Columns ``base_`` and ``difference_`` and a name of `COMPARED` are of the base of the same split, target and seed,
+    and on as many images. The column ``at_chance`` is `at_chance`. The column ``flag`` names what makes a comparison
+    meaningless, or may: its own base or the base that its layers come from is at chance, or is judged on too few images
+    to tell. What was not recorded of a network is empty.
     """
     frame = frame.assign(**{column: None for column in (*_INTEGERS, *_NUMBERS) if column not in frame})
     frame = frame.astype(dict.fromkeys(_INTEGERS, "Int64") | dict.fromkeys(_NUMBERS, "float64"))
     frame[GENERALIZATION_GAP] = frame[VALIDATION_CROSS_ENTROPY] - frame[TRAINING_CROSS_ENTROPY]
-    frame["base"] = "base" + frame["target"]
+    frame["base"] = [Network.parse(name).compared_with.name for name in frame["network"]]
     bases = frame.loc[frame["treatment"] == "base", [*KEY, *COMPARED]]
     bases = bases.rename(columns={"network": "base"} | {name: f"base_{name}" for name in COMPARED})
     frame = frame.merge(bases, on=["split", "seed", "base"], how="left", validate="many_to_one")
@@ -126,6 +128,7 @@ class Results:
         max_drop: what copying layers may cost, in accuracy, so 0.02 for 2 points.
         layers: the names of all layers of the network, lowest first, whether networks are cut there or not.
         groups: of the halves of semantic splits, where they are known.
+        images: in words, the amount that all networks are trained on, where the study has others; else empty.
     """
 
     accuracies: pd.DataFrame
@@ -133,6 +136,7 @@ class Results:
     max_drop: float
     layers: Sequence[str]
     groups: Groups = field(default_factory=dict)
+    images: str = ""
 
     @classmethod
     def by(
@@ -166,8 +170,28 @@ class Results:
         return cls.by(accuracies, asked.metric, asked.max_drop, study.layers, asked.unlearned, groups=study.groups)
 
     def halves(self, split_type: str) -> str:
-        """Halves of a type in words, semantic ones with the groups that they are of."""
-        return halves_in_words(split_type, self.groups)
+        """Halves of a type in words, semantic ones with the groups that they are of, and how many images there are."""
+        return halves_in_words(split_type, self.groups) + (f", {self.images}" if self.images else "")
+
+    @property
+    def amounts(self) -> tuple[Amount, ...]:
+        """Images a class that networks are trained on, as `by_images.amounts_of`."""
+        return amounts_of(self.accuracies)
+
+    @property
+    def has_few(self) -> bool:
+        """Whether there are networks on few images."""
+        return self.amounts != (None,)
+
+    def at(self, amount: Amount) -> Self:
+        """Those of networks on so many images a class, as `by_images.on_amount`."""
+        images = f"on {amount_in_words(amount)}" if self.has_few else self.images
+        return replace(self, accuracies=on_amount(self.accuracies, amount), images=images)
+
+    @property
+    def at_most(self) -> Self:
+        """Those on the most images, which what is of one amount shows."""
+        return self.at(self.amounts[-1])
 
 
 def of_training_mode(accuracies: pd.DataFrame) -> str:

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from transferability.results.accuracies import Results, of_training_mode
+from transferability.results.advice import advice
 from transferability.results.effects import EFFECTS, effects, formula
-from transferability.results.pairs import interval, of_the_paper, paired_differences
-from transferability.results.reuse import WAYS_OF_REUSE, deepest_within, reusable
+from transferability.results.pairs import compared_types, interval, of_the_paper, paired_differences
+from transferability.results.reuse import WAYS_OF_REUSE, deepest_within, reusable, way_in_words
 from transferability.results.unlearned import bases_at_chance, doubtful, meaningless, others_at_chance
 from transferability.study.compared import (
     GENERALIZATION_GAP,
@@ -18,7 +19,7 @@ from transferability.study.compared import (
     TRAINING_CROSS_ENTROPY,
     VALIDATION_CROSS_ENTROPY,
 )
-from transferability.study.names import IMAGES, TYPES_OF_HALVES
+from transferability.study.names import IMAGES
 from transferability.words import counted, drop_points, enumerated, nats, points
 
 _PARTS = (TRAINING_CROSS_ENTROPY, GENERALIZATION_GAP)
@@ -27,12 +28,16 @@ _DEEPEST: Mapping[str, str] = {
     "selffer": "own frozen features, base − B{}B",
     "transfer": "other half's frozen features, base − A{}B",
     "random": "random frozen features, base − R{}B",
+    "pretrained": "published frozen features, base − P{}B",
 }
+GAINS_OVER_BASE = ("gain of fine-tuned transfer", "gain of fine-tuned published layers")
 # Each the mean over all n of an effect.
 _FINE_TUNED: Mapping[str, str] = {
     "retraining gain": "gain of fine-tuned own layers",
-    "fine-tuning gain": "gain of fine-tuned transfer",
+    "fine-tuning gain": GAINS_OVER_BASE[0],
     "transfer gain": "transfer gain",
+    "pretrained gain": GAINS_OVER_BASE[1],
+    "pretrained transfer gain": "gain over fine-tuned own layers",
 }
 
 _WIDTH = 56  # of what a line of the headline is of
@@ -92,7 +97,12 @@ class ReusableLayers:
     surely: int | None
 
     def __str__(self) -> str:
-        return f"{self._layers}{self._tried}{self._beyond_a_gap}{self._rests_on}"
+        return f"{self._layers}{self.proviso}"
+
+    @property
+    def proviso(self) -> str:
+        """What of it was tried, and what it rests on; empty if there is nothing to say of that."""
+        return f"{self._tried}{self._beyond_a_gap}{self._rests_on}"
 
     @property
     def _layers(self) -> str:
@@ -140,6 +150,7 @@ class Answer:
         reusable: by way of reuse, a key of `WAYS_OF_REUSE`; without those that no network tells of, or whose bases are
             at chance.
         note: what the study has no networks to tell, and what the halves are not; empty if nothing.
+        advice: how published weights can be used; empty without networks that copy any.
     """
 
     halves: str
@@ -150,6 +161,7 @@ class Answer:
     co_adaptation: str
     reusable: Mapping[str, ReusableLayers]
     note: str
+    advice: str
 
     @property
     def base_in_words(self) -> str:
@@ -158,24 +170,26 @@ class Answer:
 
 
 def answers(results: Results) -> list[Answer]:
-    """What each split type that has bases tells, in the order of `TYPES_OF_HALVES`.
+    """What each of the `compared_types` that has bases tells.
 
     Which layers can be copied is told by `deepest_within`: by the means of `reusable`, and by its intervals.
     """
     accuracies, reuse, drops = results.accuracies, reusable(results), effects(results)
     drops = drops[drops["effect"] == "co-adaptation drop"]
     found = []
-    for split_type in TYPES_OF_HALVES:
+    for split_type in compared_types(accuracies):
         of_type = of_the_paper(accuracies[accuracies["split_type"] == split_type])
         bases = of_type[of_type["treatment"] == "base"]
         if not bases.empty:
             dead = meaningless(bases)
             base = None if dead.all() else float(bases.loc[~dead, "accuracy"].mean())
             halves, lost, gained = results.halves(split_type), dict(_drops(of_type)), dict(_gains(of_type))
-            layers = dict(_reusable_layers(reuse[reuse["split_type"] == split_type], results.layers[:-1]))
+            reuse_of_type = reuse[reuse["split_type"] == split_type]
+            layers = dict(_reusable_layers(reuse_of_type, results.layers[:-1]))
+            advised = advice(of_type, reuse_of_type, results.max_drop)
             parts = _co_adaptation(drops[drops["split_type"] == split_type], of_type, results.layers)
             note = "; ".join(_notes(split_type, set(of_type["treatment"])))
-            found.append(Answer(halves, base, int(dead.sum()), lost, gained, parts, layers, note))
+            found.append(Answer(halves, base, int(dead.sum()), lost, gained, parts, layers, note, advised))
     return found
 
 
@@ -192,16 +206,22 @@ def _notes(split_type: str, there: set[str]) -> Iterator[str]:
         yield "without selffer networks (BnB), what lost co-adaptation costs is not told from what specificity does"
 
 
-def headline(results: Results) -> str:
-    """A few lines that say what the study found."""
+def headline(results: Results, by_amount: Sequence[str] = ()) -> str:
+    """A few lines that say what the study found.
+
+    Args:
+        results: of the study, of which networks on the most images are told in full.
+        by_amount: a line for each amount of images.
+    """
     accuracies = results.accuracies
     networks = counted(len(accuracies), "network")
     lines = [
         f"{networks}; accuracy is {results.metric}",
         "drops and gains are in points, paired with each base; a drop is positive where a network is worse",
     ]
-    for answer in answers(results):
+    for answer in answers(results.at_most):
         lines.append(f"{answer.halves}: base {answer.base_in_words}")
+        lines += [f"  {answer.advice}".translate(_PLAIN)] * bool(answer.advice)
         told = {
             **{f"drop with {what}": drop for what, drop in answer.drops.items()},
             **answer.gains,
@@ -209,10 +229,11 @@ def headline(results: Results) -> str:
         }
         lines += [f"  {what + ':':{_WIDTH}} {found}".translate(_PLAIN) for what, found in told.items()]
         lines += [
-            f"  {f'a drop of at most {100 * results.max_drop:g} points, {WAYS_OF_REUSE[treatment]}:':{_WIDTH}} {layers}"
+            f"  {way_in_words(treatment, results.max_drop) + ':':{_WIDTH}} {layers}"
             for treatment, layers in answer.reusable.items()
         ]
         lines += [f"  {answer.note}"] * bool(answer.note)
+    lines += [line.translate(_PLAIN) for line in by_amount]
     notes = (of_training_mode(accuracies), bases_at_chance(accuracies), others_at_chance(accuracies))
     lines += [note for note in notes if note]
     return "\n".join(lines) + "\n"

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from transferability.results.by_images import amounts_of, on_amount
 from transferability.results.effects import by_loss
 from transferability.results.pairs import all_pairs
 from transferability.study.compared import LOSSES
@@ -36,8 +37,9 @@ def differences_to_base(accuracies: pd.DataFrame) -> pd.DataFrame:
     """By treatment, split type (``any`` for random filters) and n: networks, mean difference to the own base.
 
     Columns: treatment, split_type, n, networks, difference, relative (to the own base's accuracy), cross_entropy, fit,
-    generalization, left_out.
+    generalization, left_out. Of a study with several amounts of images, it is of the networks on the most.
     """
+    accuracies = on_amount(accuracies, amounts_of(accuracies)[-1])
     tables = []
     for treatment in COPYING:
         pairs = all_pairs(accuracies, treatment, "base")

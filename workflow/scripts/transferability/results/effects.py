@@ -10,6 +10,7 @@ import pandas as pd
 
 from transferability.results.accuracies import Results
 from transferability.results.pairs import MEANS, all_pairs, means_with_intervals
+from transferability.results.plan_effects import PLAN_EFFECTS
 from transferability.study.compared import LOSSES
 from transferability.study.names import SYMBOLS
 
@@ -22,6 +23,12 @@ EFFECTS: Mapping[str, tuple[str, str]] = {
     "transfer gain": ("transfer+", "selffer+"),
     "retraining gain": ("selffer+", "base"),
     "random filter drop": ("base", "random"),
+    "pretrained drop": ("base", "pretrained"),
+    "pretrained specificity drop": ("selffer", "pretrained"),
+    "pretrained feature gain": ("pretrained", "random"),
+    "pretrained gain": ("pretrained+", "base"),
+    "pretrained transfer gain": ("pretrained+", "selffer+"),
+    **PLAN_EFFECTS,
 }
 
 

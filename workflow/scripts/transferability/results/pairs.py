@@ -1,6 +1,7 @@
-"""Networks paired with those of the same split, target, seed and n: their differences, and intervals of the mean.
+"""Networks paired with those of the same split, target, seed, images and n: differences, and intervals of the mean.
 
-Networks that preserve layers above the frozen ones have no part in the paper's treatments, and so are in no pair.
+Networks that preserve layers above the frozen ones have no part in the paper's treatments, and so are in no pair. Those
+with a plan for every layer have treatments of their own.
 Accuracies are those of `transferability.results.accuracies.by_metric`.
 """
 
@@ -9,21 +10,35 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from transferability.results.unlearned import meaningless
+from transferability.study.names import COPYING, TYPES_OF_HALVES, WHOLE
 
+# Treatments with layers that were trained before.
+REUSING = tuple(treatment for treatment in COPYING if not treatment.startswith("random"))
 CONFIDENCE = 0.95  # of all intervals
 MEANS = ["split_type", "n", "pairs", "splits", "mean", "low", "high", "left_out"]  # of `means_with_intervals`
 
 
+def compared_types(accuracies: pd.DataFrame) -> list[str]:
+    """The split types that are told and drawn, in order: those of halves, and all classes if layers are reused there.
+
+    The whole set has bases besides where random or reduced networks are trained on it, as in the paper.
+    """
+    of_whole = accuracies[accuracies["split_type"] == WHOLE]
+    reused = bool(of_whole["treatment"].isin(REUSING).any())
+    return [*TYPES_OF_HALVES, *[WHOLE] * reused]
+
+
 def of_the_paper(accuracies: pd.DataFrame) -> pd.DataFrame:
-    """The networks that preserve no layers above the frozen ones."""
-    return accuracies[accuracies["copied"] == accuracies["n"]]
+    """The networks that preserve no layers above the frozen ones; how many a plan copies, tables do not say."""
+    preserve_none = accuracies["copied"].isna() | (accuracies["copied"] == accuracies["n"])
+    return accuracies[preserve_none.fillna(False).astype(bool)]
 
 
 def paired_differences(accuracies: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
-    """For each pair of networks of the same split, target, seed and n (a base has every n): first minus second.
+    """For each pair of networks of the same split, target, seed, images and n (a base has every n): first minus second.
 
-    Columns: split, split_type, target, seed, n, the accuracies first and second, difference. Networks without a
-    partner are left out, and pairs that a base at chance makes meaningless.
+    Columns: split, split_type, target, seed, examples_per_class, n, the accuracies first and second, difference.
+    Networks without a partner are left out, and pairs that a base at chance makes meaningless.
     """
     pairs = all_pairs(accuracies, first, second)
     return pairs[~pairs["left_out"]].drop(columns="left_out").reset_index(drop=True)
@@ -31,7 +46,7 @@ def paired_differences(accuracies: pd.DataFrame, first: str, second: str) -> pd.
 
 def all_pairs(accuracies: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
     """As `paired_differences`, with the meaningless pairs, which the column ``left_out`` tells."""
-    key = ["split", "split_type", "target", "seed"]
+    key = ["split", "split_type", "target", "seed", "examples_per_class"]
     accuracies = of_the_paper(accuracies)
     accuracies = accuracies.assign(left_out=meaningless(accuracies))
     sides = {}

@@ -145,8 +145,8 @@ def _has(accuracies: pd.DataFrame, treatment: str, layers: tuple[int, int]) -> p
 
 def _base_of(accuracies: pd.DataFrame) -> NDArray[np.float64]:
     """The accuracy of each network's base, in the order of the accuracies."""
-    bases = accuracies[accuracies["treatment"] == "base"].set_index(["split", "target", "seed"])["accuracy"]
-    keys = pd.MultiIndex.from_frame(accuracies[["split", "target", "seed"]])
+    bases = accuracies[accuracies["treatment"] == "base"].set_index(["split", "network", "seed"])["accuracy"]
+    keys = pd.MultiIndex.from_frame(accuracies[["split", "base", "seed"]])
     return bases.reindex(keys).to_numpy(dtype=np.float64)
 
 

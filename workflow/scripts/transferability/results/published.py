@@ -17,6 +17,7 @@ from transferability.networks.architectures import architecture_layers
 from transferability.results.accuracies import frame_of, require_accuracy, require_cross_entropy
 from transferability.study.compared import TOP1, TRAINING_CROSS_ENTROPY, VALIDATION_CROSS_ENTROPY
 from transferability.study.names import (
+    FROM_THE_BOTTOM,
     HALVES,
     RANDOM_SOURCE,
     TREATMENTS,
@@ -137,7 +138,7 @@ def _published_network(text: Mapping[str, str]) -> Network:
     if not text["split"]:
         raise ValueError("split is empty; it is the name of a split, such as random0")
     target = _one_of(text, "target", (WHOLE,) if text["split"] == WHOLE else HALVES)
-    treatment = _one_of(text, "treatment", TREATMENTS)
+    treatment = _one_of(text, "treatment", ("base", *FROM_THE_BOTTOM, "reduced"))
     if treatment in ("base", "reduced"):
         _one_of(text, "source", ("",))
         _integer(text, "n", 0, 0)

@@ -1,4 +1,4 @@
-"""Which layers can be reused: whether copying them from the other half costs more than a tolerated drop."""
+"""Which layers can be reused: whether copying them from elsewhere costs more than a tolerated drop."""
 
 from collections.abc import Mapping
 
@@ -8,17 +8,35 @@ import pandas as pd
 from transferability.results.accuracies import Results, layer_names
 from transferability.results.pairs import all_pairs, means_with_intervals
 from transferability.results.unlearned import doubtful
+from transferability.study.pretrained_weights import is_copied_from_weights
 
-# How layers of the other half's base can be used: frozen, or fine-tuned with the rest.
-WAYS_OF_REUSE: Mapping[str, str] = {"transfer": "frozen", "transfer+": "fine-tuned"}
+# How layers of the other half's base, or of published weights, can be used: frozen, or fine-tuned with the rest.
+WAYS_OF_REUSE: Mapping[str, str] = {
+    "transfer": "frozen",
+    "transfer+": "fine-tuned",
+    "pretrained": "frozen",
+    "pretrained+": "fine-tuned",
+}
+
+
+def copied_from(treatment: str) -> str:
+    """Where the layers of a way of reuse are from, in words."""
+    return "published weights" if is_copied_from_weights(treatment) else "the other half"
+
+
+def way_in_words(treatment: str, max_drop: float) -> str:
+    """Of a headline: at what drop layers count as reusable, and how."""
+    of = f"{copied_from(treatment)} " if is_copied_from_weights(treatment) else ""
+    return f"a drop of at most {100 * max_drop:g} points, {of}{WAYS_OF_REUSE[treatment]}"
 
 
 def reusable(results: Results) -> pd.DataFrame:
-    """Whether the lowest n layers can be copied from the other half at no more than a tolerated drop of accuracy.
+    """Whether the lowest n layers can be copied from elsewhere at no more than a tolerated drop of accuracy.
 
-    A row a split type, n and way of copying: ``transfer`` for frozen layers, ``transfer+`` for fine-tuned ones. The
-    drop is that of the network against its own base, paired, with its interval as in `paired_effects`; it is negative
-    where copying gains. ``layer`` is the deepest that is copied.
+    A row a split type, n and way of copying, a key of `WAYS_OF_REUSE`: ``transfer`` for frozen layers of the other
+    half, ``transfer+`` for fine-tuned ones, ``pretrained`` and ``pretrained+`` for those of published weights. The drop
+    is that of the network against its own base, paired, with its interval as in `paired_effects`; it is negative where
+    copying gains. ``layer`` is the deepest that is copied.
 
     Returns:
         Columns split_type, n, layer, treatment, pairs, splits, drop, low, high, verdict, conclusive, left_out. The
@@ -62,7 +80,7 @@ def deepest_within(reuse: pd.DataFrame, treatment: str) -> int:
 
     Args:
         reuse: rows of `reusable`, of one split type.
-        treatment: ``transfer`` or ``transfer+``.
+        treatment: a key of `WAYS_OF_REUSE`.
     """
     deepest = 0
     for row in reuse[reuse["treatment"] == treatment].sort_values("n").to_dict("records"):

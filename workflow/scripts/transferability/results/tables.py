@@ -7,18 +7,18 @@ import pandas as pd
 
 from transferability.files import write_table, write_text
 from transferability.results.accuracies import Results
-from transferability.results.answers import headline
+from transferability.results.amounts import headline_by_amount, of_each_amount
 from transferability.results.effects import effects
 from transferability.results.paper import drops, summarize, table1
 from transferability.results.reuse import reusable
 
 TABLES: Mapping[str, Callable[[Results], pd.DataFrame | str]] = {
     "summary": summarize,
-    "table1": table1,
-    "drops": drops,
-    "effects": effects,
-    "reuse": reusable,
-    "headline": headline,
+    "table1": of_each_amount(table1),
+    "drops": of_each_amount(drops),
+    "effects": of_each_amount(effects),
+    "reuse": of_each_amount(reusable),
+    "headline": headline_by_amount,
 }
 
 

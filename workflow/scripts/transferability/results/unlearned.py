@@ -6,8 +6,10 @@ A base that is at chance makes meaningless what is compared with it or copied fr
 import numpy as np
 import pandas as pd
 
+from transferability.networks.layer_plan import REINITIALIZED
 from transferability.results.guessing import guessing_test
 from transferability.study.names import RANDOM_SOURCE, Network
+from transferability.study.planned_treatments import plan_of
 
 LEAVE_OUT = "leave_out"  # of figures.unlearned
 AT_CHANCE = "at chance"
@@ -97,25 +99,27 @@ def others_at_chance(accuracies: pd.DataFrame) -> str:
 def flags_of(frame: pd.DataFrame) -> list[str | None]:
     """What makes the comparisons of each network meaningless, or may, in words; None where nothing does."""
     bases = frame[frame["treatment"] == "base"]
-    keys = bases[["split", "seed", "target"]].itertuples(index=False, name=None)
+    keys = bases[["split", "seed", "network"]].itertuples(index=False, name=None)
     learned = dict(zip(keys, bases["at_chance"].mask(bases["majority_baseline"].isna(), False), strict=True))
-    of_high_loss = bases.loc[never_below_guessing(bases), ["split", "seed", "target"]]
+    of_high_loss = bases.loc[never_below_guessing(bases), ["split", "seed", "network"]]
     high = set(of_high_loss.itertuples(index=False, name=None))
     flags: list[str | None] = []
     for row in frame.assign(no_lower_loss=never_below_guessing(frame)).itertuples():
         words = []
-        own = row.treatment != "base" and row.source != RANDOM_SOURCE
+        learns = row.source != RANDOM_SOURCE and plan_of(str(row.treatment)) != REINITIALIZED
+        own = row.treatment != "base" and learns
         if own and row.at_chance is not pd.NA and row.at_chance:
             words.append(f"{row.network} {AT_CHANCE}")
         elif own and row.no_lower_loss:
             words.append(f"{row.network}: {NO_LOWER_LOSS}")
-        for half in dict.fromkeys((row.target, row.source)):
-            if (row.split, row.seed, half) in high and learned.get((row.split, row.seed, half)) is not True:
-                words.append(f"{Network(str(half)).name}: {NO_LOWER_LOSS}")
+        network = Network.parse(str(row.network))
+        for base in dict.fromkeys(base.name for base in (network.compared_with, network.base) if base):
+            if (row.split, row.seed, base) in high and learned.get((row.split, row.seed, base)) is not True:
+                words.append(f"{base}: {NO_LOWER_LOSS}")
                 continue
-            guessing = learned.get((row.split, row.seed, half), False)
+            guessing = learned.get((row.split, row.seed, base), False)
             if guessing is pd.NA or guessing:
-                words.append(f"{Network(str(half)).name}{f': {TOO_FEW}' if guessing is pd.NA else f' {AT_CHANCE}'}")
+                words.append(f"{base}{f': {TOO_FEW}' if guessing is pd.NA else f' {AT_CHANCE}'}")
         flags.append("; ".join(words) or None)
     return flags
 

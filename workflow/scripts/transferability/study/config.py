@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from transferability.files import PROJECT
+from transferability.networks.layer_plan import PROBE_THEN_TUNE, STATISTICS
+from transferability.study.amounts import amount_problems
 from transferability.study.config_paths import path_problems, place_problems, with_paths
 from transferability.study.folder_keys import FolderKeys, contradictions
 from transferability.study.foreign_networks import (
@@ -17,6 +19,9 @@ from transferability.study.foreign_networks import (
 )
 from transferability.study.image_keys import preprocessing_problems
 from transferability.study.names import WHOLE, source_of
+from transferability.study.plan_keys import plan_problems
+from transferability.study.planned_treatments import plan_of
+from transferability.study.pretrained_weights import source_problems, with_pretrained
 from transferability.study.schema import (
     ConfigError,
     config_schema,
@@ -26,7 +31,7 @@ from transferability.study.schema import (
     schema_problems,
     with_integers,
 )
-from transferability.study.settings import SOURCE, Hyperparameters, Preprocessing, Settings
+from transferability.study.settings import FEW_IMAGES, SOURCE, Hyperparameters, Preprocessing, Settings
 from transferability.study.split_keys import split_problems
 from transferability.study.training_keys import training_problems
 from transferability.words import enumerated
@@ -58,6 +63,8 @@ def read_config(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> dict[
     _raise(place_problems(located))
     _raise(iter(architecture_problems(located["networks"], beside)))
     located = with_network(located, beside)
+    _raise(source_problems(located["networks"], beside))
+    located = with_pretrained(located, beside)
     _raise(_study_problems(located))
     return located
 
@@ -96,7 +103,7 @@ def settings_of(config: Mapping[str, Any], stage: str) -> Settings:
 
 def _hyperparameters_of(config: Mapping[str, Any], stage: str) -> Hyperparameters:
     training = config["training"]
-    common = {key: value for key, value in training.items() if key not in STAGES}
+    common = {key: value for key, value in training.items() if key not in (*STAGES, FEW_IMAGES)}
     return Hyperparameters(**{**common, **training[stage]})
 
 
@@ -143,12 +150,16 @@ def _data_set_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> 
 
 def _study_problems(config: Mapping[str, Any]) -> Iterator[str]:
     """What a schema cannot say of networks, splits, images and training."""
-    yield from _depth_problems(config["networks"], network_layers(config))
+    networks, layers = config["networks"], network_layers(config)
+    yield from _depth_problems(networks, layers)
+    iterations = _hyperparameters_of(config, "fine_tuned").iterations
+    yield from plan_problems(networks["treatments"], networks["depths"], len(layers) - 1, iterations)
     yield from _own_network_problems(config["networks"])
     yield from _duplicates(config)
     yield from _treatment_problems(config)
     yield from preprocessing_problems(config["preprocessing"], config["dataset"], data_set_of(config))
     yield from split_problems(config["splits"], config["dataset"], data_set_of(config), groups_file_of(config))
+    yield from amount_problems(config, data_set_of(config).get("training_per_class"))
     trained = [stage for stage in STAGES if stage != "reduced" or config["networks"]["reduced"]]
     yield from training_problems(config["training"], {stage: _hyperparameters_of(config, stage) for stage in trained})
 
@@ -156,6 +167,16 @@ def _study_problems(config: Mapping[str, Any]) -> Iterator[str]:
 def fine_tuned_depths(networks: Mapping[str, Any]) -> list[int]:
     """The depths at which there are + networks, by the config's section ``networks``."""
     return sorted(set(networks["depths"]).intersection(networks["fine_tuned_depths"] or networks["depths"]))
+
+
+def planned_depths(networks: Mapping[str, Any], plan: str, layers: int) -> list[int]:
+    """The depths at which there are networks of a plan, of networks of so many layers.
+
+    Where n layers are fine-tuned in the end they are those of + networks, with which they are compared; and statistics
+    take a layer between the n-th and the head.
+    """
+    chosen = fine_tuned_depths(networks) if plan == PROBE_THEN_TUNE else sorted(networks["depths"])
+    return [n for n in chosen if n < layers - (plan == STATISTICS)]
 
 
 def _own_network_problems(networks: Mapping[str, Any]) -> Iterator[str]:
@@ -179,7 +200,8 @@ def _depth_problems(networks: Mapping[str, Any], layers: Sequence[str]) -> Itera
             f"networks.depths: {architecture} has no cut at {', '.join(outside)}; they are n = 1 to {deepest_cut}, "
             f"{layers[0]} to {layers[-2]}"
         )
-    if any(treatment.endswith("+") for treatment in treatments) and not fine_tuned_depths(networks):
+    fine_tuned = any(treatment.endswith("+") or plan_of(treatment) == PROBE_THEN_TUNE for treatment in treatments)
+    if fine_tuned and not fine_tuned_depths(networks):
         yield (
             f"networks.fine_tuned_depths: none of {enumerated(networks['fine_tuned_depths'])} is in networks.depths, "
             f"{enumerated(depths)}; give some that are, or [] for all of them"
@@ -202,7 +224,7 @@ def _treatment_problems(config: Mapping[str, Any]) -> Iterator[str]:
     if config["splits"] != [WHOLE]:
         return
     for treatment in config["networks"]["treatments"]:
-        if not source_of(treatment.removesuffix("+"), WHOLE):
+        if not source_of(treatment, WHOLE):
             yield (
                 f"networks.treatments: {treatment} copies from another half, but splits has none, only {WHOLE}; remove "
                 "it, or add a split such as random0"
@@ -216,6 +238,7 @@ def _duplicates(config: Mapping[str, Any]) -> Iterator[str]:
         ("networks.fine_tuned_depths", config["networks"]["fine_tuned_depths"]),
         ("networks.preserve", config["networks"]["preserve"]),
         ("networks.reduced", config["networks"]["reduced"]),
+        ("networks.examples_per_class", list(map(str, config["networks"]["examples_per_class"]))),
         ("seeds", config["seeds"]),
         ("splits", names),
     ):

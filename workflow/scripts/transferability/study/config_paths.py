@@ -1,11 +1,12 @@
 """The paths of a config: what they must be, and the one spelling of each."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from transferability.study.layout import study_folder
+from transferability.study.schema import on_one_line
 
 # Keys that are paths: folders that rules write to, and what a data set is read from.
 _OUTPUT_PATHS = ("results", "stores")
@@ -15,6 +16,7 @@ _OWN_FOLDERS = ("networks", "splits", "states", "logs", "benchmarks", "figures",
 _OTHERS_FOLDERS = {
     "published": "the results of the authors' accuracies go",
     "described": "what is known of networks goes",
+    "pretrained": "published weights go",
 }
 _MOST_BYTES = 255  # of a file's name, on any usual file system
 
@@ -106,3 +108,18 @@ def place_problems(config: Mapping[str, Any]) -> Iterator[str]:
 def _is_within(path: Path, folder: Path) -> bool:
     """Whether a path is a folder or lies in it, by names; some file systems do not tell upper from lower case."""
     return Path(str(path).lower()).is_relative_to(str(folder).lower())
+
+
+def found_beside(path: str, beside: Sequence[Path]) -> Path | None:
+    """The file of a path, in one of these folders or else where Snakemake runs; None if it is in none."""
+    return next((place for place in _places(path, beside) if os.path.isfile(place)), None)  # noqa: PTH113 - Path fails for long names
+
+
+def places_in_words(path: str, beside: Sequence[Path]) -> str:
+    """Where `found_beside` looks."""
+    return " or ".join(on_one_line(str(place)) for place in _places(path, beside))
+
+
+def _places(path: str, beside: Sequence[Path]) -> list[Path]:
+    full = os.path.expanduser(path)  # noqa: PTH111 - and for unknown users
+    return list(dict.fromkeys([*(folder / full for folder in beside), Path(full)]))

@@ -4,27 +4,39 @@ Light on purpose: Snakemake reads it on every start, so nothing here imports tor
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from transferability.store.same_images import REFUSE
+from transferability.study.amounts import Amount, amounts_of, in_order, more_last
 from transferability.study.config import (
     STAGES,
     data_set_of,
     fine_tuned_depths,
     groups_file_of,
+    planned_depths,
     read_config,
     settings_of,
 )
 from transferability.study.foreign_networks import network_filters, network_layers
 from transferability.study.layout import study_folder
-from transferability.study.names import HALVES, OTHER_SOURCES, WHOLE, Network, Series, depths_label, source_of
+from transferability.study.names import (
+    HALVES,
+    PRETRAINED_SOURCE,
+    WHOLE,
+    Network,
+    Series,
+    depths_label,
+    on_images,
+    source_of,
+)
+from transferability.study.planned_treatments import kind_of, plan_of
+from transferability.study.pretrained_weights import Weights, weights_of
 from transferability.study.schema import ConfigError, kind_schema
 from transferability.study.sections import FiguresSection, RunningSection
-from transferability.study.settings import Settings
+from transferability.study.settings import FEW_IMAGES, Settings
 from transferability.study.split_plan import SplitPlan, split_plans
 from transferability.study.store_folder import DUPLICATES, settings_folder, shaping_settings, store_folder
 
@@ -42,9 +54,12 @@ class TrainingRule:
     Attributes:
         name: of the rule.
         stage: of its networks, one of `STAGES`.
-        job: the name of its jobs, in which ``source``, ``target`` and ``examples`` are still wildcards.
+        job: the name of its jobs, in which ``source``, unless it is `PRETRAINED_SOURCE`, ``target`` and ``examples``
+            are still wildcards.
         networks: the names of the networks that a job trains, likewise.
         priority: of its jobs over others that could start.
+        few: the images a class of its networks, if these are drawn; None if they are all, or a wildcard.
+        is_pretrained: whether the networks copy published weights, so that a replaced file trains these again only.
     """
 
     name: str
@@ -52,6 +67,8 @@ class TrainingRule:
     job: str
     networks: tuple[str, ...]
     priority: int
+    few: Amount = None
+    is_pretrained: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,6 +82,7 @@ class Study:
         halves_series: the series trained for the halves of each split.
         whole_series: the series trained for the whole set.
         reduced: images a class of each base of the whole set that is trained on fewer.
+        amounts: images a class of the networks of every treatment, the fewest first.
         stages: what shapes the networks of each stage, `STAGES`.
         running: how networks are trained, which shapes none of them.
         figures: what tables and figures show.
@@ -76,6 +94,7 @@ class Study:
     halves_series: tuple[Series, ...]
     whole_series: tuple[Series, ...]
     reduced: tuple[int, ...]
+    amounts: tuple[Amount, ...]
     stages: Mapping[str, Settings]
     running: RunningSection
     figures: FiguresSection
@@ -90,6 +109,11 @@ class Study:
         """How the name of the first layer's filters begins; empty if that is no convolution of gray or color images."""
         return network_filters(self.config)
 
+    @cached_property
+    def weights(self) -> Weights | None:
+        """The published weights that layers are copied from, if any are."""
+        return weights_of(self.config)
+
     @property
     def groups(self) -> dict[str, Mapping[str, str]]:
         """By name of each semantic split, by half, the group of its classes."""
@@ -99,9 +123,24 @@ class Study:
     def folder(self) -> Path:
         return study_folder(self.config)
 
-    def settings(self, stage: str) -> Settings:
-        """What shapes the networks of a stage, one of `STAGES`."""
-        return self.stages[stage]
+    @property
+    def most(self) -> Amount:
+        """The largest of its amounts."""
+        return self.amounts[-1]
+
+    @property
+    def has_few(self) -> bool:
+        """Whether there are networks on few images."""
+        return self.amounts != (None,)
+
+    def settings(self, stage: str, *, is_on_few: bool = False) -> Settings:
+        """What shapes the networks of a stage, one of `STAGES`, that are trained on all their images, or on few."""
+        settings = self.stages[stage]
+        return settings.on_few_images(self.config["training"][FEW_IMAGES]) if is_on_few else settings
+
+    def settings_of(self, network: Network) -> Settings:
+        """What shapes a network."""
+        return self.settings(network.stage, is_on_few=network.is_on_few)
 
     @property
     def data_set(self) -> Mapping[str, Any]:
@@ -148,27 +187,50 @@ class Study:
     def training_rules(self) -> Iterator[TrainingRule]:
         """Every kind of job that trains networks."""
         # The series of its half and of the other wait for a base.
-        yield TrainingRule("train_base", "base", "base{target}", ("base{target}",), priority=2)
+        bases = (base for split in self.splits for base in self._bases_of(split))
+        for few in in_order(base.examples_per_class for base in bases):
+            base = f"base{{target}}{on_images(few)}"
+            yield TrainingRule(f"train_base{on_images(few)}", "base", base, (base,), priority=2, few=few)
         yield TrainingRule("train_reduced", "reduced", "reduced{examples}", ("reduced{examples}",), priority=0)
-        kinds = {(series.fine_tuned, series.preserved) for series in (*self.halves_series, *self.whole_series)}
-        for fine_tuned, preserved in sorted(kinds):
-            pattern = Series("{source}", "{target}", fine_tuned, preserved)
-            stage = "fine_tuned" if fine_tuned else "frozen"
-            for chunk in self.chunks(fine_tuned, preserved):
+        series = (*self.halves_series, *self.whole_series)
+        kinds = {
+            (
+                more_last(one.examples_per_class),
+                one.source == PRETRAINED_SOURCE,
+                one.fine_tuned,
+                one.preserved,
+                one.plan or "",
+            ): one.examples_per_class
+            for one in series
+        }
+        for (_, is_pretrained, fine_tuned, preserved, plan), few in sorted(kinds.items(), key=lambda kind: kind[0]):
+            source = PRETRAINED_SOURCE if is_pretrained else "{source}"
+            pattern = Series(source, "{target}", fine_tuned, preserved, few, plan=plan or None)
+            kind = f"{'_pretrained' * is_pretrained}{f'_preserve{preserved}' * (preserved > 0)}"
+            kind += f"{f'_{plan}' * bool(plan)}{on_images(few)}"
+            for chunk in self.chunks(fine_tuned, preserved, pattern.plan):
                 depths = depths_label(chunk)
                 yield TrainingRule(
-                    name=f"train_{stage}{f'_preserve{preserved}' * (preserved > 0)}_n{depths.replace('-', '_to_')}",
-                    stage=stage,
+                    name=f"train_{pattern.stage}{kind}_n{depths.replace('-', '_to_')}",
+                    stage=pattern.stage,
                     job=pattern.name_at(depths),
                     networks=tuple(pattern.name_at(n) for n in chunk),
-                    priority=int(fine_tuned),  # the longest first, or one is left to the end alone
+                    # the longest first, or one is left to the end alone
+                    priority=int(pattern.stage == "fine_tuned"),
+                    few=few,
+                    is_pretrained=is_pretrained,
                 )
 
-    def chunks(self, fine_tuned: bool = False, preserved: int = 0) -> tuple[tuple[int, ...], ...]:
-        """The depths of each job that trains a part of a series that is fine-tuned, or preserves so many layers."""
+    def chunks(
+        self, fine_tuned: bool = False, preserved: int = 0, plan: str | None = None
+    ) -> tuple[tuple[int, ...], ...]:
+        """The depths of each job that trains a part of a series that is fine-tuned, preserves layers, or has a plan."""
         networks, per_job = self.config["networks"], self.running.networks_per_job
-        chosen = fine_tuned_depths(networks) if fine_tuned else sorted(networks["depths"])
-        depths = [n for n in chosen if n + preserved < len(self.layers)]
+        if plan:
+            depths = planned_depths(networks, plan, len(self.layers))
+        else:
+            chosen = fine_tuned_depths(networks) if fine_tuned else sorted(networks["depths"])
+            depths = [n for n in chosen if n + preserved < len(self.layers)]
         return tuple(tuple(depths[start : start + per_job]) for start in range(0, len(depths), per_job))
 
     def networks(self) -> Iterator[tuple[str, int, Network]]:
@@ -189,10 +251,12 @@ class Study:
 
     def asked_of(self, network: Network, store_checksum: str | None = None) -> dict[str, Any]:
         """What a network would be made from today; of the store only if its checksum is known."""
+        weights = self.weights.sha256 if self.weights and network.source == PRETRAINED_SOURCE else None
         return {
             "data_set": self.config["dataset"],
             **({"store_checksum": store_checksum} if store_checksum else {}),
-            **self.settings(network.stage).to_json(),
+            **self.settings_of(network).to_json(),
+            **({"source_sha256": weights} if weights else {}),
         }
 
     def is_current(self, network: Network, made_from: Mapping[str, Any], store_checksum: str | None = None) -> bool:
@@ -229,12 +293,12 @@ class Study:
         return metrics.get("store") in (None, self.store_folder.name)  # None: made before it was noted
 
     def drawn_bases(self) -> list[tuple[str, int, Network]]:
-        """The bases whose first-layer filters are drawn: of the first seed, as many as fit a picture."""
+        """The bases whose first-layer filters are drawn: of the first seed, on the most images, as many as fit."""
         if not self.filters:
             return []
         seed = self.seeds[0]
-        bases = ((split, seed, n) for split in self.splits for n in self.networks_of(split) if n.treatment == "base")
-        return list(islice(bases, MOST_DRAWN_BASES))
+        bases = [(split, seed, base) for split in self.splits for base in self._bases_of(split)]
+        return [key for key in bases if key[2].examples_per_class == self.most][:MOST_DRAWN_BASES]
 
     def jobs(self) -> Iterator[tuple[str, int, tuple[Network, ...]]]:
         """The networks of every training job, with their split and seed."""
@@ -245,13 +309,28 @@ class Study:
                     yield split, seed, job
 
     def _jobs_of(self, split: str) -> Iterator[tuple[Network, ...]]:
-        targets, every_series = ((WHOLE,), self.whole_series) if split == WHOLE else (HALVES, self.halves_series)
-        yield from ((Network(target),) for target in targets)
+        every_series = self.whole_series if split == WHOLE else self.halves_series
+        yield from ((base,) for base in self._bases_of(split))
         if split == WHOLE:
             yield from ((Network(WHOLE, examples_per_class=examples, reduced=True),) for examples in self.reduced)
         for series in every_series:
-            for chunk in self.chunks(series.fine_tuned, series.preserved):
+            for chunk in self.chunks(series.fine_tuned, series.preserved, series.plan):
                 yield tuple(map(series.at, chunk))
+
+    def most_few(self, split: str) -> int:
+        """The most images a class that networks of a split are trained on, but all; 0 if they are all on these."""
+        return max((base.examples_per_class or 0 for base in self._bases_of(split)), default=0)
+
+    def _bases_of(self, split: str) -> Iterator[Network]:
+        """Those that networks of a split are compared with or copied from, and those that the config asks for."""
+        targets, every_series = ((WHOLE,), self.whole_series) if split == WHOLE else (HALVES, self.halves_series)
+        is_asked_for = split != WHOLE or WHOLE in self.config["splits"] or every_series
+        amounts = {*self.amounts} if is_asked_for else set()
+        amounts |= {base.examples_per_class for one in every_series if (base := one.at(1).base)}
+        if split == WHOLE and self.reduced:
+            amounts.add(None)  # what these are compared with
+        for amount in in_order(amounts):
+            yield from (Network(target, examples_per_class=amount) for target in targets)
 
 
 def without_running(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -278,6 +357,7 @@ def read_study(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> Study:
         halves_series=halves_series,
         whole_series=whole_series,
         reduced=tuple(sorted(config["networks"]["reduced"])),
+        amounts=amounts_of(config["networks"]),
         stages={stage: settings_of(config, stage) for stage in STAGES},
         running=RunningSection(**config["running"]),
         figures=FiguresSection(**config["figures"]),
@@ -288,20 +368,25 @@ def _series_of(networks: Mapping[str, Any], splits: Set[str]) -> tuple[tuple[Ser
     """The series trained for halves, and those trained for the whole set."""
     halves, whole = list[Series](), list[Series]()
     for treatment in networks["treatments"]:
-        only_whole = treatment.removesuffix("+") == "random" and networks["random_for"] == WHOLE
+        only_whole = kind_of(treatment) == "random" and networks["random_for"] == WHOLE
         if only_whole or WHOLE in splits:
             whole += _series_for(WHOLE, treatment, networks["preserve"])
         if not only_whole and splits - {WHOLE}:
             for target in HALVES:
                 halves += _series_for(target, treatment, networks["preserve"])
-    return tuple(halves), tuple(whole)
+    return tuple(_on_each_amount(halves, networks)), tuple(_on_each_amount(whole, networks))
+
+
+def _on_each_amount(every_series: Sequence[Series], networks: Mapping[str, Any]) -> Iterator[Series]:
+    for amount in amounts_of(networks):
+        yield from (replace(series, examples_per_class=amount) for series in every_series)
 
 
 def _series_for(target: str, treatment: str, preserve: Sequence[int]) -> Iterator[Series]:
     """The series of a treatment for a target, which of the whole set has none that needs another half."""
     fine_tuned = treatment.endswith("+")
-    if not (source := source_of(treatment.removesuffix("+"), target)):
+    if not (source := source_of(treatment, target)):
         return
-    yield Series(source, target, fine_tuned)
-    if source not in OTHER_SOURCES and not fine_tuned:
+    yield Series(source, target, fine_tuned, plan=plan_of(treatment))
+    if treatment in ("selffer", "transfer"):
         yield from (Series(source, target, preserved=layers) for layers in sorted(preserve))

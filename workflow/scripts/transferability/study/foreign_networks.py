@@ -7,9 +7,6 @@ import ast
 import difflib
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -17,14 +14,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from transferability.files import PROJECT, read_json, write_json
 from transferability.networks.architectures import architecture_layers, architecture_names
-from transferability.study.config_paths import one_spelling
+from transferability.study.asking import FOLDER, AskingError, ask, remember, remembered
+from transferability.study.config_paths import found_beside, one_spelling, places_in_words
 from transferability.study.image_keys import image_channels, image_side
 from transferability.study.schema import ConfigError, on_one_line
 from transferability.study.settings import SOURCE, Foreign
 
-FOLDER = "described"  # in that of all results
 LIBRARIES = ("torchvision", "timm")
 _DESCRIPTION_VERSION = 4  # raised when a network would be described otherwise
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
@@ -115,12 +111,12 @@ def _description(asked: Question, folder: Path, code_digest: str) -> Description
     about = json.dumps([_DESCRIPTION_VERSION, asked.to_json(), code_digest])
     name = asked.architecture.replace("/", "-").replace(":", "-")
     file = folder / f"{name}-{hashlib.sha256(about.encode()).hexdigest()[:_DIGITS]}.json"
-    found = _remembered(file)
+    found = remembered(file)
     versions = _versions(asked.architecture)
     # Without torch there is no asking again: what another Python has found out will do.
     if found is None or ("torch" in versions and found["versions"] != versions):
         found = {**_ask(asked), "versions": versions}
-        _remember(file, found)
+        remember(file, found)
     return Description(
         cuts=tuple(found["cuts"]),
         layers=tuple(found["layers"]),
@@ -132,47 +128,16 @@ def _description(asked: Question, folder: Path, code_digest: str) -> Description
     )
 
 
-def _remembered(file: Path) -> dict[str, Any] | None:
-    try:
-        found: dict[str, Any] = read_json(file)
-        return found
-    except (OSError, ValueError):
-        return None
-
-
 def _ask(asked: Question) -> dict[str, Any]:
-    paths = os.pathsep.join([str(PROJECT / "workflow" / "scripts"), *sys.path])
-    process = subprocess.run(
-        [sys.executable, "-m", "transferability.networks.describe"],
-        input=json.dumps(asked.to_json()),
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": paths},
-    )
-    if process.returncode:
-        last = (process.stderr.strip().splitlines() or ["it ended without a word"])[-1]
-        if "No module named 'torch'" in last:
-            last = f"the Python that runs Snakemake has no torch; install it there, or copy {FOLDER}/ from where it has"
-        raise refusal(asked, f"it could not be looked at: {last}")
-    found: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
-    if "error" in found:
-        raise refusal(asked, found["error"])
-    return found
+    try:
+        return ask("networks.describe", asked.to_json())
+    except AskingError as error:
+        raise refusal(asked, str(error)) from error
 
 
 def refusal(asked: Question, why: str) -> ConfigError:
     """Of a network that cannot be studied."""
     return ConfigError(f"config: networks.architecture: {on_one_line(asked.architecture)}: {why}")
-
-
-def _remember(file: Path, found: Mapping[str, Any]) -> None:
-    """Where results can be written; elsewhere it is found out again."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_json(file, found)
-    except OSError:
-        return
 
 
 def _options(networks: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
@@ -237,8 +202,8 @@ def architecture_problems(networks: Mapping[str, Any], beside: Sequence[Path]) -
     if name in architecture_names() or (library in LIBRARIES and slash and model and not path):
         return []
     if path:
-        tried = " or ".join(on_one_line(str(place)) for place in _places(path, beside))
-        return [] if _found(path, beside) else [f"networks.architecture: there is no file {tried}"]
+        tried = places_in_words(path, beside)
+        return [] if found_beside(path, beside) else [f"networks.architecture: there is no file {tried}"]
     own = architecture_names()
     near = difflib.get_close_matches(name, own, n=1)
     return [
@@ -257,16 +222,8 @@ def with_network(config: Mapping[str, Any], beside: Sequence[Path]) -> dict[str,
     networks = dict(config["networks"])
     if (path := _file_of(networks["architecture"])) and networks["architecture"] not in architecture_names():
         _, _, function = networks["architecture"].rpartition(":")
-        networks["architecture"] = f"{one_spelling(str(_found(path, beside)))}:{function}"
+        networks["architecture"] = f"{one_spelling(str(found_beside(path, beside)))}:{function}"
     located = {**config, "networks": networks}
     if networks["depths"] == "all":
         networks["depths"] = list(range(1, len(network_layers(located))))
     return located
-
-
-def _found(path: str, beside: Sequence[Path]) -> Path | None:
-    return next((place for place in _places(path, beside) if os.path.isfile(place)), None)  # noqa: PTH113 - Path fails for long names
-
-
-def _places(path: str, beside: Sequence[Path]) -> list[Path]:
-    return list(dict.fromkeys([*(folder / path for folder in beside), Path(path)]))

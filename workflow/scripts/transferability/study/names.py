@@ -15,6 +15,7 @@ name               source  copied  frozen  treatment
 ``R3B``            R       3       3       random: layers of an untrained network
 ``P3B``            P       3       3       pretrained: layers of published weights
 ``A3B_preserve2``  A       5       3       transfer, preserving two more layers, which are fine-tuned
+``A3B_surgical``   A       3       3       transfer by one of `PLANS`: of all that is copied, the third layer learns
 ``A3B_images20``   A       3       3       transfer, trained on 20 images a class of its target, drawn by the seed
 ``reduced50``      none    0       0       reduced: base of the whole set on the first 50 images of each class
 =================  ======  ======  ======  =====================================================
@@ -26,6 +27,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from transferability.labels import visible
+from transferability.networks.layer_plan import PLANS, PROBE_THEN_TUNE, REINITIALIZED, LayerPlan, layer_plans
+from transferability.study.planned_treatments import BY_PLAN, kind_of, symbol_of
 
 WHOLE = "whole"
 HALVES = ("A", "B")
@@ -46,8 +49,11 @@ _DRAWN_SPLIT = re.compile(rf"(?P<split_type>{RANDOM}|{IMAGES})(?P<seed>0|[1-9][0
 OTHER_SOURCES = {RANDOM_SOURCE: "random", PRETRAINED_SOURCE: "pretrained"}
 SOURCES = (*HALVES, *OTHER_SOURCES, WHOLE)
 
-# Treatments that copy layers, which are frozen or (+) fine-tuned.
-COPYING = tuple(f"{kind}{plus}" for kind in ("selffer", "transfer", *OTHER_SOURCES.values()) for plus in ("", "+"))
+# Treatments that copy the lowest layers, which are frozen or (+) fine-tuned; others have a plan for every layer.
+FROM_THE_BOTTOM = tuple(
+    f"{kind}{plus}" for kind in ("selffer", "transfer", *OTHER_SOURCES.values()) for plus in ("", "+")
+)
+COPYING = (*FROM_THE_BOTTOM, *BY_PLAN)
 TREATMENTS = ("base", *COPYING, "reduced")
 
 # What pages and figures call the networks of a treatment, for a target half B.
@@ -62,11 +68,13 @@ SYMBOLS: Mapping[str, str] = {
     "pretrained": "PnB",
     "pretrained+": "PnB⁺",
     "reduced": "reduced",
+    **{treatment: symbol_of(treatment) for treatment in BY_PLAN},
 }
 
 _PRESERVED = r"(_preserve(?P<preserved>[1-9][0-9]*))?"
+_PLAN = rf"(_(?P<plan>{'|'.join(PLANS)}))?"
 _EXAMPLES = r"(_images(?P<examples>[1-9][0-9]*))?"
-_COPIES = rf"(?P<source>{'|'.join(SOURCES)})(?P<n>%s)(?P<target>A|B|whole)(?P<plus>\+?){_PRESERVED}{_EXAMPLES}"
+_COPIES = rf"(?P<source>{'|'.join(SOURCES)})(?P<n>%s)(?P<target>A|B|whole)(?P<plus>\+?){_PRESERVED}{_PLAN}{_EXAMPLES}"
 _SERIES = re.compile(_COPIES % "n")
 _COPY = re.compile(_COPIES % "[1-9][0-9]*")
 _BASE = re.compile(rf"base(?P<target>A|B|whole){_EXAMPLES}")
@@ -107,10 +115,11 @@ def random_first(split: str) -> tuple[int, int, str]:
     return list(SPLIT_TYPES_IN_WORDS).index(split_type_of(split)), seed_of_split(split) or 0, split
 
 
-def source_of(kind: str, target: str) -> str:
-    """Where a kind of treatment, one of `COPYING` without its +, takes the layers of a target's networks from."""
+def source_of(treatment: str, target: str) -> str:
+    """Where a treatment, one of `COPYING`, takes the layers of a target's networks from."""
     other_half = {"A": "B", "B": "A"}.get(target, "")
-    return {"selffer": target, "transfer": other_half, **{name: source for source, name in OTHER_SOURCES.items()}}[kind]
+    sources = {"selffer": target, "transfer": other_half, **{name: source for source, name in OTHER_SOURCES.items()}}
+    return sources[kind_of(treatment)]
 
 
 @dataclass(frozen=True, order=True)
@@ -121,11 +130,13 @@ class Network:
         target: the half it is trained for, ``A``, ``B`` or ``whole``.
         source: where its copied layers come from, ``A``, ``B``, ``whole``, ``R`` (random), ``P`` (published weights) or
             ``None``.
-        copied: how many of the lowest layers are copied from the source.
-        frozen: how many of the lowest layers never change, at most ``copied``.
+        copied: how many of the lowest layers are copied from the source; with a plan, n.
+        frozen: how many of the lowest layers never change, at most ``copied``; with a plan, n or, if all
+            layers learn in the end, 0.
         examples_per_class: training images a class, ``None`` for all of them.
         reduced: whether these are the first of each class, in file order, as in the paper's bases of the whole set;
             else they are drawn by the seed.
+        plan: that says of every layer what it is, one of `PLANS`; None where only the lowest are copied.
     """
 
     target: str
@@ -134,6 +145,7 @@ class Network:
     frozen: int = 0
     examples_per_class: int | None = None
     reduced: bool = False
+    plan: str | None = None
 
     def __post_init__(self) -> None:
         if self.target not in (*HALVES, WHOLE) or self.source not in (None, *SOURCES):
@@ -149,6 +161,12 @@ class Network:
             raise ValueError(f"only a base of the whole set has a reduced number of examples: {self!r}")
         if self.examples_per_class is not None and self.examples_per_class < 1:
             raise ValueError(f"a network is trained on at least one image of each class: {self!r}")
+        if self.plan is not None and (
+            self.source is None or self.preserved or self.plan not in PLANS or (self.frozen == 0) != _tunes(self.plan)
+        ):
+            raise ValueError(f"a network has no such plan, or preserves no layers beside one: {self!r}")
+        if self.plan == REINITIALIZED and not self.is_selffer:
+            raise ValueError(f"only the base of its own task can be tried with a layer drawn anew: {self!r}")
 
     @property
     def treatment(self) -> str:
@@ -156,7 +174,18 @@ class Network:
         if self.source is None:
             return "reduced" if self.reduced else "base"
         kind = {self.target: "selffer", **OTHER_SOURCES}.get(self.source, "transfer")
+        if self.plan:
+            return f"{kind}_{self.plan}"
         return kind if self.frozen else f"{kind}+"
+
+    def layer_plans(self, layers: int) -> list[LayerPlan]:
+        """What its layers, so many with the head, are while it is trained; see `networks.layer_plan.layer_plans`."""
+        return layer_plans(self.source, self.copied, self.frozen, layers, self.plan)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether any layer learns; else it is evaluated as it is made."""
+        return self.plan != REINITIALIZED
 
     @property
     def base(self) -> Self | None:
@@ -179,6 +208,11 @@ class Network:
         return self.source == self.target
 
     @property
+    def is_on_few(self) -> bool:
+        """Whether its training images are some of each class, drawn by the seed."""
+        return self.examples_per_class is not None and not self.reduced
+
+    @property
     def stage(self) -> str:
         """How it is trained: as a ``base`` or a ``reduced`` one, or with copied layers ``frozen`` or ``fine_tuned``."""
         if self.source is None:
@@ -198,12 +232,9 @@ class Network:
     @property
     def name(self) -> str:
         if self.source is None:
-            return f"reduced{self.examples_per_class}" if self.reduced else f"base{self.target}{self._on_images}"
+            few = self.examples_per_class
+            return f"reduced{few}" if self.reduced else f"base{self.target}{on_images(few)}"
         return self.series.name_at(self.n)
-
-    @property
-    def _on_images(self) -> str:
-        return "" if self.examples_per_class is None else f"_images{self.examples_per_class}"
 
     @property
     def series(self) -> "Series":
@@ -213,22 +244,23 @@ class Network:
         return Series(
             self.source,
             self.target,
-            fine_tuned=not self.frozen,
+            fine_tuned=not self.frozen and self.plan is None,
             preserved=self.preserved,
             examples_per_class=self.examples_per_class,
+            plan=self.plan,
         )
 
     @property
     def facts(self) -> dict[str, str | int | None]:
-        """What tables and metrics files say of a network, by column."""
+        """What tables and metrics files say of a network, by column; a plan is more than two numbers of layers."""
         return {
             "network": self.name,
             "treatment": self.treatment,
             "source": self.source,
             "target": self.target,
             "n": self.n,
-            "copied": self.copied,
-            "frozen": self.frozen,
+            "copied": None if self.plan else self.copied,
+            "frozen": None if self.plan else self.frozen,
             "examples_per_class": self.examples_per_class,
         }
 
@@ -240,16 +272,17 @@ class Network:
         if match := _REDUCED.fullmatch(name):
             return cls(WHOLE, examples_per_class=int(match["examples"]), reduced=True)
         match = _COPY.fullmatch(name)
-        if match is None or (match["plus"] and match["preserved"]):
-            examples = "baseA, A3B, A3B+, R3B, A3B_preserve2, A3B_images20, reduced50"
+        if match is None or _contradicts(match):
+            examples = "baseA, A3B, A3B+, R3B, A3B_preserve2, A3B_surgical, A3B_images20, reduced50"
             raise ValueError(f"not the name of a network: {name!r} (like {examples})")
         n = int(match["n"])
         return cls(
             target=match["target"],
             source=match["source"],
             copied=n + (_number(match["preserved"]) or 0),
-            frozen=0 if match["plus"] else n,
+            frozen=0 if match["plus"] or _tunes(match["plan"]) else n,
             examples_per_class=_number(match["examples"]),
+            plan=match["plan"],
         )
 
 
@@ -262,10 +295,18 @@ class Series:
     fine_tuned: bool = False
     preserved: int = 0
     examples_per_class: int | None = None
+    plan: str | None = None
 
     def __post_init__(self) -> None:
         if self.fine_tuned and self.preserved:
             raise ValueError("a fine-tuned series freezes nothing and has nothing further to preserve")
+        if self.plan and (self.fine_tuned or self.preserved):
+            raise ValueError("a series with a plan is neither fine-tuned otherwise, nor preserves layers")
+
+    @property
+    def stage(self) -> str:
+        """As `Network.stage`: what its networks are trained with."""
+        return "fine_tuned" if self.fine_tuned or _tunes(self.plan) else "frozen"
 
     def at(self, n: int) -> Network:
         """The network of this series with cut point n."""
@@ -273,15 +314,16 @@ class Series:
             target=self.target,
             source=self.source,
             copied=n + self.preserved,
-            frozen=0 if self.fine_tuned else n,
+            frozen=0 if self.stage == "fine_tuned" else n,
             examples_per_class=self.examples_per_class,
+            plan=self.plan,
         )
 
     def name_at(self, n: int | str) -> str:
         plus = "+" if self.fine_tuned else ""
         preserve = f"_preserve{self.preserved}" if self.preserved else ""
-        images = "" if self.examples_per_class is None else f"_images{self.examples_per_class}"
-        return f"{self.source}{n}{self.target}{plus}{preserve}{images}"
+        plan = f"_{self.plan}" if self.plan else ""
+        return f"{self.source}{n}{self.target}{plus}{preserve}{plan}{on_images(self.examples_per_class)}"
 
     @property
     def name(self) -> str:
@@ -295,15 +337,33 @@ class Series:
     def parse(cls, name: str) -> Self:
         """The series of that name; ValueError for anything that `name` does not print."""
         match = _SERIES.fullmatch(name)
-        if match is None or (match["plus"] and match["preserved"]):
-            raise ValueError(f"not the name of a series: {name!r} (like AnB, AnB+, RnB, AnB_preserve2, AnB_images20)")
+        if match is None or _contradicts(match):
+            examples = "AnB, AnB+, RnB, AnB_preserve2, AnB_surgical, AnB_images20"
+            raise ValueError(f"not the name of a series: {name!r} (like {examples})")
         return cls(
             source=match["source"],
             target=match["target"],
             fine_tuned=bool(match["plus"]),
             preserved=_number(match["preserved"]) or 0,
             examples_per_class=_number(match["examples"]),
+            plan=match["plan"],
         )
+
+
+def on_images(examples_per_class: int | None) -> str:
+    """How names of networks on few images end; empty for those on all."""
+    return "" if examples_per_class is None else f"_images{examples_per_class}"
+
+
+def _contradicts(match: re.Match[str]) -> bool:
+    """Of +, preserve and a plan a name has one, and a plan is of what it is for."""
+    alternatives = sum(bool(match[name]) for name in ("plus", "preserved", "plan"))
+    return alternatives > 1 or (match["plan"] == REINITIALIZED and match["source"] != match["target"])
+
+
+def _tunes(plan: str | None) -> bool:
+    """Whether copied layers learn in the end."""
+    return plan == PROBE_THEN_TUNE
 
 
 def _number(text: str | None) -> int | None:

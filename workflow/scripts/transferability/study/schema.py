@@ -13,7 +13,7 @@ import yaml
 
 from transferability.files import PROJECT
 from transferability.study.compared import COMPARED
-from transferability.study.names import COPYING
+from transferability.study.names import COPYING, FROM_THE_BOTTOM
 
 SCHEMA = PROJECT / "workflow" / "schemas" / "config.schema.yaml"
 EXACT = 2**53  # whole numbers up to it are told apart as floats too
@@ -60,7 +60,8 @@ def config_schema() -> Mapping[str, Any]:
     figures = schema["properties"]["figures"]["properties"]
     figures["metric"]["enum"] = COMPARED
     figures["colors"]["properties"] = {
-        treatment: {"type": "string", "description": f"Of {treatment} networks."} for treatment in ("base", *COPYING)
+        treatment: {"type": "string", "description": f"Of {treatment} networks."}
+        for treatment in ("base", *FROM_THE_BOTTOM)
     }
     return schema
 
@@ -85,7 +86,10 @@ def with_integers(value: Any, schema: Mapping[str, Any]) -> Any:
 
 
 def _wants_integers(schema: Mapping[str, Any]) -> bool:
-    return schema.get("type") == "integer" or any(type(allowed) is int for allowed in schema.get("enum", ()))
+    kinds = schema.get("type", ())
+    return "integer" in ([kinds] if isinstance(kinds, str) else kinds) or any(
+        type(allowed) is int for allowed in schema.get("enum", ())
+    )
 
 
 def _is_integer(_checker: object, value: object) -> bool:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from transferability.words import counted
@@ -14,6 +14,9 @@ WHOLE_MEAN = "whole"
 SOURCE, ADAPT = "source", "adapt"
 FROZEN_BATCH_NORM = "frozen_batch_norm"  # where a network's identity, metrics and row say which of the two it has
 WHITE = 255  # the largest value of a pixel, which is 1 where pixels are from 0 to 1
+
+FEW_IMAGES = "few_images"  # of a config's section training: what networks on few images have as many of
+ITERATIONS, EPOCHS = "iterations", "epochs"
 
 CAFFE_SGD, SGD, ADAMW = "caffe_sgd", "sgd", "adamw"
 
@@ -38,6 +41,8 @@ class Hyperparameters:
         warmup_iterations: in which the rate rises linearly; the schedule begins after them.
         label_smoothing: share of the training targets that is spread evenly over all classes.
         layer_decay: of n copied layers, layer k from 0 learns at this to the power n - k times the rate.
+        few_images: whether the iterations are as given, `ITERATIONS`, or those of all images, of which a network on few
+            has its share, `EPOCHS`.
     """
 
     iterations: int
@@ -57,6 +62,7 @@ class Hyperparameters:
     warmup_iterations: int = 0
     label_smoothing: float = 0.0
     layer_decay: float = 1.0
+    few_images: str = ITERATIONS
 
     def to_json(self) -> dict[str, Any]:
         """All that shapes the training, and no keys that its schedule or optimizer does not use.
@@ -96,12 +102,31 @@ class Hyperparameters:
                 return self.learning_rate
         raise ValueError(f"training: schedule is {self.schedule!r}; it must be step, cosine or constant")
 
+    def on_share(self, images: int, of_all: int) -> Self:
+        """What training on so many of all images takes: the same iterations, or, if so it is to be, the same epochs."""
+        if self.few_images == ITERATIONS:
+            return self
+
+        def share(number: int) -> int:
+            return math.floor(number * images / of_all + 0.5)
+
+        iterations = max(1, share(self.iterations))
+        return replace(
+            self,
+            iterations=iterations,
+            warmup_iterations=min(share(self.warmup_iterations), iterations - 1),
+            step_every=max(1, share(self.step_every)),
+        )
+
     def evaluates_after(self, iteration: int) -> bool:
         """Whether the network is validated once it has made this many iterations."""
         return iteration % self.evaluate_every == 0 or iteration == self.iterations
 
 
-_LATER_HYPERPARAMETERS = ("optimizer", "decay", "warmup_iterations", "label_smoothing", "layer_decay")
+_LATER_HYPERPARAMETERS = (
+    *("optimizer", "decay", "warmup_iterations", "label_smoothing", "layer_decay"),
+    FEW_IMAGES,
+)
 
 
 @dataclass(frozen=True)
@@ -241,6 +266,10 @@ class Settings:
     def building(self) -> dict[str, Any]:
         """What `build_network` takes besides the architecture's name, images and classes."""
         return {"cuts": self.foreign.cuts, "options": dict(self.foreign.options)} if self.foreign else {}
+
+    def on_few_images(self, few_images: str) -> Self:
+        """Of networks on few images, by what they have as many of as those on all: `ITERATIONS` or `EPOCHS`."""
+        return replace(self, hyperparameters=replace(self.hyperparameters, few_images=few_images))
 
     def to_json(self) -> dict[str, Any]:
         return {

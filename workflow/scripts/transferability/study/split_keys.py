@@ -19,7 +19,7 @@ def split_problems(
     splits: Sequence[str | Mapping[str, str]], data_set: str, settings: Mapping[str, Any], groups_file: Path | None
 ) -> Iterator[str]:
     """What of the splits cannot be meant, or not of the data set of this name, these settings and this grouping."""
-    key = f"datasets.{data_set}.groups"
+    key = f"datasets.{data_set}{'.groups' * (groups_file is not None)}"
     try:
         groups = _classes_by_group(settings, groups_file)
     except OSError as error:
@@ -36,7 +36,10 @@ def _classes_by_group(settings: Mapping[str, Any], file: Path | None) -> Mapping
     """How many classes each group has, as far as that is known; of a file of groups, at most."""
     if file is None:
         keys = kind_schema(settings["kind"])["properties"]
-        return {about[CLASSES_OF]: settings[key] for key, about in keys.items() if CLASSES_OF in about}
+        counting = {key: about[CLASSES_OF] for key, about in keys.items() if CLASSES_OF in about}
+        if counting and sum(settings[key] for key in counting) < 2:
+            raise ValueError(f"has no 2 classes to tell apart; raise {' or '.join(counting)}")
+        return {group: settings[key] for key, group in counting.items() if settings[key]}
     if file.is_dir():
         raise ValueError(f"{file}: is a folder; it takes a CSV file with the columns class and group")
     return dict(sorted(Counter(read_groups(file).values()).items()))

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from transferability.networks.copying import copy_layers
+from transferability.networks.copying import copy_layers, some_layers
 from transferability.networks.forward import features_at
 from transferability.networks.precision import use_precision
 from transferability.study.names import RANDOM_SOURCE, Network
@@ -41,7 +41,7 @@ def measured(
     if not norms:
         return {}
     layers = model[:-1]
-    copy_layers(weights, layers, len(layers))
+    copy_layers(weights, layers, range(len(layers)))
     layers.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     for norm in norms:
         norm.reset_running_stats()
@@ -49,9 +49,8 @@ def measured(
         norm.train()
     precision = recipe.hyperparameters.precision
     use_precision(precision)
-    task = recipe.task(network.target)
-    about = (network.examples_per_class, recipe.settings, recipe.seed, device)
-    stream = training_stream(task, *about, cache_bytes=0)
+    task = recipe.task_of(network)
+    stream = training_stream(task, recipe.settings, recipe.seed, device, cache_bytes=0)
     batches = min(MOST_BATCHES, -(-len(task.training()[0]) // recipe.hyperparameters.batch_size))
     with torch.no_grad():
         for iteration in range(batches):
@@ -70,7 +69,7 @@ def frozen_batch_norm(model: nn.Sequential, network: Network, identity: Mapping[
         network: its design.
         identity: what it is made from.
     """
-    if not _batch_norms(model[: network.frozen]):
+    if not _batch_norms(some_layers(model, network.layer_plans(len(model))[-1].held)):
         return {}
     adapts = network.source == RANDOM_SOURCE or identity.get(FROZEN_BATCH_NORM) == ADAPT
     return {FROZEN_BATCH_NORM: ADAPT if adapts else SOURCE}

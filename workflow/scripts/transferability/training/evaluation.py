@@ -51,15 +51,15 @@ def evaluate(
     recipe: Recipe, network: Network, weights: Mapping[str, torch.Tensor], device: str
 ) -> tuple[Evaluation, Evaluation]:
     """A trained network on the validation images of its task, and on the sample of its training images."""
-    task, preprocessing = recipe.task(network.target), recipe.settings.preprocessing
-    model = recipe.build(len(task.classes))
+    task, preprocessing = recipe.task_of(network), recipe.settings.preprocessing
+    model = recipe.model_of(network)
     model.load_state_dict(weights)
     model.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     precision = recipe.hyperparameters.precision
     use_precision(precision)
-    mean = task.mean_image(preprocessing.mean, network.examples_per_class)
+    mean = task.mean_image(preprocessing.mean)
     validation = validation_set(task, mean, preprocessing, device, cache_bytes=0)  # every image is read once
-    sample = training_sample(task, network.examples_per_class, preprocessing, recipe.seed, device)
+    sample = training_sample(task, preprocessing, recipe.seed, device)
     (on_validation,), (on_training,) = (
         evaluations(lambda images: [logits_of(model, images, precision)], on) for on in (validation, sample)
     )

@@ -11,23 +11,19 @@ from transferability.study.settings import Preprocessing, Settings
 from transferability.training.recipe import Running
 
 
-def data_for(
-    task: Task, examples_per_class: int | None, settings: Settings, seed: int, running: Running
-) -> tuple[TrainingStream, EvaluationSet]:
-    """What networks of a task see that are trained on so many images of each class (None: all)."""
+def data_for(task: Task, settings: Settings, seed: int, running: Running) -> tuple[TrainingStream, EvaluationSet]:
+    """What networks of a task see."""
     device, cached = running.device, running.cache_bytes
-    mean = task.mean_image(settings.preprocessing.mean, examples_per_class)
-    stream = training_stream(task, examples_per_class, settings, seed, device, cache_bytes=cached)
+    mean = task.mean_image(settings.preprocessing.mean)
+    stream = training_stream(task, settings, seed, device, cache_bytes=cached)
     return stream, validation_set(task, mean, settings.preprocessing, device, cached)
 
 
-def training_stream(
-    task: Task, examples_per_class: int | None, settings: Settings, seed: int, device: str, *, cache_bytes: float
-) -> TrainingStream:
+def training_stream(task: Task, settings: Settings, seed: int, device: str, *, cache_bytes: float) -> TrainingStream:
     """The batches of a task, which belong to it and not to a network: comparisons between its networks are paired."""
     preprocessing = settings.preprocessing
-    positions, targets = task.training(examples_per_class)
-    mean = task.mean_image(preprocessing.mean, examples_per_class)
+    positions, targets = task.training()
+    mean = task.mean_image(preprocessing.mean)
     loader: type[ImageLoader | ResizedCropLoader] = ImageLoader
     if preprocessing.random_resized_crop:
         loader = ResizedCropLoader
@@ -42,12 +38,10 @@ def validation_set(
     return evaluation_set(task, task.validation(), mean, preprocessing, device, cache_bytes=cache_bytes)
 
 
-def training_sample(
-    task: Task, examples_per_class: int | None, preprocessing: Preprocessing, seed: int, device: str
-) -> EvaluationSet:
+def training_sample(task: Task, preprocessing: Preprocessing, seed: int, device: str) -> EvaluationSet:
     """Those training images of a task on which finished networks are evaluated, less the mean image of all of them."""
-    mean = task.mean_image(preprocessing.mean, examples_per_class)
-    sample = task.training_sample(seed, examples_per_class)
+    mean = task.mean_image(preprocessing.mean)
+    sample = task.training_sample(seed)
     return evaluation_set(task, sample, mean, preprocessing, device, cache_bytes=0)  # every image is read once
 
 

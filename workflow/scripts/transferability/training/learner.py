@@ -11,11 +11,13 @@ from transferability.data.tasks import Task
 from transferability.networks.build import draws_in_training, shareable_layers
 from transferability.networks.copying import buffers_that_move, freeze_layers, training_mode
 from transferability.networks.forward import logits_of
+from transferability.networks.layer_plan import LayerPlan
 from transferability.records.states import StateFolder, TrainingState
 from transferability.results.guessing import is_at_chance
 from transferability.seeding import seed_for
 from transferability.study.names import RANDOM_SOURCE, Network
 from transferability.study.settings import Hyperparameters
+from transferability.training.evaluation import Evaluation
 from transferability.training.optimizer import make_optimizer
 
 # A mean training loss of so many times that of a uniform guess, log(classes), is an explosion if it does not come down.
@@ -39,8 +41,8 @@ class Learner:
     """A network in training; it goes on from its last state, if there is one.
 
     Args:
-        network: its name and what of it is frozen.
-        task: what it is trained for.
+        network: its name and what of it is copied and learns.
+        task: what it is trained for, with the images that it is trained on.
         model: its layers as they are before the first update, on the device that they are trained on.
         seed: of the study.
         hyperparameters: what it is trained with.
@@ -64,12 +66,12 @@ class Learner:
         self.key = (seed, task.split, network.name)
         self.model = model
         self._layers = hashlib.sha256(repr(model).encode()).hexdigest()
-        freeze_layers(self.model, network.frozen)
-        self.shared_depth = shareable_layers(self.model, network.frozen)
+        self._plans = network.layer_plans(len(model))
+        self._learnable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.shared_depth = min(shareable_layers(self.model, plan) for plan in self._plans)
         self._own_layers = list(self.model)[self.shared_depth :]
-        self.draws = draws_in_training(self.model, network.frozen)
         self.hyperparameters = hyperparameters
-        self._optimizer = make_optimizer(self.model, hyperparameters, network.copied)
+        self._begin_phase(0)
         self._states = states
         self.iteration = 0
         self.failure: str | None = None  # why it cannot go on
@@ -80,8 +82,26 @@ class Learner:
         self._unread_losses: list[torch.Tensor] = []  # the latest of them, which the device may still be computing
         self._exploded = EXPLOSION * math.log(len(task.classes))
         self._first_loss = 0.0  # before the first update
-        self.guessing = task.guessing_facts(network.examples_per_class, hyperparameters.label_smoothing)
+        self.guessing = task.guessing_facts(hyperparameters.label_smoothing)
         self.resume(states.load())
+
+    def _begin_phase(self, phase: int) -> None:
+        """Train by the so many'th of the plans; the optimizer begins anew, since others learn than before."""
+        self.phase = phase
+        for parameter in self._learnable:
+            parameter.requires_grad_(True)
+        freeze_layers(self.model, self._plan)
+        self.draws = draws_in_training(self.model, self._plan)
+        self._optimizer = make_optimizer(self.model, self.hyperparameters, self.network.copied)
+
+    @property
+    def _plan(self) -> LayerPlan:
+        return self._plans[self.phase]
+
+    def _phase_after(self, iterations: int) -> int:
+        """Each plan has an equal share of the iterations."""
+        phases = len(self._plans)
+        return min(iterations * phases // self.hyperparameters.iterations, phases - 1)
 
     def update(self, features: torch.Tensor, targets: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:
         """One update on a batch, and its loss; ``features`` is what the shared layers make of the images."""
@@ -96,6 +116,9 @@ class Learner:
         """Count an iteration."""
         self._unread_losses.append(loss)
         self.iteration += 1
+        if (phase := self._phase_after(self.iteration)) != self.phase:
+            self._begin_phase(phase)
+            self.training_mode()
 
     def _losses_since_evaluation(self) -> list[float]:
         """Waits for the device."""
@@ -112,7 +135,7 @@ class Learner:
 
     def training_mode(self) -> None:
         """As `networks.copying.training_mode`."""
-        training_mode(self.model, self.network.frozen)
+        training_mode(self.model, self._plan)
 
     def evaluation_mode(self) -> None:
         """No dropout, and running statistics."""
@@ -128,6 +151,12 @@ class Learner:
         row = (self.iteration, rate, training_loss, loss, top1, top5, balanced)
         self.history.append(dict(zip(HISTORY_COLUMNS, row, strict=True)))
         self._losses.clear()
+
+    def record_untrained(self, on_validation: Evaluation, training_loss: float) -> None:
+        """Let the history be of one evaluation before any update; a training loss is that of training images then."""
+        accuracies = (on_validation.top1, on_validation.top5, on_validation.balanced)
+        row = (0, 0.0, training_loss, on_validation.loss, *accuracies)
+        self.history = [dict(zip(HISTORY_COLUMNS, row, strict=True))]
 
     @property
     def lowest_training_loss(self) -> float:
@@ -186,7 +215,7 @@ class Learner:
         """What training changes, by the names that states have for it."""
         return (
             {f"weights.{name}": p for name, p in self.model.named_parameters() if p.requires_grad}
-            | {f"buffers.{name}": b for name, b in buffers_that_move(self.model, self.network.frozen).items()}
+            | {f"buffers.{name}": b for name, b in buffers_that_move(self.model, self._plan).items()}
             | {f"momentum.{name}": b for name, b in self._optimizer.buffers.items()}
         )
 
@@ -206,6 +235,8 @@ class Learner:
             return
         if state.progress["layers"] != self._layers:  # the architecture's code was edited
             return
+        if (phase := self._phase_after(state.iteration)) != self.phase:
+            self._begin_phase(phase)
         with torch.no_grad():
             for name, tensor in self._tensors().items():
                 tensor.copy_(state.tensors[name])

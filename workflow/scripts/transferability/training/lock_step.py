@@ -47,12 +47,13 @@ class LockStep:
         self._shared = shared
         self._settings = settings
         self._running = running
-        self._learning: list[Learner] = []
+        self._learning: list[tuple[Learner, int]] = []  # each with the phase of its training
         self._updates: Callable[..., torch.Tensor]  # of those that learn; there is always one
 
     def update(self, learning: list[Learner], iteration: int, images: torch.Tensor, targets: torch.Tensor) -> None:
-        if learning != self._learning:
-            self._learning = learning
+        phases = [(learner, learner.phase) for learner in learning]
+        if phases != self._learning:
+            self._learning = phases
             # Nothing here refers to itself: a captured graph must be gone before the next one is captured.
             update_all = partial(_update_all, self._shared, learning)
             self._updates = Replayed(update_all) if replays(learning, self._running) else update_all

@@ -10,10 +10,13 @@ from typing import Any, Self
 from torch import nn
 
 from transferability.data.splits import Split
-from transferability.data.tasks import Task
+from transferability.data.tasks import Examples, Task
 from transferability.networks.build import build_network
+from transferability.networks.layer_plan import TRUNCATED
+from transferability.networks.truncation import READOUT, truncated
 from transferability.process.log import Say
 from transferability.records.progress import Progress
+from transferability.seeding import seed_for
 from transferability.store.reading import Store
 from transferability.study.names import Network
 from transferability.study.settings import Hyperparameters, Settings
@@ -29,8 +32,15 @@ class Recipe:
     settings: Settings
 
     def task(self, target: str) -> Task:
-        """What networks of this target are trained for."""
+        """What networks of this target are trained for, with all its training images."""
         return self.split.task(self.store, target)
+
+    def task_of(self, network: Network) -> Task:
+        """What a network is trained for, with the training images that it sees: here alone it is said which."""
+        task, per_class = self.task(network.target), network.examples_per_class
+        if per_class is None:
+            return task
+        return replace(task, examples=Examples(per_class, seed=None if network.reduced else self.seed))
 
     @property
     def seen_shape(self) -> tuple[int, int, int]:
@@ -41,9 +51,22 @@ class Recipe:
         settings = self.settings
         return build_network(settings.architecture, self.seen_shape, classes, *seed, **settings.building)
 
+    def model_of(self, network: Network, *seed: str | int) -> nn.Sequential:
+        """The layers that a network has, for the classes of its task, drawn by the words of a seed, on the CPU."""
+        model = self.build(len(self.task(network.target).classes), *seed)
+        if network.plan != TRUNCATED:
+            return model
+        about = (self.seen_shape, self.settings.architecture, seed_for(*seed, "weights", READOUT))
+        return truncated(model, network.n, *about)
+
     @property
     def hyperparameters(self) -> Hyperparameters:
         return self.settings.hyperparameters
+
+    def hyperparameters_of(self, network: Network) -> Hyperparameters:
+        """Those of a network, whose iterations may be by the share of the images that it is trained on."""
+        task = self.task_of(network)
+        return self.hyperparameters.on_share(len(task.training()[0]), len(task.all_training()[0]))
 
     def with_hyperparameters(self, **changes: Any) -> Self:
         """The same, but for some hyperparameters."""

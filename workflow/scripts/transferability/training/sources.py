@@ -5,25 +5,28 @@ from pathlib import Path
 
 import torch
 
+from transferability.networks.pretrained import pretrained_weights
 from transferability.records.checkpoints import load_weights, read_about
-from transferability.study.names import RANDOM_SOURCE, Network
+from transferability.study.names import PRETRAINED_SOURCE, RANDOM_SOURCE, Network
 from transferability.study.settings import ADAPT
 from transferability.training.batch_statistics import Measure, measured
 from transferability.training.recipe import Recipe
 
 
 def source_weights(recipe: Recipe, network: Network, source: Path | None) -> dict[str, torch.Tensor]:
-    """The weights that a network copies layers from, of a base's checkpoint or drawn; none for a base.
+    """The weights that a network copies layers from, of a base's checkpoint, published or drawn; none for a base.
 
-    CheckpointError if the checkpoint is damaged or not that of the source.
+    CheckpointError if the checkpoint is damaged or not that of the source, WeightsError if published ones do not fit.
     """
     if network.source is None:
         return {}
     if network.source == RANDOM_SOURCE:
         # One untrained network a split and seed: its layers serve all depths, so that they can be shared.
         return dict(recipe.build(2, recipe.seed, recipe.split.name, RANDOM_SOURCE).state_dict())
+    if network.source == PRETRAINED_SOURCE and source is not None:
+        return pretrained_weights(source, recipe.build(2))
     if source is None or network.base is None:
-        raise ValueError(f"{network.name} copies layers of a base network, whose checkpoint is not given")
+        raise ValueError(f"{network.name} copies layers of a base network or of published weights, which are not given")
     return load_weights(
         source,
         network=network.base.name,

@@ -8,13 +8,17 @@ from typing import Any
 import torch
 from torch import nn
 
+from transferability.data.stream import EvaluationSet
 from transferability.files import sha256_of, write_csv, write_json
-from transferability.networks.copying import copy_layers
+from transferability.networks.copying import copy_layers, draw_like
+from transferability.networks.layer_plan import STATISTICS
+from transferability.networks.precision import use_precision
 from transferability.process.provenance import provenance, versions
 from transferability.process.signals import StopRequest
 from transferability.records.checkpoints import save_checkpoint
 from transferability.records.states import StateFolder, hold_all
 from transferability.results.scores import accuracies_of
+from transferability.seeding import seed_for
 from transferability.study.compared import (
     TRAINING_CROSS_ENTROPY,
     TRAINING_IMAGES_EVALUATED,
@@ -45,7 +49,8 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
     Args:
         recipe: what to train on and how.
         files: the networks, and where each one's files go.
-        source: the checkpoint copied from; None for base networks and for those with random layers.
+        source: the checkpoint or the published weights copied from; None for base networks and for those with random
+            layers.
         running: device, state files, progress.
 
     Raises:
@@ -68,7 +73,8 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
         if not open_networks:
             return
         first = open_networks[0]
-        task, weights = recipe.task(first.target), source_weights(recipe, first, source)
+        task, hyperparameters = recipe.task_of(first), recipe.hyperparameters_of(first)
+        weights = source_weights(recipe, first, source)
         frozen = frozen_weights(recipe, first, weights, running.device)
         learners = [
             Learner(
@@ -76,14 +82,17 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
                 task,
                 _model(recipe, network, weights, frozen, running.device),
                 seed=recipe.seed,
-                hyperparameters=recipe.hyperparameters,
+                hyperparameters=hyperparameters,
                 states=folders[network],
                 why_large=why_large(first, source),
             )
             for network in open_networks
         ]
-        stream, validation = data_for(task, first.examples_per_class, recipe.settings, recipe.seed, running)
-        train_in_lock_step(learners, stream, validation, running, stop)
+        stream, validation = data_for(task, recipe.settings, recipe.seed, running)
+        if first.is_trained:
+            train_in_lock_step(learners, stream, validation, running, stop)
+        else:
+            _evaluate_untrained(learners, validation, recipe, running)
         finished = [learner for learner in learners if learner.failure is None]
         for learner, on_training_images in zip(finished, _on_training_images(finished, recipe, running), strict=True):
             network, split_type = learner.network, recipe.split.split_type
@@ -111,11 +120,27 @@ def _model(
     device: str,
 ) -> nn.Sequential:
     """A network before its first update, on a device, with layers from what is copied and from what is frozen."""
-    classes = recipe.task(network.target).classes
-    model = recipe.build(len(classes), recipe.seed, recipe.split.name, network.name)
-    copy_layers(copied, model, network.copied)
-    copy_layers(frozen, model, network.frozen)
+    drawn_by = (recipe.seed, recipe.split.name, network.name)
+    model = recipe.model_of(network, *drawn_by)
+    plan = network.layer_plans(len(model))[-1]
+    copy_layers(copied, model, plan.copied)
+    copy_layers(frozen, model, plan.held)
+    draw_like(copied, model, plan.drawn_like_source, seed_for(*drawn_by, "weights", STATISTICS))
     return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _evaluate_untrained(
+    learners: Sequence[Learner], validation: EvaluationSet, recipe: Recipe, running: Running
+) -> None:
+    """Let networks of which nothing learns have a history of one evaluation."""
+    use_precision(recipe.hyperparameters.precision)
+    running.say(f"evaluating {', '.join(learner.network.name for learner in learners)}, in which nothing is trained")
+    started = time.monotonic()
+    found = evaluate_side_by_side(learners, validation)
+    for learner in learners:
+        learner.seconds += (time.monotonic() - started) / len(learners)
+    for learner, one, other in zip(learners, found, _on_training_images(learners, recipe, running), strict=True):
+        learner.record_untrained(one, other.loss)
 
 
 def _on_training_images(learners: Sequence[Learner], recipe: Recipe, running: Running) -> list[Evaluation]:
@@ -123,9 +148,8 @@ def _on_training_images(learners: Sequence[Learner], recipe: Recipe, running: Ru
     if not learners:
         return []
     started = time.monotonic()
-    task, examples_per_class = learners[0].task, learners[0].network.examples_per_class
     about = (recipe.settings.preprocessing, recipe.seed, running.device)
-    found = evaluate_side_by_side(learners, training_sample(task, examples_per_class, *about))
+    found = evaluate_side_by_side(learners, training_sample(learners[0].task, *about))
     for learner in learners:
         learner.seconds += (time.monotonic() - started) / len(learners)
     return found

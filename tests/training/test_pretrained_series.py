@@ -1,0 +1,104 @@
+"""Networks with layers of published weights: as they are where frozen, and to the bit however they are trained."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from tests.networks import own_networks
+from tests.support import dying_after, files_in, train_until_it_dies, with_settings
+from transferability.files import read_json, sha256_of
+from transferability.networks.weight_files import WeightsError
+from transferability.study.names import Network
+from transferability.study.settings import ADAPT, Foreign
+from transferability.training.sources import frozen_weights, source_weights
+from transferability.training.train import train
+
+CUTS = ("stem", "block1", "block2")
+FOREIGN = Foreign(cuts=CUTS)
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+
+
+@pytest.fixture(scope="module")
+def dropping(recipe):
+    return with_settings(recipe, architecture=f"{Path(own_networks.__file__)}:Dropping", foreign=FOREIGN)
+
+
+@pytest.fixture(scope="module")
+def published(dropping, tmp_path_factory):
+    """Weights of a network for other classes, with statistics of their own."""
+    weights = dropping.build(11, "published").state_dict()
+    for name in weights:
+        if name.endswith("running_mean"):
+            weights[name] += 0.25
+    path = tmp_path_factory.mktemp("published") / "weights.safetensors"
+    save_file({name: tensor.contiguous() for name, tensor in weights.items()}, path)
+    return path
+
+
+def below(weights, depth):
+    return {key: tensor for key, tensor in weights.items() if key.startswith(CUTS[:depth])}
+
+
+def equal(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_frozen_layers_and_their_statistics_are_the_files_to_the_bit(dropping, published, running, tmp_path):
+    decaying = dropping.with_hyperparameters(weight_decay=0.5, momentum=0.99)
+    files = files_in(tmp_path, "P1B", "P3B")
+    train(decaying, files, published, running)
+    source = load_file(published)
+    for network, paths in files.items():
+        found = load_file(paths.checkpoint)
+        assert equal(below(found, network.n), below(source, network.n))
+        assert not equal(below(found, 3), below(source, 3)) or network.n == 3
+        assert read_json(paths.metrics)["made_from"]["source_sha256"] == sha256_of(published)
+
+
+def test_fine_tuned_layers_begin_with_them_and_move(dropping, published, running, tmp_path):
+    still = dropping.with_hyperparameters(learning_rate=1e-20, weight_decay=0)
+    files = files_in(tmp_path / "still", "P2A+")
+    train(still, files, published, replace(running, states=tmp_path / "still"))
+    found, source = load_file(files.popitem()[1].checkpoint), load_file(published)
+    weights = [name for name in below(source, 2) if not name.endswith(STATISTICS)]
+    assert all(torch.allclose(found[name], source[name], rtol=0, atol=1e-12) for name in weights)
+    files = files_in(tmp_path, "P2A+")
+    train(dropping, files, published, running)
+    assert not equal(below(load_file(files.popitem()[1].checkpoint), 2), below(source, 2))
+
+
+def test_statistics_are_the_files_or_the_targets_as_the_config_says(dropping, published):
+    network = Network.parse("P3B")
+    source = source_weights(dropping, network, published)
+    assert equal(dict(frozen_weights(dropping, network, source, "cpu")), source)
+    adapting = with_settings(dropping, foreign=replace(FOREIGN, frozen_batch_norm=ADAPT))
+    adapted = frozen_weights(adapting, network, source, "cpu")
+    for name, tensor in adapted.items():
+        assert torch.equal(tensor, source[name]) == (not name.endswith(STATISTICS))
+
+
+@pytest.mark.parametrize("series", ["P{n}B", "P{n}B+"])
+def test_alone_or_together_killed_or_not_they_end_the_same(series, dropping, published, running, tmp_path):
+    names = [series.format(n=n) for n in (1, 3)]
+    train(dropping, files_in(tmp_path / "together", *names), published, running)
+    often = replace(running, state_every_seconds=0.0, states=tmp_path / "killed" / "states")
+    train_until_it_dies(dying_after(11), dropping, files_in(tmp_path / "killed", *names), published, often)
+    train(dropping, files_in(tmp_path / "killed", *names), published, often)
+    for name in names:
+        alone = replace(running, states=tmp_path / "alone" / "states")
+        train(dropping, files_in(tmp_path / "alone", name), published, alone)
+        together, killed, single = (
+            load_file(tmp_path / folder / f"{name}.safetensors") for folder in ("together", "killed", "alone")
+        )
+        assert equal(together, killed)
+        assert equal(together, single)
+
+
+def test_weights_that_do_not_fit_name_their_file(dropping, running, tmp_path):
+    path = tmp_path / "other.safetensors"
+    save_file({"a": torch.zeros(2)}, path)
+    with pytest.raises(WeightsError, match=r"other\.safetensors: it does not fit the network: it lacks"):
+        train(dropping, files_in(tmp_path, "P1B"), path, running)

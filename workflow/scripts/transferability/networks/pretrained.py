@@ -1,0 +1,156 @@
+"""Published weights as the source of a network's layers: whether they fit, and what images they were made for.
+
+Run as a process of its own, ``python -m transferability.networks.pretrained``, as `transferability.networks.describe`
+is, with what is asked as JSON in the standard input.
+"""
+
+import difflib
+import json
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from transferability.networks.build import build_network
+from transferability.networks.describe import CLASSES
+from transferability.networks.published import Published, published
+from transferability.networks.tracing import CutError
+from transferability.networks.weight_files import WeightsError, about_weights, read_weights
+
+_COUNTS = "num_batches_tracked"  # of batch norm, which older files lack and no network here computes with
+_TOLD = 3  # problems in a message
+
+
+def describe_weights(
+    source: str,
+    architecture: str,
+    image_shape: Sequence[int],
+    cuts: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
+    **_further: object,
+) -> dict[str, Any]:
+    """What a study must know of weights before it trains.
+
+    Args:
+        source: the path of a file, or what `transferability.networks.published` downloads.
+        architecture: of the network whose layers they become.
+        image_shape: height, width and channels of the images that it sees.
+        cuts: of the network, if it is not this project's own.
+        options: further arguments of what builds it.
+
+    Returns:
+        ``preprocessing``, as a config has it, what the images were that they were trained on, None where that is not
+        known; ``unused``, the names of tensors that are neither the network's nor its head's.
+
+    Raises:
+        WeightsError: they cannot be read, or do not fit.
+    """
+    height, width, channels = image_shape
+    network = build_network(architecture, (height, width, channels), CLASSES, 0, cuts=cuts, options=options)
+    found = published(source, architecture, options or {}, (height, width, channels))
+    if found is None:
+        weights: Mapping[str, torch.Tensor] = read_weights(Path(source))
+        preprocessing = about_weights(Path(source)).get("preprocessing")
+    else:
+        weights, preprocessing = found.shapes(), found.preprocessing
+    fitting(weights, network)
+    return {"preprocessing": _of_images(preprocessing), "unused": sorted(_unused(weights, network))}
+
+
+def _of_images(preprocessing: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What of a preprocessing is done to the values of pixels."""
+    return (
+        {key: preprocessing[key] for key in ("mean", "std", "scale") if key in preprocessing} if preprocessing else None
+    )
+
+
+def pretrained_weights(path: Path, network: nn.Sequential) -> dict[str, torch.Tensor]:
+    """The weights of all layers of a network but the last, of a file; WeightsError with its name if they do not fit."""
+    try:
+        return fitting(read_weights(path), network)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
+
+
+def fitting(weights: Mapping[str, torch.Tensor], network: nn.Sequential) -> dict[str, torch.Tensor]:
+    """Of weights, those of all layers of a network but the last, which is of its classes and drawn anew.
+
+    WeightsError with the names, or the shapes, of what does not fit.
+    """
+    wanted = network[:-1].state_dict()
+    if problems := list(_problems(weights, network)):
+        more = f"; and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
+        raise WeightsError(f"it does not fit the network: {'; '.join(problems[:_TOLD])}{more}")
+    return {name: weights.get(name, torch.zeros_like(tensor)).to(tensor.dtype) for name, tensor in wanted.items()}
+
+
+def _problems(weights: Mapping[str, torch.Tensor], network: nn.Sequential) -> Iterator[str]:
+    wanted = network[:-1].state_dict()
+    others = sorted(weights.keys() - wanted.keys())
+    for name, tensor in wanted.items():
+        if name not in weights:
+            if not name.endswith(_COUNTS):
+                near = difflib.get_close_matches(name, others, n=_TOLD) or difflib.get_close_matches(name, weights)
+                nearest = f", and the nearest names are {', '.join(near)}" if near else ", and nothing of a like name"
+                yield f"it lacks {name}{nearest}"
+        elif weights[name].shape != tensor.shape:
+            yield f"its {name} is {_shape(weights[name])}, the network's {_shape(tensor)}"
+    modules = {name.partition(".")[0] for name in wanted}
+    for name in _beside(weights, network):
+        if name.partition(".")[0] in modules:
+            near = difflib.get_close_matches(name, wanted, n=1)
+            yield f"its {name} is in no layer of the network{f', whose nearest name is {near[0]}' if near else ''}"
+
+
+def _unused(weights: Mapping[str, torch.Tensor], network: nn.Sequential) -> list[str]:
+    """Names of tensors that do no harm, of modules that the network has not."""
+    modules = {name.partition(".")[0] for name in network[:-1].state_dict()}
+    return [name for name in _beside(weights, network) if name.partition(".")[0] not in modules]
+
+
+def _beside(weights: Collection[str], network: nn.Sequential) -> list[str]:
+    """Names that are neither of a network's layers nor of its head, whatever that is made of in the weights."""
+    lower, everything = network[:-1].state_dict().keys(), network.state_dict().keys()
+    heads = tuple({f"{parent}." for name in everything - lower if (parent := name.rpartition(".")[0])})
+    return sorted(name for name in weights if name not in everything and not name.startswith(heads))
+
+
+def _shape(tensor: torch.Tensor) -> str:
+    return " x ".join(map(str, tensor.shape)) or "a number"
+
+
+def download(source: str, path: Path, network: Mapping[str, Any], image_shape: tuple[int, int, int]) -> Published:
+    """Download weights into a file that tells of what images they are; WeightsError if there is no way to them.
+
+    Args:
+        source: as for `transferability.networks.published.published`.
+        path: of the file.
+        network: the config's architecture, cuts and options.
+        image_shape: height, width and channels of the images that it sees.
+    """
+    found = published(source, network["architecture"], network["options"], image_shape)
+    if found is None:
+        raise WeightsError(f"{source} is nothing that is downloaded")
+    found.save(path)
+    build = {"cuts": network["cuts"], "options": network["options"]}
+    pretrained_weights(path, build_network(network["architecture"], image_shape, CLASSES, 0, **build))
+    return found
+
+
+def main() -> None:
+    """Answer the standard input's question in the standard output: what `describe_weights` returns, or its error."""
+    asked = json.load(sys.stdin)
+    try:
+        found = describe_weights(**asked)
+    except (WeightsError, CutError) as error:
+        found = {"error": str(error)}
+    except OSError as error:
+        found = {"error": f"it cannot be read ({error.strerror or error})"}
+    json.dump(found, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""Weights that torchvision and timm know by name: what they are for, and how they are downloaded."""
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from transferability.networks.library import build_model
+from transferability.networks.weight_files import WeightsError, write_weights
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Published:
+    """Weights with a name.
+
+    Attributes:
+        source: the name, such as ``torchvision:IMAGENET1K_V1``.
+        address: where they are downloaded from, as far as the library tells.
+        preprocessing: ``mean`` and ``std`` of pixels from 0 to 1, one a channel; None if they are not told.
+        shapes: gives tensors of the weights' names and shapes, and of any values.
+        load: downloads them, or takes them from the library's cache, as a module of the library.
+    """
+
+    source: str
+    address: str
+    preprocessing: Mapping[str, Any] | None
+    shapes: Callable[[], Mapping[str, torch.Tensor]]
+    load: Callable[[], nn.Module]
+
+    def save(self, path: Path) -> None:
+        """Write them to a file; WeightsError that says what to do if they cannot be had."""
+        try:
+            weights = self.load().state_dict()
+        except Exception as error:  # of many kinds: no network, no such address, a proxy's refusal
+            first_line = (str(error).splitlines() or [type(error).__name__])[0]
+            told = self.preprocessing or {}
+            images = f", and preprocessing to {{mean: {told['mean']}, std: {told['std']}}}" if told else ""
+            raise WeightsError(
+                f"networks.pretrained: {self.source} cannot be downloaded ({first_line}); where there is a network, "
+                f"fetch {self.address}, and set networks.pretrained to the path of that file{images}"
+            ) from error
+        write_weights(path, weights, {"origin": self.source, "address": self.address, "preprocessing": told_of(self)})
+
+
+def told_of(weights: Published) -> dict[str, Any] | None:
+    """What images they are for, as JSON has it."""
+    return None if weights.preprocessing is None else dict(weights.preprocessing)
+
+
+def published(source: str, architecture: str, options: Mapping[str, Any], image_shape: Shape) -> Published | None:
+    """Weights by name for an architecture of that library, or None of the path of a file; WeightsError if unknown."""
+    library, _, name = source.partition(":")
+    model = architecture.partition("/")[2]
+    if library == "torchvision":
+        return _of_torchvision(source, model, name, options)
+    if library == "timm":
+        return _of_timm(source, architecture, options, image_shape)
+    return None
+
+
+def _of_torchvision(source: str, model: str, name: str, options: Mapping[str, Any]) -> Published:
+    from torchvision.models._api import get_model, get_model_weights  # noqa: PLC0415 - seconds, which files need not wait
+
+    known = get_model_weights(model).__members__
+    if name not in known:
+        near = difflib.get_close_matches(name, list(known), n=1) or list(known)
+        raise WeightsError(f"torchvision has no weights {name!r} of {model}; it has {' and '.join(near)}")
+    weights = known[name]
+    transforms = weights.transforms()
+    return Published(
+        source=source,
+        address=str(weights.url),
+        preprocessing=_mean_and_std(getattr(transforms, "mean", None), getattr(transforms, "std", None)),
+        shapes=lambda: get_model(model, weights=None, **options).state_dict(),
+        load=lambda: get_model(model, weights=weights, **options),
+    )
+
+
+def _of_timm(source: str, architecture: str, options: Mapping[str, Any], image_shape: Shape) -> Published:
+    import timm  # noqa: PLC0415 - not everyone has it
+
+    name = architecture.partition("/")[2]
+    config = timm.get_pretrained_cfg(name)
+    if config is None or not config.has_weights:
+        raise WeightsError(f"timm has no weights of {name}")
+    hub = f"https://huggingface.co/{config.hf_hub_id}" if config.hf_hub_id else ""
+
+    def load() -> nn.Module:
+        height, width, channels = image_shape
+        given = {"pretrained": True, "in_chans": channels, **options}
+        try:
+            return timm.create_model(name, img_size=(height, width), **given)
+        except TypeError:  # as networks are built: those that no image's size shapes do not take it
+            return timm.create_model(name, **given)
+
+    return Published(
+        source=source,
+        address=str(config.url or hub or "its weights"),
+        preprocessing=_mean_and_std(config.mean, config.std),
+        # timm fits its weights to the channels and sizes that it builds a model for.
+        shapes=lambda: build_model(architecture, options, image_shape, config.num_classes, 0).state_dict(),
+        load=load,
+    )
+
+
+def _mean_and_std(mean: Any, std: Any) -> dict[str, list[float]] | None:
+    return {"mean": [*map(float, mean)], "std": [*map(float, std)]} if mean and std else None

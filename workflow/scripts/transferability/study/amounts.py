@@ -1,0 +1,62 @@
+"""How much target data: the images a class that networks are trained on, in order and in words; None is all of them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from transferability.study.names import IMAGES, split_type_of
+from transferability.words import counted
+
+ALL = "all"  # in a config
+
+Amount = int | None
+
+
+def amounts_of(networks: Mapping[str, Any]) -> tuple[Amount, ...]:
+    """Those of the config's section ``networks``, the fewest images first."""
+    return in_order(None if amount == ALL else amount for amount in networks["examples_per_class"])
+
+
+def in_order(amounts: Iterable[Amount]) -> tuple[Amount, ...]:
+    """Each once, the fewest images first and all of them last."""
+    return tuple(sorted(set(amounts), key=more_last))
+
+
+def more_last(amount: Amount) -> float:
+    """What amounts are sorted by."""
+    return float("inf") if amount is None else amount
+
+
+def amount_in_words(amount: Amount) -> str:
+    """Like 20 images a class."""
+    return "all images" if amount is None else f"{counted(amount, 'image')} a class"
+
+
+def too_few_in_words(split: str, asked: int, name: str, there: int) -> str:
+    """What is wrong where a class has fewer training images than networks are to be trained on.
+
+    Args:
+        split: in which it has so few.
+        asked: images a class.
+        name: of the class, as it is shown.
+        there: how many training images it has.
+    """
+    return (
+        f"networks.examples_per_class: asks for {asked} images a class, but in {split} the class {name} has "
+        f"{counted(there, 'training image')}; ask for no more, or for {ALL}"
+    )
+
+
+def amount_problems(config: Mapping[str, Any], training_per_class: int | None) -> Iterator[str]:
+    """What is wrong with the amounts, as far as it is known without the images: a sentence each.
+
+    Args:
+        config: that fits the schema.
+        training_per_class: how many training images each class of the data set has, if its settings say so.
+    """
+    for split in (entry if isinstance(entry, str) else entry["name"] for entry in config["splits"]):
+        if training_per_class is not None:
+            there = training_per_class // 2 if split_type_of(split) == IMAGES else training_per_class
+            few = [amount for amount in amounts_of(config["networks"]) if amount is not None]
+            if few and few[-1] > there:
+                have = f"has {counted(there, 'training image')} of each class"
+                yield f"networks.examples_per_class: asks for {few[-1]} images a class, but {split} {have}"

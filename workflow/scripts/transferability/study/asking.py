@@ -1,0 +1,57 @@
+"""What takes torch to find out: asked of a process of its own, and remembered, since Snakemake's start does without."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transferability.files import PROJECT, read_json, write_json
+
+FOLDER = "described"  # in that of all results
+
+
+class AskingError(ValueError):
+    """There is no answer; the message says why."""
+
+
+def ask(module: str, question: Mapping[str, Any]) -> dict[str, Any]:
+    """What a module of the library, run with a question as JSON, answers; AskingError if it refuses or fails."""
+    paths = os.pathsep.join([str(PROJECT / "workflow" / "scripts"), *sys.path])
+    process = subprocess.run(
+        [sys.executable, "-m", f"transferability.{module}"],
+        input=json.dumps(question),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": paths},
+    )
+    if process.returncode:
+        last = (process.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+        if "No module named 'torch'" in last:
+            last = f"the Python that runs Snakemake has no torch; install it there, or copy {FOLDER}/ from where it has"
+        raise AskingError(f"it could not be looked at: {last}")
+    found: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
+    if "error" in found:
+        raise AskingError(found["error"])
+    return found
+
+
+def remembered(file: Path) -> dict[str, Any] | None:
+    """What was found out before; None if nothing was, or if it is damaged."""
+    try:
+        found: dict[str, Any] = read_json(file)
+        return found
+    except (OSError, ValueError):
+        return None
+
+
+def remember(file: Path, found: Mapping[str, Any]) -> None:
+    """Where results can be written; elsewhere it is found out again."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_json(file, found)
+    except OSError:
+        return

@@ -61,7 +61,7 @@ def proxies_shown(table: Path | None) -> str:
     if table is None or not table.exists():
         return lines
     agreement = read_table(table)
-    rows = agreement[(agreement["scope"] == ALL) & agreement["features"].isin((FLATTENED, "")).fillna(True)]
+    rows = agreement[(agreement["scope"] == ALL) & agreement["features"].fillna("").isin((FLATTENED, ""))]
     rows = rows[rows["proxy"].isin(("probe", DEPTH))]
     told = "; ".join(
         f"{PROXIES.get(proxy, DEPTH)} of {SYMBOLS[treatment]} {_number(correlation)}"

@@ -64,7 +64,8 @@ def main() -> None:
 def cost(config: Config, folder: str) -> Config:
     study = read_study(config)
     running = Running(Path(folder), DEVICE, float("inf"), float("inf"), say=lambda _line: None)
-    plan = plan_study(study, data_size(study, Path(folder, "no store")), running)
+    sizes = {name: data_size(data_set, Path(folder, "no store")) for name, data_set in study.data_sets.items()}
+    plan = plan_study(study, sizes, running)
     disk = plan.disk()
     return {
         "jobs": len(plan.seconds),

@@ -125,7 +125,7 @@ def loader_rate(recipe: Recipe, device: str, loading: type[ImageLoader], cache_b
     task, preprocessing = recipe.task(WHOLE), recipe.settings.preprocessing
     positions, targets = task.training()
     about = (task.mean_image(preprocessing.mean), preprocessing, torch.device(device))
-    loader = loading(recipe.store, positions, *about, cache_bytes=cache_bytes)
+    loader = loading(task.store, positions, *about, cache_bytes=cache_bytes)
     stream = TrainingStream(loader, targets, recipe.hyperparameters.batch_size, "benchmark")
     stream.batch(0)
     started, batches = time.perf_counter(), 0

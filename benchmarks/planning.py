@@ -108,10 +108,11 @@ def make_up(project: Path, study: Study) -> None:
         **{"format": STORE_VERSION, "training": 9600, "validation": 3200, "image_shape": [24, 24, 1]},
         **{"checksum": CHECKSUM, KEY: {**same, "of_several_classes": 0, "examples": []}},
     }
-    write_json(project / study.store_folder / MANIFEST, manifest | {GUARD: guard(manifest)})
+    write_json(project / study.data_set.store_folder / MANIFEST, manifest | {GUARD: guard(manifest)})
     for plan in study.splits.values():
         content: dict[str, Any] = {"split": plan.name, "seed": plan.seed, "halves": {}}
         write_json(project / study.folder / "splits" / f"{plan.name}.json", content)
+    checksums = {study.data_set.name: CHECKSUM}
     for split, seed, network in study.networks():
         folder = project / study.folder / "networks" / split / f"seed{seed}"
         files = NetworkFiles.beside(folder / f"{network.name}.safetensors")
@@ -125,7 +126,8 @@ def make_up(project: Path, study: Study) -> None:
         write_csv(files.history, HISTORY_COLUMNS, [tuple(row.values()) for row in history])
         about = {"split": split, "split_type": "random", **network.facts, "seed": seed}
         evaluations = {"iterations": 500, "evaluations": EVALUATIONS, **accuracies_of(history)}
-        made_from = {"network": network.name, "split": split, "seed": seed, **study.asked_of(network, CHECKSUM)}
+        asked = study.asked_of(split, network, checksums)
+        made_from = {"network": network.name, "split": split, "seed": seed, **asked}
         write_json(files.metrics, {**about, **evaluations, "made_from": made_from})
 
 

@@ -65,7 +65,7 @@ def main(seeds: int, iterations: int | None) -> None:
 def recipe_of(folder: Path, iterations: int | None) -> Recipe:
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     study = read_study(config)
-    with image_source("glyphs", study.store_settings) as source:
+    with image_source("glyphs", study.data_set.store_settings) as source:
         build_store(source, folder)
     store = open_store(folder)
     recipe = Recipe(store, random_split(store.classes, "random0", 0), seed=0, settings=study.settings("base"))

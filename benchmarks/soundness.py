@@ -53,7 +53,7 @@ def main(config: Path, seeds: int, lengths: tuple[int, ...]) -> None:
     rows: list[Row] = []
     with TemporaryDirectory() as folder:
         recipe = recipe_of(config, Path(folder, "store"))
-        about = {"device": device_name(DEVICE), "torch": torch.__version__, "data_set": recipe.store.name}
+        about = {"device": device_name(DEVICE), "torch": torch.__version__, "data_set": recipe.task("A").store.name}
         for iterations in lengths:
             for setting, changes in SETTINGS.items():
                 trained: defaultdict[str, list[NetworkFiles]] = defaultdict(list)
@@ -74,7 +74,7 @@ def recipe_of(config: Path, folder: Path) -> Recipe:
     merged = yaml.safe_load((ROOT / "config.yaml").read_text())
     update_config(merged, yaml.safe_load(config.read_text()))
     study = read_study(merged)
-    with image_source(study.config["dataset"], study.store_settings) as source:
+    with image_source(study.config["dataset"], study.data_set.store_settings) as source:
         build_store(source, folder)
     store = open_store(folder)
     return Recipe(store, random_split(store.classes, "random0", 0), seed=0, settings=study.settings("base"))

@@ -12,7 +12,8 @@ from transferability.study.design import read_study
 from transferability.study.names import Network
 
 STUDY = read_study(DEFAULT)
-CHECKSUM = "checksum"
+CHECKSUMS = {"glyphs": "checksum"}
+NO_STORES = {}
 CLASSES = {"A": ["a", "b"], "B": ["c", "d"]}
 SPLIT = {
     "split": "random0",
@@ -28,16 +29,16 @@ def metrics_of(*names):
         network = Network.parse(name)
         made_from = {
             **{"network": name, "split": "random0", "seed": 0, "classes": CLASSES[network.target]},
-            **STUDY.asked_of(network, CHECKSUM),
-            "source_sha256": f"base{network.base}" if network.base else None,
+            **STUDY.asked_of("random0", network, CHECKSUMS),
+            "source_sha256": network.base.name if network.base else None,
         }
         made["random0", 0, name] = {"made_from": copy.deepcopy(made_from), "sha256": name}
     return made
 
 
-def require(metrics, checksum=CHECKSUM):
+def require(metrics, checksums=CHECKSUMS):
     files = {key: Path(f"{key[2]}.metrics.json") for key in metrics}
-    require_current(STUDY, metrics, files, {"random0": SPLIT}, checksum)
+    require_current(STUDY, metrics, files, {"random0": SPLIT}, checksums)
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def metrics():
 
 def test_what_the_config_asks_for_is_accepted(metrics):
     require(metrics)
-    require(metrics, None)
+    require(metrics, NO_STORES)
     require({})
 
 
@@ -86,12 +87,12 @@ def test_a_copy_of_an_outdated_base_is_outdated(metrics):
 
 def test_where_the_store_is_away_its_name_tells(metrics):
     for made in metrics.values():
-        made["store"] = STUDY.store_folder.name
-    require(metrics, None)
+        made["store"] = STUDY.data_set.store_folder.name
+    require(metrics, NO_STORES)
     metrics["random0", 0, "A3B"]["store"] = "glyphs-0123"
     require(metrics)
     with pytest.raises(OutdatedError, match=r"^A3B\.metrics\.json: its store is 'glyphs-0123', by the config and its"):
-        require(metrics, None)
+        require(metrics, NO_STORES)
     assert ("random0", 0, "A3B") not in STUDY.current(metrics)
 
 

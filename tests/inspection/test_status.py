@@ -289,7 +289,7 @@ def test_networks_of_a_glyph_set_of_any_name_are_its_own(tmp_path):
     """The identity is that of the data set's name in the config, which its store bears."""
     settings = DEFAULT["datasets"]["glyphs"]
     made_up = MadeUp(tmp_path, dataset="letters", datasets={"letters": settings})
-    with image_source(made_up.study.config["dataset"], made_up.study.store_settings) as source:
+    with image_source(made_up.study.config["dataset"], made_up.study.data_set.store_settings) as source:
         made_up.finish("baseA", data_set=source.name)
     assert made_up.status().counts["base"] == {DONE: 1, WAITING: 1}
 

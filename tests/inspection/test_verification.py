@@ -38,7 +38,7 @@ class Finished:
         self.folder = folder
         self.files = files_in(folder / "networks", *NAMES)
         self.outputs = Outputs(
-            store=folder / "store",
+            stores={"patterns": folder / "store"},
             splits={"random0": folder / "random0.json"},
             checkpoints={("random0", 0, network): files.checkpoint for network, files in self.files.items()},
             tables={name: folder / f"{name}.csv" for name in ("accuracies", "summary", "effects", "reuse")},
@@ -48,7 +48,14 @@ class Finished:
             config={
                 "dataset": "patterns",
                 "datasets": {"patterns": {"kind": "patterns"}},
-                "networks": {"architecture": recipe.settings.architecture},
+                "stores": str(folder),
+                "splits": ["random0"],
+                "networks": {
+                    "architecture": recipe.settings.architecture,
+                    "directions": ["AnB", "BnA"],
+                    "reduced": [],
+                    "random_for": "halves",
+                },
             },
             splits={"random0": SplitPlan("random0", 0, None)},
             seeds=(0,),

@@ -54,25 +54,28 @@ def small():
 
 @pytest.fixture(scope="module")
 def size(small):
-    return data_size(small, Path("no store"))
+    return data_size(small.data_set, Path("no store"))
 
 
 def plan_with(study, size, seconds):
+    sizes = {study.data_set.name: size}
     jobs = [Job(*job) for job in study.jobs()]
-    return Plan(study, size, half_sizes(study, size), dict(zip(jobs, seconds, strict=True)), images_per_second=1000.0)
+    return Plan(study, sizes, half_sizes(study, sizes), dict(zip(jobs, seconds, strict=True)), images_per_second=1000.0)
 
 
 class TestDataSize:
     def test_a_store_and_its_images_have_the_same_size(self, small, size, tmp_path):
-        build_store(Glyphs(**{key: value for key, value in small.store_settings.items() if key != "kind"}), tmp_path)
-        stored = data_size(small, tmp_path)
+        build_store(
+            Glyphs(**{key: value for key, value in small.data_set.store_settings.items() if key != "kind"}), tmp_path
+        )
+        stored = data_size(small.data_set, tmp_path)
         assert sorted(c.group for c in stored.classes) == sorted(c.group for c in size.classes)
         assert stored.training.tolist() == size.training.tolist() == [7] * 9
         assert stored.validation.tolist() == size.validation.tolist() == [3] * 9
         assert stored.image_shape == size.image_shape == (24, 24, 1)
 
     def test_halves_are_those_of_the_splits(self, small, size):
-        halves = half_sizes(small, size)
+        halves = half_sizes(small, {"glyphs": size})
         assert {key: (half.classes, half.training, half.validation) for key, half in halves.items()} == {
             ("random0", "A"): (4, 28, 12),
             ("random0", "B"): (5, 35, 15),
@@ -82,41 +85,41 @@ class TestDataSize:
 
     def test_halves_by_images_have_all_classes_and_half_of_the_training_images(self, size):
         study = study_of({"datasets": NINE_CLASSES, "splits": [{"name": "images0", "by": "images"}]})
-        halves = half_sizes(study, size)
+        halves = half_sizes(study, {"glyphs": size})
         assert {target: (half.classes, half.training, half.validation) for (_, target), half in halves.items()} == {
             "A": (9, 27, 27),
             "B": (9, 27, 27),
         }
         with pytest.raises(SplitError, match="has 1 training image"):
-            half_sizes(study, replace(size, training=size.training // 7))
+            half_sizes(study, {"glyphs": replace(size, training=size.training // 7)})
 
     def test_imagenet_is_assumed_by_its_classes_where_it_is_not(self):
         paper = study_of(overlay("imagenet"))
-        size = data_size(paper, Path("no store"))
+        size = data_size(paper.data_set, Path("no store"))
         assert (len(size.classes), size.image_shape) == (1000, (256, 256, 3))
         assert (
             size.origin
             == "assumed: /data/imagenet is no folder; the classes are those of resources/imagenet/classes.csv"
         )
-        halves = half_sizes(paper, size)
+        halves = half_sizes(paper, {paper.data_set.name: size})
         assert [halves["man_made_natural", half].classes for half in "AB"] == [551, 449]
         assert halves["whole", "whole"].classes == 1000
 
     def test_an_official_set_is_known_without_its_files(self):
-        size = data_size(study_of(overlay("cifar100")), Path("no store"))
+        size = data_size(study_of(overlay("cifar100")).data_set, Path("no store"))
         assert (len(size.classes), size.training.sum(), size.validation.sum()) == (100, 50_000, 10_000)
 
     def test_a_folder_that_tells_nothing_is_refused(self):
         config = {"dataset": "mine", "datasets": {"mine": {"kind": "folder", "root": "/no/such", "size": 32}}}
         study = study_of(config, {"splits": ["random0"]})
         with pytest.raises(StoreError, match=r"datasets\.mine: there is no folder /no/such, and no file of groups"):
-            data_size(study, Path("no store"))
+            data_size(study.data_set, Path("no store"))
 
     def test_any_kind_of_data_set_that_is_not_at_hand_is_refused(self, small, monkeypatch):
         elsewhere = Kind(image_source, at_hand=lambda settings: False)
         monkeypatch.setattr("transferability.planning.data_size.kind_of", lambda settings: elsewhere)
         with pytest.raises(StoreError, match=r"datasets\.glyphs: its images are not at hand, and no file of groups"):
-            data_size(small, Path("no store"))
+            data_size(small.data_set, Path("no store"))
 
     def test_every_kind_that_the_config_may_name_has_its_file(self):
         for kind in config_schema()["$defs"]["data_sets"]:
@@ -314,7 +317,7 @@ class TestAgainstSnakemake:
         assert "in all            24        64                        12,288" in told
         assert not (tmp_path / "results" / "stores").exists()  # a plan makes nothing
         study = study_of(SMALL_STUDY)
-        size = data_size(study, store_of(finished_study, "glyphs"))
+        size = data_size(study.data_set, store_of(finished_study, "glyphs"))
         planned = plan_with(study, size, [1.0] * 24).disk()
         folders = {"store": "stores", "networks": "small/networks", "figures": "small/figures"}
         for what, folder in folders.items():

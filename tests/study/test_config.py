@@ -98,9 +98,9 @@ class TestPaths:
     def test_what_images_are_read_from_has_one_too(self, here):
         folder = {"kind": "folder", "size": 24}
         found = [
-            read_study(changed(dataset="m", splits=["random0"], datasets={"m": {**folder, "root": root}})).data_set[
-                "root"
-            ]
+            read_study(
+                changed(dataset="m", splits=["random0"], datasets={"m": {**folder, "root": root}})
+            ).data_set.settings["root"]
             for root in ("br{a}ce/", f"{here}/br{{a}}ce")
         ]
         assert found == ["br{a}ce", "br{a}ce"]
@@ -249,7 +249,7 @@ class TestHints:
 class TestNumbers:
     def test_whole_floats_are_integers_where_integers_are_wanted(self):
         study = read_study(changed(training__iterations=1000.0, datasets__glyphs__size=24.0, seeds=[1.0]))
-        found = (study.settings("base").hyperparameters.iterations, study.data_set["size"], study.seeds[0])
+        found = (study.settings("base").hyperparameters.iterations, study.data_set.settings["size"], study.seeds[0])
         assert [type(value) for value in found] == [int, int, int]
         assert found == (1000, 24, 1)
 

@@ -29,4 +29,4 @@ def test_an_overlay_is_a_study_of_its_own_data(name, tmp_path, monkeypatch):
     assert list(study.networks())
     by_group = [plan.groups for plan in study.splits.values() if plan.groups]
     assert by_group or study.config["dataset"] == "glyphs", "each of natural images has a split of semantic halves"
-    assert not by_group or study.groups_file.is_file()
+    assert not by_group or study.data_set.groups_file.is_file()

@@ -24,7 +24,7 @@ def read(settings, **config):
 
 
 def folder_of(settings, **config):
-    return read(settings, **config).store_folder
+    return read(settings, **config).data_set.store_folder
 
 
 def write(path, text):
@@ -185,7 +185,7 @@ class TestLists:
         assert list_files({**settings, "kind": "other"}) == {}
 
     def test_what_changed_since_a_store_was_built_is_told(self):
-        settings = read(self.SETTINGS).store_settings
+        settings = read(self.SETTINGS).data_set.store_settings
         old = self.store(manifest={"lists": list_digests(list_files(settings))})
         assert list(stores_of_other_lists(old, "mine", settings)) == []
         write("photos/train.csv", "a.png,dog\n")
@@ -196,7 +196,7 @@ class TestLists:
         monkeypatch.setattr(os, "environ", {})
 
         def of(study, begins):
-            return store_of_run(study.settings_folder, lambda: study.store_folder, begins=begins)
+            return store_of_run(study.data_set.settings_folder, lambda: study.data_set.store_folder, begins=begins)
 
         before = of(read(self.SETTINGS), begins=True)
         assert before == folder_of(self.SETTINGS)

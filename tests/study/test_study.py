@@ -370,8 +370,8 @@ def grouped_config(tmp_path):
 
 def test_a_data_set_with_a_file_of_groups(grouped_config):
     study = read_study(grouped_config("class,group\ncat,tame\ndog,tame\nwolf,wild\nlion,wild\n"))
-    assert "groups" not in study.store_settings
-    assert study.groups_file.name == "groups.csv"
+    assert "groups" not in study.data_set.store_settings
+    assert study.data_set.groups_file.name == "groups.csv"
 
 
 @pytest.mark.parametrize(
@@ -396,7 +396,7 @@ def test_a_file_of_groups_that_is_not_there(grouped_config):
 
 def test_the_projects_own_groups_are_found_from_any_folder(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    assert read_study(overlaid(ROOT / "config" / "tiny-imagenet.yaml")).groups_file.is_file()
+    assert read_study(overlaid(ROOT / "config" / "tiny-imagenet.yaml")).data_set.groups_file.is_file()
 
 
 @pytest.mark.parametrize(("per_job", "chunks"), [(7, 1), (3, 3), (1, 7), (100, 1)])
@@ -439,7 +439,7 @@ def test_a_config_is_checked_without_loading_torch_or_pandas():
 
 def test_the_groups_that_the_schema_gives_a_kind_are_those_of_its_classes():
     """The study checks splits by the one, and makes them by the other."""
-    settings = read_study(changed("datasets.glyphs.letters", 5)).store_settings
+    settings = read_study(changed("datasets.glyphs.letters", 5)).data_set.store_settings
     with image_source("glyphs", settings) as source:
         found = Counter(image_class.group for image_class in source.classes)
     keys = kind_schema("glyphs")["properties"].items()
@@ -503,7 +503,7 @@ def test_images_that_are_not_there_are_told(tmp_path):
         (tmp_path / image).parent.mkdir(parents=True)
         (tmp_path / image).touch()
     config["splits"] = ["random0"]
-    require_images("mine", read_study(config).data_set)
+    require_images("mine", read_study(config).data_set.settings)
     config["datasets"]["mine"]["root"] = str(tmp_path / "gone")
     with pytest.raises(ConfigError, match=r"^config: datasets\.mine\.root: there is no .*gone; it is a folder, or an"):
-        require_images("mine", read_study(config).data_set)
+        require_images("mine", read_study(config).data_set.settings)

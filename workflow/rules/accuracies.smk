@@ -3,7 +3,7 @@
 
 rule accuracies:
     input:
-        store=rules.store.output,
+        store=manifests(),
         splits=[SPLIT.format(split=split) for split in STUDY.splits],
         metrics=tabulated_metrics,
     output:
@@ -33,6 +33,7 @@ rule tables:
     conda:
         "../../envs/analysis.yaml"
     params:
+        **COMPARED,
         metric=STUDY.figures.metric,
         max_drop=STUDY.figures.max_drop,
         unlearned=STUDY.figures.unlearned,

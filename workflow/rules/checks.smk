@@ -50,15 +50,16 @@ def require_this_study():
 
 def require_files(taken):
     """Refuse those of the study's files at these paths, if they are there, that are not what the config asks for."""
-    checksum = None
-    if rules.store.output.manifest in taken and Path(rules.store.output.manifest).exists():
-        manifest = read_manifest(Path(STORE))
-        require_apart(of_manifest(manifest), STUDY.duplicates, config["dataset"], Path(STORE, SAME_IMAGES))
-        checksum = manifest["checksum"]
+    checksums = {}
+    for name, path in zip(STUDY.data_sets, manifests()):
+        if path in taken and Path(path).exists():
+            manifest, listed = read_manifest(Path(STORES[name])), Path(STORES[name], SAME_IMAGES)
+            require_apart(of_manifest(manifest), STUDY.data_sets[name].duplicates, name, listed)
+            checksums[name] = manifest["checksum"]
     splits = {split: path for split in STUDY.splits if (path := SPLIT.format(split=split)) in taken}
     splits = read_splits({split: Path(path) for split, path in splits.items()}, STUDY)
     files = {key: Path(path) for key, path in every_metrics_file() if path in taken}
-    require_current(STUDY, read_metrics(files), files, splits, checksum)
+    require_current(STUDY, read_metrics(files), files, splits, checksums)
 
 
 def is_on_record(path):
@@ -76,7 +77,7 @@ def tabulated_metrics(wildcards):
     if workflow.is_main_process and not (only_watching() or settings.forceall or settings.forcerun):
         try:
             unknown = {path for _, path in every_metrics_file() if Path(path).exists() and not is_on_record(path)}
-            require_files({*unknown, rules.store.output.manifest} if unknown else unknown)
+            require_files({*unknown, *manifests()} if unknown else unknown)
         except ValueError as error:
             raise WorkflowError(f"not up to date, though Snakemake has no record of it: {error}")
         except OSError:
@@ -102,21 +103,23 @@ def before_the_first_job():
         for note in notes_on(STUDY.weights, config["preprocessing"]) if STUDY.weights else ():
             print(note, file=sys.stderr)
         require_writable(STUDY.folder)
-        builds = any(job.rule.name == rules.store.rule.name for job in workflow.dag.needrun_jobs())
-        if builds:
+        made = {str(path) for job in workflow.dag.needrun_jobs() for path in job.output}
+        built = [name for name, manifest in zip(STUDY.data_sets, manifests()) if manifest in made]
+        for name in built:
             from transferability.data.kinds import require_images  # imports Pillow
 
-            require_images(config["dataset"], STUDY.data_set)
-            for note in stores_of_other_lists(Path(STORE), config["dataset"], STUDY.store_settings):
+            require_images(name, STUDY.data_sets[name].settings)
+            for note in stores_of_other_lists(Path(STORES[name]), name, STUDY.data_sets[name].store_settings):
                 print(note, file=sys.stderr)
-        if STUDY.has_few and not builds:
+        if STUDY.has_few and not built:
             from transferability.planning.data_size import data_size, half_sizes
 
-            half_sizes(STUDY, data_size(STUDY, Path(STORE)))  # refuses more images than a class has
+            sizes = {name: data_size(data_set, Path(STORES[name])) for name, data_set in STUDY.data_sets.items()}
+            half_sizes(STUDY, sizes)  # refuses more images than a class has
         require_this_study()
         if any(path.endswith(".safetensors") for job in workflow.dag.needrun_jobs() for path in job.output):
             rehearse()
-        if builds:
+        if built:
             require_writable(Path(config["stores"]), "image stores")
     except (ValueError, OSError) as error:
         raise WorkflowError(str(error))

@@ -1,6 +1,7 @@
 # The checked study, where things are, and the few functions that rules share.
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -33,7 +34,10 @@ try:
     if workflow.is_main_process and not workflow.modifier.skip_configfile:  # else they are another workflow's
         require_clear_files(workflow.configfiles)
     STUDY = studies.read_study(config, beside=[Path(file).parent for file in reversed(workflow.configfiles)])
-    STORE = str(store_of_run(STUDY.settings_folder, lambda: STUDY.store_folder, begins=workflow.is_main_process))
+    STORES = {
+        name: str(store_of_run(a.settings_folder, lambda a=a: a.store_folder, begins=workflow.is_main_process))
+        for name, a in STUDY.data_sets.items()
+    }
 except ConfigError as error:
     raise WorkflowError(str(error))
 config.update(STUDY.config)  # for rules and scripts, in the spelling that all use
@@ -49,15 +53,17 @@ PROBES = f"{RESULTS}/probes"
 PUBLISHED = f"{config['results']}/published"
 LONGEST_MINUTES = STUDY.running.longest_minutes
 # What all pictures and tables of accuracies are by.
+COMPARED = {} if STUDY.targets == HALVES else {"targets": STUDY.targets}  # of studies of one direction
 ABOUT_RESULTS = {
     **{key: getattr(STUDY.figures, key) for key in ("metric", "max_drop", "unlearned", "colors")},
     "groups": STUDY.groups,
     "layers": STUDY.layers,
+    **COMPARED,
 }
 NO_GPU = {"gpu": 0, "gpu_model": ""}  # a cluster's default model is for jobs that have a GPU
 A_GPU = NO_GPU if STUDY.running.device == "cpu" else {"gpu": 1}
 
-for folder in (RESULTS, STORE):
+for folder in (RESULTS, *STORES.values()):
     if workflow.modifier.path_modifier.replace_prefix(folder) != folder:
         raise WorkflowError(
             f"a module's prefix would move what rules write to {folder} and not the training states; "
@@ -132,36 +138,53 @@ def every_metrics_file():
     ]
 
 
-def targets_of(split):
-    return [WHOLE] if split == WHOLE else HALVES
+def store_rule(name):
+    """The rule that builds the store of a data set: of the config's ``dataset`` it is called ``store``."""
+    return "store" if name == config["dataset"] else f"store_{name}"
 
 
-def groups_file():
-    """Where the groups and the readable names of classes are from, if the data set has such a file.
+def manifests(names=STUDY.data_sets):
+    """Of the stores of some data sets, what Snakemake knows of each."""
+    return [f"{STORES[name]}/{MANIFEST}" for name in names]
 
-    As an input; where Snakemake would take a part of its path for a wildcard, `groups_params` says it instead.
+
+def manifests_of(split):
+    return manifests([data_set.name for data_set in STUDY.data_sets_of(split)])
+
+
+def stores_of_wildcards(wildcards):
+    return manifests_of(wildcards.split)
+
+
+def groups_files(data_sets=None):
+    """Where the groups and the readable names of classes are from, as far as data sets have such a file.
+
+    As inputs; without those of which Snakemake would take a part of the path for a wildcard.
     """
-    return [str(STUDY.groups_file)] if STUDY.groups_file and not braces_in_groups_file() else []
+    files = [data_set.groups_file for data_set in data_sets or STUDY.data_sets.values()]
+    return [str(file) for file in files if file and "{" not in str(file)]
+
+
+def groups_of_wildcards(wildcards):
+    return groups_files(STUDY.data_sets_of(wildcards.split))
 
 
 def grouping_of_split(wildcards):
     """A split by group is made again when the file of groups groups the classes otherwise; no other is."""
-    by_group = STUDY.splits[wildcards.split].groups is not None
-    return grouping_digest(STUDY.groups_file) if by_group and STUDY.groups_file else ""
+    plan = STUDY.splits[wildcards.split]
+    asked = [task.data_set for task in (plan.tasks or {}).values() if task.group is not None]
+    files = [STUDY.data_sets[name].groups_file for name in ([config["dataset"]] if plan.groups else asked)]
+    return " ".join(grouping_digest(file) for file in files if file)
 
 
 def report_texts():
     return sorted(map(str, PROJECT.glob("workflow/report/*")))
 
 
-def braces_in_groups_file():
-    """Whether Snakemake would take a part of the path for a wildcard."""
-    return STUDY.groups_file is not None and "{" in str(STUDY.groups_file)
-
-
-def groups_params():
-    """In place of an input whose path Snakemake cannot have."""
-    return {"groups_file": lambda wildcards: str(STUDY.groups_file)} if braces_in_groups_file() else {}
+def groups_of_split(wildcards):
+    """By half, the group of its classes, or of which data set it is and of which classes of that; None if it is drawn."""
+    plan = STUDY.splits[wildcards.split]
+    return {half: asdict(task) for half, task in plan.tasks.items()} if plan.tasks else plan.groups
 
 
 def source_checkpoint(few):
@@ -177,7 +200,7 @@ def source_checkpoint(few):
 
 def probed_bases(split):
     """The bases whose layers are probed; of all classes none is, since none is copied from there."""
-    return [Network(half) for half in HALVES if half in probed_sources(targets_of(split)[0])]
+    return [Network(half) for half in HALVES if half in probed_sources(STUDY.splits[split].targets[0])]
 
 
 def probed_checkpoints(wildcards):
@@ -198,7 +221,7 @@ def base_metrics():
         f"{NETWORKS}/{Network(target).name}.metrics.json".format(split=split, seed=seed)
         for split in STUDY.splits
         for seed in STUDY.seeds
-        for target in targets_of(split)
+        for target in STUDY.splits[split].targets
     ]
 
 
@@ -227,11 +250,11 @@ def training_resources(stage, networks):
 
     def runtime(wildcards, input, attempt):
         rate = STUDY.running.images_per_second
-        about = (STUDY.settings(stage).hyperparameters, networks, manifest_beside(input.store), rate)
+        about = (STUDY.settings(stage).hyperparameters, networks, manifest_of(wildcards, input.store), rate)
         return training_minutes(*about, longest=LONGEST_MINUTES, attempt=attempt)
 
     def mem_mb(wildcards, input, attempt):
-        return training_mb(manifest_beside(input.store), STUDY.running.cache_gb, networks, attempt)
+        return training_mb(manifest_of(wildcards, input.store), STUDY.running.cache_gb, networks, attempt)
 
     return {"runtime": runtime, "mem_mb": mem_mb, **A_GPU}
 
@@ -248,14 +271,17 @@ def store_threads(wildcards):
 
 def is_worth_saying(record):
     """Snakemake warns that a first store which could not be built has no earlier version, as if something were lost."""
-    return not record.getMessage().startswith(f"Cannot restore {STORE}/")
+    return not record.getMessage().startswith(tuple(f"Cannot restore {store}/" for store in STORES.values()))
 
 
 logger.addFilter(is_worth_saying)
 
 
-def manifest_beside(store):
-    return read_json(Path(store[0]))
+def manifest_of(wildcards, stores):
+    """That of the store that a job trains on."""
+    names = [data_set.name for data_set in STUDY.data_sets_of(wildcards.split)]
+    target = wildcards.get("target", WHOLE)  # of reduced bases, whose names have none
+    return read_json(Path(stores[names.index(STUDY.data_set_of(wildcards.split, target).name)]))
 
 
 def print_headline():

@@ -5,30 +5,34 @@
 # store that is whole and of the same images, and else replaces it.
 
 
-rule store:
-    output:
-        manifest=update(f"{STORE}/{MANIFEST}"),
-    log:
-        f"{LOGS}/store.log",
-    conda:
-        "../../envs/analysis.yaml"
-    threads: store_threads
-    resources:
-        **NO_GPU,
-        mem_mb=lambda wildcards, threads, attempt: store_mb(threads, attempt),
-        runtime=min(1440, LONGEST_MINUTES),
-    params:
-        version=STORE_VERSION,
-        name=config["dataset"],
-        settings=STUDY.store_settings,
-    script:
-        "../scripts/store.py"
+for data_set in STUDY.data_sets.values():
+
+    rule:
+        name:
+            store_rule(data_set.name)
+        output:
+            manifest=update(f"{STORES[data_set.name]}/{MANIFEST}"),
+        log:
+            f"{LOGS}/{store_rule(data_set.name)}.log",
+        conda:
+            "../../envs/analysis.yaml"
+        threads: store_threads
+        resources:
+            **NO_GPU,
+            mem_mb=lambda wildcards, threads, attempt: store_mb(threads, attempt),
+            runtime=min(1440, LONGEST_MINUTES),
+        params:
+            version=STORE_VERSION,
+            name=data_set.name,
+            settings=data_set.store_settings,
+        script:
+            "../scripts/store.py"
 
 
 rule contact_sheet:
     input:
         store=rules.store.output,
-        groups=groups_file(),
+        groups=groups_files([STUDY.data_set]),
     output:
         picture=report(
             f"{FIGURES}/contact_sheet.png",
@@ -62,9 +66,9 @@ rule data:
         runtime=min(1440, LONGEST_MINUTES),
     params:
         name=config["dataset"],
-        settings=STUDY.store_settings,
-        groups=lambda wildcards: str(STUDY.groups_file or ""),
-        duplicates=STUDY.duplicates,
+        settings=STUDY.data_set.store_settings,
+        groups=lambda wildcards: str(STUDY.data_set.groups_file or ""),
+        duplicates=STUDY.data_set.duplicates,
         page=f"{RESULTS}/data.html",
     script:
         "../scripts/data.py"
@@ -75,8 +79,8 @@ rule data:
 
 rule split:
     input:
-        store=rules.store.output,
-        groups=ancient(groups_file()),  # it has readable names too; what of it shapes the split is a parameter
+        store=stores_of_wildcards,
+        groups=ancient(groups_of_wildcards),  # they have readable names too; what of them shapes the split is a parameter
     output:
         split=SPLIT,
     log:
@@ -86,9 +90,8 @@ rule split:
     conda:
         "../../envs/analysis.yaml"
     params:
-        **groups_params(),
         seed=lambda wildcards: STUDY.splits[wildcards.split].seed,
-        groups=lambda wildcards: STUDY.splits[wildcards.split].groups,
+        groups=groups_of_split,
         grouping=grouping_of_split,
     script:
         "../scripts/split.py"
@@ -96,9 +99,9 @@ rule split:
 
 rule halves_sheet:
     input:
-        store=rules.store.output,
+        store=stores_of_wildcards,
         split=rules.split.output.split,
-        groups=groups_file(),
+        groups=groups_of_wildcards,
     output:
         picture=report(
             f"{FIGURES}/halves/{{split}}.png",
@@ -118,9 +121,9 @@ rule halves_sheet:
 
 rule image_list:
     input:
-        store=rules.store.output,
+        store=stores_of_wildcards,
         split=rules.split.output.split,
-        groups=groups_file(),
+        groups=groups_of_wildcards,
     output:
         training=f"{IMAGE_LIST}_training.txt",
         validation=f"{IMAGE_LIST}_validation.txt",
@@ -139,6 +142,6 @@ rule image_lists:
         lists=[
             rules.image_list.output.training.format(split=split, target=target)
             for split in STUDY.splits
-            for target in targets_of(split)
+            for target in STUDY.splits[split].targets
         ],
     localrule: True

@@ -16,7 +16,7 @@ rule verify:
         mem_mb=lambda wildcards, attempt: networks_mb(networks=1, attempt=attempt),
         runtime=LONGEST_MINUTES,
     params:
-        store=STORE,
+        stores=STORES,
         splits={split: SPLIT.format(split=split) for split in STUDY.splits},
         checkpoints=lambda wildcards: [
             ((split, seed, network.name), path)

@@ -15,7 +15,7 @@ rule plan:
         **A_GPU,
         mem_mb=lambda wildcards, attempt: networks_mb(STUDY.running.networks_per_job, attempt),
     params:
-        store=STORE,
+        stores=STORES,
     script:
         "../scripts/plan.py"
 

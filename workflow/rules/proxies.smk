@@ -6,7 +6,7 @@
 
 rule probe_bases:
     input:
-        store=rules.store.output,
+        store=stores_of_wildcards,
         split=rules.split.output.split,
         bases=probed_checkpoints,
     output:

@@ -3,6 +3,7 @@ OF_THE_PAPER = {
     "metric": "top1_mean_best10",
     "architecture": "caffenet",
     "groups": {"man_made_natural": {"A": "man-made", "B": "natural"}},
+    **({"targets": HALVES} if COMPARED else {}),  # whatever the study's are
 }
 
 

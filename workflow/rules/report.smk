@@ -3,7 +3,7 @@
 
 rule report:
     input:
-        store=rules.store.output,
+        store=manifests(),
         accuracies=rules.accuracies.output.accuracies,
         tables=[path for name, path in rules.tables.output.items() if name != "headline"],
         figures=pictures_of(rules.figures.output),
@@ -15,7 +15,7 @@ rule report:
         metrics=lambda wildcards: network_files(".metrics.json"),
         proxy_tables=lambda wildcards: asked_proxies()["tables"],
         proxy_figures=lambda wildcards: pictures_of(asked_proxies()["pictures"]),
-        groups=groups_file(),
+        groups=groups_files(),
         texts=report_texts(),
     output:
         page=report(
@@ -43,7 +43,7 @@ rule report_so_far:
     conda:
         "../../envs/analysis.yaml"
     params:
-        store=STORE,
+        stores=STORES,
         folder=f"{RESULTS}/so_far",
         metrics=lambda wildcards: every_metrics_file(),
         splits=[SPLIT.format(split=split) for split in STUDY.splits],

@@ -8,7 +8,7 @@ for training in STUDY.training_rules:
         name:
             training.name
         input:
-            store=rules.store.output,
+            store=stores_of_wildcards,
             split=rules.split.output.split,
             source=str(STUDY.weights.file) if training.is_pretrained else source_checkpoint(training.few),
         output:

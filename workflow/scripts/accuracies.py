@@ -11,7 +11,10 @@ from transferability.study.design import read_study
 with job_log(Path(snakemake.log[0]), "accuracies"):
     study = read_study(snakemake.config)
     files = study.files_of_networks(snakemake.input.metrics)
-    checksum = read_manifest(Path(snakemake.input.store[0]).parent)["checksum"]
+    manifests = map(Path, snakemake.input.store)
+    checksums = {
+        name: read_manifest(path.parent)["checksum"] for name, path in zip(study.data_sets, manifests, strict=True)
+    }
     splits = read_splits(by_stem(snakemake.input.splits), study)
-    require_current(study, read_metrics(files), files, splits, checksum)
+    require_current(study, read_metrics(files), files, splits, checksums)
     write_table(Path(snakemake.output.accuracies), collect(files.values(), study.layers))

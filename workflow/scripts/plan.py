@@ -19,11 +19,12 @@ with job_log(Path(snakemake.log[0]), "plan") as say:
     ):
         require_cuda(device)
         use_threads(running.threads)
-        size = data_size(study, Path(snakemake.params.store))
+        folders = {name: Path(path) for name, path in snakemake.params.stores.items()}
+        sizes = {name: data_size(data_set, folders[name]) for name, data_set in study.data_sets.items()}
         with TemporaryDirectory(dir=study.folder, prefix=".plan-") as folder:
             plan = plan_study(
                 study,
-                size,
+                sizes,
                 Running(
                     states=Path(folder),
                     device=device,

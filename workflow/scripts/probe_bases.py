@@ -1,6 +1,7 @@
 import time
 from pathlib import Path
 
+from transferability.data.split_stores import open_stores
 from transferability.data.splits import split_from_json
 from transferability.files import sha256_of, write_json
 from transferability.inspection.outdated import read_splits
@@ -9,7 +10,6 @@ from transferability.process.devices import claimed_device, require_cuda
 from transferability.process.log import job_log
 from transferability.process.provenance import provenance
 from transferability.proxies.probe_bases import Probing, probe
-from transferability.store.reading import open_store
 from transferability.study.design import read_study
 from transferability.study.layout import NetworkFiles
 from transferability.training.recipe import Recipe
@@ -27,9 +27,9 @@ with job_log(log, f"{split} probes") as say:
     ):
         require_cuda(device)
         use_threads(running.threads)
-        store = open_store(Path(snakemake.input.store[0]).parent)
+        stores = open_stores(study, split, [*map(Path, snakemake.input.store)])
         splits = read_splits({split: Path(snakemake.input.split)}, study)
-        recipe = Recipe(store, split_from_json(splits[split], store), seed, study.settings("frozen"))
+        recipe = Recipe(stores, split_from_json(splits[split], stores), seed, study.settings("frozen"))
         bases = {NetworkFiles.beside(Path(path)).network.target: Path(path) for path in snakemake.input.bases}
         probing = Probing(device, running.cache_bytes, say)
         content = {

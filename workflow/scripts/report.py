@@ -21,9 +21,13 @@ with job_log(Path(snakemake.log[0]), "report"):
         splits=by_stem(snakemake.input.splits),
         proxies=by_stem(snakemake.input.get("proxy_figures", [])),
         benchmarks=Path(snakemake.params.benchmarks),
-        manifest=read_manifest(Path(snakemake.input.store[0]).parent),
+        manifests={
+            name: read_manifest(Path(path).parent)
+            for name, path in zip(study.data_sets, snakemake.input.store, strict=True)
+        },
     )
     metrics = study.files_of_networks(snakemake.input.metrics)
     networks = read_metrics(metrics)
-    require_current(study, networks, metrics, read_splits(files.splits, study), files.manifest["checksum"])
+    checksums = {name: manifest["checksum"] for name, manifest in files.manifests.items()}
+    require_current(study, networks, metrics, read_splits(files.splits, study), checksums)
     write_text(Path(snakemake.output.page), report(study, files, networks))

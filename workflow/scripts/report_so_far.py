@@ -25,7 +25,7 @@ with job_log(Path(snakemake.log[0]), "report so far") as say:
         halves=by_stem(params.halves),
         splits=by_stem(params.splits),
         benchmarks=Path(params.benchmarks),
-        manifest=manifest_there(Path(params.store)),
+        manifests={name: there for name, folder in params.stores.items() if (there := manifest_there(Path(folder)))},
     )
     page = folder / "report.html"
     write_text(page, report(study, files, networks, status_text(status_of(study, metrics))))

@@ -1,23 +1,24 @@
-from dataclasses import replace
 from pathlib import Path
 
-from transferability.data.splits import make_split, require_examples, split_to_json
+from transferability.data.images_of_two import images_in_both
+from transferability.data.split_stores import described_stores, open_stores, require_one_size, with_groups
+from transferability.data.splits import planned_split, require_examples, split_to_json
 from transferability.figures.contact_sheet import try_names
 from transferability.files import write_json
 from transferability.process.log import job_log
-from transferability.store.reading import open_store
 from transferability.study.design import read_study
-from transferability.study.groups import described, grouped, read_groups
 
-params = snakemake.params
+name = snakemake.wildcards.split
 
-with job_log(Path(snakemake.log[0]), f"split {snakemake.wildcards.split}"):
-    store = open_store(Path(snakemake.input.store[0]).parent)
-    file = snakemake.input.groups[0] if snakemake.input.groups else params.get("groups_file")
-    path = Path(file) if file else None
-    if path and params.groups:
-        store = replace(store, classes=grouped(store.classes, read_groups(path), path))
-    split = make_split(store.classes, snakemake.wildcards.split, params.seed, params.groups)
-    require_examples(split, store, read_study(snakemake.config).most_few(split.name))
-    try_names(replace(store, classes=described(store.classes, path)), split.name)
-    write_json(Path(snakemake.output.split), split_to_json(split, store))
+with job_log(Path(snakemake.log[0]), f"split {name}") as say:
+    study = read_study(snakemake.config)
+    stores = with_groups(study, name, open_stores(study, name, [*map(Path, snakemake.input.store)]))
+    split = planned_split(study.splits[name], {target: store.classes for target, store in stores.items()})
+    require_one_size(study, name, stores)
+    require_examples(split, stores, study.most_few(name))
+    for store in described_stores(study, name, stores).values():
+        try_names(store, split.name)
+    content = split_to_json(split, stores)
+    if note := images_in_both(content):
+        say(note)
+    write_json(Path(snakemake.output.split), content)

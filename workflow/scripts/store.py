@@ -24,7 +24,7 @@ with (
         folder,
         lists=lists_of(folder, name, snakemake.params.settings),
         threads=snakemake.threads,
-        duplicates=study.duplicates,
+        duplicates=study.data_sets[name].duplicates,
         say=say,
         log_every_seconds=study.running.log_every_seconds,
     )

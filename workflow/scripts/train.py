@@ -1,13 +1,14 @@
 import time
 from pathlib import Path
 
+from transferability.data.split_stores import open_stores
 from transferability.data.splits import split_from_json
 from transferability.inspection.outdated import read_splits
 from transferability.process.determinism import deterministic_algorithms, use_threads
 from transferability.process.devices import claimed_device, require_cuda
 from transferability.process.log import job_log
 from transferability.records.progress import LESS_MEMORY, SUFFIX, JobRecord, Process, progress_file, read_job_record
-from transferability.store.reading import SAME_IMAGES, open_store, read_manifest
+from transferability.store.reading import SAME_IMAGES, read_manifest
 from transferability.store.same_images import of_manifest, require_apart
 from transferability.study.design import read_study
 from transferability.study.layout import NetworkFiles, event_folder, states_folder
@@ -40,15 +41,16 @@ with (
             say(last.death)
         require_cuda(device)
         use_threads(running.threads)
-        folder = Path(snakemake.input.store[0]).parent
-        require_apart(
-            of_manifest(read_manifest(folder)), study.duplicates, study.config["dataset"], folder / SAME_IMAGES
-        )
-        store = open_store(folder)
+        manifests = [*map(Path, snakemake.input.store)]
+        folders = (manifest.parent for manifest in manifests)
+        for data_set, folder in zip(study.data_sets_of(split), folders, strict=True):
+            listed = folder / SAME_IMAGES
+            require_apart(of_manifest(read_manifest(folder)), data_set.duplicates, data_set.name, listed)
+        stores = open_stores(study, split, manifests)
         splits = read_splits({split: Path(snakemake.input.split)}, study)
         recipe = Recipe(
-            store=store,
-            split=split_from_json(splits[split], store),
+            store=stores,
+            split=split_from_json(splits[split], stores),
             seed=seed,
             settings=Settings.from_json(dict(snakemake.params.items())),
         )

@@ -16,7 +16,7 @@ with job_log(Path(snakemake.log[0]), "verification") as say:
     study = read_study(snakemake.config)
     use_threads(study.running.threads)
     outputs = Outputs(
-        store=Path(params.store),
+        stores={name: Path(path) for name, path in params.stores.items()},
         splits={name: Path(path) for name, path in params.splits.items()},
         checkpoints={
             (split, seed, Network.parse(name)): Path(path) for (split, seed, name), path in params.checkpoints

@@ -45,14 +45,15 @@ class ResizedCropLoader:
         device: torch.device,
         *,
         cache_bytes: float = float("inf"),
+        channels: int | None = None,
     ) -> None:
         if preprocessing.random_resized_crop is None:
             raise ValueError("preprocessing: has no random_resized_crop")
         self._crop, self._mirror = preprocessing.random_resized_crop, preprocessing.mirror
-        self._height, self._width, _ = store.image_shape
-        self._seen = preprocessing.seen_shape(store.image_shape)[:2]
-        whole = replace(preprocessing, crop=0, mirror=False)
-        self._whole_images = ImageLoader(store, positions, mean, whole, device, cache_bytes=cache_bytes)
+        self._height, self._width, stored = store.image_shape
+        self._seen = preprocessing.seen_shape((self._height, self._width, channels or stored))[:2]
+        whole, memory = replace(preprocessing, crop=0, mirror=False), {"cache_bytes": cache_bytes}
+        self._whole_images = ImageLoader(store, positions, mean, whole, device, **memory, channels=channels)
 
     @property
     def device(self) -> torch.device:

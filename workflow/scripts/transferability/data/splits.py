@@ -10,12 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transferability.data.images_of_two import IN_OTHER_HALF, images_in
 from transferability.data.tasks import Task, require_images
+from transferability.delimited_text import nearest, text_key
 from transferability.labels import visible
 from transferability.store.reading import Store
 from transferability.store.source import ImageClass, Sample
-from transferability.study.names import HALVES, IMAGES, RANDOM, SEMANTIC, WHOLE, split_type_of
+from transferability.study.names import DATA_SETS, HALVES, IMAGES, RANDOM, SEMANTIC, WHOLE, split_type_of
+from transferability.study.split_plan import SplitPlan, TaskPlan
 from transferability.words import counted
+
+Stores = Store | Mapping[str, Store]  # of all halves, or by half, of each its own
 
 
 class SplitError(ValueError):
@@ -24,9 +29,10 @@ class SplitError(ValueError):
 
 @dataclass(frozen=True)
 class Split:
-    """The classes of each half (``whole``: of the one and only part), as sorted indices into the store's classes.
+    """The classes of each half (``whole``: of the one and only part), as sorted indices into its store's classes.
 
-    By images both halves have all classes, and ``seed`` draws the training images of each.
+    By images both halves have all classes, and ``seed`` draws the training images of each. Of two data sets, each half
+    has a store of its own.
     """
 
     name: str
@@ -34,13 +40,26 @@ class Split:
     halves: Mapping[str, tuple[int, ...]]
     seed: int | None = None
 
-    def task(self, store: Store, target: str) -> Task:
-        """To tell apart the classes of a half by the images of a store; SplitError if a class has too few to halve."""
-        classes = self.halves[target]
+    def task(self, stores: Stores, target: str) -> Task:
+        """To tell apart the classes of a half by the images of its store; SplitError if one has too few to halve."""
+        store, classes = store_of(stores, target), self.halves[target]
+        if self.split_type == DATA_SETS:
+            return Task(store, classes, target, self.name, channels=self.image_shape(stores)[-1])
         if self.split_type != IMAGES:
             return Task(store, classes, target, self.name)
         halved(self.name, store.classes, np.bincount(store.labels[store.training], minlength=len(store.classes)))
         return Task(store, classes, target, self.name, images_seed=self.seed)
+
+    def image_shape(self, stores: Stores) -> tuple[int, int, int]:
+        """Height, width and channels of the first half's images; beside color images, gray ones are seen as color."""
+        shapes = [store_of(stores, half).image_shape for half in self.halves]
+        height, width, _ = shapes[0]
+        return height, width, max(channels for *_, channels in shapes)
+
+
+def store_of(stores: Stores, half: str) -> Store:
+    """That of a half."""
+    return stores if isinstance(stores, Store) else stores[half]
 
 
 def random_halves(classes: int, seed: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -102,6 +121,50 @@ def semantic_split(classes: Sequence[ImageClass], name: str, groups: Mapping[str
     return _checked(Split(name, SEMANTIC, halves))
 
 
+def split_of_data_sets(name: str, tasks: Mapping[str, TaskPlan], classes: Mapping[str, Sequence[ImageClass]]) -> Split:
+    """Halves of two data sets, or of one where groups or names tell which classes of it each has.
+
+    Args:
+        name: of the split.
+        tasks: by half, what it is of.
+        classes: by half, those of its data set.
+    """
+    halves = {half: _chosen(f"split {name}: half {half}", task, classes[half]) for half, task in tasks.items()}
+    common = set(halves["A"]) & set(halves["B"]) if tasks["A"].data_set == tasks["B"].data_set else set()
+    if common:
+        shared = visible(classes["A"][min(common)].name)
+        raise SplitError(f"split {name}: its halves share classes of {tasks['A'].data_set}, such as {shared}")
+    return _checked(Split(name, DATA_SETS, halves))
+
+
+def _chosen(half: str, task: TaskPlan, classes: Sequence[ImageClass]) -> tuple[int, ...]:
+    """The indices of the classes that a half asks for; SplitError if there are none of that group or name."""
+    if task.group is not None:
+        found = tuple(i for i, c in enumerate(classes) if c.group == task.group)
+        if not found:
+            known = ", ".join(sorted({c.group for c in classes if c.group})) or "(none)"
+            raise SplitError(f"{half} asks for the group {task.group!r}, but the groups of {task.data_set} are {known}")
+        return found
+    index = {text_key(c.name): i for i, c in enumerate(classes)}
+    for asked in task.classes:
+        if text_key(asked) not in index:
+            like = nearest(text_key(asked), list(index))
+            raise SplitError(f"{half} asks for the class {asked!r}, which {task.data_set} lacks{like}")
+    return tuple(sorted({index[text_key(asked)] for asked in task.classes})) or tuple(range(len(classes)))
+
+
+def planned_split(plan: SplitPlan, classes: Mapping[str, Sequence[ImageClass]]) -> Split:
+    """The split that a config asks for; SplitError if the classes cannot be cut so.
+
+    Args:
+        plan: of it.
+        classes: by target, those of its data set, in groups where the plan asks for groups.
+    """
+    if plan.tasks:
+        return split_of_data_sets(plan.name, plan.tasks, classes)
+    return make_split(classes[plan.targets[0]], plan.name, plan.seed, plan.groups)
+
+
 def whole_split(classes: Sequence[ImageClass]) -> Split:
     """All classes as one part."""
     return Split(WHOLE, WHOLE, {WHOLE: tuple(range(len(classes)))})
@@ -118,15 +181,17 @@ def _checked(split: Split) -> Split:
             raise SplitError(
                 f"split {split.name}: by images, its halves have the same classes, and a seed draws images"
             )
-    elif len({i for classes in split.halves.values() for i in classes}) != sum(map(len, split.halves.values())):
+    elif split.split_type != DATA_SETS and len({i for classes in split.halves.values() for i in classes}) != sum(
+        map(len, split.halves.values())
+    ):
         raise SplitError(f"split {split.name}: its halves share classes")
     return split
 
 
-def require_examples(split: Split, store: Store, examples_per_class: int) -> None:
+def require_examples(split: Split, stores: Stores, examples_per_class: int) -> None:
     """TooFewImagesError if a class of a half has fewer training images than so many, which are to be drawn of each."""
     for half in split.halves:
-        task = split.task(store, half)
+        task = split.task(stores, half)
         images = np.bincount(task.all_training()[1], minlength=len(task.classes))
         require_images(split.name, task.class_names, images, examples_per_class)
 
@@ -150,40 +215,56 @@ def class_lines(store: Store, classes: Sequence[int]) -> str:
     return "".join(["# Orig_idx new_idx name\n", *lines])
 
 
-def split_to_json(split: Split, store: Store) -> dict[str, Any]:
-    """The split with class names and counts, as its file holds it."""
+def split_to_json(split: Split, stores: Stores) -> dict[str, Any]:
+    """The split with class names and counts, as its file holds it; of two data sets, each half says which it is of."""
+    tasks = {half: split.task(stores, half) for half in split.halves}
+    apart = split.split_type == DATA_SETS
     return {
         "split": split.name,
         "split_type": split.split_type,
         "seed": split.seed,
-        "data_set": store.name,
-        "store_checksum": store.checksum,
+        **({} if apart else _of_store(next(iter(tasks.values())).store)),
         "halves": {
             half: {
-                "training_images": len(split.task(store, half).training()[0]),
-                "validation_images": len(split.task(store, half).validation()[0]),
-                "class_count": len(classes),
+                **(_of_store(task.store) if apart else {}),
+                "training_images": len(task.training()[0]),
+                "validation_images": len(task.validation()[0]),
+                **({IN_OTHER_HALF: images_in(task, tasks[_other(half)]).to_json()} if apart else {}),
+                "class_count": len(task.classes),
                 "classes": [
-                    {"index": i, "name": store.classes[i].name, "group": store.classes[i].group} for i in classes
+                    {"index": i, "name": task.store.classes[i].name, "group": task.store.classes[i].group}
+                    for i in task.classes
                 ],
             }
-            for half, classes in split.halves.items()
+            for half, task in tasks.items()
         },
     }
 
 
-def split_from_json(content: Mapping[str, Any], store: Store) -> Split:
-    """Read a split back; SplitError if it is none, or was made for another store."""
+def _other(half: str) -> str:
+    return HALVES[1 - HALVES.index(half)]
+
+
+def _of_store(store: Store) -> dict[str, str]:
+    return {"data_set": store.name, "store_checksum": store.checksum}
+
+
+def split_from_json(content: Mapping[str, Any], stores: Stores) -> Split:
+    """Read a split back; SplitError if it is none, or was made for other stores."""
     try:
-        name, checksum = content["split"], content["store_checksum"]
         halves = {half: tuple(c["index"] for c in part["classes"]) for half, part in content["halves"].items()}
-        names = {c["index"]: c["name"] for part in content["halves"].values() for c in part["classes"]}
-        split = Split(name, content["split_type"], halves, content["seed"])
+        split = Split(content["split"], content["split_type"], halves, content["seed"])
+        parts = content["halves"] if split.split_type == DATA_SETS else dict.fromkeys(halves, content)
+        checksums = {half: parts[half]["store_checksum"] for half in halves}
+        names = {half: {c["index"]: c["name"] for c in part["classes"]} for half, part in content["halves"].items()}
     except (AttributeError, KeyError, TypeError) as error:
         raise SplitError(f"not a split, or a damaged one ({error!r}); make it again") from error
-    if checksum != store.checksum:
-        raise SplitError(f"split {name} was made for another store; make it again")
-    known = dict(enumerate(c.name for c in store.classes))
-    if not names.items() <= known.items() or set(halves) not in ({*HALVES}, {WHOLE}):
-        raise SplitError(f"split {name} has other classes than the store, or other halves than A and B; make it again")
+    if set(halves) not in ({*HALVES}, {WHOLE}):
+        raise SplitError(f"split {split.name} has other halves than A and B; make it again")
+    for half, checksum in checksums.items():
+        store = store_of(stores, half)
+        if checksum != store.checksum:
+            raise SplitError(f"split {split.name} was made for another store; make it again")
+        if not names[half].items() <= dict(enumerate(c.name for c in store.classes)).items():
+            raise SplitError(f"split {split.name} has other classes than the store; make it again")
     return _checked(split)

@@ -38,7 +38,8 @@ class ImageLoader:
     """Images of a part of the store as float batches, B x C x H x W (channels last in memory) on a device.
 
     Images up to ``cache_bytes`` in all are held in the device's memory; more are read from the store as they are
-    needed. The batches are the same to the bit.
+    needed. The batches are the same to the bit. They have the ``channels`` that are asked for: gray images, which the
+    store has once, are seen as color images are that have three times the same.
     """
 
     def __init__(
@@ -50,8 +51,10 @@ class ImageLoader:
         device: torch.device,
         *,
         cache_bytes: float = float("inf"),
+        channels: int | None = None,
     ) -> None:
-        self._seen = preprocessing.seen_shape(store.image_shape)
+        height, width, stored = store.image_shape
+        self._seen = preprocessing.seen_shape((height, width, channels or stored))
         cached = len(positions) * math.prod(store.image_shape) <= cache_bytes
         kind = GPUImages if cached and device.type == "cuda" else HostImages
         self._images = kind(store.images, positions, self._seen, device, cached)
@@ -145,7 +148,7 @@ class HostImages:
         positions = self._positions[crops.chosen[part]]
         # Of an image that is checked already, the crop alone is read.
         images = self._images.once_checked(positions) if isinstance(self._images, CheckedRows) else self._images
-        if images.shape[1:] == self._seen:
+        if images.shape[1:3] == self._seen[:2]:
             batch[part] = images[positions]
         else:
             for position, top, left, into in zip(
@@ -176,7 +179,8 @@ class GPUImages:
     def _cut(self, crops: Crops) -> torch.Tensor:
         chosen, top, left = to_device(np.stack([crops.chosen, crops.top, crops.left]), self._device)
         rows, columns = _rows_and_columns(top, left, self._seen)
-        return self._images[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
+        cut = self._images[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
+        return cut if cut.shape[1:] == self._seen else cut.expand(-1, *self._seen)
 
 
 def less_mean_on_host(crops: Crops, pixels: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:

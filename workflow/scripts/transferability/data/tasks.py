@@ -43,6 +43,7 @@ class Task:
         split: the name of the split that it is of.
         images_seed: draws the training images of both halves, of which the task has those of ``target``, as
             `halves_of_images` says; None for all that the store has of its classes.
+        channels: that networks see of an image, which a gray one has alike; None for as many as the store has.
         examples: which of these are trained on; None for all. Validation is on all images in any case.
     """
 
@@ -51,7 +52,14 @@ class Task:
     target: str
     split: str
     images_seed: int | None = None
+    channels: int | None = None
     examples: Examples | None = None
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of an image, before it is cropped."""
+        height, width, channels = self.store.image_shape
+        return height, width, self.channels or channels
 
     @property
     def class_names(self) -> list[str]:
@@ -104,13 +112,14 @@ class Task:
     def mean_image(self, mean: str | tuple[float, ...]) -> NDArray[np.float32]:
         """The mean image, H x W x C, of the training images or, if ``mean`` says so, of the store's or as it is given.
 
-        Validation images have no part in it, since it is subtracted from them.
+        Validation images have no part in it, since it is subtracted from them. That of gray images has a single
+        channel, as they have in the store.
 
         Args:
             mean: as in `Preprocessing`.
         """
         if not isinstance(mean, str):
-            return np.full(self.store.image_shape, mean, dtype=np.float32) * np.float32(WHITE)
+            return np.full(self.image_shape, mean, dtype=np.float32) * np.float32(WHITE)
         if mean == WHOLE_MEAN:
             return self.store.mean_image(range(len(self.store.classes)))
         positions, _ = self.training()

@@ -7,14 +7,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from transferability.data.splits import Split
+from transferability.data.splits import Split, Stores, store_of
 from transferability.data.tasks import Task
 from transferability.figures.fonts import text_style, undrawable
 from transferability.figures.style import figure_style, warn
 from transferability.labels import reason_of, visible, wrapped
 from transferability.store.reading import Store
 from transferability.store.source import ImageClass
-from transferability.study.names import WHOLE
+from transferability.study.names import DATA_SETS, WHOLE
 
 TRAINING_SHOWN, VALIDATION_SHOWN = 9, 3  # images of a class
 _LARGEST_SIDE = 48  # pixels an image is reduced to
@@ -65,13 +65,14 @@ def _shown_of(store: Store, part: slice, most: int) -> str:
     return f"{low}" if low == high else f"{low}-{high}"
 
 
-def halves_sheet(store: Store, split: Split) -> Figure:
+def halves_sheet(stores: Stores, split: Split) -> Figure:
     """The halves of a split side by side, as a contact sheet of up to `_CLASSES_OF_A_HALF` classes of each."""
     shown = {half: _spread(classes, _CLASSES_OF_A_HALF) for half, classes in split.halves.items()}
-    figure = _sheet([(split.task(store, half), classes) for half, classes in shown.items()], len(shown))
+    figure = _sheet([(split.task(stores, half), classes) for half, classes in shown.items()], len(shown))
     for axes, (half, classes) in zip(figure.axes[: len(shown)], split.halves.items(), strict=True):
         part = f", {len(shown[half])} of them shown" if len(shown[half]) < len(classes) else ""
-        title = wrapped(f"half {half} of {split.name}: {len(classes)} classes{part}", _BOLD_TITLE, lines=9)
+        of = f" of {store_of(stores, half).name}" if split.split_type == DATA_SETS else ""
+        title = wrapped(f"half {half} of {split.name}: {len(classes)} classes{of}{part}", _BOLD_TITLE, lines=9)
         axes.set_title(title, fontweight="bold", **text_style(title))
     return _with_note(figure)
 

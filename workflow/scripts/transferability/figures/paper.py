@@ -1,6 +1,7 @@
 """The paper's Figures 2 and 3, and that of its supplement on reduced data, from the accuracies of any study."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,7 @@ from transferability.results.effects import formula
 from transferability.results.pairs import compared_types, dead_depths, of_the_paper, paired_differences
 from transferability.results.unlearned import bases_at_chance, doubtful, meaningless
 from transferability.study.compared import accuracy_in_words, evaluation_in_words
-from transferability.study.names import IMAGES, RANDOM, SEMANTIC, SYMBOLS, TYPES_OF_HALVES, WHOLE
+from transferability.study.names import DATA_SETS, IMAGES, RANDOM, SEMANTIC, SYMBOLS, TYPES_OF_HALVES, WHOLE
 
 # The treatments of figure 2, with how far beside their n their points are.
 _FIGURE2 = {
@@ -47,7 +48,8 @@ _FIGURE2 = {
     "pretrained": -0.33,
     "pretrained+": 0.33,
 }
-_LINES_OF_SPLITS = {RANDOM: "-", IMAGES: ":", SEMANTIC: "--", WHOLE: "-."}
+_LINES_OF_SPLITS = {RANDOM: "-", IMAGES: ":", SEMANTIC: "--", DATA_SETS: (0, (5, 1)), WHOLE: "-."}
+_DISSIMILAR = (SEMANTIC, DATA_SETS)
 
 
 def figure2(results: Results) -> Figure:
@@ -131,23 +133,21 @@ def _name_losses(axes: Axes, accuracies: pd.DataFrame, base: float) -> Iterator[
 
 
 def figure3(results: Results) -> Figure:
-    """After the paper's Figure 3: semantic halves, random filters, and all of them less the base of their target.
+    """After the paper's Figure 3: dissimilar halves, random filters, and all of them less the base of their target.
 
     Panels for which a study has no networks are not drawn.
     """
     accuracies = of_the_paper(in_percent(results.accuracies))
     frozen = accuracies["treatment"].isin(("transfer", "random", "pretrained"))
-    grouped, filters = accuracies["split_type"] == SEMANTIC, accuracies["treatment"] == "random"
+    transferred = set(accuracies.loc[accuracies["treatment"] == "transfer", "split_type"])
+    filters = accuracies["treatment"] == "random"
     words = accuracy_in_words(results.metric)
-    drawn = [
-        (draw, label)
-        for draw, label, shown in (
-            (_by_direction, accuracy_label(results), (grouped & (accuracies["treatment"] == "transfer")).any()),
-            (_random_filters, f"{words}, %", filters.any()),
-            (_normalized, f"drop in {words}, points below base", frozen.any()),
-        )
-        if shown
+    panels: list[tuple[Callable[[Axes, pd.DataFrame, Results], None], str, bool]] = [
+        *((partial(_by_direction, of), accuracy_label(results), of in transferred) for of in _DISSIMILAR),
+        (_random_filters, f"{words}, %", bool(filters.any())),
+        (_normalized, f"drop in {words}, points below base", bool(frozen.any())),
     ]
+    drawn = [(draw, label) for draw, label, shown in panels if shown]
     if not drawn:
         return nothing_but(
             "no frozen networks with layers of the other half, of published weights or of random filters"
@@ -162,11 +162,12 @@ def figure3(results: Results) -> Figure:
     return figure
 
 
-def _by_direction(axes: Axes, accuracies: pd.DataFrame, results: Results) -> None:
+def _by_direction(split_type: str, axes: Axes, accuracies: pd.DataFrame, results: Results) -> None:
     """Dissimilar halves: each direction's points, and the mean of both."""
-    axes.set_title(f"frozen transfer,\n{results.halves(SEMANTIC)}")
-    groups = next(iter(results.groups.values())) if len(results.groups) == 1 else {}
-    rows = accuracies[(accuracies["split_type"] == SEMANTIC) & accuracies["treatment"].isin(("base", "transfer"))]
+    axes.set_title(f"frozen transfer,\n{results.halves(split_type)}")
+    of_type = results.groups_of(split_type)
+    groups = next(iter(of_type.values())) if len(of_type) == 1 else {}
+    rows = accuracies[(accuracies["split_type"] == split_type) & accuracies["treatment"].isin(("base", "transfer"))]
     for target, marker in (("A", "^"), ("B", "o")):
         of_target = rows[rows["target"] == target]
         if of_target.empty:
@@ -179,7 +180,8 @@ def _by_direction(axes: Axes, accuracies: pd.DataFrame, results: Results) -> Non
         _mark(axes, x, of_target)
     learned = rows[~meaningless(rows)]
     if learned["n"].nunique() > 1:
-        mean_line(axes, learned["n"], learned["accuracy"], color=color_of("transfer"), label="mean over directions")
+        label = "mean over directions" if rows["target"].nunique() > 1 else "mean"
+        mean_line(axes, learned["n"], learned["accuracy"], color=color_of("transfer"), label=label)
     base_line(axes, rows)
 
 

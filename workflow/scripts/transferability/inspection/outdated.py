@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from transferability.delimited_text import text_key
 from transferability.files import read_json
 from transferability.study.design import Key, Study
-from transferability.study.names import Network
+from transferability.study.names import DATA_SETS, Network
 from transferability.study.split_plan import SplitPlan
 
 _LONGEST = 60  # characters of a value in a message
@@ -25,7 +26,7 @@ def require_current(
     metrics: Mapping[Key, Mapping[str, Any]],
     files: Mapping[Key, Path],
     splits: Mapping[str, Mapping[str, Any]],
-    store_checksum: str | None,
+    checksums: Mapping[str, str],
 ) -> None:
     """OutdatedError if the metrics of a network say that it is another than the config asks for.
 
@@ -35,12 +36,12 @@ def require_current(
             `transferability.records.metrics.read_metrics` gives it.
         files: these files.
         splits: by name, the content of its file, of those that are there.
-        store_checksum: of the store that is there, if there is one.
+        checksums: by data set, those of the stores that are there.
     """
-    current = study.current(metrics, store_checksum)
+    current = study.current(metrics, checksums)
     wrong = {}
     for key in metrics:
-        difference = next(_differences(study, key, metrics, splits, store_checksum), None)
+        difference = next(_differences(study, key, metrics, splits, checksums), None)
         if difference is not None or key not in current:
             wrong[key] = difference or "it is a copy of a base that is outdated"
     if wrong:
@@ -59,9 +60,21 @@ def require_split(content: Mapping[str, Any], plan: SplitPlan, path: Path) -> No
     for key, value in asked.items():
         if content[key] != value:
             raise _outdated_split(path, f"its {key} is {content[key]!r}, the config's {value!r}")
-    for half, group in (plan.groups or {}).items():
+    if (content.get("split_type") == DATA_SETS) != bool(plan.tasks):
+        raise _outdated_split(
+            path, f"its split_type is {content.get('split_type')!r}, the config's {plan.split_type!r}"
+        )
+    tasks = plan.tasks or {}
+    of_tasks = {half: task.group for half, task in tasks.items() if task.group is not None}
+    for half, group in (plan.groups or of_tasks).items():
         if groups.get(half) != [group]:
             raise _outdated_split(path, f"half {half} has the groups {groups.get(half)}, the config's is {group!r}")
+    for half, task in tasks.items():
+        part = content["halves"][half]
+        if part["data_set"] != task.data_set:
+            raise _outdated_split(path, f"half {half} is of {part['data_set']!r}, by the config of {task.data_set!r}")
+        if task.classes and {text_key(c["name"]) for c in part["classes"]} != set(map(text_key, task.classes)):
+            raise _outdated_split(path, f"half {half} has other classes than the config asks for")
 
 
 def read_splits(files: Mapping[str, Path], study: Study) -> dict[str, dict[str, Any]]:
@@ -87,18 +100,20 @@ def _differences(
     key: Key,
     metrics: Mapping[Key, Mapping[str, Any]],
     splits: Mapping[str, Mapping[str, Any]],
-    store_checksum: str | None,
+    checksums: Mapping[str, str],
 ) -> Iterator[str]:
     """In words, each thing that a network was made from and would not be today."""
     split, seed, name = key
     network, made_from = Network.parse(name), metrics[key]["made_from"]
-    asked = {"network": name, "split": split, "seed": seed, **study.asked_of(network, store_checksum)}
+    asked = {"network": name, "split": split, "seed": seed, **study.asked_of(split, network, checksums)}
     if split in splits and network.target in splits[split]["halves"]:
         asked["classes"] = [c["name"] for c in splits[split]["halves"][network.target]["classes"]]
     for where, made, wanted in _unequal(made_from, asked):
         yield f"its {where} is {_short(made)}, by the config it is {_short(wanted)}"
-    if not store_checksum and not study.is_of_todays_store(metrics[key]):
-        yield f"its store is {_short(metrics[key]['store'])}, by the config and its lists {study.store_folder.name!r}"
+    data_set = study.data_set_of(split, network.target)
+    if data_set.name not in checksums and not study.is_of_todays_store(key, metrics[key]):
+        today = data_set.store_folder.name
+        yield f"its store is {_short(metrics[key]['store'])}, by the config and its lists {today!r}"
     base = (split, seed, network.base.name) if network.base else None
     if base is not None and base in metrics:
         copied, there = made_from.get("source_sha256"), metrics[base].get("sha256")

@@ -18,9 +18,10 @@ from transferability.process.benchmark_files import last_attempt
 from transferability.process.last_words import death_in_words, memory_sentence
 from transferability.process.slurm import OUT_OF_MEMORY, Queue
 from transferability.records.progress import FAILED, LESS_MEMORY, RUNNING, STOPPED, SUFFIX, JobRecord, read_job_record
-from transferability.store.reading import manifest_there, stored_checksum
+from transferability.store.reading import manifest_there
 from transferability.study.amounts import Amount
 from transferability.study.config import STAGES
+from transferability.study.data_sets import checksums_there
 from transferability.study.design import Key, Study
 from transferability.study.layout import benchmark_file, states_folder
 from transferability.study.names import Network, job_name
@@ -117,7 +118,7 @@ def status_of(study: Study, metrics: Mapping[Key, Path], now: float | None = Non
     kinds = {key: _Kind.of(Network.parse(key[2])) for key in metrics}
     stages = {key: kind.stage for key, kind in kinds.items()}
     contents = {key: network.content for key, network in finished.items()}
-    current = study.current(contents, stored_checksum(study.store_folder))
+    current = study.current(contents, checksums_there(study.data_sets))
     done = {key: network for key, network in finished.items() if key in current}
     silence = max(LEAST_SILENCE, 10 * study.running.log_every_seconds)
     jobs = [
@@ -291,7 +292,7 @@ def _images(study: Study, kinds: Iterable[_Kind]) -> dict[_Kind, float]:
 
     Of those that have as many epochs as networks on all images, nearly: by the store's mean number of images a class.
     """
-    manifest = manifest_there(study.store_folder)
+    manifest = manifest_there(study.data_set.store_folder)
 
     def images(kind: _Kind) -> int:
         settings = study.settings(kind.stage, is_on_few=kind.few is not None).hyperparameters

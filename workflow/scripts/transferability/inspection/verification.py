@@ -6,13 +6,14 @@ metrics. Each check that fails names the file.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from transferability.data.splits import Split, make_split, split_to_json
+from transferability.data.split_stores import stores_of_split, with_groups
+from transferability.data.splits import Split, Stores, planned_split, split_to_json
 from transferability.files import csv_of, read_json
 from transferability.inspection.findings import Finding, VerificationError, verified
 from transferability.inspection.measurements import Measurements
@@ -21,9 +22,8 @@ from transferability.inspection.proxy_check import ProxyOutputs, verify_proxies
 from transferability.process.log import Say
 from transferability.results.accuracies import Results, collect, read_accuracies
 from transferability.results.tables import TABLES
-from transferability.store.reading import Store, checksum, open_store
+from transferability.store.reading import checksum, open_store
 from transferability.study.design import Study
-from transferability.study.groups import grouped, read_groups
 from transferability.study.layout import NetworkFiles
 from transferability.study.names import HALVES, Network
 from transferability.training.recipe import Recipe
@@ -45,11 +45,11 @@ def verify_store(folder: Path) -> Finding:
     return verified(str(folder), check)
 
 
-def verify_split(path: Path, store: Store, split: Split) -> Finding:
-    """A split's file against the split that the store's classes give."""
+def verify_split(path: Path, stores: Stores, split: Split) -> Finding:
+    """A split's file against the split that the classes of its stores give."""
 
     def check() -> None:
-        if read_json(path) != split_to_json(split, store):
+        if read_json(path) != split_to_json(split, stores):
             raise VerificationError("not the split that the store's classes and its seed or groups give")
 
     return verified(str(path), check)
@@ -60,7 +60,7 @@ class Outputs:
     """Where the outputs of a study are.
 
     Attributes:
-        store: the store's folder.
+        stores: by data set, the folder of its store.
         splits: the file of each split, by name.
         checkpoints: of every network, by split, seed and network.
         tables: by name, ``accuracies`` and those made from it.
@@ -68,7 +68,7 @@ class Outputs:
         proxies: what was made of proxies, if anything was.
     """
 
-    store: Path
+    stores: Mapping[str, Path]
     splits: Mapping[str, Path]
     checkpoints: Mapping[tuple[str, int, Network], Path]
     tables: Mapping[str, Path]
@@ -78,25 +78,23 @@ class Outputs:
 
 def verify_study(study: Study, outputs: Outputs, evaluations: int, say: Say) -> Iterator[Finding]:
     """Check every output of a study; of the networks, evaluate so many again, spread over the study."""
-    of_store = verify_store(outputs.store)
-    yield of_store
+    yield from map(verify_store, outputs.stores.values())
     try:
-        store = open_store(outputs.store)
+        opened = {name: open_store(folder) for name, folder in outputs.stores.items()}
     except (OSError, ValueError):
         say("the store cannot be opened, so nothing made from it is checked")
         return
-    splits = {}
-    for plan in study.splits.values():
-        classes = store.classes
-        if plan.groups is not None and study.groups_file is not None:
-            classes = grouped(classes, read_groups(study.groups_file), study.groups_file)
-        splits[plan.name] = make_split(classes, plan.name, plan.seed, plan.groups)
-        yield verify_split(outputs.splits[plan.name], replace(store, classes=classes), splits[plan.name])
+    splits, stores = {}, {}
+    for name, plan in study.splits.items():
+        stores[name] = stores_of_split(study, name, opened)
+        in_groups = with_groups(study, name, stores[name])
+        splits[name] = planned_split(plan, {target: store.classes for target, store in in_groups.items()})
+        yield verify_split(outputs.splits[name], in_groups, splits[name])
     evaluated = spread(len(outputs.checkpoints), evaluations)
     say(f"{counted(len(outputs.checkpoints), 'network')}, {len(evaluated)} of them evaluated again")
     measure = Measurements()
     for position, ((split, seed, network), checkpoint) in enumerate(outputs.checkpoints.items()):
-        recipe = _recipe(study, store, splits[split], seed, network)
+        recipe = Recipe(stores[split], splits[split], seed, study.settings_of(network))
         files, weights = NetworkFiles.beside(checkpoint), study.weights.file if study.weights else None
         yield from NetworkCheck(recipe, files, measure, weights).findings(position in evaluated)
     metrics = [NetworkFiles.beside(checkpoint).metrics for checkpoint in outputs.checkpoints.values()]
@@ -105,28 +103,30 @@ def verify_study(study: Study, outputs: Outputs, evaluations: int, say: Say) -> 
     if outputs.proxies is not None:
         again = partial(_probed_again, evaluations)
         yield from verify_proxies(
-            study, outputs.proxies, outputs.tables["accuracies"], partial(_bases, study, outputs, store, splits), again
+            study, outputs.proxies, outputs.tables["accuracies"], partial(_bases, study, outputs, stores, splits), again
         )
         for table, of_table in outputs.proxies.pictures.items():
             yield from map(verify_picture, of_table if table.exists() else [])
 
 
 def _bases(
-    study: Study, outputs: Outputs, store: Store, splits: Mapping[str, Split], key: tuple[str, int]
+    study: Study,
+    outputs: Outputs,
+    stores: Mapping[str, Stores],
+    splits: Mapping[str, Split],
+    key: tuple[str, int],
 ) -> tuple[Recipe, dict[str, Path]]:
     """Of a split and seed, the recipe of frozen networks, and the checkpoints of the bases of halves."""
     split, seed = key
-    bases = {half: outputs.checkpoints[split, seed, Network(half)] for half in splits[split].halves if half in HALVES}
-    return Recipe(store, splits[split], seed, study.settings("frozen")), bases
+    folder = next(path.parent for (*of, _), path in outputs.checkpoints.items() if tuple(of) == key)
+    halves = (half for half in splits[split].halves if half in HALVES)  # of one direction, one may be no network of it
+    bases = {half: folder / f"{Network(half).name}.safetensors" for half in halves}
+    return Recipe(stores[split], splits[split], seed, study.settings("frozen")), bases
 
 
 def _probed_again(evaluations: int, jobs: int, networks: int) -> set[int]:
     """The positions of as many jobs as probe so many networks."""
     return spread(jobs, -(-evaluations // networks))
-
-
-def _recipe(study: Study, store: Store, split: Split, seed: int, network: Network) -> Recipe:
-    return Recipe(store, split, seed, study.settings_of(network))
 
 
 def spread(count: int, sample: int) -> set[int]:

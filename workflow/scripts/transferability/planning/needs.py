@@ -9,6 +9,7 @@ from transferability.networks.build import build_network
 from transferability.store.source import ImageSource
 from transferability.study.config import STAGES
 from transferability.study.design import Study
+from transferability.study.names import WHOLE
 from transferability.words import amount, counted
 
 WEIGHT_BYTES = 4
@@ -21,10 +22,11 @@ def needs(study: Study, source: ImageSource) -> Sequence[str]:
     """
     image_bytes = math.prod(source.image_shape)
     store = (len(source.training) + len(source.validation)) * image_bytes
-    weights = weight_bytes(study, source.image_shape, len(source.classes))
+    weights = weight_bytes(study, _seen_beside_others(study, source.image_shape), len(source.classes))
     networks = len(list(study.networks()))
     per_job = min(study.running.networks_per_job, len(study.config["networks"]["depths"]))
-    largest_part = len(source.training) * image_bytes // (1 if "whole" in study.splits else 2)
+    uncut = any(plan.tasks or name == WHOLE for name, plan in study.splits.items())
+    largest_part = len(source.training) * image_bytes // (1 if uncut else 2)
     held = min(largest_part, study.running.cache_bytes)
     reading = "" if held == largest_part else ", the others read from the disk"
     of_networks = f"{amount(networks * weights)} for {counted(networks, 'network')}"
@@ -36,6 +38,14 @@ def needs(study: Study, source: ImageSource) -> Sequence[str]:
         "states of each network in training",
         f"memory of a training job: up to {in_memory}, {amount(held)} for images{reading}",
     )
+
+
+def _seen_beside_others(study: Study, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """An image's shape, of color where the mean says that gray ones are seen beside color ones of another data set."""
+    height, width, channels = image_shape
+    mean = study.settings("base").preprocessing.mean
+    beside = len(study.data_sets) > 1 and not isinstance(mean, str)
+    return height, width, max(channels, len(mean)) if beside else channels
 
 
 def weight_bytes(study: Study, image_shape: tuple[int, int, int], classes: int) -> int:

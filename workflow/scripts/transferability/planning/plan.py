@@ -70,6 +70,7 @@ class Plan:
     """A study's training jobs, and what each of them takes.
 
     Attributes:
+        sizes: of its data sets, by name.
         halves: sizes of the halves, by split and target.
         seconds: of a device, by job.
         images_per_second: at which a base network is trained alone.
@@ -78,7 +79,7 @@ class Plan:
     """
 
     study: Study
-    size: DataSize
+    sizes: Mapping[str, DataSize]
     halves: Mapping[tuple[str, str], HalfSize]
     seconds: Mapping[Job, float]
     images_per_second: float
@@ -109,11 +110,11 @@ class Plan:
 
     def disk(self) -> dict[str, int]:
         """Bytes that stay on the disk, by what they are."""
-        classes, pixels = len(self.size.classes), math.prod(self.size.image_shape)
         curves = len(self.study.splits) * len(self.study.seeds)
-        figures = FIGURES_BYTES + CONTACT_SHEET_BYTES * min(classes, 200) + LEARNING_CURVES_BYTES * curves
+        shown = sum(min(len(size.classes), 200) for size in self.sizes.values())
+        figures = FIGURES_BYTES + CONTACT_SHEET_BYTES * shown + LEARNING_CURVES_BYTES * curves
         return {
-            "store": self.size.images * (pixels + SAMPLE_BYTES) + 4 * classes * pixels,
+            "store": sum(map(_store_bytes, self.sizes.values())),
             "networks": sum(len(job.networks) * self._network_bytes(job) + JOB_BYTES for job in self.seconds),
             "figures": figures,
         }
@@ -121,8 +122,11 @@ class Plan:
     def held_bytes(self) -> int:
         """Bytes of images that a job holds in memory: of the most that are held, and not read at every batch."""
         limit = self.study.running.cache_bytes
-        pixels = math.prod(self.size.image_shape)
-        parts = [images * pixels for half in self.halves.values() for images in (half.training, half.validation)]
+        parts = [
+            images * math.prod(half.image_shape)
+            for half in self.halves.values()
+            for images in (half.training, half.validation)
+        ]
         return max((part for part in parts if part <= limit), default=0)
 
     def state_bytes(self) -> int:
@@ -137,9 +141,9 @@ class Plan:
     @cached_property
     def _weights(self) -> dict[tuple[str, str], int]:
         """Bytes of a network's weights, by split and target."""
-        shape = self.size.image_shape
-        by_classes = {n: weight_bytes(self.study, shape, n) for n in {half.classes for half in self.halves.values()}}
-        return {key: by_classes[half.classes] for key, half in self.halves.items()}
+        kinds = {(half.image_shape, half.classes) for half in self.halves.values()}
+        of_kind = {kind: weight_bytes(self.study, *kind) for kind in kinds}
+        return {key: of_kind[half.image_shape, half.classes] for key, half in self.halves.items()}
 
     def _network_bytes(self, job: Job) -> int:
         text = NETWORK_BYTES + CLASS_BYTES * self.halves[job.half].classes
@@ -150,17 +154,22 @@ class Plan:
         return _hyperparameters(self.study, job, self.halves)
 
 
-def plan_study(study: Study, size: DataSize, running: Running) -> Plan:
+def _store_bytes(size: DataSize) -> int:
+    pixels = math.prod(size.image_shape)
+    return size.images * (pixels + SAMPLE_BYTES) + 4 * len(size.classes) * pixels
+
+
+def plan_study(study: Study, sizes: Mapping[str, DataSize], running: Running) -> Plan:
     """Calibrate every kind of job that a study has, and plan it.
 
     Args:
         study: the config.
-        size: of its data set.
+        sizes: of its data sets, by name.
         running: how to train for the calibration; its folder of states is there, and is left as it was.
     """
     jobs = [Job(*job) for job in study.jobs()]
-    halves = half_sizes(study, size)
-    workloads = {job: _workload(study, job, size, halves) for job in jobs}
+    halves = half_sizes(study, sizes)
+    workloads = {job: _workload(study, job, halves) for job in jobs}
     start = start_seconds(running.device)
     costs: dict[Workload, Cost] = {}
     kinds = list(dict.fromkeys(workloads.values()))
@@ -176,7 +185,7 @@ def plan_study(study: Study, size: DataSize, running: Running) -> Plan:
     base = workloads[jobs[0]]
     return Plan(
         study,
-        size,
+        sizes,
         halves,
         {job: start + seconds for job, seconds in training.items()},
         base.settings.hyperparameters.batch_size / costs[base].iteration,
@@ -196,7 +205,7 @@ def _spread_of_all(training: Mapping[Job, float], spreads: Mapping[Job, float | 
     return sum(known) / sum(training.values()) if len(known) == len(training) else None
 
 
-def _workload(study: Study, job: Job, size: DataSize, halves: Mapping[tuple[str, str], HalfSize]) -> Workload:
+def _workload(study: Study, job: Job, halves: Mapping[tuple[str, str], HalfSize]) -> Workload:
     """Jobs that cost the same, but for their length and a few classes, are the same workload and calibrated once."""
     settings = study.settings(job.stage)
     of_any_length = replace(
@@ -208,11 +217,12 @@ def _workload(study: Study, job: Job, size: DataSize, halves: Mapping[tuple[str,
         schedule="constant",
         step_every=1,
     )
-    images = halves[job.half].trained_on(job.networks[0]) * math.prod(size.image_shape)
+    half = halves[job.half]
+    images = half.trained_on(job.networks[0]) * math.prod(half.image_shape)
     plan = job.networks[0].plan if job.is_trained else None  # without updates, an evaluation costs as much
     return Workload(
         frozen=tuple(network.n if plan else network.frozen for network in job.networks),
-        image_shape=size.image_shape,
+        image_shape=half.image_shape,
         classes=max(half.classes for half in halves.values()),
         settings=replace(settings, hyperparameters=of_any_length),
         cached=images <= study.running.cache_bytes,
@@ -228,15 +238,14 @@ def report(plan: Plan, device: str, peak: Mapping[str, int]) -> str:
         device: ``cpu`` or ``cuda``.
         peak: the most memory that the calibration took, by kind of memory.
     """
-    size, study = plan.size, plan.study
+    study = plan.study
     unit = "GPU time" if device == "cuda" else "CPU time"
     wall = {str(devices): plan.wall_seconds(devices) for devices in DEVICES if devices < len(plan.seconds)}
     wall["all"] = plan.wall_seconds(math.inf)
     disk = plan.disk()
     held = f"up to {amount(plan.held_bytes())} for its images" if plan.held_bytes() else "its images are read as needed"
     lines = [
-        f"study {study.config['study']}: {counted(len(size.classes), 'class')}, {size.training.sum():,} training and "
-        f"{size.validation.sum():,} validation images of {' x '.join(map(str, size.image_shape))} ({size.origin})",
+        *(_size_line(study, name, size) for name, size in plan.sizes.items()),
         _ROW.format("training", "jobs", "networks", "iterations", "images", unit),
         *_stage_rows(plan),
         "training with so many jobs at a time: " + ", ".join(f"{n}: {duration(t)}" for n, t in wall.items()),
@@ -250,6 +259,14 @@ def report(plan: Plan, device: str, peak: Mapping[str, int]) -> str:
         *_hint_on_seeds(study),
     ]
     return "\n".join(lines)
+
+
+def _size_line(study: Study, name: str, size: DataSize) -> str:
+    what = f"study {study.config['study']}" if len(study.data_sets) == 1 else f"{study.config['study']}, {name}"
+    return (
+        f"{what}: {counted(len(size.classes), 'class')}, {size.training.sum():,} training and "
+        f"{size.validation.sum():,} validation images of {' x '.join(map(str, size.image_shape))} ({size.origin})"
+    )
 
 
 def _hint_on_seeds(study: Study) -> Iterator[str]:

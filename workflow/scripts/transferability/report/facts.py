@@ -1,10 +1,11 @@
 """What a study is of, in numbers, and whether its bases have learned, in words."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
+from transferability.data.images_of_two import images_in_both
 from transferability.labels import visible
 from transferability.report.runs import hours_by_device
 from transferability.store.same_images import shared_images
@@ -12,6 +13,7 @@ from transferability.study.amounts import amount_in_words
 from transferability.study.compared import metric_in_words
 from transferability.study.config import fine_tuned_depths
 from transferability.study.design import Study
+from transferability.study.names import HALVES
 from transferability.study.pretrained_weights import images_in_words
 from transferability.study.settings import ADAPT, FEW_IMAGES, SOURCE
 from transferability.words import counted, duration, enumerated, plural
@@ -23,7 +25,11 @@ _STATISTICS = {
 
 
 def facts_of(
-    study: Study, accuracies: pd.DataFrame, jobs_made: pd.DataFrame, manifest: Mapping[str, Any] | None
+    study: Study,
+    accuracies: pd.DataFrame,
+    jobs_made: pd.DataFrame,
+    manifests: Mapping[str, Mapping[str, Any]],
+    splits: Iterable[Mapping[str, Any]],
 ) -> Iterator[tuple[str, str]]:
     """Facts and what they are of.
 
@@ -31,12 +37,16 @@ def facts_of(
         study: the study.
         accuracies: of the networks that are there.
         jobs_made: as `transferability.report.runs.jobs` makes them.
-        manifest: the content of the store's; None without a store.
+        manifests: by data set, the content of its store's; none without a store.
+        splits: the contents of the files of those that are there.
     """
     networks, training = study.config["networks"], study.settings("base").hyperparameters
-    yield "data set", visible(str(study.config["dataset"]))
-    if manifest is not None:
-        yield "same images", shared_images(manifest)
+    yield plural(len(study.data_sets), "data set"), ", ".join(map(visible, study.data_sets))
+    for name, manifest in manifests.items():
+        yield f"same images{f' in {visible(name)}' * (len(study.data_sets) > 1)}", shared_images(manifest)
+    for split in splits:
+        if found := images_in_both(split):
+            yield f"same images in A and B of {split['split']}", found
     yield "network", str(networks["architecture"])
     if (foreign := study.settings("base").foreign) is not None:
         yield "layers", ", ".join(study.layers)
@@ -47,8 +57,10 @@ def facts_of(
             f"{visible(study.weights.source)}, SHA-256 {study.weights.sha256 or 'not known yet'}",
         )
         yield "images of these weights", images_in_words(study.weights, study.config["preprocessing"])
-    splits = [f"{name} ({_by_half(study.groups[name])})" if name in study.groups else name for name in study.splits]
-    yield "splits", f"{len(study.splits)}: {', '.join(splits)}"
+    named = [f"{name} ({_by_half(study.groups[name])})" if name in study.groups else name for name in study.splits]
+    yield "splits", f"{len(study.splits)}: {', '.join(named)}"
+    if study.targets != HALVES:
+        yield "direction", ", ".join(study.config["networks"]["directions"])
     yield "seeds", f"{len(study.seeds)} ({plural(len(study.seeds), 'seed')} {enumerated(study.seeds)})"
     yield "depths n tried", enumerated(networks["depths"])
     if fine_tuned_depths(networks) != sorted(networks["depths"]):

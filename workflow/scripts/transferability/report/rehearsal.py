@@ -47,7 +47,7 @@ from transferability.study.compared import (
 )
 from transferability.study.design import Key, Study, read_study
 from transferability.study.groups import read_groups
-from transferability.study.names import HALVES, WHOLE, Network, split_type_of
+from transferability.study.names import WHOLE, Network
 
 # Somewhere between chance and all, each treatment at a height of its own.
 _TOP1 = {"base": 0.8, "selffer": 0.79, "selffer+": 0.82, "transfer": 0.7, "transfer+": 0.83, "random": 0.4}
@@ -187,7 +187,7 @@ def _made_up(study: Study) -> Iterator[tuple[Key, dict[str, Any]]]:
             (split, seed, network.name),
             {
                 "split": split,
-                "split_type": split_type_of(split),
+                "split_type": study.splits[split].split_type,
                 "seed": seed,
                 **network.facts,
                 "iterations": study.settings_of(network).hyperparameters.iterations,
@@ -211,11 +211,12 @@ def _top1(network: Network, position: int) -> float:
 
 def _split(study: Study, split: str) -> dict[str, Any]:
     """The file of a split, with what classes the file of groups names."""
-    groups = read_groups(study.groups_file) if study.groups_file else {"a class": "a group"}
+    file = next((a.groups_file for a in study.data_sets_of(split) if a.groups_file), None)
+    groups = read_groups(file) if file else {"a class": "a group"}
     classes = [{"index": i, "name": name, "group": group} for i, (name, group) in enumerate(groups.items())]
     half = {"training_images": _IMAGES, "validation_images": _IMAGES, "class_count": len(groups), "classes": classes}
-    targets = (WHOLE,) if split == WHOLE else HALVES
-    return {"split": split, "split_type": split_type_of(split), "seed": 0, "halves": dict.fromkeys(targets, half)}
+    plan = study.splits[split]
+    return {"split": split, "split_type": plan.split_type, "seed": 0, "halves": dict.fromkeys(plan.targets, half)}
 
 
 def _histories(study: Study, split: str) -> dict[str, pd.DataFrame]:

@@ -14,7 +14,7 @@ from transferability.records.checkpoints import first_layer_weights
 from transferability.records.metrics import read_metrics
 from transferability.results.accuracies import Results, collect_contents, read_table
 from transferability.results.tables import TABLES, write_tables
-from transferability.store.reading import stored_checksum
+from transferability.study.data_sets import checksums_there
 from transferability.study.design import Key, Study
 from transferability.study.layout import NetworkFiles
 from transferability.study.names import random_first
@@ -27,7 +27,7 @@ def current_networks(study: Study, metrics: Mapping[Key, Path]) -> dict[Key, dic
     another study.
     """
     contents = read_metrics(metrics)
-    current = study.current(contents, stored_checksum(study.store_folder))
+    current = study.current(contents, checksums_there(study.data_sets))
     return {key: content for key, content in contents.items() if key in current}
 
 

@@ -110,7 +110,7 @@ class ReportFiles:
         halves: by split, the picture of its halves.
         splits: by name, the file of classes.
         benchmarks: the folder of Snakemake's benchmark files.
-        manifest: the content of the store's.
+        manifests: by data set, the content of its store's.
         proxies: pictures by name, of `transferability.figures.catalog.OF_PROXIES`, where they were asked for.
     """
 
@@ -123,7 +123,7 @@ class ReportFiles:
     halves: Mapping[str, Path]
     splits: Mapping[str, Path]
     benchmarks: Path
-    manifest: Mapping[str, Any] | None = None
+    manifests: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     proxies: Mapping[str, Path] = field(default_factory=dict)
 
 
@@ -179,7 +179,8 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
     expected = [(split, seed, network.name) for split, seed, network in study.networks()]
     missing = missing_networks(accuracies, expected)
     curves = list(files.learning_curves.items())
-    titles = read_titles(study.groups_file) if study.groups_file else {}
+    titles = {name: read_titles(a.groups_file) for name, a in study.data_sets.items() if a.groups_file}
+    splits = [read_json(path) for path in files.splits.values() if path.exists()]
     tables = {**files.tables, "accuracies": files.accuracies}
     there = set(accuracies["treatment"])
     figures = {name: path for name, path in files.figures.items() if OF_RESULTS[name].treatments & there}
@@ -187,7 +188,7 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
         study=study.config["study"],
         about=caption("study"),
         captions={path.stem: caption(path.stem) for path in TEXTS.glob("*_table.rst")},
-        facts=list(facts_of(study, accuracies, jobs_made, files.manifest)),
+        facts=list(facts_of(study, accuracies, jobs_made, files.manifests, splits)),
         answers=[_answer(answer, results.max_drop) for answer in answers(results.at_most)],
         by_amount=list(answers_by_amount(results)),
         reuse=_figure("reuse", figures.get("reuse"), results),
@@ -199,7 +200,7 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
         ),
         tables=[
             sheet
-            for name, view in (table_views(results.metric, study.groups) | PROXY_VIEWS).items()
+            for name, view in (table_views(results.metric, results.halves) | PROXY_VIEWS).items()
             if name in tables and tables[name].exists() and (sheet := sheet_of_file(name, view, tables[name])).rows
         ],
         learning_curves=_there(
@@ -213,14 +214,14 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
             _picture("halves", path, halves_shown(split, study.groups), f"{FIGURES['halves'].title} of {split}")
             for split, path in files.halves.items()
         ),
-        splits=[_split(read_json(path), titles) for path in files.splits.values() if path.exists()],
+        splits=[_split(study, content, titles) for content in splits],
         config=_printed(without_running(study.config)),
         jobs=sheet_of("jobs", JOBS, jobs_made),
         makers=sheet_of("made_with", MAKERS, makers(networks)),
         networks=[(name, layers, tells) for needed, name, layers, tells in _NETWORKS if needed <= there],
         warnings=[
-            *bases_at_chance(results.accuracies).splitlines(),
-            *others_at_chance(results.accuracies).splitlines(),
+            *bases_at_chance(results.networks).splitlines(),
+            *others_at_chance(results.networks).splitlines(),
         ],
         flags=flags_in_words(accuracies),
         expected=len(expected),
@@ -291,25 +292,32 @@ def _printed(config: Mapping[str, Any]) -> str:
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
 
 
-def _split(content: Mapping[str, Any], titles: Mapping[str, str]) -> dict[str, Any]:
-    """A split's halves with their classes, named by their titles and their groups where they have any."""
+def _split(study: Study, content: Mapping[str, Any], titles: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    """A split's halves with their classes, named by their titles and their groups where they have any.
 
+    Args:
+        study: whose split it is.
+        content: of its file.
+        titles: by data set, of classes.
+    """
+    split, apart = content["split"], study.splits[content["split"]].halves_in_words
     semantic = content["split_type"] == SEMANTIC
 
-    def shown(c: Mapping[str, str]) -> str:
-        title, group = titles.get(c["name"], ""), "" if semantic else c["group"]
+    def shown(half: str, c: Mapping[str, str]) -> str:
+        of_data_set = titles.get(study.data_set_of(split, half).name, {})
+        title, group = of_data_set.get(c["name"], ""), "" if semantic else c["group"]
         name = ImageClass(c["name"], title=title).shown
         return visible(f"{name}, {group}" if group and title else f"{name} ({group})" if group else name)
 
     return {
-        "name": content["split"],
+        "name": split,
         "halves": [
             {
-                "half": f"{half} ({visible(part['classes'][0]['group'])})" if semantic and part["classes"] else half,
+                "half": f"{half} ({visible(apart[half])})" if half in apart else half,
                 "count": counted(len(part["classes"]), "class"),
                 "training": counted(part["training_images"], "training image"),
                 "validation": counted(part["validation_images"], "validation image"),
-                "classes": [shown(c) for c in part["classes"]],
+                "classes": [shown(half, c) for c in part["classes"]],
             }
             for half, part in content["halves"].items()
         ],

@@ -19,7 +19,7 @@ from transferability.study.compared import (
     VALIDATION_CROSS_ENTROPY,
     parts_of,
 )
-from transferability.study.names import Groups, halves_in_words, random_first
+from transferability.study.names import halves_in_words, random_first
 from transferability.words import drop_points, nats, points
 
 
@@ -221,12 +221,15 @@ def _common(split_type: Column) -> dict[str, TableView]:
     }
 
 
-def table_views(metric: str, groups: Groups | None = None) -> dict[str, TableView]:
+_HALVES = partial(halves_in_words, groups={})  # by their type only
+
+
+def table_views(metric: str, halves: Callable[[str], str] = _HALVES) -> dict[str, TableView]:
     """The tables that are shown, in order, by name; beside top-1 stands balanced accuracy, and the other way round.
 
     Args:
         metric: the accuracy that the study compares.
-        groups: of the halves of semantic splits.
+        halves: tells what those of a split type are.
     """
     accuracy, which = parts_of(metric)
     other, heading = ("balanced", "balanced, %") if accuracy == "top1" else ("top1", "top-1, %")
@@ -248,6 +251,5 @@ def table_views(metric: str, groups: Groups | None = None) -> dict[str, TableVie
         "at_chance": Column("at chance", _yes, mostly_nothing=True),
         "flag": Column("flag"),
     }
-    halves = Column("halves", lambda split_type: halves_in_words(split_type, groups or {}))
     of_all = TableView("All networks", compared, partial(_networks, difference=f"difference_{metric}"))
-    return {**_common(halves), "accuracies": of_all}
+    return {**_common(Column("halves", halves)), "accuracies": of_all}

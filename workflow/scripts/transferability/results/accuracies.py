@@ -26,6 +26,7 @@ from transferability.study.compared import (
 )
 from transferability.study.design import Study
 from transferability.study.names import (
+    HALVES,
     SPLIT_TYPES_IN_WORDS,
     TREATMENTS,
     WHOLE,
@@ -127,7 +128,8 @@ class Results:
         metric: which that is, one of `COMPARED`.
         max_drop: what copying layers may cost, in accuracy, so 0.02 for 2 points.
         layers: the names of all layers of the network, lowest first, whether networks are cut there or not.
-        groups: of the halves of semantic splits, where they are known.
+        groups: of the halves of splits, semantic or of two data sets, where they are known.
+        sources: bases that nothing is compared with, of halves that networks only copy from; no part of accuracies.
         images: in words, the amount that all networks are trained on, where the study has others; else empty.
     """
 
@@ -136,6 +138,7 @@ class Results:
     max_drop: float
     layers: Sequence[str]
     groups: Groups = field(default_factory=dict)
+    sources: pd.DataFrame = field(default_factory=pd.DataFrame)
     images: str = ""
 
     @classmethod
@@ -148,6 +151,7 @@ class Results:
         unlearned: str = LEAVE_OUT,
         *,
         groups: Groups | None = None,
+        targets: Sequence[str] = HALVES,
     ) -> Self:
         """Of accuracies as `collect` makes them; ValueError if some networks lack the metric.
 
@@ -157,21 +161,34 @@ class Results:
             max_drop: what copying layers may cost.
             layers: the names of all.
             unlearned: `LEAVE_OUT`, or ``include`` to have unlearned networks in all means.
-            groups: of the halves of semantic splits; those of splits without networks are not told.
+            groups: of the halves of splits; those of splits without networks are not told.
+            targets: the halves that networks are trained for and compared.
         """
-        compared = by_metric(accuracies, metric)
+        compared = by_metric(accuracies, metric).assign(included=unlearned != LEAVE_OUT)
         there = {split: halves for split, halves in (groups or {}).items() if (compared["split"] == split).any()}
-        return cls(compared.assign(included=unlearned != LEAVE_OUT), metric, max_drop, layers, there)
+        is_source = compared["target"].isin(set(HALVES) - set(targets))
+        return cls(compared[~is_source], metric, max_drop, layers, there, compared[is_source])
 
     @classmethod
     def of_study(cls, accuracies: pd.DataFrame, study: Study) -> Self:
         """As the study's config says."""
         asked = study.figures
-        return cls.by(accuracies, asked.metric, asked.max_drop, study.layers, asked.unlearned, groups=study.groups)
+        compared = (accuracies, asked.metric, asked.max_drop, study.layers, asked.unlearned)
+        return cls.by(*compared, groups=study.groups, targets=study.targets)
+
+    @property
+    def networks(self) -> pd.DataFrame:
+        """All, those too that are only copied from."""
+        return pd.concat([self.sources, self.accuracies]) if len(self.sources) else self.accuracies
+
+    def groups_of(self, split_type: str) -> Groups:
+        """Of the halves of splits of a type, where they are known."""
+        splits = set(self.accuracies.loc[self.accuracies["split_type"] == split_type, "split"])
+        return {split: halves for split, halves in self.groups.items() if split in splits}
 
     def halves(self, split_type: str) -> str:
-        """Halves of a type in words, semantic ones with the groups that they are of, and how many images there are."""
-        return halves_in_words(split_type, self.groups) + (f", {self.images}" if self.images else "")
+        """Halves of a type in words, with the groups or data sets that they are of, and how many images there are."""
+        return halves_in_words(split_type, self.groups_of(split_type)) + (f", {self.images}" if self.images else "")
 
     @property
     def amounts(self) -> tuple[Amount, ...]:

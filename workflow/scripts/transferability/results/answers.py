@@ -213,7 +213,7 @@ def headline(results: Results, by_amount: Sequence[str] = ()) -> str:
         results: of the study, of which networks on the most images are told in full.
         by_amount: a line for each amount of images.
     """
-    accuracies = results.accuracies
+    accuracies = results.networks
     networks = counted(len(accuracies), "network")
     lines = [
         f"{networks}; accuracy is {results.metric}",

@@ -49,6 +49,11 @@ class CheckedRows(Generic[Number]):
     def shape(self) -> tuple[int, ...]:
         return self._rows.shape
 
+    @property
+    def digests(self) -> NDArray[np.uint8]:
+        """Of all rows as they were written, N x `DIGEST_BYTES`."""
+        return self._digests
+
     def __getitem__(self, positions: NDArray[np.int64] | slice | int) -> NDArray[Number]:
         """The rows at these positions, in memory; StoreError that names the file and a row that is damaged."""
         chosen = np.arange(len(self))[positions]

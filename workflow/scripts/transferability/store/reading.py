@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transferability.files import open_csv, read_json, sha256_of
-from transferability.store.checked_rows import CheckedRows
+from transferability.store.checked_rows import CheckedRows, row_digests
 from transferability.store.source import ImageClass, Sample, StoreError
 
 IMAGES, LABELS, CLASSES, SAMPLES = "images.npy", "labels.npy", "classes.csv", "samples.csv"
@@ -70,6 +70,11 @@ class Store:
     @property
     def validation(self) -> slice:
         return slice(self.training_count, len(self.labels))
+
+    def image_digests(self, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """What tells the pixels of images from others, as `row_digests` gives it."""
+        images = self.images
+        return images.digests[positions] if isinstance(images, CheckedRows) else row_digests(images[positions])
 
     def mean_image(self, classes: Sequence[int]) -> NDArray[np.float32]:
         """The mean of the training images of some classes, H x W x C."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from transferability.study.names import IMAGES, split_type_of
+from transferability.study.split_plan import data_sets_of
 from transferability.words import counted
 
 ALL = "all"  # in a config
@@ -46,14 +47,15 @@ def too_few_in_words(split: str, asked: int, name: str, there: int) -> str:
     )
 
 
-def amount_problems(config: Mapping[str, Any], training_per_class: int | None) -> Iterator[str]:
-    """What is wrong with the amounts, as far as it is known without the images: a sentence each.
-
-    Args:
-        config: that fits the schema.
-        training_per_class: how many training images each class of the data set has, if its settings say so.
-    """
-    for split in (entry if isinstance(entry, str) else entry["name"] for entry in config["splits"]):
+def amount_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with a config's amounts, as far as settings of data sets tell their images: a sentence each."""
+    for entry in config["splits"]:
+        split, data_sets = (
+            entry if isinstance(entry, str) else entry["name"],
+            data_sets_of(entry) or [config["dataset"]],
+        )
+        known = [images for name in data_sets if (images := config["datasets"][name].get("training_per_class"))]
+        training_per_class = min(known, default=None)
         if training_per_class is not None:
             there = training_per_class // 2 if split_type_of(split) == IMAGES else training_per_class
             few = [amount for amount in amounts_of(config["networks"]) if amount is not None]

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from transferability.files import PROJECT
 from transferability.networks.layer_plan import PROBE_THEN_TUNE, STATISTICS
 from transferability.study.amounts import amount_problems
 from transferability.study.config_paths import path_problems, place_problems, with_paths
@@ -33,6 +32,7 @@ from transferability.study.schema import (
 )
 from transferability.study.settings import FEW_IMAGES, SOURCE, Hyperparameters, Preprocessing, Settings
 from transferability.study.split_keys import split_problems
+from transferability.study.split_plan import data_sets_of_splits, data_sets_together
 from transferability.study.training_keys import training_problems
 from transferability.words import enumerated
 
@@ -57,9 +57,13 @@ def read_config(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> dict[
     _raise(_text_problems(plain, ()))
     _raise(schema_problems(plain, schema))
     _raise(_data_set_problems(plain, schema))
-    plain["datasets"] |= {plain["dataset"]: with_integers(data_set_of(plain), kind_schema(data_set_of(plain)["kind"]))}
-    _raise(path_problems(plain, data_set_of(plain)))
-    located = with_paths(plain)
+    used = data_sets_of_splits(plain)
+    for name in used:
+        plain["datasets"] |= {
+            name: with_integers(plain["datasets"][name], kind_schema(plain["datasets"][name]["kind"]))
+        }
+    _raise(path_problems(plain, used))
+    located = with_paths(plain, used)
     _raise(place_problems(located))
     _raise(iter(architecture_problems(located["networks"], beside)))
     located = with_network(located, beside)
@@ -72,23 +76,6 @@ def read_config(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> dict[
 def _raise(problems: Iterator[str]) -> None:
     if found := dict.fromkeys(problems):
         raise ConfigError("\n".join(f"config: {problem}" for problem in found))
-
-
-def data_set_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The settings of the chosen data set."""
-    settings: Mapping[str, Any] = config["datasets"][config["dataset"]]
-    return settings
-
-
-def groups_file_of(config: Mapping[str, Any]) -> Path | None:
-    """The data set's file of groups, if it has one.
-
-    Paths are relative to where Snakemake runs; the project's own resources are found from anywhere.
-    """
-    given = data_set_of(config).get("groups")
-    if given is None:
-        return None
-    return Path(given) if Path(given).exists() else PROJECT / given if (PROJECT / given).exists() else Path(given)
 
 
 def settings_of(config: Mapping[str, Any], stage: str) -> Settings:
@@ -133,14 +120,16 @@ def _text_problems(value: Any, place: tuple[object, ...]) -> Iterator[str]:
 
 
 def _data_set_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
-    chosen, data_sets = config["dataset"], config["datasets"]
-    if chosen not in data_sets:
-        yield f"dataset: {chosen!r} is not one of datasets: {', '.join(sorted(map(str, data_sets)))}"
-        return
-    settings, path, kinds = data_sets[chosen], f"datasets.{chosen}", list(schema["$defs"]["data_sets"])
-    if settings.get("kind") not in kinds:
-        yield f"{path}.kind: is {settings.get('kind')!r}; it must be one of {', '.join(kinds)}"
-    else:
+    data_sets, kinds = config["datasets"], list(schema["$defs"]["data_sets"])
+    for chosen in data_sets_of_splits(config):
+        if chosen not in data_sets:
+            place = "dataset" if chosen == config["dataset"] else "splits"
+            yield f"{place}: {chosen!r} is not one of datasets: {', '.join(sorted(map(str, data_sets)))}"
+            continue
+        settings, path = data_sets[chosen], f"datasets.{chosen}"
+        if settings.get("kind") not in kinds:
+            yield f"{path}.kind: is {settings.get('kind')!r}; it must be one of {', '.join(kinds)}"
+            continue
         kind = kind_schema(settings["kind"])
         problems = list(schema_problems(with_integers(settings, kind), kind, path))
         if settings["kind"] == "folder" and not problems:
@@ -157,9 +146,10 @@ def _study_problems(config: Mapping[str, Any]) -> Iterator[str]:
     yield from _own_network_problems(config["networks"])
     yield from _duplicates(config)
     yield from _treatment_problems(config)
-    yield from preprocessing_problems(config["preprocessing"], config["dataset"], data_set_of(config))
-    yield from split_problems(config["splits"], config["dataset"], data_set_of(config), groups_file_of(config))
-    yield from amount_problems(config, data_set_of(config).get("training_per_class"))
+    for names in data_sets_together(config):
+        yield from preprocessing_problems(config["preprocessing"], {name: config["datasets"][name] for name in names})
+    yield from split_problems(config)
+    yield from amount_problems(config)
     trained = [stage for stage in STAGES if stage != "reduced" or config["networks"]["reduced"]]
     yield from training_problems(config["training"], {stage: _hyperparameters_of(config, stage) for stage in trained})
 

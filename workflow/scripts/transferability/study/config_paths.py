@@ -1,7 +1,7 @@
 """The paths of a config: what they must be, and the one spelling of each."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +42,14 @@ def _spelled(path: str) -> str:
     return lexical if outside else relative
 
 
-def path_problems(config: Mapping[str, Any], data_set: Mapping[str, Any]) -> Iterator[str]:
-    """Paths that cannot be, as they are written."""
+def path_problems(config: Mapping[str, Any], data_sets: Iterable[str]) -> Iterator[str]:
+    """Paths that cannot be, as they are written; of data sets, of those that are used."""
     for key in _OUTPUT_PATHS:
         yield from _output_problems(key, config[key])
-    for key in _INPUT_PATHS:
-        if isinstance(path := data_set.get(key), str):
-            yield from _any_path_problems(f"datasets.{config['dataset']}.{key}", path)
+    for name in data_sets:
+        for key in _INPUT_PATHS:
+            if isinstance(path := config["datasets"][name].get(key), str):
+                yield from _any_path_problems(f"datasets.{name}.{key}", path)
 
 
 def _any_path_problems(key: str, path: str) -> Iterator[str]:
@@ -75,14 +76,17 @@ def _output_problems(key: str, path: str) -> Iterator[str]:
         yield f"{key}: is {path!r}, but {file} is a file; it must be a folder, or the path of a new one"
 
 
-def with_paths(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config with every path in one spelling."""
-    settings = {
-        key: one_spelling(value) if key in _INPUT_PATHS and isinstance(value, str) else value
-        for key, value in config["datasets"][config["dataset"]].items()
+def with_paths(config: Mapping[str, Any], data_sets: Iterable[str]) -> dict[str, Any]:
+    """The config with every path in one spelling; of data sets, of those that are used."""
+    spelled = {
+        name: {
+            key: one_spelling(value) if key in _INPUT_PATHS and isinstance(value, str) else value
+            for key, value in config["datasets"][name].items()
+        }
+        for name in data_sets
     }
     outputs = {key: one_spelling(config[key]) for key in _OUTPUT_PATHS}
-    return {**config, **outputs, "datasets": {**config["datasets"], config["dataset"]: settings}}
+    return {**config, **outputs, "datasets": {**config["datasets"], **spelled}}
 
 
 def place_problems(config: Mapping[str, Any]) -> Iterator[str]:

@@ -7,23 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from transferability.store.same_images import REFUSE
 from transferability.study.amounts import Amount, amounts_of, in_order, more_last
-from transferability.study.config import (
-    STAGES,
-    data_set_of,
-    fine_tuned_depths,
-    groups_file_of,
-    planned_depths,
-    read_config,
-    settings_of,
-)
+from transferability.study.config import STAGES, fine_tuned_depths, planned_depths, read_config, settings_of
+from transferability.study.data_sets import DataSet
 from transferability.study.foreign_networks import network_filters, network_layers
 from transferability.study.layout import study_folder
 from transferability.study.names import (
-    HALVES,
+    DIRECTIONS,
     PRETRAINED_SOURCE,
     WHOLE,
     Network,
@@ -34,13 +27,13 @@ from transferability.study.names import (
 )
 from transferability.study.planned_treatments import kind_of, plan_of
 from transferability.study.pretrained_weights import Weights, weights_of
-from transferability.study.schema import ConfigError, kind_schema
 from transferability.study.sections import FiguresSection, RunningSection
 from transferability.study.settings import FEW_IMAGES, Settings
-from transferability.study.split_plan import SplitPlan, split_plans
-from transferability.study.store_folder import DUPLICATES, settings_folder, shaping_settings, store_folder
+from transferability.study.split_plan import SplitPlan, data_sets_of_splits, split_plans
 
 MOST_DRAWN_BASES = 12
+
+NO_STORES: Mapping[str, str] = MappingProxyType({})
 
 Key = tuple[str, int, str]  # split, seed and name of a network
 
@@ -116,8 +109,8 @@ class Study:
 
     @property
     def groups(self) -> dict[str, Mapping[str, str]]:
-        """By name of each semantic split, by half, the group of its classes."""
-        return {plan.name: plan.groups for plan in self.splits.values() if plan.groups}
+        """By name of each split, semantic or of two data sets, by half, the group or the data set of its classes."""
+        return {plan.name: words for plan in self.splits.values() if (words := plan.halves_in_words)}
 
     @property
     def folder(self) -> Path:
@@ -142,46 +135,30 @@ class Study:
         """What shapes a network."""
         return self.settings(network.stage, is_on_few=network.is_on_few)
 
-    @property
-    def data_set(self) -> Mapping[str, Any]:
-        """The settings of the chosen data set."""
-        return data_set_of(self.config)
-
-    @property
-    def store_settings(self) -> dict[str, Any]:
-        """What shapes the store: a grouping of the classes is none of it, so that a change costs no images."""
-        return shaping_settings(self.data_set, self._data_set_schema)
-
     @cached_property
-    def store_folder(self) -> Path:
-        """Where the store is; another for whatever would give other images, be it a setting or the content of a list.
-
-        ConfigError if it cannot be told, since a list is not at hand.
-        """
-        try:
-            return store_folder(Path(self.config["stores"]), self.config["dataset"], self.store_settings)
-        except ValueError as error:
-            raise ConfigError(f"config: {error}") from error
+    def data_sets(self) -> dict[str, DataSet]:
+        """By name, those that its splits are of, the config's ``dataset`` first."""
+        return {name: DataSet.of(self.config, name) for name in data_sets_of_splits(self.config)}
 
     @property
-    def settings_folder(self) -> Path:
-        """Where the store would be if the data set had no lists; those of any lists have names that begin so."""
-        return settings_folder(Path(self.config["stores"]), self.config["dataset"], self.store_settings)
+    def data_set(self) -> DataSet:
+        """The config's ``dataset``, of which all splits are that do not say otherwise."""
+        return self.data_sets[self.config["dataset"]]
+
+    def data_set_of(self, split: str, target: str) -> DataSet:
+        """What the networks of a split are trained on for a target."""
+        tasks = self.splits[split].tasks
+        return self.data_sets[tasks[target].data_set] if tasks else self.data_set
+
+    def data_sets_of(self, split: str) -> list[DataSet]:
+        """The data sets of a split, each once, in the order of its targets."""
+        of_targets = [self.data_set_of(split, target) for target in self.splits[split].targets]
+        return list({data_set.name: data_set for data_set in of_targets}.values())
 
     @property
-    def duplicates(self) -> str:
-        """Whether validation images may be training images too, ``allow`` or ``refuse``."""
-        default = self._data_set_schema.get("properties", {}).get(DUPLICATES, {}).get("default", REFUSE)
-        return str(self.data_set.get(DUPLICATES, default))
-
-    @property
-    def _data_set_schema(self) -> Mapping[str, Any]:
-        return kind_schema(self.data_set["kind"])
-
-    @property
-    def groups_file(self) -> Path | None:
-        """The file that says the group of each class, if the data set has one."""
-        return groups_file_of(self.config)
+    def targets(self) -> tuple[str, ...]:
+        """The halves that networks are trained for and compared; of another there are sources at most."""
+        return tuple(sorted(DIRECTIONS[direction] for direction in self.config["networks"]["directions"]))
 
     @property
     def training_rules(self) -> Iterator[TrainingRule]:
@@ -249,32 +226,46 @@ class Study:
         for job in self._jobs_of(split):
             yield from job
 
-    def asked_of(self, network: Network, store_checksum: str | None = None) -> dict[str, Any]:
-        """What a network would be made from today; of the store only if its checksum is known."""
+    def asked_of(self, split: str, network: Network, checksums: Mapping[str, str] = NO_STORES) -> dict[str, Any]:
+        """What a network of a split would be made from today; of its store only if its checksum is known.
+
+        Args:
+            split: the network's.
+            network: which.
+            checksums: by data set, those of the stores that are there.
+        """
         weights = self.weights.sha256 if self.weights and network.source == PRETRAINED_SOURCE else None
+        data_set = self.data_set_of(split, network.target).name
+        checksum = checksums.get(data_set)
         return {
-            "data_set": self.config["dataset"],
-            **({"store_checksum": store_checksum} if store_checksum else {}),
+            "data_set": data_set,
+            **({"store_checksum": checksum} if checksum else {}),
             **self.settings_of(network).to_json(),
             **({"source_sha256": weights} if weights else {}),
         }
 
-    def is_current(self, network: Network, made_from: Mapping[str, Any], store_checksum: str | None = None) -> bool:
-        """Whether a network, which says what it was made from, has the settings that it would be trained with today."""
-        return all(made_from.get(key) == value for key, value in self.asked_of(network, store_checksum).items())
-
-    def current(self, metrics: Mapping[Key, Mapping[str, Any]], store_checksum: str | None = None) -> set[Key]:
+    def current(self, metrics: Mapping[Key, Mapping[str, Any]], checksums: Mapping[str, str] = NO_STORES) -> set[Key]:
         """Of finished networks, by what their metrics say, those that the config asks for as they are.
 
         A copy is one only if the base that it was copied from is, and is the one that is there; of a base that is not
-        there nothing is known. Where the store is not there, its name tells whether it was the one of today's settings
+        there nothing is known. Where a store is not there, its name tells whether it was the one of today's settings
         and lists.
+
+        Args:
+            metrics: by split, seed and name of the network.
+            checksums: as in `asked_of`.
         """
         current = {
-            key
-            for key, made in metrics.items()
-            if self.is_current(Network.parse(key[2]), made["made_from"], store_checksum)
-            and (store_checksum or self.is_of_todays_store(made))
+            (split, seed, name)
+            for (split, seed, name), made in metrics.items()
+            if all(
+                made["made_from"].get(key) == value
+                for key, value in self.asked_of(split, Network.parse(name), checksums).items()
+            )
+            and (
+                self.data_set_of(split, Network.parse(name).target).name in checksums
+                or self.is_of_todays_store((split, seed, name), made)
+            )
         }
 
         def of_todays_base(key: Key) -> bool:
@@ -288,9 +279,11 @@ class Study:
 
         return {key for key in current if of_todays_base(key)}
 
-    def is_of_todays_store(self, metrics: Mapping[str, Any]) -> bool:
+    def is_of_todays_store(self, key: Key, metrics: Mapping[str, Any]) -> bool:
         """Whether a network's metrics name the store that it would be trained on today; True if they name none."""
-        return metrics.get("store") in (None, self.store_folder.name)  # None: made before it was noted
+        split, _, name = key
+        today = self.data_set_of(split, Network.parse(name).target).store_folder.name
+        return metrics.get("store") in (None, today)  # None: made before it was noted
 
     def drawn_bases(self) -> list[tuple[str, int, Network]]:
         """The bases whose first-layer filters are drawn: of the first seed, on the most images, as many as fit."""
@@ -323,14 +316,15 @@ class Study:
 
     def _bases_of(self, split: str) -> Iterator[Network]:
         """Those that networks of a split are compared with or copied from, and those that the config asks for."""
-        targets, every_series = ((WHOLE,), self.whole_series) if split == WHOLE else (HALVES, self.halves_series)
+        every_series = self.whole_series if split == WHOLE else self.halves_series
         is_asked_for = split != WHOLE or WHOLE in self.config["splits"] or every_series
         amounts = {*self.amounts} if is_asked_for else set()
-        amounts |= {base.examples_per_class for one in every_series if (base := one.at(1).base)}
         if split == WHOLE and self.reduced:
             amounts.add(None)  # what these are compared with
-        for amount in in_order(amounts):
-            yield from (Network(target, examples_per_class=amount) for target in targets)
+        compared = (WHOLE,) if split == WHOLE else self.targets
+        bases = {Network(target, examples_per_class=amount) for amount in amounts for target in compared}
+        bases |= {base for one in every_series if (base := one.at(1).base)}
+        yield from sorted(bases, key=lambda base: (more_last(base.examples_per_class), base.target))
 
 
 def without_running(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -372,7 +366,7 @@ def _series_of(networks: Mapping[str, Any], splits: Set[str]) -> tuple[tuple[Ser
         if only_whole or WHOLE in splits:
             whole += _series_for(WHOLE, treatment, networks["preserve"])
         if not only_whole and splits - {WHOLE}:
-            for target in HALVES:
+            for target in sorted(DIRECTIONS[direction] for direction in networks["directions"]):
                 halves += _series_for(target, treatment, networks["preserve"])
     return tuple(_on_each_amount(halves, networks)), tuple(_on_each_amount(whole, networks))
 

@@ -20,6 +20,7 @@ from transferability.study.config_paths import found_beside, one_spelling, place
 from transferability.study.image_keys import image_channels, image_side
 from transferability.study.schema import ConfigError, on_one_line
 from transferability.study.settings import SOURCE, Foreign
+from transferability.study.split_plan import data_sets_of_splits
 
 LIBRARIES = ("torchvision", "timm")
 _DESCRIPTION_VERSION = 4  # raised when a network would be described otherwise
@@ -146,9 +147,9 @@ def _options(networks: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
 
 def seen_shape(config: Mapping[str, Any]) -> tuple[int, int, int]:
     """Height, width and channels of what the network sees, as far as the config says it; else as is usual."""
-    data_set = config["datasets"][config["dataset"]]
-    side = config["preprocessing"]["crop"] or image_side(data_set) or _UNKNOWN_SIDE
-    return side, side, image_channels(data_set) or _UNKNOWN_CHANNELS
+    data_sets = [config["datasets"][name] for name in data_sets_of_splits(config)]
+    side = config["preprocessing"]["crop"] or image_side(data_sets[0]) or _UNKNOWN_SIDE
+    return side, side, max(image_channels(settings) or _UNKNOWN_CHANNELS for settings in data_sets)
 
 
 def _versions(architecture: str) -> dict[str, str]:

@@ -13,23 +13,38 @@ _CHANNELS = {"glyphs": 1}
 
 
 def preprocessing_problems(
-    preprocessing: Mapping[str, Any], data_set: str, settings: Mapping[str, Any]
+    preprocessing: Mapping[str, Any], data_sets: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[str]:
     """A sentence for each problem.
 
     Args:
         preprocessing: the section, which fits the schema.
-        data_set: the name of the data set.
-        settings: of the data set.
+        data_sets: settings by name, of the one data set of a split, or of the two between which it transfers.
     """
-    side, crop = image_side(settings), preprocessing["crop"]
-    if isinstance(side, int) and crop > side:
-        yield (
-            f"preprocessing.crop: is {crop}, but the images of {data_set} have a side of {side} pixels; "
-            f"it must be at most {side}, or 0 for the whole image"
-        )
-    yield from _mean_problems(preprocessing["mean"], preprocessing["std"], data_set, image_channels(settings))
+    crop = preprocessing["crop"]
+    sides = {name: image_side(settings) for name, settings in data_sets.items()}
+    for name, side in sides.items():
+        if isinstance(side, int) and crop > side:
+            yield (
+                f"preprocessing.crop: is {crop}, but the images of {name} have a side of {side} pixels; "
+                f"it must be at most {side}, or 0 for the whole image"
+            )
+    known = {name: (side, side) for name, side in sides.items() if isinstance(side, int)}
+    if crop == 0 and len(set(known.values())) > 1:
+        yield f"preprocessing.{unequal_sizes(known)}"
+    channels = [count for settings in data_sets.values() if (count := image_channels(settings)) is not None]
+    most = max(channels) if len(channels) == len(data_sets) else None  # gray images become color beside such
+    yield from _mean_problems(preprocessing["mean"], preprocessing["std"], " and ".join(data_sets), most)
     yield from _resizing_problems(preprocessing["random_resized_crop"])
+
+
+def unequal_sizes(sizes: Mapping[str, tuple[int, int]]) -> str:
+    """A sentence about images that are not cropped to one size, by data set their height and width, and the remedy."""
+    of_each = " and ".join(f"{height} x {width} pixels in {name}" for name, (height, width) in sizes.items())
+    return (
+        f"crop: is 0, but images are {of_each}, and a network that copies layers sees images of one size; set it to at "
+        f"most {min(map(min, sizes.values()))}, so that this side is cut out of both, or give the data sets one size"
+    )
 
 
 def image_side(settings: Mapping[str, Any]) -> Any:

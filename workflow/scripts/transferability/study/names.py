@@ -33,14 +33,16 @@ from transferability.study.planned_treatments import BY_PLAN, kind_of, symbol_of
 WHOLE = "whole"
 HALVES = ("A", "B")
 RANDOM_SOURCE, PRETRAINED_SOURCE = "R", "P"
+DIRECTIONS = {"AnB": "B", "BnA": "A"}  # of transfer, each with the target of its networks
 
 # Types of splits into halves, in the order in which they are shown, and in words of all.
-RANDOM, IMAGES, SEMANTIC = "random", "images", "semantic"
-TYPES_OF_HALVES = (RANDOM, IMAGES, SEMANTIC)
+RANDOM, IMAGES, SEMANTIC, DATA_SETS = "random", "images", "semantic", "data_sets"
+TYPES_OF_HALVES = (RANDOM, IMAGES, SEMANTIC, DATA_SETS)
 SPLIT_TYPES_IN_WORDS = {
     RANDOM: "random halves",
     IMAGES: "halves by images (same classes)",
     SEMANTIC: "semantic halves",
+    DATA_SETS: "two data sets",
     WHOLE: "all classes",
 }
 _DRAWN_SPLIT = re.compile(rf"(?P<split_type>{RANDOM}|{IMAGES})(?P<seed>0|[1-9][0-9]*)")
@@ -81,16 +83,17 @@ _BASE = re.compile(rf"base(?P<target>A|B|whole){_EXAMPLES}")
 _REDUCED = re.compile(r"reduced(?P<examples>[1-9][0-9]*)")
 
 
-Groups = Mapping[str, Mapping[str, str]]  # by name of a semantic split, by half, the group of its classes
+# By name of a split, semantic or of two data sets, by half, the group or the data set of its classes.
+Groups = Mapping[str, Mapping[str, str]]
 
 
 def halves_in_words(split_type: str, groups: Groups) -> str:
-    """Halves of a type as pages and figures call them; semantic ones by the groups of their splits, if these are known.
+    """Halves of a type as pages and figures call them, with the groups or data sets of its splits, if these are known.
 
-    Like random halves, and semantic halves (letter / symbol).
+    Like random halves, semantic halves (letter / symbol), and two data sets (letters / photos).
     """
     words = SPLIT_TYPES_IN_WORDS.get(split_type, split_type)
-    return f"{words} ({groups_in_words(groups)})" if split_type == SEMANTIC and groups else words
+    return f"{words} ({groups_in_words(groups)})" if groups else words
 
 
 def groups_in_words(groups: Groups) -> str:
@@ -99,7 +102,7 @@ def groups_in_words(groups: Groups) -> str:
 
 
 def split_type_of(split: str) -> str:
-    """The type of a split by its name: those that are drawn are called by it and their seed, as random0 is."""
+    """The type of a split of one data set by its name: those that are drawn are called by it and a seed: random0."""
     match = _DRAWN_SPLIT.fullmatch(split)
     return WHOLE if split == WHOLE else match["split_type"] if match else SEMANTIC
 

@@ -13,7 +13,7 @@ import yaml
 
 from transferability.files import PROJECT
 from transferability.study.compared import COMPARED
-from transferability.study.names import COPYING, FROM_THE_BOTTOM
+from transferability.study.names import COPYING, DIRECTIONS, FROM_THE_BOTTOM
 
 SCHEMA = PROJECT / "workflow" / "schemas" / "config.schema.yaml"
 EXACT = 2**53  # whole numbers up to it are told apart as floats too
@@ -57,6 +57,7 @@ def config_schema() -> Mapping[str, Any]:
     schema: Mapping[str, Any] = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     networks = schema["properties"]["networks"]["properties"]
     networks["treatments"]["items"]["enum"] = COPYING
+    networks["directions"]["items"]["enum"] = tuple(DIRECTIONS)
     figures = schema["properties"]["figures"]["properties"]
     figures["metric"]["enum"] = COMPARED
     figures["colors"]["properties"] = {
@@ -183,7 +184,8 @@ def _candidates(value: object, schema: Mapping[str, Any]) -> Iterator[object]:
     read_again = [*_read_again(value.strip())] if isinstance(value, str) else []
     yield from (*read_again, [value], *([again] for again in read_again))
     yield from difflib.get_close_matches(str(value), [word for word in schema.get("enum", ()) if isinstance(word, str)])
-    if schema.get("type") == "string" and not isinstance(value, dict | list):
+    types = schema.get("type")
+    if (types == "string" or (isinstance(types, list) and "string" in types)) and not isinstance(value, dict | list):
         text = _as_text(value).strip()
         name = re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_")
         yield from (text, name, f"n{name}") if name else (text,)

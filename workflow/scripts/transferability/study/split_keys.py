@@ -1,13 +1,21 @@
-"""What of the config's section ``splits`` cannot be meant, or not of the classes of the data set."""
+"""What of the config's section ``splits`` cannot be meant together, or not of the classes of the data sets."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
+from transferability.study.data_sets import DataSet
 from transferability.study.groups import read_groups
 from transferability.study.names import HALVES, IMAGES, RANDOM, WHOLE, seed_of_split, split_type_of
 from transferability.study.schema import in_yaml, kind_schema
+from transferability.study.split_plan import (
+    Entry,
+    TaskPlan,
+    data_sets_of_splits,
+    data_sets_together,
+    is_of_data_sets,
+)
 
 CLASSES_OF = "classes_of_group"  # in the schema of a kind: this key says how many classes a group of its own has
 
@@ -15,25 +23,30 @@ _OF_NAME = {RANDOM: "random split", IMAGES: "split by images"}
 _MOST_SEED = 2**32 - 1  # of numpy's legacy generator, which draws halves
 
 
-def split_problems(
-    splits: Sequence[str | Mapping[str, str]], data_set: str, settings: Mapping[str, Any], groups_file: Path | None
-) -> Iterator[str]:
-    """What of the splits cannot be meant, or not of the data set of this name, these settings and this grouping."""
-    key = f"datasets.{data_set}{'.groups' * (groups_file is not None)}"
-    try:
-        groups = _classes_by_group(settings, groups_file)
-    except OSError as error:
-        yield f"{key}: {groups_file}: cannot be read ({error.strerror})"
-        return
-    except ValueError as error:
-        yield f"{key}: {error}"
-        return
-    for entry in splits:
-        yield from _problems_of(entry, groups)
+def split_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """A sentence for each problem of a config, whose data sets have their keys and paths checked."""
+    groups = {}
+    for name in data_sets_of_splits(config):
+        data_set = DataSet.of(config, name)
+        key = f"datasets.{name}{'.groups' * (data_set.groups_file is not None)}"
+        try:
+            groups[name] = _classes_by_group(data_set)
+        except OSError as error:
+            yield f"{key}: {data_set.groups_file}: cannot be read ({error.strerror})"
+        except ValueError as error:
+            yield f"{key}: {error}"
+    for entry in config["splits"]:
+        if isinstance(entry, str) or not any(isinstance(entry.get(half), Mapping) for half in HALVES):
+            if config["dataset"] in groups:
+                yield from _split_problems(entry, groups[config["dataset"]])
+        else:
+            yield from _data_sets_problems(entry, groups)
+    yield from _unused_problems(config)
 
 
-def _classes_by_group(settings: Mapping[str, Any], file: Path | None) -> Mapping[str, int]:
+def _classes_by_group(data_set: DataSet) -> Mapping[str, int]:
     """How many classes each group has, as far as that is known; of a file of groups, at most."""
+    settings, file = data_set.settings, data_set.groups_file
     if file is None:
         keys = kind_schema(settings["kind"])["properties"]
         counting = {key: about[CLASSES_OF] for key, about in keys.items() if CLASSES_OF in about}
@@ -45,7 +58,7 @@ def _classes_by_group(settings: Mapping[str, Any], file: Path | None) -> Mapping
     return dict(sorted(Counter(read_groups(file).values()).items()))
 
 
-def _problems_of(entry: str | Mapping[str, str], groups: Mapping[str, int]) -> Iterator[str]:
+def _split_problems(entry: Entry, groups: Mapping[str, int]) -> Iterator[str]:
     name = entry if isinstance(entry, str) else entry["name"]
     split_type, seed = split_type_of(name), seed_of_split(name)
     if seed is not None and seed > _MOST_SEED:
@@ -62,7 +75,7 @@ def _problems_of(entry: str | Mapping[str, str], groups: Mapping[str, int]) -> I
         yield from _semantic_split_problems(entry, groups)
 
 
-def _images_split_problems(entry: Mapping[str, str], split_type: str) -> Iterator[str]:
+def _images_split_problems(entry: Mapping[str, Any], split_type: str) -> Iterator[str]:
     name = entry["name"]
     if also := [half for half in HALVES if half in entry]:
         yield f"splits: {name} has by and {' and '.join(also)}; a split by images has name and by, one by group A and B"
@@ -81,19 +94,65 @@ def _random_split_problems(name: str, split_type: str, classes: int) -> Iterator
         yield f"splits: {name} cuts {classes} classes into halves; it takes at least 4, 2 for each half to tell apart"
 
 
-def _semantic_split_problems(entry: Mapping[str, str], groups: Mapping[str, int]) -> Iterator[str]:
+def _semantic_split_problems(entry: Mapping[str, Any], groups: Mapping[str, int]) -> Iterator[str]:
     name = entry["name"]
     if entry["A"] == entry["B"]:
         yield f"splits: {name} has the group {entry['A']!r} on both sides; A and B must differ"
     for half in HALVES:
-        if entry[half] not in groups:
-            known = f"its groups are {' and '.join(map(in_yaml, groups))}"
-            yield (
-                f"splits: {name} asks for the group {entry[half]!r} in {half}, which the data set lacks; "
-                f"{known if groups else 'name a file of groups in datasets'}"
-            )
-        elif groups[entry[half]] < 2:
-            yield (
-                f"splits: {name} asks for the group {entry[half]!r} in {half}, which has 1 class; "
-                "it takes at least 2 to tell apart"
-            )
+        yield from _group_problems(name, half, entry[half], groups, "the data set")
+
+
+def _group_problems(name: str, half: str, group: str, groups: Mapping[str, int], data_set: str) -> Iterator[str]:
+    if group not in groups:
+        known = f"its groups are {' and '.join(map(in_yaml, groups))}"
+        yield (
+            f"splits: {name} asks for the group {group!r} in {half}, which {data_set} lacks; "
+            f"{known if groups else 'name a file of groups in datasets'}"
+        )
+    elif groups[group] < 2:
+        yield (
+            f"splits: {name} asks for the group {group!r} in {half}, which has 1 class; "
+            "it takes at least 2 to tell apart"
+        )
+
+
+def _data_sets_problems(entry: Mapping[str, Any], groups: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """Of a split of two data sets.
+
+    Args:
+        entry: of which at least a half names its data set.
+        groups: by data set, how many classes each group has, as far as that is known.
+    """
+    name = entry["name"]
+    if "by" in entry or not is_of_data_sets(entry):
+        yield (
+            f"splits: {name} has a data set in one half only; give one in A and in B, as {{dataset: name}}, and no by; "
+            "a split of one data set has the name of a group in each"
+        )
+        return
+    if seed_of_split(name) is not None:
+        yield f"splits: {name} is the name of a {_OF_NAME[split_type_of(name)]}; give that of two data sets another"
+    elif name == WHOLE:
+        yield f"splits: {WHOLE} is the name of the split of all classes; give that of two data sets another"
+    tasks = {half: TaskPlan.of(entry[half]) for half in HALVES}
+    if tasks["A"] == tasks["B"]:
+        yield f"splits: {name} has the same classes of {tasks['A'].data_set} on both sides; A and B must differ"
+    for half, task in tasks.items():
+        if task.group is not None and task.classes:
+            yield f"splits: {name} has in {half} a group and classes; give one of the two, or neither for all classes"
+        if twice := sorted({one for one in task.classes if task.classes.count(one) > 1}):
+            yield f"splits: {name} has in {half} the class {in_yaml(twice[0])} twice"
+        if len(task.classes) == 1:
+            yield f"splits: {name} has in {half} one class; it takes at least 2 to tell apart"
+        if task.group is not None and task.data_set in groups:
+            yield from _group_problems(name, half, task.group, groups[task.data_set], f"the data set {task.data_set}")
+
+
+def _unused_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """A data set that no network is of would have its store built for nothing."""
+    used = list(dict.fromkeys(chain.from_iterable(data_sets_together(config))))
+    if config["dataset"] not in used:
+        yield (
+            f"dataset: is {in_yaml(config['dataset'])}, which no split is of; set it to one that is: "
+            f"{' or '.join(used)}"
+        )

@@ -27,7 +27,8 @@ def training_stream(task: Task, settings: Settings, seed: int, device: str, *, c
     loader: type[ImageLoader | ResizedCropLoader] = ImageLoader
     if preprocessing.random_resized_crop:
         loader = ResizedCropLoader
-    training = loader(task.store, positions, mean, preprocessing, torch.device(device), cache_bytes=cache_bytes)
+    about = (task.store, positions, mean, preprocessing, torch.device(device))
+    training = loader(*about, cache_bytes=cache_bytes, channels=task.channels)
     return TrainingStream(training, targets, settings.hyperparameters.batch_size, seed, task.split, task.target)
 
 
@@ -56,5 +57,6 @@ def evaluation_set(
 ) -> EvaluationSet:
     """Of images at positions in the task's store, and their targets."""
     positions, targets = images
-    loader = ImageLoader(task.store, positions, mean, preprocessing, torch.device(device), cache_bytes=cache_bytes)
+    about = (task.store, positions, mean, preprocessing, torch.device(device))
+    loader = ImageLoader(*about, cache_bytes=cache_bytes, channels=task.channels)
     return EvaluationSet(loader, targets, EVALUATION_BATCH)

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from torch import nn
 
-from transferability.data.splits import Split
+from transferability.data.splits import Split, Stores
 from transferability.data.tasks import Examples, Task
 from transferability.networks.build import build_network
 from transferability.networks.layer_plan import TRUNCATED
@@ -17,16 +17,22 @@ from transferability.networks.truncation import READOUT, truncated
 from transferability.process.log import Say
 from transferability.records.progress import Progress
 from transferability.seeding import seed_for
-from transferability.store.reading import Store
 from transferability.study.names import Network
 from transferability.study.settings import Hyperparameters, Settings
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that shapes the networks of one split and seed, apart from their names and sources."""
+    """All that shapes the networks of one split and seed, apart from their names and sources.
 
-    store: Store
+    Attributes:
+        store: of the split's images; of two data sets, by half, that of each.
+        split: whose tasks the networks are trained for.
+        seed: of the weights drawn, and of the order of images.
+        settings: of the networks' stage.
+    """
+
+    store: Stores
     split: Split
     seed: int
     settings: Settings
@@ -44,7 +50,8 @@ class Recipe:
 
     @property
     def seen_shape(self) -> tuple[int, int, int]:
-        return self.settings.preprocessing.seen_shape(self.store.image_shape)
+        """Height, width and channels of what the networks see; the same for all that copy from each other."""
+        return self.settings.preprocessing.seen_shape(self.split.image_shape(self.store))
 
     def build(self, classes: int, *seed: str | int) -> nn.Sequential:
         """A network of the recipe's architecture for so many classes, drawn by the words of a seed, on the CPU."""
@@ -84,6 +91,7 @@ def identity_of(recipe: Recipe, network: Network, source_digest: str | None) -> 
         **({} if task.images_seed is None else {"images_seed": task.images_seed}),
         "data_set": task.store.name,
         "store_checksum": task.store.checksum,
+        **({} if task.image_shape == task.store.image_shape else {"channels": task.channels}),
         **recipe.settings.to_json(),
         "source_sha256": source_digest,
     }

@@ -32,7 +32,7 @@ def source_weights(recipe: Recipe, network: Network, source: Path | None) -> dic
         network=network.base.name,
         split=recipe.split.name,
         seed=recipe.seed,
-        store_checksum=recipe.store.checksum,
+        store_checksum=recipe.task(network.base.target).store.checksum,
         architecture=recipe.settings.architecture,
     )
 

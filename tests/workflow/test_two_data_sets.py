@@ -1,0 +1,76 @@
+"""A study of two data sets, run for real: stores, networks of one direction, tables, figures, report, verification."""
+
+import csv
+import json
+
+import pytest
+
+from tests.project import Project
+
+pytestmark = pytest.mark.slow
+
+LETTERS = {
+    **{"kind": "glyphs", "size": 24, "letters": 4, "symbols": 2, "training_per_class": 12, "validation_per_class": 6},
+    **{"distortion": 0.5, "seed": 0, "duplicates": "refuse"},
+}
+SYMBOLS = LETTERS | {"size": 28, "letters": 2, "symbols": 6, "training_per_class": 8, "distortion": 0.8, "seed": 1}
+TWO = {
+    "dataset": "letters",
+    "datasets": {"letters": LETTERS, "my.symbols-2": SYMBOLS},
+    "splits": [
+        {
+            "name": "to_symbols",
+            "A": {"dataset": "letters", "group": "letter"},
+            "B": {"dataset": "my.symbols-2", "group": "symbol"},
+        }
+    ],
+    "networks": {"directions": ["AnB"], "treatments": ["selffer", "transfer"], "depths": [4]},
+    "preprocessing": {"crop": 24},
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    project = Project(tmp_path_factory.mktemp("two"))
+    project.configure(TWO)
+    project.run()
+    return project
+
+
+def test_the_networks_of_the_one_direction_are_there_with_the_classes_of_their_own_data_sets(project):
+    with (project.results / "accuracies.csv").open() as file:
+        rows = {row["network"]: row for row in csv.DictReader(file)}
+    assert {name: row["classes"] for name, row in rows.items()} == {"baseA": "4", "baseB": "6", "B4B": "6", "A4B": "6"}
+    assert {row["split_type"] for row in rows.values()} == {"data_sets"}
+    with (project.results / "summary.csv").open() as file:  # of what is compared, which a mere source is not
+        counted = {row["treatment"]: int(row["networks"]) + int(row["left_out"]) for row in csv.DictReader(file)}
+    assert counted == dict.fromkeys(("base", "selffer", "transfer"), 1)
+
+
+def test_the_report_names_both_data_sets(project):
+    page = (project.results / "report.html").read_text()
+    for words in ("two data sets (letters: letter / my.symbols-2: symbol)", "letters, my.symbols-2", "not compared"):
+        assert words in page
+    split = json.loads((project.results / "splits" / "to_symbols.json").read_text())
+    assert [part["data_set"] for part in split["halves"].values()] == ["letters", "my.symbols-2"]
+
+
+def test_everything_is_verified_and_nothing_is_left_to_be_done(project):
+    assert "0 networks" not in project.run("verify")
+    with (project.results / "verification.csv").open() as file:
+        assert {row["result"] for row in csv.DictReader(file)} == {"ok"}
+    assert project.would_run() == set()
+    assert "done" in project.run("status")
+
+
+def test_a_change_of_the_one_data_set_leaves_networks_without_layers_of_it_as_they_are(project, tmp_path):
+    changed = project.copied(tmp_path / "changed")
+    before = changed.contents()
+    data_sets = {"letters": LETTERS | {"seed": 5}, "my.symbols-2": SYMBOLS}
+    changed.configure(TWO | {"datasets": data_sets})
+    assert "store" in changed.would_run()
+    assert "store_my.symbols-2" not in changed.would_run()
+    changed.run("--until", "train_base", "train_frozen_n4")
+    after = changed.contents()
+    same = {name.rpartition("/")[2].removesuffix(".safetensors") for name in before if before[name] == after[name]}
+    assert same == {"baseB", "B4B"}

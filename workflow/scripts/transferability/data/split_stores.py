@@ -1,0 +1,65 @@
+"""The stores of a study's splits: of one data set one for all halves, of two data sets one for each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from transferability.data.splits import SplitError
+from transferability.store.reading import Store, open_store
+from transferability.study.data_sets import DataSet
+from transferability.study.design import Study
+from transferability.study.groups import described, grouped, read_groups
+from transferability.study.image_keys import unequal_sizes
+
+
+def open_stores(study: Study, split: str, manifests: Sequence[Path]) -> dict[str, Store]:
+    """The stores of a split, by target.
+
+    Args:
+        study: whose split it is.
+        split: its name.
+        manifests: of the stores of its data sets, in the order of `Study.data_sets_of`.
+    """
+    names = [data_set.name for data_set in study.data_sets_of(split)]
+    opened = {name: open_store(manifest.parent) for name, manifest in zip(names, manifests, strict=True)}
+    return stores_of_split(study, split, opened)
+
+
+def stores_of_split(study: Study, split: str, opened: Mapping[str, Store]) -> dict[str, Store]:
+    """By target, of stores by the name of their data set."""
+    return {target: opened[study.data_set_of(split, target).name] for target in study.splits[split].targets}
+
+
+def with_groups(study: Study, split: str, stores: Mapping[str, Store]) -> dict[str, Store]:
+    """The stores of a split, by target, their classes in the groups that the split asks for; else as they are."""
+    plan = study.splits[split]
+
+    def asked_for_groups(data_set: DataSet) -> bool:
+        tasks = plan.tasks or {}
+        return bool(plan.groups) or any(t.group is not None for t in tasks.values() if t.data_set == data_set.name)
+
+    def one(target: str, store: Store) -> Store:
+        data_set = study.data_set_of(split, target)
+        file = data_set.groups_file
+        if file is None or not asked_for_groups(data_set):
+            return store
+        return replace(store, classes=grouped(store.classes, read_groups(file), file))
+
+    return {target: one(target, store) for target, store in stores.items()}
+
+
+def described_stores(study: Study, split: str, stores: Mapping[str, Store]) -> dict[str, Store]:
+    """The stores of a split, by target, their classes as pictures name them."""
+    return {
+        target: replace(store, classes=described(store.classes, study.data_set_of(split, target).groups_file))
+        for target, store in stores.items()
+    }
+
+
+def require_one_size(study: Study, split: str, stores: Mapping[str, Store]) -> None:
+    """SplitError if networks of a split would see images of several sizes, between which no layers can be copied."""
+    if study.config["preprocessing"]["crop"]:
+        return
+    height_and_width = {store.name: store.image_shape[:2] for store in stores.values()}
+    if len(set(height_and_width.values())) > 1:
+        raise SplitError(f"split {split}: preprocessing.{unequal_sizes(height_and_width)}")

@@ -368,7 +368,7 @@ def test_every_figure_and_table_has_a_caption():
     rules = "".join(path.read_text() for path in (PROJECT / "workflow" / "rules").glob("*.smk"))
     named = {*re.findall(r"\.\./report/(\w+)\.rst", rules), *FIGURES}
     named |= {f"{table}_table" for table in re.findall(r'table\("(\w+)"\)', rules)}
-    assert len(named) == 1 + 10 + 6
+    assert len(named) == 1 + 14 + 8
     assert {path.stem for path in TEXTS.glob("*.rst")} == named
 
 

@@ -40,7 +40,7 @@ def test_every_cut_is_probed_and_the_report_shows_it(probed):
     assert (probed.results / "figures" / "probes.png").exists()
     assert (probed.results / "figures" / "proxies.pdf").exists()
     agreement = pd.read_csv(probed.results / "proxy_agreement.csv")
-    assert set(agreement["treatment"]) == {"selffer", "transfer", "random"}
+    assert "random" in set(agreement["treatment"]) <= {"selffer", "transfer", "random"}  # others if bases have learned
     page = (probed.results / "report.html").read_text()
     assert '<section id="proxies">' in page
     assert "understates AnB, which trains the layers above anew" in " ".join(page.split())
@@ -65,6 +65,7 @@ def test_probes_are_the_same_again_and_verified_and_a_changed_one_is_found(probe
     path = project.results / "probes" / "random0" / "seed0.json"
     content = json.loads(path.read_text())
     path.unlink()
+    (project.results / "proxies.csv").unlink()  # else nothing asks for the file
     project.run("probe")
     again = json.loads(path.read_text())
     assert again["rows"] == content["rows"]

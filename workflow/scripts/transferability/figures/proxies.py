@@ -109,13 +109,14 @@ def _scatter(axes: Axes, proxies: pd.DataFrame, results: Results) -> None:
         rows = drops[drops["treatment"] == treatment]
         style = marker_style(treatment) | {"linestyle": "none"}
         axes.plot(100 * rows["estimated"], 100 * rows["measured"], **style)
-        lines += [_correlation(row) for row in table[table["treatment"] == treatment].itertuples()]
+        of_treatment = table[(table["treatment"] == treatment) & table["rank_correlation"].notna()]
+        lines += [_correlation(row) for row in of_treatment.itertuples()]
     if len(drops):
         ends = 100 * np.array(
             [drops[["estimated", "measured"]].min().min(), drops[["estimated", "measured"]].max().max()]
         )
         axes.plot(ends, ends, color=QUIET, linewidth=1)
-    axes.text(0.02, 0.98, "\n".join(lines), transform=axes.transAxes, va="top", size="small", color=QUIET)
+    axes.set_title("\n".join(lines), size="small", color=QUIET)
     axes.set_xlabel("told by the linear probe: points below base")
 
 

@@ -208,6 +208,15 @@ def test_one_layer_drawn_anew_and_nothing_trained(n, recipes, bases, running, tm
     assert metrics["top1_final"] == evaluate(recipes["own"], Network.parse(name), found, "cpu")[0].top1
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_any_optimizer_lets_a_network_be_in_which_nothing_learns(optimizer, kind, recipes, bases, running, tmp_path):
+    files = files_in(tmp_path, "B2B_reinitialized")
+    by_torch = recipes[kind].with_hyperparameters(optimizer=optimizer)
+    train(by_torch, files, bases[kind] / "baseB.safetensors", running)
+    assert read_json(next(iter(files.values())).metrics)["iterations"] == 0
+
+
 def test_with_nothing_drawn_anew_the_base_is_found_again(recipes, bases, running, tmp_path, monkeypatch):
     """All that such a network is, but the layer, is its base: with that copied too it is judged alike."""
     recipe, base = recipes["own"], bases["own"] / "baseB.safetensors"

@@ -37,8 +37,9 @@ from transferability.store.reading import Store
 from transferability.store.source import ImageClass, Sample
 from transferability.study.design import read_study
 from transferability.study.groups import grouped, read_groups
-from transferability.study.names import HALVES, RANDOM, SEMANTIC, WHOLE, Network, Series
+from transferability.study.names import HALVES, WHOLE, Network, Series
 from transferability.study.schema import ConfigError
+from transferability.study.split_types import RANDOM, SEMANTIC
 
 LAYERS = architecture_layers("mini_caffenet")
 

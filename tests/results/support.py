@@ -5,7 +5,8 @@ import pandas as pd
 from tests.support import ROOT
 from transferability.networks.architectures import architecture_layers
 from transferability.results.accuracies import Results, beside_bases
-from transferability.study.names import Network, split_type_of
+from transferability.study.names import Network
+from transferability.study.split_types import split_type_of
 
 PUBLISHED = ROOT / "resources" / "yosinski2014" / "top1.csv"
 LAYERS = architecture_layers("caffenet")

@@ -20,7 +20,8 @@ from transferability.results.proxies import (
     fisher_interval,
     read_proxies,
 )
-from transferability.study.names import Network, split_type_of
+from transferability.study.names import Network
+from transferability.study.split_types import split_type_of
 
 DEPTHS = range(1, 8)
 SPLITS = ("random0", "random1")

@@ -11,12 +11,10 @@ from transferability.study.names import (
     Network,
     Series,
     job_name,
-    random_first,
-    seed_of_split,
     source_of,
-    split_type_of,
 )
 from transferability.study.planned_treatments import KINDS_OF_PLANS, plan_of
+from transferability.study.split_types import random_first, seed_of_split, split_type_of
 
 halves = st.sampled_from(["A", "B"])
 targets = st.sampled_from(["A", "B", WHOLE])

@@ -139,7 +139,7 @@ def every_metrics_file():
 
 
 def store_rule(name):
-    """The rule that builds the store of a data set: of the config's ``dataset`` it is called ``store``."""
+    """What builds the store of a data set is called; of the config's ``dataset``, ``store``."""
     return "store" if name == config["dataset"] else f"store_{name}"
 
 
@@ -201,6 +201,14 @@ def source_checkpoint(few):
 def probed_bases(split):
     """The bases whose layers are probed; of all classes none is, since none is copied from there."""
     return [Network(half) for half in HALVES if half in probed_sources(STUDY.splits[split].targets[0])]
+
+
+def weights_of_job(training):
+    """The published weights that the jobs of a training rule copy from, and what they are; nothing for other rules."""
+    if not training.is_pretrained:
+        return {}
+    # A file's date may be older than the networks'. What is downloaded is only known then.
+    return {"weights": STUDY.weights.source if STUDY.weights.is_downloaded else STUDY.weights.sha256}
 
 
 def probed_checkpoints(wildcards):

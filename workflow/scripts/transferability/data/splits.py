@@ -16,8 +16,9 @@ from transferability.delimited_text import nearest, text_key
 from transferability.labels import visible
 from transferability.store.reading import Store
 from transferability.store.source import ImageClass, Sample
-from transferability.study.names import DATA_SETS, HALVES, IMAGES, RANDOM, SEMANTIC, WHOLE, split_type_of
+from transferability.study.names import HALVES, WHOLE
 from transferability.study.split_plan import SplitPlan, TaskPlan
+from transferability.study.split_types import DATA_SETS, IMAGES, RANDOM, SEMANTIC, split_type_of
 from transferability.words import counted
 
 Stores = Store | Mapping[str, Store]  # of all halves, or by half, of each its own

@@ -24,7 +24,7 @@ from transferability.results.effects import EFFECTS, formula, paired_effects
 from transferability.results.pairs import dead_depths
 from transferability.results.unlearned import bases_at_chance
 from transferability.study.amounts import Amount, amount_in_words
-from transferability.study.names import SPLIT_TYPES_IN_WORDS
+from transferability.study.split_types import SPLIT_TYPES_IN_WORDS
 
 _BASE = "base"  # what a treatment is compared with, so that an effect is about it
 _MARKERS = "osD^vPX*<>hp"

@@ -21,7 +21,8 @@ from transferability.figures.style import (
 from transferability.results.accuracies import of_training_mode
 from transferability.results.comparison import ANY, differences_to_base
 from transferability.results.unlearned import bases_at_chance
-from transferability.study.names import SEMANTIC, SPLIT_TYPES_IN_WORDS, SYMBOLS
+from transferability.study.names import SYMBOLS
+from transferability.study.split_types import SEMANTIC, SPLIT_TYPES_IN_WORDS
 
 # The columns of `differences_to_base` that are drawn, each with its scale and what it says.
 _SHOWN = {

@@ -14,7 +14,8 @@ from transferability.figures.style import figure_style, warn
 from transferability.labels import reason_of, visible, wrapped
 from transferability.store.reading import Store
 from transferability.store.source import ImageClass
-from transferability.study.names import DATA_SETS, WHOLE
+from transferability.study.names import WHOLE
+from transferability.study.split_types import DATA_SETS
 
 TRAINING_SHOWN, VALIDATION_SHOWN = 9, 3  # images of a class
 _LARGEST_SIDE = 48  # pixels an image is reduced to

@@ -36,7 +36,8 @@ from transferability.results.effects import formula
 from transferability.results.pairs import compared_types, dead_depths, of_the_paper, paired_differences
 from transferability.results.unlearned import bases_at_chance, doubtful, meaningless
 from transferability.study.compared import accuracy_in_words, evaluation_in_words
-from transferability.study.names import DATA_SETS, IMAGES, RANDOM, SEMANTIC, SYMBOLS, TYPES_OF_HALVES, WHOLE
+from transferability.study.names import SYMBOLS, WHOLE
+from transferability.study.split_types import DATA_SETS, IMAGES, RANDOM, SEMANTIC, TYPES_OF_HALVES
 
 # The treatments of figure 2, with how far beside their n their points are.
 _FIGURE2 = {

@@ -16,7 +16,7 @@ from transferability.figures.plans import plans
 from transferability.figures.reuse import reuse
 from transferability.figures.style import save
 from transferability.results.accuracies import Results
-from transferability.study.names import groups_in_words
+from transferability.study.split_types import groups_in_words
 
 PICTURES: Mapping[str, Callable[[Results], Figure]] = {
     "figure2": figure2,

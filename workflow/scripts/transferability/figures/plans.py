@@ -23,8 +23,8 @@ from transferability.results.effects import EFFECTS, formula, paired_effects
 from transferability.results.pairs import dead_depths
 from transferability.results.plan_effects import PLAN_EFFECTS, plan_effect
 from transferability.results.unlearned import bases_at_chance
-from transferability.study.names import SPLIT_TYPES_IN_WORDS
 from transferability.study.planned_treatments import BY_PLAN, kind_of, plan_in_words, plan_of
+from transferability.study.split_types import SPLIT_TYPES_IN_WORDS
 
 
 def plans(results: Results) -> Figure:

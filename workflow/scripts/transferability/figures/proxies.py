@@ -27,8 +27,9 @@ from transferability.results.pairs import of_the_paper
 from transferability.results.proxies import ALL, agreement, beside_measured
 from transferability.results.unlearned import meaningless
 from transferability.study.compared import parts_of
-from transferability.study.names import SPLIT_TYPES_IN_WORDS, SYMBOLS
+from transferability.study.names import SYMBOLS
 from transferability.study.proxies import FLATTENED, POOLED, PROXIES
+from transferability.study.split_types import SPLIT_TYPES_IN_WORDS
 
 _TREATMENTS = ("selffer", "transfer", "random")
 

@@ -11,8 +11,9 @@ from typing import Any
 from transferability.delimited_text import text_key
 from transferability.files import read_json
 from transferability.study.design import Key, Study
-from transferability.study.names import DATA_SETS, Network
+from transferability.study.names import Network
 from transferability.study.split_plan import SplitPlan
+from transferability.study.split_types import DATA_SETS
 
 _LONGEST = 60  # characters of a value in a message
 

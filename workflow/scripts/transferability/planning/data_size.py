@@ -16,7 +16,8 @@ from transferability.store.source import ImageClass, ImageSource
 from transferability.study.data_sets import DataSet
 from transferability.study.design import Study
 from transferability.study.groups import grouped, read_groups
-from transferability.study.names import IMAGES, Network
+from transferability.study.names import Network
+from transferability.study.split_types import IMAGES
 
 
 @dataclass(frozen=True)

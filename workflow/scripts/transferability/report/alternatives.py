@@ -15,14 +15,8 @@ from transferability.results.reuse import WAYS_OF_REUSE, reusable
 from transferability.results.unlearned import meaningless
 from transferability.study.amounts import amount_in_words
 from transferability.study.compared import LOSSES
-from transferability.study.names import (
-    IMAGES,
-    SPLIT_TYPES_IN_WORDS,
-    SYMBOLS,
-    Groups,
-    groups_in_words,
-    split_type_of,
-)
+from transferability.study.names import SYMBOLS
+from transferability.study.split_types import IMAGES, SPLIT_TYPES_IN_WORDS, Groups, groups_in_words, split_type_of
 from transferability.words import drop_points, nats, points
 
 FILTERS_SHOWN = "The filters of the first layer of each base, as small squares side by side."

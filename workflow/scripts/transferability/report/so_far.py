@@ -17,7 +17,7 @@ from transferability.results.tables import TABLES, write_tables
 from transferability.study.data_sets import checksums_there
 from transferability.study.design import Key, Study
 from transferability.study.layout import NetworkFiles
-from transferability.study.names import random_first
+from transferability.study.split_types import random_first
 
 
 def current_networks(study: Study, metrics: Mapping[Key, Path]) -> dict[Key, dict[str, Any]]:

@@ -32,7 +32,7 @@ from transferability.results.unlearned import bases_at_chance, others_at_chance
 from transferability.store.source import ImageClass
 from transferability.study.design import Key, Study, without_running
 from transferability.study.groups import read_titles
-from transferability.study.names import SEMANTIC
+from transferability.study.split_types import SEMANTIC
 from transferability.words import counted
 
 TEMPLATE = "report.html.j2"

@@ -19,7 +19,7 @@ from transferability.study.compared import (
     VALIDATION_CROSS_ENTROPY,
     parts_of,
 )
-from transferability.study.names import halves_in_words, random_first
+from transferability.study.split_types import halves_in_words, random_first
 from transferability.words import drop_points, nats, points
 
 

@@ -25,17 +25,10 @@ from transferability.study.compared import (
     VALIDATION_CROSS_ENTROPY,
 )
 from transferability.study.design import Study
-from transferability.study.names import (
-    HALVES,
-    SPLIT_TYPES_IN_WORDS,
-    TREATMENTS,
-    WHOLE,
-    Groups,
-    Network,
-    halves_in_words,
-)
+from transferability.study.names import HALVES, TREATMENTS, WHOLE, Network
 from transferability.study.schema import EXACT
 from transferability.study.settings import ADAPT, FROZEN_BATCH_NORM, SOURCE
+from transferability.study.split_types import SPLIT_TYPES_IN_WORDS, Groups, halves_in_words
 
 # Top-1 beside top-5; balanced accuracy is the mean over classes of the share of a class's images that are named right.
 METRICS = (*chain.from_iterable(zip(TOP1, TOP5, strict=True)), *BALANCED)

@@ -19,7 +19,7 @@ from transferability.study.compared import (
     TRAINING_CROSS_ENTROPY,
     VALIDATION_CROSS_ENTROPY,
 )
-from transferability.study.names import IMAGES
+from transferability.study.split_types import IMAGES
 from transferability.words import counted, drop_points, enumerated, nats, points
 
 _PARTS = (TRAINING_CROSS_ENTROPY, GENERALIZATION_GAP)

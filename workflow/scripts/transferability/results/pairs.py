@@ -10,7 +10,8 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from transferability.results.unlearned import meaningless
-from transferability.study.names import COPYING, TYPES_OF_HALVES, WHOLE
+from transferability.study.names import COPYING, WHOLE
+from transferability.study.split_types import TYPES_OF_HALVES
 
 # Treatments with layers that were trained before.
 REUSING = tuple(treatment for treatment in COPYING if not treatment.startswith("random"))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from transferability.results.accuracies import Results
 from transferability.results.pairs import interval, of_the_paper, paired_differences
 from transferability.results.unlearned import meaningless
-from transferability.study.names import RANDOM, TYPES_OF_HALVES
+from transferability.study.split_types import RANDOM, TYPES_OF_HALVES
 
 LAYER_RANGES = ((1, 7), (3, 7), (5, 7))  # of the paper's Table 1
 

@@ -25,9 +25,9 @@ from transferability.study.names import (
     Network,
     Series,
     source_of,
-    split_type_of,
 )
 from transferability.study.schema import EXACT
+from transferability.study.split_types import split_type_of
 
 PAPERS_LAYERS = architecture_layers("caffenet")
 PUBLISHED_COLUMNS = (

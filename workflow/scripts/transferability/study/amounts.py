@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from transferability.study.names import IMAGES, split_type_of
 from transferability.study.split_plan import data_sets_of
+from transferability.study.split_types import IMAGES, split_type_of
 from transferability.words import counted
 
 ALL = "all"  # in a config

@@ -3,14 +3,15 @@
 Light on purpose: Snakemake reads it on every start, so nothing here imports torch or pandas.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from transferability.study.amounts import Amount, amounts_of, in_order, more_last
+from transferability.study.amounts import Amount, amounts_of, more_last
+from transferability.study.asked_series import series_of
 from transferability.study.config import STAGES, fine_tuned_depths, planned_depths, read_config, settings_of
 from transferability.study.data_sets import DataSet
 from transferability.study.foreign_networks import network_filters, network_layers
@@ -21,47 +22,18 @@ from transferability.study.names import (
     WHOLE,
     Network,
     Series,
-    depths_label,
-    on_images,
-    source_of,
 )
-from transferability.study.planned_treatments import kind_of, plan_of
 from transferability.study.pretrained_weights import Weights, weights_of
 from transferability.study.sections import FiguresSection, RunningSection
 from transferability.study.settings import FEW_IMAGES, Settings
 from transferability.study.split_plan import SplitPlan, data_sets_of_splits, split_plans
+from transferability.study.training_rules import TrainingRule, training_rules
 
 MOST_DRAWN_BASES = 12
 
 NO_STORES: Mapping[str, str] = MappingProxyType({})
 
 Key = tuple[str, int, str]  # split, seed and name of a network
-
-
-@dataclass(frozen=True)
-class TrainingRule:
-    """What one rule that trains networks has of its own: a base, or some depths of all series of a kind.
-
-    There are several, since Snakemake must know beforehand how many outputs a rule has.
-
-    Attributes:
-        name: of the rule.
-        stage: of its networks, one of `STAGES`.
-        job: the name of its jobs, in which ``source``, unless it is `PRETRAINED_SOURCE`, ``target`` and ``examples``
-            are still wildcards.
-        networks: the names of the networks that a job trains, likewise.
-        priority: of its jobs over others that could start.
-        few: the images a class of its networks, if these are drawn; None if they are all, or a wildcard.
-        is_pretrained: whether the networks copy published weights, so that a replaced file trains these again only.
-    """
-
-    name: str
-    stage: str
-    job: str
-    networks: tuple[str, ...]
-    priority: int
-    few: Amount = None
-    is_pretrained: bool = False
 
 
 @dataclass(frozen=True)
@@ -163,40 +135,11 @@ class Study:
     @property
     def training_rules(self) -> Iterator[TrainingRule]:
         """Every kind of job that trains networks."""
-        # The series of its half and of the other wait for a base.
-        bases = (base for split in self.splits for base in self._bases_of(split))
-        for few in in_order(base.examples_per_class for base in bases):
-            base = f"base{{target}}{on_images(few)}"
-            yield TrainingRule(f"train_base{on_images(few)}", "base", base, (base,), priority=2, few=few)
-        yield TrainingRule("train_reduced", "reduced", "reduced{examples}", ("reduced{examples}",), priority=0)
-        series = (*self.halves_series, *self.whole_series)
-        kinds = {
-            (
-                more_last(one.examples_per_class),
-                one.source == PRETRAINED_SOURCE,
-                one.fine_tuned,
-                one.preserved,
-                one.plan or "",
-            ): one.examples_per_class
-            for one in series
-        }
-        for (_, is_pretrained, fine_tuned, preserved, plan), few in sorted(kinds.items(), key=lambda kind: kind[0]):
-            source = PRETRAINED_SOURCE if is_pretrained else "{source}"
-            pattern = Series(source, "{target}", fine_tuned, preserved, few, plan=plan or None)
-            kind = f"{'_pretrained' * is_pretrained}{f'_preserve{preserved}' * (preserved > 0)}"
-            kind += f"{f'_{plan}' * bool(plan)}{on_images(few)}"
-            for chunk in self.chunks(fine_tuned, preserved, pattern.plan):
-                depths = depths_label(chunk)
-                yield TrainingRule(
-                    name=f"train_{pattern.stage}{kind}_n{depths.replace('-', '_to_')}",
-                    stage=pattern.stage,
-                    job=pattern.name_at(depths),
-                    networks=tuple(pattern.name_at(n) for n in chunk),
-                    # the longest first, or one is left to the end alone
-                    priority=int(pattern.stage == "fine_tuned"),
-                    few=few,
-                    is_pretrained=is_pretrained,
-                )
+        bases = [base for split in self.splits for base in self._bases_of(split)]
+        yield from training_rules(bases, (*self.halves_series, *self.whole_series), self._chunks_of)
+
+    def _chunks_of(self, series: Series) -> tuple[tuple[int, ...], ...]:
+        return self.chunks(series.fine_tuned, series.preserved, series.plan)
 
     def chunks(
         self, fine_tuned: bool = False, preserved: int = 0, plan: str | None = None
@@ -307,7 +250,7 @@ class Study:
         if split == WHOLE:
             yield from ((Network(WHOLE, examples_per_class=examples, reduced=True),) for examples in self.reduced)
         for series in every_series:
-            for chunk in self.chunks(series.fine_tuned, series.preserved, series.plan):
+            for chunk in self._chunks_of(series):
                 yield tuple(map(series.at, chunk))
 
     def most_few(self, split: str) -> int:
@@ -341,7 +284,7 @@ def read_study(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> Study:
     """
     config = read_config(config, beside)
     plans = split_plans(config["splits"])
-    halves_series, whole_series = _series_of(config["networks"], {plan.name for plan in plans})
+    halves_series, whole_series = series_of(config["networks"], {plan.name for plan in plans})
     if (whole_series or config["networks"]["reduced"]) and WHOLE not in [plan.name for plan in plans]:
         plans.append(SplitPlan(WHOLE, None, None))
     return Study(
@@ -356,31 +299,3 @@ def read_study(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> Study:
         running=RunningSection(**config["running"]),
         figures=FiguresSection(**config["figures"]),
     )
-
-
-def _series_of(networks: Mapping[str, Any], splits: Set[str]) -> tuple[tuple[Series, ...], tuple[Series, ...]]:
-    """The series trained for halves, and those trained for the whole set."""
-    halves, whole = list[Series](), list[Series]()
-    for treatment in networks["treatments"]:
-        only_whole = kind_of(treatment) == "random" and networks["random_for"] == WHOLE
-        if only_whole or WHOLE in splits:
-            whole += _series_for(WHOLE, treatment, networks["preserve"])
-        if not only_whole and splits - {WHOLE}:
-            for target in sorted(DIRECTIONS[direction] for direction in networks["directions"]):
-                halves += _series_for(target, treatment, networks["preserve"])
-    return tuple(_on_each_amount(halves, networks)), tuple(_on_each_amount(whole, networks))
-
-
-def _on_each_amount(every_series: Sequence[Series], networks: Mapping[str, Any]) -> Iterator[Series]:
-    for amount in amounts_of(networks):
-        yield from (replace(series, examples_per_class=amount) for series in every_series)
-
-
-def _series_for(target: str, treatment: str, preserve: Sequence[int]) -> Iterator[Series]:
-    """The series of a treatment for a target, which of the whole set has none that needs another half."""
-    fine_tuned = treatment.endswith("+")
-    if not (source := source_of(treatment, target)):
-        return
-    yield Series(source, target, fine_tuned, plan=plan_of(treatment))
-    if treatment in ("selffer", "transfer"):
-        yield from (Series(source, target, preserved=layers) for layers in sorted(preserve))

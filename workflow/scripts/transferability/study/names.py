@@ -26,7 +26,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from transferability.labels import visible
 from transferability.networks.layer_plan import PLANS, PROBE_THEN_TUNE, REINITIALIZED, LayerPlan, layer_plans
 from transferability.study.planned_treatments import BY_PLAN, kind_of, symbol_of
 
@@ -34,18 +33,6 @@ WHOLE = "whole"
 HALVES = ("A", "B")
 RANDOM_SOURCE, PRETRAINED_SOURCE = "R", "P"
 DIRECTIONS = {"AnB": "B", "BnA": "A"}  # of transfer, each with the target of its networks
-
-# Types of splits into halves, in the order in which they are shown, and in words of all.
-RANDOM, IMAGES, SEMANTIC, DATA_SETS = "random", "images", "semantic", "data_sets"
-TYPES_OF_HALVES = (RANDOM, IMAGES, SEMANTIC, DATA_SETS)
-SPLIT_TYPES_IN_WORDS = {
-    RANDOM: "random halves",
-    IMAGES: "halves by images (same classes)",
-    SEMANTIC: "semantic halves",
-    DATA_SETS: "two data sets",
-    WHOLE: "all classes",
-}
-_DRAWN_SPLIT = re.compile(rf"(?P<split_type>{RANDOM}|{IMAGES})(?P<seed>0|[1-9][0-9]*)")
 
 # Sources that are no half's base as it is: the letter that names of networks have, and the treatment it makes.
 OTHER_SOURCES = {RANDOM_SOURCE: "random", PRETRAINED_SOURCE: "pretrained"}
@@ -81,41 +68,6 @@ _SERIES = re.compile(_COPIES % "n")
 _COPY = re.compile(_COPIES % "[1-9][0-9]*")
 _BASE = re.compile(rf"base(?P<target>A|B|whole){_EXAMPLES}")
 _REDUCED = re.compile(r"reduced(?P<examples>[1-9][0-9]*)")
-
-
-# By name of a split, semantic or of two data sets, by half, the group or the data set of its classes.
-Groups = Mapping[str, Mapping[str, str]]
-
-
-def halves_in_words(split_type: str, groups: Groups) -> str:
-    """Halves of a type as pages and figures call them, with the groups or data sets of its splits, if these are known.
-
-    Like random halves, semantic halves (letter / symbol), and two data sets (letters / photos).
-    """
-    words = SPLIT_TYPES_IN_WORDS.get(split_type, split_type)
-    return f"{words} ({groups_in_words(groups)})" if groups else words
-
-
-def groups_in_words(groups: Groups) -> str:
-    """Like letter / symbol; man-made / natural."""
-    return "; ".join(" / ".join(visible(of_split[half]) for half in HALVES) for of_split in groups.values())
-
-
-def split_type_of(split: str) -> str:
-    """The type of a split of one data set by its name: those that are drawn are called by it and a seed: random0."""
-    match = _DRAWN_SPLIT.fullmatch(split)
-    return WHOLE if split == WHOLE else match["split_type"] if match else SEMANTIC
-
-
-def seed_of_split(split: str) -> int | None:
-    """The seed that a split is drawn by, the number in its name; None if it is not drawn."""
-    match = _DRAWN_SPLIT.fullmatch(split)
-    return int(match["seed"]) if match else None
-
-
-def random_first(split: str) -> tuple[int, int, str]:
-    """What splits are sorted by for readers: random ones by their number, others by type in the order of the words."""
-    return list(SPLIT_TYPES_IN_WORDS).index(split_type_of(split)), seed_of_split(split) or 0, split
 
 
 def source_of(treatment: str, target: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from transferability.study.data_sets import DataSet
 from transferability.study.groups import read_groups
-from transferability.study.names import HALVES, IMAGES, RANDOM, WHOLE, seed_of_split, split_type_of
+from transferability.study.names import HALVES, WHOLE
 from transferability.study.schema import in_yaml, kind_schema
 from transferability.study.split_plan import (
     Entry,
@@ -16,6 +16,7 @@ from transferability.study.split_plan import (
     data_sets_together,
     is_of_data_sets,
 )
+from transferability.study.split_types import IMAGES, RANDOM, seed_of_split, split_type_of
 
 CLASSES_OF = "classes_of_group"  # in the schema of a kind: this key says how many classes a group of its own has
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Self
 
-from transferability.study.names import DATA_SETS, HALVES, TYPES_OF_HALVES, WHOLE, seed_of_split, split_type_of
+from transferability.study.names import HALVES, WHOLE
+from transferability.study.split_types import DATA_SETS, TYPES_OF_HALVES, seed_of_split, split_type_of
 
 _ORDER = (*TYPES_OF_HALVES, WHOLE)
 

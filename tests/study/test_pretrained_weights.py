@@ -76,9 +76,7 @@ def test_a_replaced_file_outdates_their_networks_and_no_others(config_of, weight
     torch.save({name: tensor + 1 for name, tensor in weights.items()}, path)
     os.utime(path, ns=(1, 1))  # older than before
     now = read_study(config_of(path))
-    current = {
-        name for name, of_name in made.items() if of_name.items() >= now.asked_of("whole", Network.parse(name)).items()
-    }
+    current = {name for *_, name in now.current({("whole", 0, name): {"made_from": of} for name, of in made.items()})}
     assert current == {"whole1whole", "basewhole"}
 
 

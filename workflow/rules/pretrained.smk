@@ -20,9 +20,9 @@ if STUDY.weights and STUDY.weights.is_downloaded:
             "../scripts/pretrained_weights.py"
 
 
-def weights_of_job(training):
-    """The published weights that the jobs of a training rule copy from, and what they are; nothing for other rules."""
-    if not training.is_pretrained:
+def weights_of_job(is_pretrained):
+    """The published weights that the jobs of a rule copy from, and what they are; nothing for other rules."""
+    if not is_pretrained:
         return {}
     # A file's date may be older than the networks'. What is downloaded is only known then.
     return {"weights": STUDY.weights.source if STUDY.weights.is_downloaded else STUDY.weights.sha256}

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transferability.files import csv_of, read_json, sha256_of
+from transferability.files import csv_of, read_json
 from transferability.inspection.findings import Finding, VerificationError, verified
 from transferability.inspection.network_check import MOST_OF_STATISTICS, ROUNDING_TOLERANCE
 from transferability.process.provenance import provenance
-from transferability.proxies.probe_bases import Probing, probe
+from transferability.proxies.probe_bases import Probing, SourceFiles, made_from, probe
 from transferability.results.accuracies import Results, read_accuracies
 from transferability.results.proxies import agreement, collect_proxies, read_proxies
 from transferability.study.design import Study
+from transferability.study.probed import probed_in
 from transferability.training.recipe import Recipe
 
 _NEARLY_SAME = ("_top1", "_balanced", "cka", "cka_independent", "dead_units")  # as columns end that are from 0 to 1
@@ -42,19 +43,19 @@ def verify_proxies(
     study: Study,
     outputs: ProxyOutputs,
     accuracies: Path,
-    bases_of: Callable[[tuple[str, int]], tuple[Recipe, Mapping[str, Path]]],
+    sources_of: Callable[[tuple[str, int]], tuple[Recipe, SourceFiles]],
     again: Callable[[int, int], set[int]],
 ) -> Iterator[Finding]:
-    """Check what there is of proxies; nothing, if they were never asked for.
+    """Check what there is of proxies; nothing, if they were never asked for, or not of this study.
 
     Args:
         study: the study.
         outputs: where all is.
         accuracies: the table of networks.
-        bases_of: of a split and seed, the recipe of frozen networks and the checkpoints of the bases.
+        sources_of: of a split and seed, the recipe of frozen networks and the files of what is probed.
         again: of so many jobs with so many networks each, the positions of those to be probed again.
     """
-    if not outputs.table.exists():
+    if not outputs.parts or not outputs.table.exists():
         return
 
     def check_table() -> None:
@@ -66,8 +67,7 @@ def verify_proxies(
 
     chosen = again(len(outputs.parts), max(1, _networks(outputs.parts)))
     for position, (key, path) in enumerate(outputs.parts.items()):
-        recipe, bases = bases_of(key)
-        check = _Part(path, recipe, bases, outputs.cache_bytes)
+        check = _Part(path, *sources_of(key), probed_in(study, key[0]).targets, outputs.cache_bytes)
         yield verified(f"{path}: bases", check.check_bases)
         if position in chosen:
             yield verified(f"{path}: probed again", check.check_rows)
@@ -97,13 +97,13 @@ class _Part:
 
     path: Path
     recipe: Recipe
-    bases: Mapping[str, Path]
+    files: SourceFiles
+    targets: Sequence[str]
     cache_bytes: float
 
     def check_bases(self) -> None:
         """They are of the bases that are there."""
-        expected = {f"base{half}_sha256": sha256_of(path) for half, path in self.bases.items()}
-        if read_json(self.path)["made_from"] != expected:
+        if read_json(self.path)["made_from"] != made_from(self.files):
             raise VerificationError("made from other bases than those that are there; delete it to have it made again")
 
     def check_rows(self) -> None:
@@ -111,7 +111,7 @@ class _Part:
         content, here = read_json(self.path), provenance("cpu")
         exact = all(content.get(key) == here[key] for key in ("versions", "device", "threads"))
         probing = Probing("cpu", self.cache_bytes, lambda _line: None)
-        found = [row for target in self.recipe.split.halves for row in probe(self.recipe, target, self.bases, probing)]
+        found = [row for target in self.targets for row in probe(self.recipe, target, self.files, probing)]
         if len(found) != len(content["rows"]):
             raise VerificationError(f"it has {len(content['rows'])} rows, not {len(found)}")
         for row, recorded in zip(found, content["rows"], strict=True):

@@ -89,6 +89,14 @@ def test_probes_are_the_same_to_the_bit_again_and_where_no_features_are_kept(row
     assert probed(small, cache_bytes=0) == rows
 
 
+@pytest.mark.parametrize("source", ["A", "B", "R"])
+def test_one_source_alone_is_probed_as_among_all(rows, small, source):
+    recipe, folder = small
+    files = {"A": folder / "baseA.safetensors", "B": folder / "baseB.safetensors", "R": None}
+    found = probe(recipe, "B", files, Probing("cpu", 1e9, str), only=source)
+    assert found == [row for row in rows if row["source"] == source]
+
+
 def test_validation_images_choose_nothing(rows, small, monkeypatch):
     """With other validation targets all is as before, but for the accuracies on these."""
     true = Task.validation

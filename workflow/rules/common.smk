@@ -245,6 +245,14 @@ def asked_proxies():
     return {"tables": [one.table for one in made], "pictures": [path for one in made for path in one.figure]}
 
 
+def verifying_mb(attempt):
+    """Main memory for evaluating a network, and for probing again if there are probes."""
+    mb = networks_mb(networks=1, attempt=attempt)
+    if not asked_proxies()["tables"]:
+        return mb
+    return max(mb, probing_mb(len(STUDY.layers) - 1, STUDY.running.cache_gb, attempt))
+
+
 def proxies_to_verify():
     """Where all of proxies is or would be; each picture with the table that it is made with."""
     parts = probes_files() if probed_splits(STUDY) else []

@@ -103,14 +103,9 @@ def verify_study(study: Study, outputs: Outputs, evaluations: int, say: Say) -> 
     yield from verify_tables(study, outputs.tables, metrics)
     yield from map(verify_picture, outputs.pictures)
     if outputs.proxies is not None:
-        again = partial(_probed_again, evaluations)
-        yield from verify_proxies(
-            study,
-            outputs.proxies,
-            outputs.tables["accuracies"],
-            partial(_probed, study, outputs, stores, splits),
-            again,
-        )
+        again = spread(len(outputs.proxies.parts), -(-evaluations // (len(study.layers) - 1)))
+        probed = partial(_probed, study, outputs, stores, splits)
+        yield from verify_proxies(study, outputs.proxies, outputs.tables["accuracies"], probed, again, say=say)
         for table, of_table in outputs.proxies.pictures.items():
             yield from map(verify_picture, of_table if table.exists() else [])
 
@@ -132,11 +127,6 @@ def _probed(
     return Recipe(stores[split], splits[split], seed, study.settings("frozen")), {
         source: files.get(source) for source in probed.sources
     }
-
-
-def _probed_again(evaluations: int, jobs: int, networks: int) -> set[int]:
-    """The positions of as many jobs as probe so many networks."""
-    return spread(jobs, -(-evaluations // networks))
 
 
 def spread(count: int, sample: int) -> set[int]:

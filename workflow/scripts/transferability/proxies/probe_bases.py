@@ -49,7 +49,9 @@ def made_from(files: SourceFiles) -> dict[str, str]:
     return {f"{names[source]}_sha256": sha256_of(path) for source, path in files.items() if path}
 
 
-def probe(recipe: Recipe, target: str, files: SourceFiles, probing: Probing) -> list[dict[str, Any]]:
+def probe(
+    recipe: Recipe, target: str, files: SourceFiles, probing: Probing, only: str | None = None
+) -> list[dict[str, Any]]:
     """What proxies tell of every network with frozen layers for a target: a row for each and each kind of features.
 
     Args:
@@ -57,6 +59,7 @@ def probe(recipe: Recipe, target: str, files: SourceFiles, probing: Probing) -> 
         target: whose images are seen, cut as in validation.
         files: of all sources, the target's own base among them.
         probing: how.
+        only: the one source that is probed, the same as among all; None for all of them.
 
     Raises:
         CheckpointError: a base's checkpoint is damaged, or not that of this split, seed and store.
@@ -66,16 +69,17 @@ def probe(recipe: Recipe, target: str, files: SourceFiles, probing: Probing) -> 
     use_precision(recipe.hyperparameters.precision)
     fit, held_out = held_out_part(task, recipe.seed)
     validation = _shuffled(task.validation(), task, recipe.seed)
-    sources, found = list(files), {}
+    sources = [only] if only else list(files)
     seen: dict[str, SeenImages] = {}
+    found: dict[str, dict[Cut, dict[str, Any]]] = {}
     # Features that may be kept at a time: those of both parts of one source, and of all sources' validation images.
-    share = probing._replace(cache_bytes=probing.cache_bytes / (2 + len(sources)))
-    for source in sources:
+    share = probing._replace(cache_bytes=probing.cache_bytes / (2 + len(files)))
+    for source in dict.fromkeys([*sources, target]):  # to whose layers others are compared
         trunk = _trunk(recipe, target, source, files[source], probing.device)
-        learned, choosing, seen[source] = (
-            _seen(recipe, task, images, trunk, share) for images in (fit, held_out, validation)
-        )
-        found[source] = _Probes(learned, choosing, len(task.classes), probing.device).judged(seen[source])
+        seen[source] = _seen(recipe, task, validation, trunk, share)
+        if source in sources:
+            learned, choosing = (_seen(recipe, task, images, trunk, share) for images in (fit, held_out))
+            found[source] = _Probes(learned, choosing, len(task.classes), probing.device).judged(seen[source])
     for source in sources:
         if source != target:
             random = generator_for(recipe.seed, task.split, target, "exchanged images")

@@ -33,6 +33,7 @@ from transferability.report.study_page import (
 from transferability.report.table_views import table_views
 from transferability.results.accuracies import Results, read_accuracies
 from transferability.results.answers import NOT_CONCLUSIVE, ReusableLayers, headline
+from transferability.results.reuse import reusable
 from transferability.study.compared import BALANCED, COMPARED
 from transferability.words import duration
 
@@ -426,6 +427,16 @@ def test_names_are_explained_before_they_are_used(complete):
 def test_a_verdict_without_an_interval_says_so_in_its_table(complete):
     sheet = next(sheet for sheet in complete.page().tables if sheet.name == "reuse")
     assert {row[sheet.headings.index("conclusive")].text for row in sheet.rows} == {"no, no interval"}
+
+
+def test_layers_of_the_other_half_and_of_published_weights_are_told_apart_in_their_table():
+    copies = [f"{source}{n}A{plus}" for source in "BP" for n in (1, 2) for plus in ("", "+")]
+    reuse = reusable(results(frame(("random0", 0, "baseA", 0.8), *[("random0", 0, name, 0.7) for name in copies])))
+    sheet = sheet_of("reuse", table_views("top1_final")["reuse"], reuse)
+    told = [tuple(row[sheet.headings.index(name)].text for name in ("n", "copied layers")) for row in sheet.rows]
+    assert len(set(told)) == len(told) == len(copies)
+    assert ("1", "published weights, frozen") in told
+    assert ("1", "the other half, frozen") in told
 
 
 def test_numbers_are_sorted_by_value_and_what_is_not_there_has_no_value():

@@ -126,7 +126,9 @@ def test_gray_images_beside_color_ones_take_the_mean_of_color(config_of, tmp_pat
     write_weights(path, color, {"preprocessing": numbers})
     of_two = {
         "dataset": "fashion_mnist",
-        "datasets": {name: {"kind": "torchvision", "set": name, "folder": "data"} for name in ("fashion_mnist", "cifar10")},
+        "datasets": {
+            name: {"kind": "torchvision", "set": name, "folder": "data"} for name in ("fashion_mnist", "cifar10")
+        },
         "splits": [{"name": "both", "A": {"dataset": "cifar10"}, "B": {"dataset": "fashion_mnist"}}],
     }
     study = read_study(config_of(path, {"mean": "pretrained", "crop": 28}) | of_two)

@@ -87,7 +87,8 @@ def _projected(rows: torch.Tensor) -> torch.Tensor:
         return rows
     order, signs = _projection(dimension)
     signed = (rows * signs.to(rows.device))[:, order.to(rows.device)]
-    return functional.pad(signed, (0, -dimension % MOST_FEATURES)).unflatten(1, (-1, MOST_FEATURES)).sum(1)
+    padded = functional.pad(signed, (0, -dimension % MOST_FEATURES))
+    return padded.reshape(len(rows), -1, MOST_FEATURES).sum(1)
 
 
 @lru_cache(maxsize=8)

@@ -140,7 +140,7 @@ def every_metrics_file():
 
 
 def store_rule(name):
-    """The rule that builds the store of a data set: of the config's ``dataset`` it is called ``store``."""
+    """What builds the store of a data set is called; of the config's ``dataset``, ``store``."""
     return "store" if name == config["dataset"] else f"store_{name}"
 
 
@@ -197,6 +197,14 @@ def source_checkpoint(few):
         return [] if base is None else f"{NETWORKS}/{base.name}.safetensors"
 
     return checkpoint
+
+
+def weights_of_job(is_pretrained):
+    """The published weights that the jobs of a rule copy from, and what they are; nothing for other rules."""
+    if not is_pretrained:
+        return {}
+    # A file's date may be older than the networks'. What is downloaded is only known then.
+    return {"weights": STUDY.weights.source if STUDY.weights.is_downloaded else STUDY.weights.sha256}
 
 
 def probed_checkpoints(wildcards):

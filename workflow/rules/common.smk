@@ -199,13 +199,6 @@ def source_checkpoint(few):
     return checkpoint
 
 
-<<<<<<< HEAD
-=======
-def probed_bases(split):
-    """The bases whose layers are probed; of all classes none is, since none is copied from there."""
-    return [Network(half) for half in HALVES if half in probed_sources(STUDY.splits[split].targets[0])]
-
-
 def weights_of_job(is_pretrained):
     """The published weights that the jobs of a rule copy from, and what they are; nothing for other rules."""
     if not is_pretrained:
@@ -214,7 +207,6 @@ def weights_of_job(is_pretrained):
     return {"weights": STUDY.weights.source if STUDY.weights.is_downloaded else STUDY.weights.sha256}
 
 
->>>>>>> main
 def probed_checkpoints(wildcards):
     return [f"{NETWORKS}/{base.name}.safetensors" for base in probed_in(STUDY, wildcards.split).bases]
 

@@ -22,6 +22,7 @@ from transferability.files import PROJECT, read_json, write_json
 from transferability.records.metrics import read_metrics
 from transferability.report.alternatives import figure_shown
 from transferability.report.html import TEXTS, caption, contact_sheet_on_page, figure_on_page
+from transferability.report.proxy_views import proxies_shown
 from transferability.report.runs import hours_by_device, jobs, makers
 from transferability.report.sheets import sheet_of
 from transferability.report.study_page import (
@@ -507,6 +508,14 @@ def test_of_many_learning_curves_the_first_are_shown_and_the_others_are_told(com
         complete.study, files, complete.networks()
     )
     assert "more splits and seeds" not in complete.html()
+
+
+def test_of_proxies_beside_nothing_measured_no_correlation_is_promised(tmp_path):
+    table = tmp_path / "proxy_agreement.csv"
+    table.write_text(
+        "proxy,features,treatment,scope,networks,rank_correlation,low,high,mean_error,mean_absolute_error\n"
+    )
+    assert proxies_shown(table) == proxies_shown(None)
 
 
 def test_proxies_are_shown_where_they_were_asked_for(tmp_path):

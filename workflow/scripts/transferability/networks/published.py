@@ -78,8 +78,8 @@ def _of_torchvision(source: str, model: str, name: str, options: Mapping[str, An
         raise WeightsError(f"torchvision has no weights {name!r} of {model}; it has {' and '.join(near)}")
     if model in _PREPARE_IMAGES_THEMSELVES and not options.get("transform_input"):
         raise WeightsError(
-            f"torchvision's weights of {model} are for images that the network itself prepares; set networks.options to "
-            "{transform_input: true}"
+            f"torchvision's weights of {model} are for images that the network itself prepares; set networks.options "
+            "to {transform_input: true}"
         )
     weights = known[name]
     transforms = weights.transforms()

@@ -92,7 +92,8 @@ class Learner:
             parameter.requires_grad_(True)
         freeze_layers(self.model, self._plan)
         self.draws = draws_in_training(self.model, self._plan)
-        self._optimizer = make_optimizer(self.model, self.hyperparameters, self.network.copied)
+        if self.network.is_trained:  # torch's optimizers refuse to update nothing
+            self._optimizer = make_optimizer(self.model, self.hyperparameters, self.network.copied)
 
     @property
     def _plan(self) -> LayerPlan:

@@ -334,7 +334,7 @@ class TestFewImages:
         networks = {"examples_per_class": [5, "all"], "treatments": ["selffer"], "depths": [1]}
         config = {"datasets": changes, "splits": ["random0"], "seeds": list(seeds), "networks": networks}
         study = study_of(config, {"training": {"iterations": 60, "evaluate_every": 10} | training})
-        plan = plan_with(study, data_size(study, Path("no store")), [1.0] * len(list(study.jobs())))
+        plan = plan_with(study, data_size(study.data_set, Path("no store")), [1.0] * len(list(study.jobs())))
         return {job.networks[0].name: plan.hyperparameters(job).iterations for job in plan.seconds}, report(
             plan, "cpu", {"main": 1}
         )
@@ -356,4 +356,4 @@ class TestFewImages:
     def test_more_images_than_a_class_has_are_refused(self, small, size):
         study = study_of({"datasets": NINE_CLASSES, "networks": {"examples_per_class": [7]}})
         with pytest.raises(TooFewImagesError, match="asks for 7 images a class, but in random0 the class"):
-            half_sizes(study, replace(size, training=size.training - 1))
+            half_sizes(study, {"glyphs": replace(size, training=size.training - 1)})

@@ -89,9 +89,9 @@ def test_epochs_shape_networks_on_few_images_and_no_others(few_images):
     for name in ("baseB", "A4B", "A4B+", "reduced3"):
         network = Network.parse(name)
         assert study.settings_of(network).to_json() == study.settings(network.stage).to_json()
-        assert "few_images" not in study.asked_of(network)["hyperparameters"]
+        assert "few_images" not in study.asked_of("random0", network)["hyperparameters"]
     for name in ("baseB_images5", "A4B_images5", "B4B+_images5"):
-        asked = study.asked_of(Network.parse(name))["hyperparameters"]
+        asked = study.asked_of("random0", Network.parse(name))["hyperparameters"]
         assert asked.get("few_images", "iterations") == few_images
 
 

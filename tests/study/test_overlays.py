@@ -28,5 +28,7 @@ def test_an_overlay_is_a_study_of_its_own_data(name, tmp_path, monkeypatch):
     assert study.config["study"] == name
     assert list(study.networks())
     by_group = [plan.groups for plan in study.splits.values() if plan.groups]
-    assert by_group or study.config["dataset"] == "glyphs", "each of natural images has a split of semantic halves"
+    assert by_group or study.data_set.settings["kind"] == "glyphs", (
+        "each of natural images has a split of semantic halves"
+    )
     assert not by_group or study.data_set.groups_file.is_file()

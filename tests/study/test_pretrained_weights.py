@@ -58,22 +58,25 @@ def test_the_networks_and_the_rules_of_their_own(config_of, weights, tmp_path):
 def test_only_their_networks_have_the_files_checksum(config_of, weights, tmp_path):
     torch.save(weights, tmp_path / "weights.pth")
     study = read_study(config_of(tmp_path / "weights.pth"))
-    asked = study.asked_of(Network.parse("P1whole"))
+    asked = study.asked_of("whole", Network.parse("P1whole"))
     assert asked["source_sha256"] == sha256_of(tmp_path / "weights.pth")
-    others = [study.asked_of(Network.parse(name)) for name in ("whole1whole", "basewhole")]
+    others = [study.asked_of("whole", Network.parse(name)) for name in ("whole1whole", "basewhole")]
     without = read_study(config_of("", treatments=["selffer"]))
-    assert others == [without.asked_of(Network.parse(name)) for name in ("whole1whole", "basewhole")]
+    assert others == [without.asked_of("whole", Network.parse(name)) for name in ("whole1whole", "basewhole")]
 
 
 def test_a_replaced_file_outdates_their_networks_and_no_others(config_of, weights, tmp_path):
     path = tmp_path / "weights.pth"
     torch.save(weights, path)
     study = read_study(config_of(path))
-    made = {name: study.asked_of(Network.parse(name)) for name in ("P1whole", "P1whole+", "whole1whole", "basewhole")}
+    made = {
+        name: study.asked_of("whole", Network.parse(name))
+        for name in ("P1whole", "P1whole+", "whole1whole", "basewhole")
+    }
     torch.save({name: tensor + 1 for name, tensor in weights.items()}, path)
     os.utime(path, ns=(1, 1))  # older than before
     now = read_study(config_of(path))
-    current = {name for name, of_name in made.items() if now.is_current(Network.parse(name), of_name)}
+    current = {name for *_, name in now.current({("whole", 0, name): {"made_from": of} for name, of in made.items()})}
     assert current == {"whole1whole", "basewhole"}
 
 
@@ -114,6 +117,22 @@ def test_the_mean_that_the_weights_say_is_that_of_every_network(config_of, weigh
     assert {(one.preprocessing.mean, one.preprocessing.std) for one in study.stages.values()} == {((0.25,), (0.5,))}
     assert read_study(study.config).config == study.config
     assert not [note for note in notes_on(study.weights, study.config["preprocessing"]) if "DIFFER" in note]
+
+
+def test_gray_images_beside_color_ones_take_the_mean_of_color(config_of, tmp_path):
+    """The network sees color, whichever of the two the config's ``dataset`` is."""
+    path, numbers = tmp_path / "weights.safetensors", {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
+    color = build_network("mini_caffenet", (28, 28, 3), 5, "published").state_dict()
+    write_weights(path, color, {"preprocessing": numbers})
+    of_two = {
+        "dataset": "fashion_mnist",
+        "datasets": {
+            name: {"kind": "torchvision", "set": name, "folder": "data"} for name in ("fashion_mnist", "cifar10")
+        },
+        "splits": [{"name": "both", "A": {"dataset": "cifar10"}, "B": {"dataset": "fashion_mnist"}}],
+    }
+    study = read_study(config_of(path, {"mean": "pretrained", "crop": 28}) | of_two)
+    assert study.settings("base").preprocessing.mean == (0.1, 0.2, 0.3)
 
 
 def test_a_checkpoint_of_ours_says_its_mean_image(config_of, weights, tmp_path):

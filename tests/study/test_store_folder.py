@@ -206,7 +206,7 @@ class TestLists:
         assert of(read(self.SETTINGS), begins=True) == folder_of(self.SETTINGS) != before
 
     def test_a_list_that_is_edited_after_the_run_began_stops_the_building(self):
-        settings, folder = read(self.SETTINGS).store_settings, folder_of(self.SETTINGS)
+        settings, folder = read(self.SETTINGS).data_set.store_settings, folder_of(self.SETTINGS)
         assert set(lists_of(folder, "mine", settings)) == {"train_list", "val_list"}
         write("lists/val.csv", "b.png,dog\n")
         with pytest.raises(StoreError, match=r"val_list \(lists/val\.csv\): edited after this run began"):

@@ -85,7 +85,7 @@ def test_data_sets_that_no_split_is_of_are_not_looked_at():
         ({"splits": [SPLIT | {"name": "random3"}]}, "splits: random3 is the name of a random split; give that of two"),
         ({"splits": [SPLIT | {"name": "whole"}]}, "splits: whole is the name of the split of all classes"),
         ({"dataset": "glyphs"}, "dataset: is glyphs, which no split is of; set it to one that is: early or late"),
-        ({"datasets": {"late": {"letters": 0}}}, "datasets.late.letters: is 0; it must be at least 2"),
+        ({"datasets": {"late": {"letters": -1}}}, "datasets.late.letters: is -1; it must be at least 0"),
         ({"networks": {"directions": []}}, "networks.directions: is empty; give at least one"),
         ({"networks": {"directions": ["AnC"]}}, "networks.directions[0]: is 'AnC'; it must be one of AnB, BnA"),
         ({"networks": {"directions": ["AnB", "AnB"]}}, "networks.directions: AnB is there twice"),

@@ -53,7 +53,7 @@ def test_each_half_has_the_images_and_the_classes_of_its_own_store(of_two, store
 def test_all_networks_of_the_split_see_images_of_one_shape(of_two, running):
     assert of_two.seen_shape == (16, 16, 3)
     for half in "AB":
-        stream, validation = data_for(of_two.task(half), None, of_two.settings, 0, running)
+        stream, validation = data_for(of_two.task(half), of_two.settings, 0, running)
         assert stream.batch(0)[0].shape == (8, 3, 16, 16)
         assert next(validation.batches())[0].shape[1:] == (3, 16, 16)
 
@@ -67,9 +67,9 @@ def in_color(store):
 def seen_of(recipe, running):
     """Batches of training, of validation, and of the sample of the training images, of half A."""
     task = recipe.task("A")
-    stream, validation = data_for(task, None, recipe.settings, 0, running)
+    stream, validation = data_for(task, recipe.settings, 0, running)
     yield from (stream.batch(iteration)[0] for iteration in range(6))
-    for images in (validation, training_sample(task, None, recipe.settings.preprocessing, 0, "cpu")):
+    for images in (validation, training_sample(task, recipe.settings.preprocessing, 0, "cpu")):
         yield from (batch for batch, _ in images.batches())
 
 

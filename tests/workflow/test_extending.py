@@ -252,8 +252,8 @@ class TestAnotherNetwork:
 @pytest.mark.slow
 class TestAnotherTreatment:
     def test_frozen_layers_are_the_bases_shuffled(self, permuted):
-        source, deep = permuted.weights("baseB"), permuted.weights("P7B")
-        for name, frozen in (("P1B", 1), ("P4B", 4), ("P7B", 7)):
+        source, deep = permuted.weights("baseB"), permuted.weights("M7B")
+        for name, frozen in (("M1B", 1), ("M4B", 4), ("M7B", 7)):
             weights = permuted.weights(name)
             for key in weights:
                 if LAYERS.index(key.split(".")[0]) < frozen:
@@ -264,7 +264,7 @@ class TestAnotherTreatment:
     def test_it_is_in_every_table(self, permuted):
         accuracies = pd.read_csv(permuted.results / "accuracies.csv")
         of_treatment = accuracies[accuracies["treatment"] == "permuted"]
-        assert set(of_treatment["network"]) == {f"P{n}{half}" for n in (1, 4, 7) for half in "AB"}
+        assert set(of_treatment["network"]) == {f"M{n}{half}" for n in (1, 4, 7) for half in "AB"}
         assert of_treatment["difference_top1_final"].notna().all()
         assert set(pd.read_csv(permuted.results / "summary.csv")["treatment"]) >= {"permuted", "random", "selffer"}
         effects = pd.read_csv(permuted.results / "effects.csv")
@@ -279,7 +279,7 @@ class TestAnotherTreatment:
         )
         command = [sys.executable, "-c", DRAWN, str(permuted.results), str(config)]
         drawn = subprocess.run(command, cwd=scripts, text=True, capture_output=True, check=True).stdout
-        assert "PnA, permuted" in drawn
+        assert "MnA, permuted" in drawn
         assert "own features, weights shuffled" in drawn
 
     def test_plan_and_status_count_its_networks(self, permuted):
@@ -292,7 +292,7 @@ class TestAnotherTreatment:
         output = permuted.shell("snakemake --configfile config/permuted.yaml plus.yaml --cores 1 -n --quiet host")
         jobs = re.findall(r"rule (train\w+):.*?wildcards: (.*?)\n", output, re.DOTALL)
         assert len(jobs) == 2
-        assert all(rule.startswith("train_fine_tuned") and "source=P" in wildcards for rule, wildcards in jobs)
+        assert all(rule.startswith("train_fine_tuned") and "source=M" in wildcards for rule, wildcards in jobs)
 
 
 @pytest.fixture

@@ -18,11 +18,3 @@ if STUDY.weights and STUDY.weights.is_downloaded:
             source=STUDY.weights.source,
         script:
             "../scripts/pretrained_weights.py"
-
-
-def weights_of_job(training):
-    """The published weights that the jobs of a training rule copy from, and what they are; nothing for other rules."""
-    if not training.is_pretrained:
-        return {}
-    # A file's date may be older than the networks'. What is downloaded is only known then.
-    return {"weights": STUDY.weights.source if STUDY.weights.is_downloaded else STUDY.weights.sha256}

@@ -16,6 +16,7 @@ from transferability.study.asking import FOLDER, AskingError, ask, remember, rem
 from transferability.study.config_paths import found_beside, one_spelling, places_in_words
 from transferability.study.foreign_networks import foreign_settings, seen_shape
 from transferability.study.names import OTHER_SOURCES, PRETRAINED_SOURCE
+from transferability.study.planned_treatments import kind_of
 from transferability.study.schema import ConfigError, in_yaml, on_one_line
 
 DOWNLOADS = "pretrained"  # the folder of what was downloaded, in that of all results
@@ -61,7 +62,7 @@ def _sha256(file: Path, _changed: int) -> str:
 
 def is_copied_from_weights(treatment: str) -> bool:
     """Whether networks of a treatment have layers of published weights."""
-    return treatment.removesuffix("+") == OTHER_SOURCES[PRETRAINED_SOURCE]
+    return kind_of(treatment) == OTHER_SOURCES[PRETRAINED_SOURCE]
 
 
 def source_problems(networks: Mapping[str, Any], beside: Sequence[Path]) -> Iterator[str]:

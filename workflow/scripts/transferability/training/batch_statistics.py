@@ -99,22 +99,22 @@ def frozen_batch_norm(model: nn.Sequential, network: Network, identity: Mapping[
     """
     if not _batch_norms(some_layers(model, network.layer_plans(len(model))[-1].held)):
         return {}
-    adapts = has_measured_statistics(network, identity.get(FROZEN_BATCH_NORM))
-    return {FROZEN_BATCH_NORM: ADAPT if adapts else SOURCE}
+    is_measured = has_measured_statistics(network, adapts=identity.get(FROZEN_BATCH_NORM) == ADAPT)
+    return {FROZEN_BATCH_NORM: ADAPT if is_measured else SOURCE}
 
 
-def has_measured_statistics(network: Network, frozen_batch_norm: str | None) -> bool:
+def has_measured_statistics(network: Network, adapts: bool) -> bool:
     """Whether batch norm in a network's frozen copies has measured statistics, and not those of their source.
 
     Of untrained layers always, and never around a layer that is drawn anew: the network is its base in all else.
 
     Args:
         network: its design.
-        frozen_batch_norm: `ADAPT`, `SOURCE` or, for networks that have no such key, None.
+        adapts: whether frozen copies of a learned source are to have measured ones.
     """
     if not network.frozen or network.plan == REINITIALIZED:
         return False
-    return network.source == RANDOM_SOURCE or frozen_batch_norm == ADAPT
+    return adapts or network.source == RANDOM_SOURCE
 
 
 def _batch_norms(model: nn.Module) -> list[_BatchNorm]:

@@ -8,6 +8,7 @@ import torch
 from transferability.networks.pretrained import pretrained_weights
 from transferability.records.checkpoints import load_weights, read_about
 from transferability.study.names import PRETRAINED_SOURCE, RANDOM_SOURCE, Network
+from transferability.study.settings import ADAPT
 from transferability.training.batch_statistics import Measure, has_measured_statistics, measured
 from transferability.training.recipe import Recipe
 
@@ -49,7 +50,7 @@ def frozen_weights(
     device.
     """
     foreign = recipe.settings.foreign
-    is_measured = has_measured_statistics(network, foreign.frozen_batch_norm if foreign else None)
+    is_measured = has_measured_statistics(network, adapts=foreign is not None and foreign.frozen_batch_norm == ADAPT)
     return {**weights, **measure(recipe, network, weights, device)} if is_measured else weights
 
 

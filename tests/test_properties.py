@@ -273,7 +273,12 @@ def test_each_network_is_trained_by_one_job_and_after_its_source(networks, per_j
     try:
         study = read_study(config)
     except ConfigError as error:
-        refused = ("networks.preserve", "networks.fine_tuned_depths", "networks.treatments", "networks.examples_per_class")
+        refused = (
+            "networks.preserve",
+            "networks.fine_tuned_depths",
+            "networks.treatments",
+            "networks.examples_per_class",
+        )
         assert any(key in str(error) for key in refused)  # noqa: PT017
         return
     every = list(study.networks())

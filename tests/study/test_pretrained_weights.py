@@ -88,6 +88,11 @@ def test_a_replaced_file_outdates_their_networks_and_no_others(config_of, weight
             {"pretrained": "weights.pth", "treatments": ["selffer"]},
             "no treatment copies from it; add pretrained to networks.treatments",
         ),
+        (
+            {"pretrained": "", "treatments": ["pretrained_surgical"]},
+            "networks.pretrained: is empty, but networks.treatments has pretrained_surgical",
+        ),
+        ({"pretrained": "nowhere.pth", "treatments": ["pretrained_truncated"]}, "there is no file .*nowhere.pth"),
         ({"pretrained": "nowhere.pth"}, "networks.pretrained: there is no file .*nowhere.pth or nowhere.pth"),
         (
             {"pretrained": "torchvision:IMAGENET1K_V1"},

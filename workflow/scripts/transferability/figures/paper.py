@@ -211,7 +211,7 @@ def _normalized(axes: Axes, accuracies: pd.DataFrame, results: Results) -> None:
     for treatment, split_type, line, what in (
         *(("transfer", of, _LINES_OF_SPLITS[of], f"AnB, {results.halves(of)}") for of in TYPES_OF_HALVES),
         ("random", None, "-.", "random filters"),
-        ("pretrained", None, "-", "published weights, PnB"),
+        *(("pretrained", of, line, f"PnB, {results.halves(of)}") for of, line in _LINES_OF_SPLITS.items()),
     ):
         of_type = accuracies if split_type is None else accuracies[accuracies["split_type"] == split_type]
         pairs = paired_differences(of_type, "base", treatment)

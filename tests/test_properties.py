@@ -37,7 +37,7 @@ from transferability.store.reading import Store
 from transferability.store.source import ImageClass, Sample
 from transferability.study.design import read_study
 from transferability.study.groups import grouped, read_groups
-from transferability.study.names import HALVES, WHOLE, Network, Series
+from transferability.study.names import COPYING, HALVES, WHOLE, Network, Series
 from transferability.study.schema import ConfigError
 from transferability.study.split_types import RANDOM, SEMANTIC
 
@@ -236,7 +236,7 @@ def test_any_other_file_of_groups_is_refused_by_name(tmp_path, content):
 # ---- Studies ---------------------------------------------------------------------------------------------------------
 
 treatment_lists = st.lists(
-    st.sampled_from(["selffer", "selffer+", "transfer", "transfer+", "random", "random+"]), min_size=1, unique=True
+    st.sampled_from([one for one in COPYING if not one.startswith("pretrained")]), min_size=1, unique=True
 )
 networks_sections = st.fixed_dictionaries(
     {
@@ -244,9 +244,12 @@ networks_sections = st.fixed_dictionaries(
         "cuts": st.just("stages"),
         "options": st.just({}),
         "batch_norm": st.just({"frozen": "source"}),
+        "pretrained": st.just(""),
         "depths": st.lists(st.integers(1, len(LAYERS) - 1), min_size=1, unique=True),
         "fine_tuned_depths": st.lists(st.integers(1, len(LAYERS) - 1), max_size=3, unique=True),
         "treatments": treatment_lists,
+        "directions": st.lists(st.sampled_from(["AnB", "BnA"]), min_size=1, unique=True),
+        "examples_per_class": st.lists(st.sampled_from([5, 20, "all"]), min_size=1, unique=True),
         "preserve": st.lists(st.integers(1, 6), max_size=2, unique=True),
         "random_for": st.sampled_from(["halves", WHOLE]),
         "reduced": st.lists(st.integers(1, 99), max_size=2, unique=True),
@@ -270,13 +273,19 @@ def test_each_network_is_trained_by_one_job_and_after_its_source(networks, per_j
     try:
         study = read_study(config)
     except ConfigError as error:
-        assert any(key in str(error) for key in ("networks.preserve", "networks.fine_tuned_depths"))  # noqa: PT017
+        refused = (
+            "networks.preserve",
+            "networks.fine_tuned_depths",
+            "networks.treatments",
+            "networks.examples_per_class",
+        )
+        assert any(key in str(error) for key in refused)  # noqa: PT017
         return
     every = list(study.networks())
     assert len(every) == len(set(every))
     for split, seed, network in every:
-        if network.source in HALVES:
-            assert (split, seed, Network(network.source)) in every
+        assert network.base is None or (split, seed, network.base) in every
+        assert (split, seed, network.compared_with) in every
     training_rules = list(study.training_rules)
     assert len({rule.name for rule in training_rules}) == len(training_rules)
     for _, _, job in study.jobs():

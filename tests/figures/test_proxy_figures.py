@@ -29,7 +29,7 @@ def proxies():
             **{"split": "random0", "split_type": "random", "seed": 0, "n": n, "layer": f"conv{n}", "features": kind},
             "probe_top1": 0.8 - 0.05 * n,
         }
-        for source in "ABR"
+        for source in "ABRP"
         for n in DEPTHS
         for kind in ("pooled", "flattened")
     ]
@@ -44,7 +44,7 @@ def test_of_bases_alone_the_proxies_are_drawn_in_per_cent_and_nothing_measured(p
     figure = probes(proxies, results(frame(*BASES)))
     (axes,) = figure.axes
     drawn = [line.get_ydata() for line in axes.get_lines() if len(line.get_ydata()) == len(DEPTHS)]
-    assert len(drawn) == 3 * 3  # treatments, and proxies
+    assert len(drawn) == 4 * 3  # treatments, and proxies
     assert any(np.allclose(line, 80 - 5 * np.array(DEPTHS)) for line in drawn)
     assert not any(marker == "D" for _, marker in lines_of(axes))
 

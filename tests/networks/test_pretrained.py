@@ -7,6 +7,7 @@ from torch import nn
 
 from transferability.networks.build import build_network
 from transferability.networks.pretrained import describe_weights, pretrained_weights
+from transferability.networks.published import published
 from transferability.networks.weight_files import WeightsError, read_weights
 
 SHAPE, ARCHITECTURE = (16, 16, 1), "mini_caffenet"
@@ -125,3 +126,11 @@ def test_damaged_files_are_refused(name, tmp_path):
     (tmp_path / name).write_bytes(b"nonsense")
     with pytest.raises(WeightsError, match="damaged"):
         describe(tmp_path / name)
+
+
+@pytest.mark.parametrize("model", ["googlenet", "inception_v3"])
+def test_weights_of_networks_that_prepare_their_images_are_for_networks_that_do(model):
+    source, architecture = "torchvision:IMAGENET1K_V1", f"torchvision/{model}"
+    with pytest.raises(WeightsError, match="transform_input: true"):
+        published(source, architecture, {}, (224, 224, 3))
+    assert published(source, architecture, {"transform_input": True}, (224, 224, 3)) is not None

@@ -5,13 +5,14 @@ from math import sqrt
 
 import numpy as np
 import pytest
+from safetensors.torch import save_file
 
 from tests.support import Patterns, files_in
 from transferability.data.build import build_store
-from transferability.data.splits import random_split
+from transferability.data.splits import random_split, whole_split
 from transferability.data.tasks import Task
-from transferability.files import read_json
-from transferability.proxies.probe_bases import Probing, held_out_part, probe
+from transferability.files import read_json, sha256_of
+from transferability.proxies.probe_bases import Probing, held_out_part, made_from, probe
 from transferability.records.checkpoints import CheckpointError
 from transferability.store.reading import open_store
 from transferability.training.recipe import Running
@@ -47,8 +48,8 @@ def small(recipe, tmp_path_factory):
 
 def probed(small, target="B", **changes):
     recipe, folder = small
-    bases = {half: folder / f"base{half}.safetensors" for half in "AB"}
-    return probe(recipe, target, bases, Probing(**{"device": "cpu", "cache_bytes": 1e9, "say": str} | changes))
+    files = {"A": folder / "baseA.safetensors", "B": folder / "baseB.safetensors", "R": None}
+    return probe(recipe, target, files, Probing(**{"device": "cpu", "cache_bytes": 1e9, "say": str} | changes))
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +89,14 @@ def test_probes_are_the_same_to_the_bit_again_and_where_no_features_are_kept(row
     assert probed(small, cache_bytes=0) == rows
 
 
+@pytest.mark.parametrize("source", ["A", "B", "R"])
+def test_one_source_alone_is_probed_as_among_all(rows, small, source):
+    recipe, folder = small
+    files = {"A": folder / "baseA.safetensors", "B": folder / "baseB.safetensors", "R": None}
+    found = probe(recipe, "B", files, Probing("cpu", 1e9, str), only=source)
+    assert found == [row for row in rows if row["source"] == source]
+
+
 def test_validation_images_choose_nothing(rows, small, monkeypatch):
     """With other validation targets all is as before, but for the accuracies on these."""
     true = Task.validation
@@ -115,6 +124,27 @@ def test_a_fifth_of_each_class_is_held_out_of_training(small):
 
 def test_a_base_of_another_split_is_refused(small):
     recipe, folder = small
-    bases = {"A": folder / "baseB.safetensors", "B": folder / "baseA.safetensors"}
+    bases = {"A": folder / "baseB.safetensors", "B": folder / "baseA.safetensors", "R": None}
     with pytest.raises(CheckpointError, match="its network is 'baseB', not 'baseA'"):
         probe(recipe, "B", bases, Probing("cpu", 1e9, str))
+
+
+def test_of_all_classes_the_own_base_and_published_layers_are_probed(small, tmp_path):
+    """Published weights are here those of another network, with a head for other classes."""
+    recipe, _ = small
+    whole = replace(recipe, split=whole_split(recipe.store.classes))
+    train(whole, files_in(tmp_path, "basewhole"), None, Running(tmp_path / "states", "cpu", 60.0, 60.0, str))
+    published = tmp_path / "published.safetensors"
+    save_file(
+        {name: tensor.contiguous() for name, tensor in recipe.build(9, "published").state_dict().items()}, published
+    )
+    files = {"whole": tmp_path / "basewhole.safetensors", "R": None, "P": published}
+    found = probe(whole, "whole", files, Probing("cpu", 1e9, str))
+    names = [f"{source}{n}whole" for source in files for n in range(1, DEPTHS + 1)]
+    assert list(dict.fromkeys(row["network"] for row in found)) == names
+    assert all((row["cka"] is None) == (row["source"] == "whole") for row in found)
+    assert {row["treatment"] for row in found} == {"selffer", "random", "pretrained"}
+    assert made_from(files) == {
+        "basewhole_sha256": sha256_of(files["whole"]),
+        "weights_sha256": sha256_of(published),
+    }

@@ -132,7 +132,8 @@ def test_dead_units_and_directions_are_counted():
         ((2, 7, 7, 96), 96, 96 * 6 * 6),  # maps with the channels last
         ((2, 17, 12), 12, 204),  # tokens
         ((2, 197, 192), 192, 192 * 21),
-        ((2, 2 * MOST_FEATURES, 2, 2), 2 * MOST_FEATURES, 2 * MOST_FEATURES),
+        ((2, 16, 4, 5, 6), 16, 16 * 120),  # maps with three sides
+        ((2, 16, 4, 9, 9), 16, MOST_FEATURES),
     ],
 )
 def test_features_of_any_shape_become_rows(shape, pooled, flattened):
@@ -144,3 +145,16 @@ def test_features_of_any_shape_become_rows(shape, pooled, flattened):
         assert rows["pooled"].shape == (2, pooled)
         places = rows["flattened"].unflatten(1, (pooled, -1)).mean(2)
         assert torch.allclose(places, rows["pooled"], atol=0.05)
+
+
+@pytest.mark.parametrize("shape", [(60, 25_088), (60, 2 * MOST_FEATURES + 5, 2, 2)])
+def test_more_features_than_fit_are_projected_and_keep_their_distances(shape):
+    features = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    rows, again = rows_of(features), rows_of(features.clone())
+    for kind, found in rows.items():
+        whole = features if features.ndim == 2 else features.flatten(2).mean(2)
+        assert found.shape == (60, MOST_FEATURES)
+        assert torch.equal(found, again[kind])
+        ratios = torch.pdist(found) / torch.pdist(whole)
+        assert ratios.mean() == pytest.approx(1, abs=0.02)
+        assert ratios.std() < 0.05

@@ -22,6 +22,7 @@ from transferability.files import PROJECT, read_json, write_json
 from transferability.records.metrics import read_metrics
 from transferability.report.alternatives import figure_shown
 from transferability.report.html import TEXTS, caption, contact_sheet_on_page, figure_on_page
+from transferability.report.proxy_views import proxies_shown
 from transferability.report.runs import hours_by_device, jobs, makers
 from transferability.report.sheets import sheet_of
 from transferability.report.study_page import (
@@ -32,6 +33,7 @@ from transferability.report.study_page import (
 from transferability.report.table_views import table_views
 from transferability.results.accuracies import Results, read_accuracies
 from transferability.results.answers import NOT_CONCLUSIVE, ReusableLayers, headline
+from transferability.results.reuse import reusable
 from transferability.study.compared import BALANCED, COMPARED
 from transferability.words import duration
 
@@ -427,6 +429,16 @@ def test_a_verdict_without_an_interval_says_so_in_its_table(complete):
     assert {row[sheet.headings.index("conclusive")].text for row in sheet.rows} == {"no, no interval"}
 
 
+def test_layers_of_the_other_half_and_of_published_weights_are_told_apart_in_their_table():
+    copies = [f"{source}{n}A{plus}" for source in "BP" for n in (1, 2) for plus in ("", "+")]
+    reuse = reusable(results(frame(("random0", 0, "baseA", 0.8), *[("random0", 0, name, 0.7) for name in copies])))
+    sheet = sheet_of("reuse", table_views("top1_final")["reuse"], reuse)
+    told = [tuple(row[sheet.headings.index(name)].text for name in ("n", "copied layers")) for row in sheet.rows]
+    assert len(set(told)) == len(told) == len(copies)
+    assert ("1", "published weights, frozen") in told
+    assert ("1", "the other half, frozen") in told
+
+
 def test_numbers_are_sorted_by_value_and_what_is_not_there_has_no_value():
     differences = {"treatment": ["transfer"] * 2, "n": [7, 1], "mean_difference_to_base": [0.0123, float("nan")]}
     rows = sheet_of("summary", table_views("top1_final")["summary"], pd.DataFrame(differences)).rows
@@ -496,6 +508,14 @@ def test_of_many_learning_curves_the_first_are_shown_and_the_others_are_told(com
         complete.study, files, complete.networks()
     )
     assert "more splits and seeds" not in complete.html()
+
+
+def test_of_proxies_beside_nothing_measured_no_correlation_is_promised(tmp_path):
+    table = tmp_path / "proxy_agreement.csv"
+    table.write_text(
+        "proxy,features,treatment,scope,networks,rank_correlation,low,high,mean_error,mean_absolute_error\n"
+    )
+    assert proxies_shown(table) == proxies_shown(None)
 
 
 def test_proxies_are_shown_where_they_were_asked_for(tmp_path):

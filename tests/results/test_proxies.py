@@ -169,3 +169,15 @@ def test_the_interval_holds_the_true_rank_correlation_in_95_percent_of_all_cases
 @pytest.mark.parametrize(("correlation", "count"), [(0.5, 4), (1.0, 14), (-1.0, 14), (math.nan, 14)])
 def test_of_too_little_there_is_no_interval(correlation, count):
     assert all(map(math.isnan, fisher_interval(correlation, count)))
+
+
+@pytest.mark.parametrize("metric", ["top1_best", "top1_mean_best10"])
+def test_what_a_proxy_tells_is_from_the_last_evaluation_whatever_the_metric_selects(part, metric):
+    """Else a selected base would make every told drop too large."""
+    networks = [("random0", 0, f"A{n}B", 0.5) for n in DEPTHS]
+    accuracies = frame(*networks, ("random0", 0, "baseB", 0.9), ("random0", 0, "baseA", 0.9))
+    accuracies[metric] += 0.05
+    drops = beside_measured(proxies_of(part, lambda _n, _: 0.8), results(accuracies, metric))
+    told = drops[(drops["proxy"] == "probe") & (drops["features"] == "flattened")]
+    assert np.allclose(told["estimated"], 0.1)
+    assert np.allclose(told["measured"], 0.4)

@@ -14,6 +14,7 @@ from transferability.results.paper import drops, summarize, table1
 from transferability.results.published import full_design, missing_networks, read_published
 from transferability.results.reuse import deepest_within, reusable
 from transferability.study.compared import LOSSES
+from transferability.study.names import Network
 
 PAPERS = "top1_mean_best10"
 PUBLISHED_PAGE = ROOT / "docs" / "published.md"
@@ -228,12 +229,15 @@ def test_where_all_bases_are_at_chance_rows_stay_and_say_nothing():
     assert "random halves: base 80.0 % (1 base at chance left out)" in headline(results(data))
 
 
-def test_a_random_network_at_chance_beside_bases_that_are_not_is_in_its_mean_and_told():
-    data = frame(("random0", 0, "baseB", 0.8), ("random0", 0, "R7B", 0.03), **GUESSED)
+@pytest.mark.parametrize("name", ["R7B", "A1B_truncated", "B1B_reinitialized"])
+def test_a_network_that_may_be_at_chance_beside_bases_that_are_not_is_in_its_mean_and_told(name):
+    data = frame(("random0", 0, "baseA", 0.8), ("random0", 0, "baseB", 0.8), ("random0", 0, name, 0.03), **GUESSED)
+    treatment = Network.parse(name).treatment
+    assert data["flag"].isna().all()
     summary = summarize(results(data)).set_index("treatment")
-    assert summary.loc["random", ["networks", "left_out", "at_chance"]].tolist() == [1, 0, 1]
-    assert summary.loc["random", "mean"] == pytest.approx(0.03)
-    assert "R7B of random0, seed 0. That may be a finding" in headline(results(data))
+    assert summary.loc[treatment, ["networks", "left_out", "at_chance"]].tolist() == [1, 0, 1]
+    assert summary.loc[treatment, "mean"] == pytest.approx(0.03)
+    assert f"{name} of random0, seed 0. That may be a finding" in headline(results(data))
 
 
 @pytest.mark.parametrize("name", ["B1B", "A1B", "B1B+", "A1B+"])

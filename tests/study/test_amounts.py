@@ -95,16 +95,16 @@ def test_epochs_shape_networks_on_few_images_and_no_others(few_images):
         assert asked.get("few_images", "iterations") == few_images
 
 
-def test_iterations_by_the_share_of_the_images_are_rounded_and_at_least_one():
+def test_iterations_by_the_share_of_the_images_are_rounded_and_at_least_two():
     study = read_study(
         config_of([5], {"few_images": "epochs", "iterations": 90, "warmup_iterations": 30, "step_every": 20})
     )
     settings = study.settings_of(Network.parse("baseB_images5")).hyperparameters
     found = settings.on_share(50, 300)
-    assert (found.iterations, found.warmup_iterations, found.step_every) == (15, 5, 3)
+    assert (found.iterations, found.warmup_iterations, found.step_every, found.evaluate_every) == (15, 5, 3, 7)
     found = settings.on_share(1, 1000)
-    assert (found.iterations, found.warmup_iterations, found.step_every) == (1, 0, 1)
-    assert found.evaluates_after(1)
+    assert (found.iterations, found.warmup_iterations, found.step_every) == (2, 0, 1)
+    assert found.evaluates_after(2)
     assert settings.on_share(300, 300) == settings
 
 

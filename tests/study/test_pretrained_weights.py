@@ -88,6 +88,11 @@ def test_a_replaced_file_outdates_their_networks_and_no_others(config_of, weight
             {"pretrained": "weights.pth", "treatments": ["selffer"]},
             "no treatment copies from it; add pretrained to networks.treatments",
         ),
+        (
+            {"pretrained": "", "treatments": ["pretrained_surgical"]},
+            "networks.pretrained: is empty, but networks.treatments has pretrained_surgical",
+        ),
+        ({"pretrained": "nowhere.pth", "treatments": ["pretrained_truncated"]}, "there is no file .*nowhere.pth"),
         ({"pretrained": "nowhere.pth"}, "networks.pretrained: there is no file .*nowhere.pth or nowhere.pth"),
         (
             {"pretrained": "torchvision:IMAGENET1K_V1"},
@@ -117,6 +122,22 @@ def test_the_mean_that_the_weights_say_is_that_of_every_network(config_of, weigh
     assert {(one.preprocessing.mean, one.preprocessing.std) for one in study.stages.values()} == {((0.25,), (0.5,))}
     assert read_study(study.config).config == study.config
     assert not [note for note in notes_on(study.weights, study.config["preprocessing"]) if "DIFFER" in note]
+
+
+def test_gray_images_beside_color_ones_take_the_mean_of_color(config_of, tmp_path):
+    """The network sees color, whichever of the two the config's ``dataset`` is."""
+    path, numbers = tmp_path / "weights.safetensors", {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
+    color = build_network("mini_caffenet", (28, 28, 3), 5, "published").state_dict()
+    write_weights(path, color, {"preprocessing": numbers})
+    of_two = {
+        "dataset": "fashion_mnist",
+        "datasets": {
+            name: {"kind": "torchvision", "set": name, "folder": "data"} for name in ("fashion_mnist", "cifar10")
+        },
+        "splits": [{"name": "both", "A": {"dataset": "cifar10"}, "B": {"dataset": "fashion_mnist"}}],
+    }
+    study = read_study(config_of(path, {"mean": "pretrained", "crop": 28}) | of_two)
+    assert study.settings("base").preprocessing.mean == (0.1, 0.2, 0.3)
 
 
 def test_a_checkpoint_of_ours_says_its_mean_image(config_of, weights, tmp_path):

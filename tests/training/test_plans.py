@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.nn import functional
 
 from tests.networks import own_networks
 from tests.support import dying_after, files_in, train_until_it_dies, with_settings
@@ -16,6 +17,7 @@ from transferability.records.states import StateFolder
 from transferability.study.names import Network
 from transferability.study.settings import Foreign
 from transferability.training.evaluation import evaluate
+from transferability.training.images import training_stream
 from transferability.training.learner import Learner
 from transferability.training.lock_step import train_in_lock_step
 from transferability.training.recipe import Running
@@ -206,6 +208,40 @@ def test_one_layer_drawn_anew_and_nothing_trained(n, recipes, bases, running, tm
     metrics = read_json(paths.metrics)
     assert (metrics["iterations"], metrics["evaluations"]) == (0, 1)
     assert metrics["top1_final"] == evaluate(recipes["own"], Network.parse(name), found, "cpu")[0].top1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_any_optimizer_lets_a_network_be_in_which_nothing_learns(optimizer, kind, recipes, bases, running, tmp_path):
+    files = files_in(tmp_path, "B2B_reinitialized")
+    by_torch = recipes[kind].with_hyperparameters(optimizer=optimizer)
+    train(by_torch, files, bases[kind] / "baseB.safetensors", running)
+    assert read_json(next(iter(files.values())).metrics)["iterations"] == 0
+
+
+@pytest.mark.parametrize("frozen_batch_norm", ["source", "adapt"])
+def test_a_layer_drawn_anew_has_statistics_of_its_own_among_layers_with_the_bases(
+    frozen_batch_norm, recipes, bases, running, tmp_path
+):
+    recipe = with_settings(recipes["batch_norm"], foreign=Foreign(cuts=CUTS, frozen_batch_norm=frozen_batch_norm))
+    files = files_in(tmp_path, "B2B_reinitialized")
+    train(recipe, files, bases["batch_norm"] / "baseB.safetensors", running)
+    base, found = source(bases, "batch_norm", "B"), load_file(tmp_path / "B2B_reinitialized.safetensors")
+    assert {number_of("batch_norm", key) for key in found.keys() - same(found, base)} == {2}
+    assert read_json(next(iter(files.values())).metrics)["frozen_batch_norm"] == "source"
+
+    drawn = {key.rpartition("block1.")[2]: tensor for key, tensor in found.items() if key.startswith("block1")}
+    stem = [next(found[key] for key in found if key.endswith(f"stem.{name}")) for name in ("weight", "bias")]
+    stream = training_stream(recipe.task("B"), recipe.settings, recipe.seed, "cpu", cache_bytes=0)
+    batches = -(-len(recipe.task("B").training()[0]) // recipe.hyperparameters.batch_size)
+    means, variances = [], []
+    for iteration in range(batches):
+        below = functional.conv2d(stream.batch(iteration)[0], *stem, stride=2, padding=1).relu()
+        features = functional.conv2d(below, drawn["conv.weight"], padding=1)
+        means.append(features.mean((0, 2, 3)))
+        variances.append(features.var((0, 2, 3)))
+    assert torch.allclose(drawn["norm.running_mean"], torch.stack(means).mean(0), atol=1e-6)
+    assert torch.allclose(drawn["norm.running_var"], torch.stack(variances).mean(0), atol=1e-6)
 
 
 def test_with_nothing_drawn_anew_the_base_is_found_again(recipes, bases, running, tmp_path, monkeypatch):

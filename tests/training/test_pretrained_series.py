@@ -102,3 +102,16 @@ def test_weights_that_do_not_fit_name_their_file(dropping, running, tmp_path):
     save_file({"a": torch.zeros(2)}, path)
     with pytest.raises(WeightsError, match=r"other\.safetensors: it does not fit the network: it lacks"):
         train(dropping, files_in(tmp_path, "P1B"), path, running)
+
+
+def test_by_a_plan_all_but_the_layer_that_learns_and_the_head_stay_the_files(dropping, published, running, tmp_path):
+    files = files_in(tmp_path, "P2B_surgical", "P3B_surgical", "P2B_surgical_images5")
+    for name, paths in files.items():
+        train(dropping, {name: paths}, published, replace(running, states=tmp_path / name.name))
+    source = load_file(published)
+    for network, paths in files.items():
+        found = load_file(paths.checkpoint)
+        for layer in CUTS:
+            of_layer = [key for key in source if key.startswith(layer)]
+            learns = layer == CUTS[network.n - 1]
+            assert all(torch.equal(found[key], source[key]) for key in of_layer) != learns

@@ -579,7 +579,7 @@ class TestNothingRuns:
 
     SOURCES = sorted((ROOT / "workflow").rglob("*.py")) + sorted((ROOT / "benchmarks").glob("*.py"))
     MODULES = frozenset({"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"})
-    CALLS = frozenset({"eval", "exec", "torch.load", "pd.read_pickle", "yaml.load", "yaml.unsafe_load", "np.fromregex"})
+    CALLS = frozenset({"eval", "exec", "pd.read_pickle", "yaml.load", "yaml.unsafe_load", "np.fromregex"})
 
     @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
     def test_no_source_file_can_unpickle(self, path):
@@ -591,9 +591,11 @@ class TestNothingRuns:
             elif isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
                 assert called not in self.CALLS, f"{path}, line {node.lineno}"
+                given = {k.arg: ast.unparse(k.value) for k in node.keywords}
                 if called in ("np.load", "numpy.load"):
-                    allowed = {k.arg: ast.unparse(k.value) for k in node.keywords}.get("allow_pickle")
-                    assert allowed == "False", f"{path}, line {node.lineno}"
+                    assert given.get("allow_pickle") == "False", f"{path}, line {node.lineno}"
+                if called == "torch.load":
+                    assert given.get("weights_only") == "True", f"{path}, line {node.lineno}"
 
     @pytest.fixture
     def trap(self):

@@ -67,6 +67,19 @@ def test_it_is_verified_and_whole(project):
     assert "frozen layers" in (project.results / "verification.csv").read_text()
 
 
+def test_its_layers_and_those_of_the_base_of_all_classes_are_probed(project, tmp_path):
+    probed = project.copied(tmp_path)
+    probed.run("measured_proxies")
+    found = rows(probed, "proxies")
+    assert {row["treatment"] for row in found} == {"selffer", "random", "pretrained"}
+    assert {row["target"] for row in found} == {"whole"}
+    probed.run()
+    probed.run("verify")
+    assert "seed0.json: probed again,ok" in (probed.results / "verification.csv").read_text()
+    torch.save(weights("others"), probed.folder / "weights.pth")
+    assert {"probe_bases whole", "proxies"} <= probed.would_run()
+
+
 def test_a_replaced_file_reruns_its_networks_only(project, tmp_path):
     other = project.copied(tmp_path / "other")
     torch.save(weights("others"), other.folder / "weights.pth")

@@ -34,6 +34,25 @@ def test_bases_alone_are_enough(tmp_path):
     assert sorted(jobs) == ["probe", "probe_bases", "proxies", "split", "store", "train_base", "train_base"]
 
 
+def test_of_one_direction_no_base_is_trained_that_the_study_does_not_ask_for(tmp_path):
+    project = Project(tmp_path)
+    project.configure({"splits": ["random0"], "networks": {"directions": ["AnB"], "treatments": ["selffer"]}})
+    output = project.run("probe", "--dry-run", "--quiet", "host")
+    assert re.findall(r"base\w+\.metrics\.json", output)
+    assert "baseA" not in output
+
+
+def test_of_few_images_without_transfer_a_sentence_refuses_and_an_old_table_is_no_harm(tmp_path):
+    project = Project(tmp_path)
+    project.configure({"splits": ["random0"], "networks": {"treatments": ["selffer"], "examples_per_class": [5]}})
+    output = project.run("probe", "--dry-run", check=False)
+    assert "networks.examples_per_class: has no all" in output
+    assert "MissingInput" not in output
+    project.results.mkdir(parents=True)
+    (project.results / "proxies.csv").touch()
+    assert "report" in project.would_run()
+
+
 def test_every_cut_is_probed_and_the_report_shows_it(probed):
     table = pd.read_csv(probed.results / "proxies.csv")
     assert len(table) == 2 * 2 * 3 * 7 * 2  # splits, targets, sources, depths, kinds of features

@@ -24,7 +24,8 @@ from transferability.figures.catalog import OF_RESULTS, drawn_of
 from transferability.files import PROJECT, read_json
 from transferability.study.groups import grouping_digest
 from transferability.study.names import HALVES, PRETRAINED_SOURCE, SOURCES, WHOLE, Network, Series
-from transferability.study.proxies import PROBES_VERSION, probed_sources
+from transferability.study.probed import probed_in, probed_splits
+from transferability.study.proxies import PROBES_VERSION
 from transferability.study.schema import ConfigError
 from transferability.process.slurm import fewest_cores, partition_nodes
 from transferability.store.reading import MANIFEST, STORE_VERSION
@@ -198,21 +199,32 @@ def source_checkpoint(few):
     return checkpoint
 
 
-def probed_bases(split):
-    """The bases whose layers are probed; of all classes none is, since none is copied from there."""
-    return [Network(half) for half in HALVES if half in probed_sources(STUDY.splits[split].targets[0])]
-
-
-def weights_of_job(training):
-    """The published weights that the jobs of a training rule copy from, and what they are; nothing for other rules."""
-    if not training.is_pretrained:
+def weights_of_job(is_pretrained):
+    """The published weights that the jobs of a rule copy from, and what they are; nothing for other rules."""
+    if not is_pretrained:
         return {}
     # A file's date may be older than the networks'. What is downloaded is only known then.
     return {"weights": STUDY.weights.source if STUDY.weights.is_downloaded else STUDY.weights.sha256}
 
 
 def probed_checkpoints(wildcards):
-    return [f"{NETWORKS}/{base.name}.safetensors" for base in probed_bases(wildcards.split)]
+    return [f"{NETWORKS}/{base.name}.safetensors" for base in probed_in(STUDY, wildcards.split).bases]
+
+
+def probed_weights(wildcards):
+    return [str(STUDY.weights.file)] if PRETRAINED_SOURCE in probed_in(STUDY, wildcards.split).sources else []
+
+
+def probes_files():
+    """Of every split and seed, by these; WorkflowError if in no split anything can be probed."""
+    splits = probed_splits(STUDY)
+    if not splits:
+        raise WorkflowError(
+            "networks.examples_per_class: has no all, so that no network on all images of its task is there for proxies "
+            "to be told from; add all, or ask for no proxies"
+        )
+    path = rules.probe_bases.output.probes
+    return [((split, seed), path.format(split=split, seed=seed)) for split in splits for seed in STUDY.seeds]
 
 
 def probing_params(settings):
@@ -220,34 +232,38 @@ def probing_params(settings):
     hyperparameters = settings.hyperparameters
     of_training = {key: getattr(hyperparameters, key) for key in ("precision", "batch_size")}
     others = {key: value for key, value in settings.to_json().items() if key != "hyperparameters"}
-    return {"version": PROBES_VERSION, **others, **of_training}
+    return {"version": PROBES_VERSION, **others, **of_training, **COMPARED}
 
 
 def base_metrics():
-    """Of every base of a half or of all classes, beside which its task's probes are drawn."""
+    """Of the base of every task that is probed, beside which its probes are drawn."""
     return [
         f"{NETWORKS}/{Network(target).name}.metrics.json".format(split=split, seed=seed)
         for split in STUDY.splits
         for seed in STUDY.seeds
-        for target in STUDY.splits[split].targets
+        for target in probed_in(STUDY, split).targets
     ]
 
 
 def asked_proxies():
     """What was made of proxies and measured drops, and is made again, of a study for which proxies were asked once."""
-    if not Path(rules.proxies.output.table).exists():
+    if not Path(rules.proxies.output.table).exists() or not probed_splits(STUDY):
         return {"tables": [], "pictures": []}
     made = (rules.proxies.output, rules.measured_proxies.output)
     return {"tables": [one.table for one in made], "pictures": [path for one in made for path in one.figure]}
 
 
+def verifying_mb(attempt):
+    """Main memory for evaluating a network, and for probing again if there are probes."""
+    mb = networks_mb(networks=1, attempt=attempt)
+    if not asked_proxies()["tables"]:
+        return mb
+    return max(mb, probing_mb(len(STUDY.layers) - 1, STUDY.running.cache_gb, attempt))
+
+
 def proxies_to_verify():
     """Where all of proxies is or would be; each picture with the table that it is made with."""
-    parts = [
-        ((split, seed), rules.probe_bases.output.probes.format(split=split, seed=seed))
-        for split in STUDY.splits
-        for seed in STUDY.seeds
-    ]
+    parts = probes_files() if probed_splits(STUDY) else []
     made = (rules.proxies.output, rules.measured_proxies.output)
     pictures = [(str(one.table), list(map(str, one.figure))) for one in made]
     return {"parts": parts, "table": pictures[0][0], "agreement": pictures[1][0], "pictures": pictures}

@@ -13,7 +13,7 @@ rule verify:
     threads: STUDY.running.threads
     resources:
         **NO_GPU,
-        mem_mb=lambda wildcards, attempt: networks_mb(networks=1, attempt=attempt),
+        mem_mb=lambda wildcards, attempt: verifying_mb(attempt),
         runtime=LONGEST_MINUTES,
     params:
         stores=STORES,

@@ -9,6 +9,7 @@ rule probe_bases:
         store=stores_of_wildcards,
         split=rules.split.output.split,
         bases=probed_checkpoints,
+        weights=probed_weights,
     output:
         probes=f"{PROBES}/{{split}}/seed{{seed}}.json",
     log:
@@ -24,13 +25,14 @@ rule probe_bases:
         runtime=LONGEST_MINUTES,
     params:
         **probing_params(STUDY.settings("frozen")),
+        **weights_of_job(is_pretrained=STUDY.weights is not None),
     script:
         "../scripts/probe_bases.py"
 
 
 rule proxies:
     input:
-        probes=expand(rules.probe_bases.output.probes, split=STUDY.splits, seed=STUDY.seeds),
+        probes=lambda wildcards: [path for _, path in probes_files()],
         metrics=lambda wildcards: base_metrics(),
     output:
         table=table("proxies"),

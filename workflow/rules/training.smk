@@ -27,6 +27,6 @@ for training in STUDY.training_rules:
             **training_resources(training.stage, networks=len(training.networks)),
         params:
             **STUDY.settings(training.stage, is_on_few=training.few is not None).to_json(),
-            **weights_of_job(training),
+            **weights_of_job(training.is_pretrained),
         script:
             "../scripts/train.py"

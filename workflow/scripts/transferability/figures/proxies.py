@@ -31,7 +31,7 @@ from transferability.study.names import SYMBOLS
 from transferability.study.proxies import FLATTENED, POOLED, PROXIES
 from transferability.study.split_types import SPLIT_TYPES_IN_WORDS
 
-_TREATMENTS = ("selffer", "transfer", "random")
+_TREATMENTS = ("selffer", "transfer", "random", "pretrained")
 
 
 class _Shown(NamedTuple):

@@ -1,22 +1,33 @@
 """The checks on proxies, where they were asked for: tables against what they are made from, and probes again."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
+from itertools import count, product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from transferability.files import csv_of, read_json, sha256_of
+from transferability.files import csv_of, read_json
 from transferability.inspection.findings import Finding, VerificationError, verified
 from transferability.inspection.network_check import MOST_OF_STATISTICS, ROUNDING_TOLERANCE
+from transferability.process.log import Say
 from transferability.process.provenance import provenance
-from transferability.proxies.probe_bases import Probing, probe
+from transferability.proxies.probe_bases import Probing, SourceFiles, made_from, probe
 from transferability.results.accuracies import Results, read_accuracies
 from transferability.results.proxies import agreement, collect_proxies, read_proxies
 from transferability.study.design import Study
+from transferability.study.probed import probed_in
 from transferability.training.recipe import Recipe
 
+# Images of a task, training and validation, that are probed again: a CPU sees each of them dozens of times.
+_MOST_PROBED_AGAIN = 50_000
 _NEARLY_SAME = ("_top1", "_balanced", "cka", "cka_independent", "dead_units")  # as columns end that are from 0 to 1
+
+
+class _Pair(NamedTuple):
+    target: str
+    source: str
 
 
 @dataclass(frozen=True)
@@ -42,19 +53,22 @@ def verify_proxies(
     study: Study,
     outputs: ProxyOutputs,
     accuracies: Path,
-    bases_of: Callable[[tuple[str, int]], tuple[Recipe, Mapping[str, Path]]],
-    again: Callable[[int, int], set[int]],
+    sources_of: Callable[[tuple[str, int]], tuple[Recipe, SourceFiles]],
+    again: Set[int],
+    *,
+    say: Say,
 ) -> Iterator[Finding]:
-    """Check what there is of proxies; nothing, if they were never asked for.
+    """Check what there is of proxies; nothing, if they were never asked for, or not of this study.
 
     Args:
         study: the study.
         outputs: where all is.
         accuracies: the table of networks.
-        bases_of: of a split and seed, the recipe of frozen networks and the checkpoints of the bases.
-        again: of so many jobs with so many networks each, the positions of those to be probed again.
+        sources_of: of a split and seed, the recipe of frozen networks and the files of what is probed.
+        again: the positions of the jobs of which one source and target are probed again.
+        say: what is not checked.
     """
-    if not outputs.table.exists():
+    if not outputs.parts or not outputs.table.exists():
         return
 
     def check_table() -> None:
@@ -64,26 +78,21 @@ def verify_proxies(
         results = Results.of_study(read_accuracies(accuracies), study)
         _require_same(outputs.agreement, csv_of(agreement(read_proxies(outputs.table), results)))
 
-    chosen = again(len(outputs.parts), max(1, _networks(outputs.parts)))
+    turn = count()
     for position, (key, path) in enumerate(outputs.parts.items()):
-        recipe, bases = bases_of(key)
-        check = _Part(path, recipe, bases, outputs.cache_bytes)
+        check = _Part(path, *sources_of(key), probed_in(study, key[0]).targets, outputs.cache_bytes)
         yield verified(f"{path}: bases", check.check_bases)
-        if position in chosen:
-            yield verified(f"{path}: probed again", check.check_rows)
+        if position not in again:
+            continue
+        pair = check.pair(next(turn))
+        if (images := check.images_of(pair.target)) > _MOST_PROBED_AGAIN:
+            bound = f"{images:,} images of {pair.target}, more than {_MOST_PROBED_AGAIN:,}"
+            say(f"{path}: not probed again on a CPU: {bound}")
+        else:
+            yield verified(f"{path}: probed again", partial(check.check_rows, pair))
     yield verified(str(outputs.table), check_table)
     if outputs.agreement.exists():
         yield verified(str(outputs.agreement), check_agreement)
-
-
-def _networks(parts: Mapping[tuple[str, int], Path]) -> int:
-    """How many are probed in a job, by the first that can be read."""
-    for path in parts.values():
-        try:
-            return len({row["network"] for row in read_json(path)["rows"]})
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    return 0
 
 
 def _require_same(path: Path, expected: str) -> None:
@@ -97,24 +106,42 @@ class _Part:
 
     path: Path
     recipe: Recipe
-    bases: Mapping[str, Path]
+    files: SourceFiles
+    targets: Sequence[str]
     cache_bytes: float
 
     def check_bases(self) -> None:
-        """They are of the bases that are there."""
-        expected = {f"base{half}_sha256": sha256_of(path) for half, path in self.bases.items()}
-        if read_json(self.path)["made_from"] != expected:
+        """They are of the bases that are there, and of all that the study has."""
+        if read_json(self.path)["made_from"] != made_from(self.files):
             raise VerificationError("made from other bases than those that are there; delete it to have it made again")
+        if {(row["target"], row["source"]) for row in read_json(self.path)["rows"]} != {
+            *product(self.targets, self.files)
+        }:
+            raise VerificationError(
+                "not of all sources and targets of the study, or of others; delete it to have it made again"
+            )
 
-    def check_rows(self) -> None:
+    def pair(self, turn: int) -> _Pair:
+        """What is probed again, another one in each turn."""
+        pairs = list(product(self.targets, self.files))
+        return _Pair(*pairs[turn % len(pairs)])
+
+    def images_of(self, target: str) -> int:
+        task = self.recipe.task(target)
+        return len(task.training()[1]) + len(task.validation()[1])
+
+    def check_rows(self, pair: _Pair) -> None:
         """The same to the bit if made as this process computes, else nearly."""
         content, here = read_json(self.path), provenance("cpu")
         exact = all(content.get(key) == here[key] for key in ("versions", "device", "threads"))
         probing = Probing("cpu", self.cache_bytes, lambda _line: None)
-        found = [row for target in self.recipe.split.halves for row in probe(self.recipe, target, self.bases, probing)]
-        if len(found) != len(content["rows"]):
-            raise VerificationError(f"it has {len(content['rows'])} rows, not {len(found)}")
-        for row, recorded in zip(found, content["rows"], strict=True):
+        rows = [row for row in content["rows"] if (row["target"], row["source"]) == pair]
+        found = probe(self.recipe, pair.target, self.files, probing, only=pair.source)
+        if len(found) != len(rows):
+            raise VerificationError(
+                f"it has {len(rows)} rows of layers of {pair.source} for {pair.target}, not {len(found)}"
+            )
+        for row, recorded in zip(found, rows, strict=True):
             for key, value in row.items():
                 if not (recorded[key] == value if exact else self._nearly(key, recorded[key], value)):
                     what = f"{key} of {row['network']}, {row['features']} features,"

@@ -20,12 +20,14 @@ from transferability.inspection.measurements import Measurements
 from transferability.inspection.network_check import NetworkCheck
 from transferability.inspection.proxy_check import ProxyOutputs, verify_proxies
 from transferability.process.log import Say
+from transferability.proxies.probe_bases import SourceFiles
 from transferability.results.accuracies import Results, collect, read_accuracies
 from transferability.results.tables import TABLES
 from transferability.store.reading import checksum, open_store
 from transferability.study.design import Study
 from transferability.study.layout import NetworkFiles
-from transferability.study.names import HALVES, Network
+from transferability.study.names import PRETRAINED_SOURCE, Network
+from transferability.study.probed import probed_in
 from transferability.training.recipe import Recipe
 from transferability.words import counted
 
@@ -101,32 +103,30 @@ def verify_study(study: Study, outputs: Outputs, evaluations: int, say: Say) -> 
     yield from verify_tables(study, outputs.tables, metrics)
     yield from map(verify_picture, outputs.pictures)
     if outputs.proxies is not None:
-        again = partial(_probed_again, evaluations)
-        yield from verify_proxies(
-            study, outputs.proxies, outputs.tables["accuracies"], partial(_bases, study, outputs, stores, splits), again
-        )
+        again = spread(len(outputs.proxies.parts), -(-evaluations // (len(study.layers) - 1)))
+        probed = partial(_probed, study, outputs, stores, splits)
+        yield from verify_proxies(study, outputs.proxies, outputs.tables["accuracies"], probed, again, say=say)
         for table, of_table in outputs.proxies.pictures.items():
             yield from map(verify_picture, of_table if table.exists() else [])
 
 
-def _bases(
+def _probed(
     study: Study,
     outputs: Outputs,
     stores: Mapping[str, Stores],
     splits: Mapping[str, Split],
     key: tuple[str, int],
-) -> tuple[Recipe, dict[str, Path]]:
-    """Of a split and seed, the recipe of frozen networks, and the checkpoints of the bases of halves."""
+) -> tuple[Recipe, SourceFiles]:
+    """Of a split and seed, the recipe of frozen networks, and the files of what is probed."""
     split, seed = key
     folder = next(path.parent for (*of, _), path in outputs.checkpoints.items() if tuple(of) == key)
-    halves = (half for half in splits[split].halves if half in HALVES)  # of one direction, one may be no network of it
-    bases = {half: folder / f"{Network(half).name}.safetensors" for half in halves}
-    return Recipe(stores[split], splits[split], seed, study.settings("frozen")), bases
-
-
-def _probed_again(evaluations: int, jobs: int, networks: int) -> set[int]:
-    """The positions of as many jobs as probe so many networks."""
-    return spread(jobs, -(-evaluations // networks))
+    probed = probed_in(study, split)
+    files = {base.target: folder / f"{base.name}.safetensors" for base in probed.bases}
+    if study.weights:
+        files[PRETRAINED_SOURCE] = study.weights.file
+    return Recipe(stores[split], splits[split], seed, study.settings("frozen")), {
+        source: files.get(source) for source in probed.sources
+    }
 
 
 def spread(count: int, sample: int) -> set[int]:

@@ -14,6 +14,9 @@ from transferability.networks.weight_files import WeightsError, write_weights
 
 Shape = tuple[int, int, int]
 
+# With weights, torchvision builds these so that they take over the normalization of TensorFlow's; without, not.
+_PREPARE_IMAGES_THEMSELVES = ("googlenet", "inception_v3")
+
 
 @dataclass(frozen=True)
 class Published:
@@ -39,6 +42,8 @@ class Published:
             weights = self.load().state_dict()
         except Exception as error:  # of many kinds: no network, no such address, a proxy's refusal
             first_line = (str(error).splitlines() or [type(error).__name__])[0]
+            if isinstance(error, TypeError):  # of what builds the network
+                raise WeightsError(f"networks.pretrained: {self.source} cannot be had so ({first_line})") from error
             told = self.preprocessing or {}
             images = f", and preprocessing to {{mean: {told['mean']}, std: {told['std']}}}" if told else ""
             raise WeightsError(
@@ -71,6 +76,11 @@ def _of_torchvision(source: str, model: str, name: str, options: Mapping[str, An
     if name not in known:
         near = difflib.get_close_matches(name, list(known), n=1) or list(known)
         raise WeightsError(f"torchvision has no weights {name!r} of {model}; it has {' and '.join(near)}")
+    if model in _PREPARE_IMAGES_THEMSELVES and not options.get("transform_input"):
+        raise WeightsError(
+            f"torchvision's weights of {model} are for images that the network itself prepares; set networks.options "
+            "to {transform_input: true}"
+        )
     weights = known[name]
     transforms = weights.transforms()
     return Published(

@@ -1,6 +1,7 @@
 """Features at cut points as probes read them: a row of numbers for each image, of one of two kinds."""
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 import torch
 from torch import nn
@@ -9,6 +10,7 @@ from torch.nn import functional
 from transferability.data.stream import EvaluationSet
 from transferability.networks.forward import features_at
 from transferability.proxies.moments import Standardization
+from transferability.seeding import generator_for
 from transferability.study.proxies import FLATTENED, POOLED
 
 # Sums of products have so many rows and columns, 134 MB of float64: as many as the paper's fc6 and fc7 have features.
@@ -70,13 +72,40 @@ class SeenImages:
 def rows_of(features: torch.Tensor) -> dict[str, torch.Tensor]:
     """What comes out of a layer, B x ..., by kind of features; vectors are not pooled, and are the flattened kind."""
     if features.ndim == 2:
-        return {FLATTENED: features.float()}
+        return {FLATTENED: _projected(features.float())}
     maps = _channels_first(features).float()
-    return {POOLED: maps.flatten(2).mean(2), FLATTENED: _on_grid(maps).flatten(1)}
+    return {POOLED: _projected(maps.flatten(2).mean(2)), FLATTENED: _projected(_on_grid(maps).flatten(1))}
+
+
+def _projected(rows: torch.Tensor) -> torch.Tensor:
+    """As they are; of more than `MOST_FEATURES`, so many sums of some each, of random signs and each in one of them.
+
+    This random projection keeps distances in the mean, and is the same for all images, sources and studies.
+    """
+    dimension = rows.shape[1]
+    if dimension <= MOST_FEATURES:
+        return rows
+    order, signs = _projection(dimension)
+    signed = (rows * signs.to(rows.device))[:, order.to(rows.device)]
+    padded = functional.pad(signed, (0, -dimension % MOST_FEATURES))
+    return padded.reshape(len(rows), -1, MOST_FEATURES).sum(1)
+
+
+@lru_cache(maxsize=8)
+def _projection(dimension: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """A random order of so many features, and the sign of each."""
+    random = generator_for("projection of features", dimension)
+    order, signs = random.permutation(dimension), random.choice([-1.0, 1.0], dimension)
+    return torch.from_numpy(order), torch.from_numpy(signs).float()
 
 
 def _channels_first(features: torch.Tensor) -> torch.Tensor:
-    """B x channels x places: tokens have them last, maps where the other two sides are equal, or else first."""
+    """B x channels x places: tokens have them last, maps where the other two sides are equal, or else first.
+
+    Of more than two sides, places are in a row.
+    """
+    if features.ndim > 4:
+        return features.flatten(2)
     if features.ndim == 3:
         return features.transpose(1, 2)
     _, first, second, last = features.shape

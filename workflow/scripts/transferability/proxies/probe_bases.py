@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from transferability.data.tasks import Task, rank_in_class
+from transferability.files import sha256_of
 from transferability.networks.copying import copy_layers
 from transferability.networks.precision import use_precision
 from transferability.proxies.features import Cut, SeenImages
@@ -21,15 +22,16 @@ from transferability.proxies.probes import FURTHER_PASSES, PASSES, Probe, best_r
 from transferability.proxies.similarity import Similarity, exchanges
 from transferability.results.scores import balanced_accuracy
 from transferability.seeding import generator_for
-from transferability.study.names import Series
-from transferability.study.proxies import FEATURES, FLATTENED, INDEPENDENT, SIMILARITY, probed_sources
+from transferability.study.names import PRETRAINED_SOURCE, Series
+from transferability.study.proxies import FEATURES, FLATTENED, INDEPENDENT, SIMILARITY
 from transferability.training.images import evaluation_set
 from transferability.training.recipe import Recipe
 from transferability.training.sources import frozen_weights, source_weights
 
 _HELD_OUT = 5  # one of so many training images of each class chooses the regularization
-_KEPT_AT_ONCE = 5  # sets of images whose features may be kept at a time: two parts, and three sources' validation
 
+# By source, whose layers are probed: a base's checkpoint, or published weights; None for untrained layers.
+SourceFiles = Mapping[str, Path | None]
 Images = tuple[NDArray[np.int64], NDArray[np.int64]]  # positions in the store, and targets
 
 
@@ -41,32 +43,45 @@ class Probing(NamedTuple):
     say: Callable[[str], None]
 
 
-def probe(recipe: Recipe, target: str, bases: Mapping[str, Path], probing: Probing) -> list[dict[str, Any]]:
+def made_from(files: SourceFiles) -> dict[str, str]:
+    """The digests of what is probed."""
+    names = {source: "weights" if source == PRETRAINED_SOURCE else f"base{source}" for source in files}
+    return {f"{names[source]}_sha256": sha256_of(path) for source, path in files.items() if path}
+
+
+def probe(
+    recipe: Recipe, target: str, files: SourceFiles, probing: Probing, only: str | None = None
+) -> list[dict[str, Any]]:
     """What proxies tell of every network with frozen layers for a target: a row for each and each kind of features.
 
     Args:
         recipe: of networks with frozen layers.
         target: whose images are seen, cut as in validation.
-        bases: the checkpoints of bases, by the task that each was trained for.
+        files: of all sources, the target's own base among them.
         probing: how.
+        only: the one source that is probed, the same as among all; None for all of them.
 
     Raises:
         CheckpointError: a base's checkpoint is damaged, or not that of this split, seed and store.
+        WeightsError: published weights do not fit.
     """
     task = recipe.task(target)
     use_precision(recipe.hyperparameters.precision)
     fit, held_out = held_out_part(task, recipe.seed)
     validation = _shuffled(task.validation(), task, recipe.seed)
-    sources, found = probed_sources(target), {}
+    sources = [only] if only else list(files)
     seen: dict[str, SeenImages] = {}
+    found: dict[str, dict[Cut, dict[str, Any]]] = {}
+    # Features that may be kept at a time: those of both parts of one source, and of all sources' validation images.
+    share = probing._replace(cache_bytes=probing.cache_bytes / (2 + len(files)))
+    for source in dict.fromkeys([*sources, target]):  # to whose layers others are compared
+        trunk = _trunk(recipe, target, source, files[source], probing.device)
+        seen[source] = _seen(recipe, task, validation, trunk, share)
+        if source in sources:
+            learned, choosing = (_seen(recipe, task, images, trunk, share) for images in (fit, held_out))
+            found[source] = _Probes(learned, choosing, len(task.classes), probing.device).judged(seen[source])
     for source in sources:
-        trunk = _trunk(recipe, target, source, bases, probing.device)
-        learned, choosing, seen[source] = (
-            _seen(recipe, task, images, trunk, probing) for images in (fit, held_out, validation)
-        )
-        found[source] = _Probes(learned, choosing, len(task.classes), probing.device).judged(seen[source])
-    for source in sources:
-        if source != target and target in sources:
+        if source != target:
             random = generator_for(recipe.seed, task.split, target, "exchanged images")
             similarities = _similarities(seen[source], seen[target], random)
             for depth, kind in found[source]:
@@ -97,11 +112,11 @@ def _of_kind(found: Mapping[Cut, dict[str, Any]], depth: int, kind: str) -> dict
     return {**similarity, **found.get((depth, kind), found[depth, FLATTENED])}
 
 
-def _trunk(recipe: Recipe, target: str, source: str, bases: Mapping[str, Path], device: str) -> nn.Sequential:
+def _trunk(recipe: Recipe, target: str, source: str, file: Path | None, device: str) -> nn.Sequential:
     """All layers but the last, as a network with frozen layers of this source has them."""
     model = recipe.build(2)
     network = Series(source, target).at(len(model) - 1)
-    copied = source_weights(recipe, network, bases[source] if network.base else None)
+    copied = source_weights(recipe, network, file)
     copy_layers(frozen_weights(recipe, network, copied, device), model, range(network.frozen))
     trunk = model[: network.frozen]
     return trunk.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload, no-any-return]
@@ -111,7 +126,7 @@ def _seen(recipe: Recipe, task: Task, images: Images, trunk: nn.Sequential, prob
     preprocessing = recipe.settings.preprocessing
     mean = task.mean_image(preprocessing.mean)
     on = evaluation_set(task, images, mean, preprocessing, probing.device, cache_bytes=0)
-    return SeenImages(on, trunk, recipe.hyperparameters.precision, probing.cache_bytes / _KEPT_AT_ONCE)
+    return SeenImages(on, trunk, recipe.hyperparameters.precision, probing.cache_bytes)
 
 
 def held_out_part(task: Task, seed: int) -> tuple[Images, Images]:

@@ -67,4 +67,4 @@ def proxies_shown(table: Path | None) -> str:
         f"{PROXIES.get(proxy, DEPTH)} of {SYMBOLS[treatment]} {_number(correlation)}"
         for proxy, treatment, correlation in rows[["proxy", "treatment", "rank_correlation"]].to_numpy()
     )
-    return f"{lines} Rank correlations with measured drops: {told}."
+    return f"{lines} Rank correlations with measured drops: {told}." if told else lines

@@ -10,7 +10,7 @@ import pandas as pd
 from transferability.report.runs import MAKER_COLUMNS
 from transferability.results.answers import NO_INTERVAL
 from transferability.results.by_images import IMAGES
-from transferability.results.reuse import WAYS_OF_REUSE
+from transferability.results.reuse import WAYS_OF_REUSE, copied_from
 from transferability.study.compared import (
     GENERALIZATION_GAP,
     LOSSES,
@@ -90,6 +90,10 @@ def _networks(accuracies: pd.DataFrame, difference: str) -> pd.DataFrame:
     return _as_drop(in_order, difference)
 
 
+def _way_of_reuse(treatment: str) -> str:
+    return f"{copied_from(treatment)}, {WAYS_OF_REUSE[treatment]}"
+
+
 def _without_interval(reuse: pd.DataFrame) -> pd.DataFrame:
     """With the reason why a verdict is not conclusive, where it is that there is no interval."""
     told = reuse["conclusive"].map(_yes)
@@ -138,7 +142,7 @@ def _common(split_type: Column) -> dict[str, TableView]:
                 "n": _N,
                 IMAGES: _IMAGES,
                 "layer": Column("layer"),
-                "treatment": Column("copied layers", lambda treatment: WAYS_OF_REUSE.get(treatment, treatment)),
+                "treatment": Column("copied layers", _way_of_reuse),
                 "drop": Column("points below base", drop_points),
                 "low": Column("from", drop_points),
                 "high": Column("to", drop_points),

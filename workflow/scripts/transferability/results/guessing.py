@@ -4,6 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc
 
+from transferability.networks.layer_plan import REINITIALIZED, TRUNCATED
+from transferability.study.names import RANDOM_SOURCE, Network
+
 SIGNIFICANCE = 0.001  # how likely guessing may be to do as well as a network that counts as having learned
 
 
@@ -28,3 +31,11 @@ def is_at_chance(top1: float, chance: float, images: int) -> bool:
     """Whether one accuracy is at chance for certain; see `guessing_test`."""
     guesses, _ = guessing_test(np.array([top1]), np.array([chance]), np.array([float(images)]))
     return bool(guesses[0])
+
+
+def may_be_at_chance(network: Network) -> bool:
+    """Whether being no better than guessing is what a network tells of its layers, and no failure of its training.
+
+    Untrained layers may give no more, nor may a linear readout of few layers, nor a network with one drawn anew.
+    """
+    return network.source == RANDOM_SOURCE or network.plan in {TRUNCATED, REINITIALIZED}

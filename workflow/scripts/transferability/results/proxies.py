@@ -71,19 +71,19 @@ def beside_measured(proxies: pd.DataFrame, results: Results) -> pd.DataFrame:
     """Of every proxy and network with frozen layers that was trained, the drop that it tells and the one measured.
 
     Columns: split, split_type, seed, target, treatment, n, proxy, features, estimated, measured. Both drops are from
-    the same base's measured accuracy, positive where worse. The proxy `DEPTH` tells n. Networks that are unlearned,
+    the same base, positive where worse: the measured one by the metric; the one told from the base's last evaluation,
+    since proxies do not select among evaluations either. The proxy `DEPTH` tells n. Networks that are unlearned,
     or whose base is, are left out, and those of few images, of which the probes have all.
     """
     accuracies = of_the_paper(results.accuracies)
     learned = accuracies[~meaningless(accuracies) & accuracies["examples_per_class"].isna()]
-    bases = learned.loc[learned["treatment"] == "base", ["split", "seed", "target", "accuracy"]]
+    accuracy = parts_of(results.metric)[0]
+    bases = learned.assign(final=learned[f"{accuracy}_final"])[learned["treatment"] == "base"]
+    bases = bases[["split", "seed", "target", "accuracy", "final"]]
     trained = learned[[*_KEY, "accuracy"]].merge(bases, on=["split", "seed", "target"], suffixes=("", "_base"))
     both = proxies.merge(trained, on=_KEY)
     both["measured"] = both["accuracy_base"] - both["accuracy"]
-    accuracy = parts_of(results.metric)[0]
-    tables = [
-        both.assign(proxy=proxy, estimated=both["accuracy_base"] - both[f"{proxy}_{accuracy}"]) for proxy in PROXIES
-    ]
+    tables = [both.assign(proxy=proxy, estimated=both["final"] - both[f"{proxy}_{accuracy}"]) for proxy in PROXIES]
     depths = both[both["features"] == FEATURES[0]]
     tables.append(depths.assign(proxy=DEPTH, features="", estimated=depths["n"].astype(float)))
     return pd.concat(tables, ignore_index=True)[[*_KEY, "proxy", "features", "estimated", "measured"]]

@@ -6,10 +6,8 @@ A base that is at chance makes meaningless what is compared with it or copied fr
 import numpy as np
 import pandas as pd
 
-from transferability.networks.layer_plan import REINITIALIZED
-from transferability.results.guessing import guessing_test
-from transferability.study.names import RANDOM_SOURCE, Network
-from transferability.study.planned_treatments import plan_of
+from transferability.results.guessing import guessing_test, may_be_at_chance
+from transferability.study.names import Network
 
 LEAVE_OUT = "leave_out"  # of figures.unlearned
 AT_CHANCE = "at chance"
@@ -106,8 +104,7 @@ def flags_of(frame: pd.DataFrame) -> list[str | None]:
     flags: list[str | None] = []
     for row in frame.assign(no_lower_loss=never_below_guessing(frame)).itertuples():
         words = []
-        learns = row.source != RANDOM_SOURCE and plan_of(str(row.treatment)) != REINITIALIZED
-        own = row.treatment != "base" and learns
+        own = row.treatment != "base" and not may_be_at_chance(Network.parse(str(row.network)))
         if own and row.at_chance is not pd.NA and row.at_chance:
             words.append(f"{row.network} {AT_CHANCE}")
         elif own and row.no_lower_loss:

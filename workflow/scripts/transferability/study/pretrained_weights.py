@@ -15,8 +15,8 @@ from transferability.files import sha256_of
 from transferability.study.asking import FOLDER, AskingError, ask, remember, remembered
 from transferability.study.config_paths import found_beside, one_spelling, places_in_words
 from transferability.study.foreign_networks import foreign_settings, seen_shape
-from transferability.study.image_keys import image_channels
 from transferability.study.names import OTHER_SOURCES, PRETRAINED_SOURCE
+from transferability.study.planned_treatments import kind_of
 from transferability.study.schema import ConfigError, in_yaml, on_one_line
 
 DOWNLOADS = "pretrained"  # the folder of what was downloaded, in that of all results
@@ -62,7 +62,7 @@ def _sha256(file: Path, _changed: int) -> str:
 
 def is_copied_from_weights(treatment: str) -> bool:
     """Whether networks of a treatment have layers of published weights."""
-    return treatment.removesuffix("+") == OTHER_SOURCES[PRETRAINED_SOURCE]
+    return kind_of(treatment) == OTHER_SOURCES[PRETRAINED_SOURCE]
 
 
 def source_problems(networks: Mapping[str, Any], beside: Sequence[Path]) -> Iterator[str]:
@@ -152,7 +152,7 @@ def weights_of(config: Mapping[str, Any]) -> Weights | None:
     return Weights(
         source=source,
         file=file,
-        preprocessing=_of_channels(found["preprocessing"], image_channels(config["datasets"][config["dataset"]])),
+        preprocessing=_of_channels(found["preprocessing"], seen_shape(config)[2]),
         unused=tuple(found["unused"]),
     )
 
@@ -180,8 +180,8 @@ def refusal(source: str, why: str) -> ConfigError:
     return ConfigError(f"config: networks.pretrained: {on_one_line(source)}: {on_one_line(why)}")
 
 
-def _of_channels(preprocessing: Mapping[str, Any] | None, channels: int | None) -> Mapping[str, Any] | None:
-    """For gray images, the mean over the channels of color ones."""
+def _of_channels(preprocessing: Mapping[str, Any] | None, channels: int) -> Mapping[str, Any] | None:
+    """For networks that see gray images, the mean over the channels of color ones."""
     if preprocessing is None or isinstance(preprocessing["mean"], str) or channels != 1:
         return preprocessing
     return {key: [sum(values) / len(values)] for key, values in preprocessing.items() if key in {"mean", "std"}}
@@ -215,6 +215,8 @@ def images_in_words(weights: Weights, preprocessing: Mapping[str, Any]) -> str:
     if weights.preprocessing is None:
         return f"does not say how its images were prepared; those of this study: {_prepared(own)}"
     prepared = _prepared(weights.preprocessing)
+    if prepared == _prepared(own) and isinstance(own["mean"], str):
+        return f"its images and those of this study: each {prepared.replace('the mean image', 'their own mean image')}"
     if prepared == _prepared(own):
         return f"its images and those of this study: {prepared}"
     return (

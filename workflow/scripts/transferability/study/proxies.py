@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-from transferability.study.names import HALVES, RANDOM_SOURCE, WHOLE
-
 # Raised by hand when the same bases would give other probes; it makes every probe again, and no network.
 PROBES_VERSION = 1
 
@@ -17,11 +15,3 @@ PROXIES: Mapping[str, str] = {"probe": "linear probe", "center": "nearest class 
 DEPTH = "depth"
 
 SIMILARITY, INDEPENDENT = "cka", "cka_independent"
-
-
-def probed_sources(target: str) -> tuple[str, ...]:
-    """The sources whose layers are probed for a target: its own and the other half's base, and untrained layers.
-
-    Of the task of all classes, on which no network copies a base, untrained layers only.
-    """
-    return (RANDOM_SOURCE,) if target == WHOLE else (*HALVES, RANDOM_SOURCE)

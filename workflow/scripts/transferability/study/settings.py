@@ -110,12 +110,13 @@ class Hyperparameters:
         def share(number: int) -> int:
             return math.floor(number * images / of_all + 0.5)
 
-        iterations = max(1, share(self.iterations))
+        iterations = max(min(2, self.iterations), share(self.iterations))  # of one, no second half is left to tune in
         return replace(
             self,
             iterations=iterations,
             warmup_iterations=min(share(self.warmup_iterations), iterations - 1),
             step_every=max(1, share(self.step_every)),
+            evaluate_every=max(1, share(self.evaluate_every)),
         )
 
     def evaluates_after(self, iteration: int) -> bool:

@@ -13,9 +13,9 @@ from transferability.networks.copying import buffers_that_move, freeze_layers, t
 from transferability.networks.forward import logits_of
 from transferability.networks.layer_plan import LayerPlan
 from transferability.records.states import StateFolder, TrainingState
-from transferability.results.guessing import is_at_chance
+from transferability.results.guessing import is_at_chance, may_be_at_chance
 from transferability.seeding import seed_for
-from transferability.study.names import RANDOM_SOURCE, Network
+from transferability.study.names import Network
 from transferability.study.settings import Hyperparameters
 from transferability.training.evaluation import Evaluation
 from transferability.training.optimizer import make_optimizer
@@ -92,7 +92,8 @@ class Learner:
             parameter.requires_grad_(True)
         freeze_layers(self.model, self._plan)
         self.draws = draws_in_training(self.model, self._plan)
-        self._optimizer = make_optimizer(self.model, self.hyperparameters, self.network.copied)
+        if self.network.is_trained:  # torch's optimizers refuse to update nothing
+            self._optimizer = make_optimizer(self.model, self.hyperparameters, self.network.copied)
 
     @property
     def _plan(self) -> LayerPlan:
@@ -166,7 +167,7 @@ class Learner:
     @property
     def is_unlearned(self) -> bool:
         """Whether it is at guessing yet, by the last accuracy or by all losses; untrained layers may well be."""
-        if self.network.source == RANDOM_SOURCE or not self.history:
+        if may_be_at_chance(self.network) or not self.history:
             return False
         top1 = self.history[-1]["validation_top1"]
         chance, images = self.guessing["majority_baseline"], int(self.guessing["validation_images"])

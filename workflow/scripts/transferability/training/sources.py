@@ -9,7 +9,7 @@ from transferability.networks.pretrained import pretrained_weights
 from transferability.records.checkpoints import load_weights, read_about
 from transferability.study.names import PRETRAINED_SOURCE, RANDOM_SOURCE, Network
 from transferability.study.settings import ADAPT
-from transferability.training.batch_statistics import Measure, measured
+from transferability.training.batch_statistics import Measure, has_measured_statistics, measured
 from transferability.training.recipe import Recipe
 
 
@@ -46,12 +46,11 @@ def frozen_weights(
 ) -> Mapping[str, torch.Tensor]:
     """What the frozen layers of a network hold: its source's weights, and batch norm's statistics.
 
-    Of untrained layers, and of all if the recipe says so, the statistics are measured on the training images of the
-    network's task, with a device.
+    Where they `has_measured_statistics`, these are measured on the training images of the network's task, with a
+    device.
     """
     foreign = recipe.settings.foreign
-    adapts = foreign is not None and foreign.frozen_batch_norm == ADAPT
-    is_measured = network.frozen and (network.source == RANDOM_SOURCE or adapts)
+    is_measured = has_measured_statistics(network, adapts=foreign is not None and foreign.frozen_batch_norm == ADAPT)
     return {**weights, **measure(recipe, network, weights, device)} if is_measured else weights
 
 

@@ -11,7 +11,7 @@ from torch import nn
 from transferability.data.stream import EvaluationSet
 from transferability.files import sha256_of, write_csv, write_json
 from transferability.networks.copying import copy_layers, draw_like
-from transferability.networks.layer_plan import STATISTICS
+from transferability.networks.layer_plan import REINITIALIZED, STATISTICS
 from transferability.networks.precision import use_precision
 from transferability.process.provenance import provenance, versions
 from transferability.process.signals import StopRequest
@@ -27,7 +27,7 @@ from transferability.study.compared import (
 )
 from transferability.study.layout import NetworkFiles
 from transferability.study.names import Network
-from transferability.training.batch_statistics import frozen_batch_norm
+from transferability.training.batch_statistics import frozen_batch_norm, measure_drawn_layer
 from transferability.training.evaluation import Evaluation
 from transferability.training.images import data_for, training_sample
 from transferability.training.learner import HISTORY_COLUMNS, Learner
@@ -126,7 +126,10 @@ def _model(
     copy_layers(copied, model, plan.copied)
     copy_layers(frozen, model, plan.held)
     draw_like(copied, model, plan.drawn_like_source, seed_for(*drawn_by, "weights", STATISTICS))
-    return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if network.plan == REINITIALIZED:
+        measure_drawn_layer(recipe, network, model, device)
+    return model
 
 
 def _evaluate_untrained(

@@ -1,0 +1,52 @@
+"""What of proxies is probed again by `verify`: one source and target a job, in turn, and never too many images."""
+
+import pytest
+
+from tests.support import DEFAULT
+from transferability.files import write_json
+from transferability.inspection import proxy_check
+from transferability.inspection.proxy_check import ProxyOutputs, verify_proxies
+from transferability.study.design import read_study
+
+
+@pytest.fixture
+def check(tmp_path, recipe, monkeypatch):
+    """Of parts of two splits, what is found and said; probing only notes what it was asked for."""
+    study = read_study({**DEFAULT, "splits": ["random0", "random1"]})
+    asked = []
+
+    def probe(_recipe, target, _files, _probing, only):
+        asked.append((target, only))
+        return []
+
+    monkeypatch.setattr(proxy_check, "probe", probe)
+    parts = {(split, 0): tmp_path / f"{split}.json" for split in study.splits}
+    for path in parts.values():
+        rows = [{"target": target, "source": source} for target in "AB" for source in "ABR"]
+        write_json(path, {"rows": rows, "made_from": {}})
+    (tmp_path / "proxies.csv").touch()
+    outputs = ProxyOutputs(parts, tmp_path / "proxies.csv", tmp_path / "agreement.csv", {}, 1e9)
+
+    def run(again=frozenset({0, 1})):
+        said = []
+        files = dict.fromkeys("ABR")
+        found = verify_proxies(study, outputs, tmp_path, lambda _key: (recipe, files), again, say=said.append)
+        return [finding.what for finding in found], said, asked
+
+    return run
+
+
+def test_one_source_and_target_a_job_in_turn(check):
+    found, said, asked = check()
+    assert asked == [("A", "A"), ("A", "B")]
+    assert sum("probed again" in what for what in found) == 2
+    assert said == []
+
+
+def test_of_too_many_images_it_says_that_nothing_is_probed(check, monkeypatch):
+    monkeypatch.setattr(proxy_check, "_MOST_PROBED_AGAIN", 10)
+    found, said, asked = check()
+    assert asked == []
+    assert not any("probed again" in what for what in found)
+    assert all("not probed again on a CPU" in line for line in said)
+    assert len(said) == 2

@@ -35,6 +35,7 @@ from transferability.results.accuracies import Results, read_accuracies
 from transferability.results.answers import NOT_CONCLUSIVE, ReusableLayers, headline
 from transferability.results.reuse import reusable
 from transferability.study.compared import BALANCED, COMPARED
+from transferability.study.names import Network
 from transferability.words import duration
 
 
@@ -294,13 +295,13 @@ def test_copies_of_another_base_or_data_set_are_not_mixed_with_those_of_the_conf
             content["sha256"] = "new"
             if stale == "base":
                 content["made_from"]["hyperparameters"]["learning_rate"] = 99
-        if network.base == "A":
+        if network.base == Network("A"):
             content["made_from"]["source_sha256"] = "old" if stale == "source_sha256" else "new"
         if stale == "data_set":
             content["made_from"]["data_set"] = "another"
         write_json(path, content)
     copies = {name for _, _, name in made_up.networks() if name != "baseA"}
-    of_a = {network.name for *_, network in made_up.study.networks() if network.base == "A"}
+    of_a = {network.name for *_, network in made_up.study.networks() if network.base == Network("A")}
     assert of_a
     assert not copies & of_a
     assert bool(copies) == (stale != "data_set")

@@ -63,10 +63,10 @@ def test_a_selffer_copies_from_the_base_on_its_images_and_transfer_from_one_on_a
 
 
 def test_with_as_many_epochs_iterations_are_by_the_share_of_the_images(by_epochs, running, tmp_path):
-    """3 of 12 images a class: a quarter of 24 iterations."""
+    """3 of 12 images a class: a quarter of 24 iterations, evaluated as often."""
     files = trained(by_epochs, running, tmp_path, "baseB_images3")
     metrics = read_json(files.metrics)
-    assert (metrics["iterations"], metrics["evaluations"]) == (6, 1)
+    assert (metrics["iterations"], metrics["evaluations"]) == (6, 3)
     assert not failures([*NetworkCheck(by_epochs, files).findings(evaluated=True)])
     few, whole = (by_epochs.hyperparameters_of(Network.parse(name)) for name in ("A3B_images3", "A3B"))
     assert (few.iterations, few.step_every, whole) == (6, 3, by_epochs.hyperparameters)

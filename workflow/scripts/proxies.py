@@ -6,7 +6,6 @@ from transferability.files import write_table
 from transferability.process.log import job_log
 from transferability.results.accuracies import Results, collect
 from transferability.results.proxies import collect_proxies
-from transferability.study.names import HALVES
 
 params = snakemake.params
 
@@ -14,14 +13,6 @@ with job_log(Path(snakemake.log[0]), "proxies") as say, figure_style(params.colo
     proxies = collect_proxies(map(Path, snakemake.input.probes), params.layers)
     write_table(Path(snakemake.output.table), proxies)
     bases = collect(map(Path, snakemake.input.metrics), params.layers)
-    results = Results.by(
-        bases,
-        params.metric,
-        params.max_drop,
-        params.layers,
-        params.unlearned,
-        groups=params.groups,
-        targets=params.get("targets", HALVES),
-    )
+    results = Results.asked(bases, dict(params.items()))
     save(probes(proxies, results), *map(Path, snakemake.output.figure))
     say(f"{snakemake.output.table}, {snakemake.output.figure[0]}")

@@ -163,6 +163,12 @@ class Results:
         return cls(compared[~is_source], metric, max_drop, layers, there, compared[is_source])
 
     @classmethod
+    def asked(cls, accuracies: pd.DataFrame, params: Mapping[str, Any]) -> Self:
+        """As the parameters of a rule say, which may have others too; their names are those that `by` has."""
+        compared = (accuracies, params["metric"], params["max_drop"], params["layers"], params["unlearned"])
+        return cls.by(*compared, groups=params["groups"], targets=params.get("targets", HALVES))
+
+    @classmethod
     def of_study(cls, accuracies: pd.DataFrame, study: Study) -> Self:
         """As the study's config says."""
         asked = study.figures

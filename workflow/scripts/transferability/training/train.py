@@ -91,10 +91,11 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
         stream, validation = data_for(task, recipe.settings, recipe.seed, running)
         if first.is_trained:
             train_in_lock_step(learners, stream, validation, running, stop)
+            finished = [learner for learner in learners if learner.failure is None]
+            found = _on_training_images(finished, recipe, running)
         else:
-            _evaluate_untrained(learners, validation, recipe, running)
-        finished = [learner for learner in learners if learner.failure is None]
-        for learner, on_training_images in zip(finished, _on_training_images(finished, recipe, running), strict=True):
+            finished, found = learners, _evaluate_untrained(learners, validation, recipe, running)
+        for learner, on_training_images in zip(finished, found, strict=True):
             network, split_type = learner.network, recipe.split.split_type
             about = {"identity": identities[network], "made_by": made_by}
             _write(learner, on_training_images, split_type, files[network], **about)
@@ -134,16 +135,18 @@ def _model(
 
 def _evaluate_untrained(
     learners: Sequence[Learner], validation: EvaluationSet, recipe: Recipe, running: Running
-) -> None:
-    """Let networks of which nothing learns have a history of one evaluation."""
+) -> list[Evaluation]:
+    """Let networks of which nothing learns have a history of one evaluation; how well they do on training images."""
     use_precision(recipe.hyperparameters.precision)
     running.say(f"evaluating {', '.join(learner.network.name for learner in learners)}, in which nothing is trained")
     started = time.monotonic()
     found = evaluate_side_by_side(learners, validation)
     for learner in learners:
         learner.seconds += (time.monotonic() - started) / len(learners)
-    for learner, one, other in zip(learners, found, _on_training_images(learners, recipe, running), strict=True):
+    on_training_images = _on_training_images(learners, recipe, running)
+    for learner, one, other in zip(learners, found, on_training_images, strict=True):
         learner.record_untrained(one, other.loss)
+    return on_training_images
 
 
 def _on_training_images(learners: Sequence[Learner], recipe: Recipe, running: Running) -> list[Evaluation]:

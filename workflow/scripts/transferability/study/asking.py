@@ -1,5 +1,6 @@
 """What takes torch to find out: asked of a process of its own, and remembered, since Snakemake's start does without."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 from transferability.files import PROJECT, read_json, write_json
 
 FOLDER = "described"  # in that of all results
+_DIGITS = 12
 
 
 class AskingError(ValueError):
@@ -37,6 +39,11 @@ def ask(module: str, question: Mapping[str, Any]) -> dict[str, Any]:
     if "error" in found:
         raise AskingError(found["error"])
     return found
+
+
+def short_digest(asked: object) -> str:
+    """Of what is asked, for the name of the file in which the answer is remembered."""
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:_DIGITS]
 
 
 def remembered(file: Path) -> dict[str, Any] | None:

@@ -6,7 +6,6 @@ Describing a network builds and runs it, in a process of its own, since Snakemak
 import ast
 import difflib
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from transferability.networks.architectures import architecture_layers, architecture_names
-from transferability.study.asking import FOLDER, AskingError, ask, remember, remembered
+from transferability.study.asking import FOLDER, AskingError, ask, remember, remembered, short_digest
 from transferability.study.config_paths import found_beside, one_spelling, places_in_words
 from transferability.study.image_keys import image_channels, image_side
 from transferability.study.schema import ConfigError, on_one_line
@@ -26,7 +25,6 @@ LIBRARIES = ("torchvision", "timm")
 _DESCRIPTION_VERSION = 4  # raised when a network would be described otherwise
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _UNKNOWN_SIDE, _UNKNOWN_CHANNELS = 224, 3
-_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -109,9 +107,9 @@ def description_of(config: Mapping[str, Any]) -> Description:
 
 @lru_cache
 def _description(asked: Question, folder: Path, code_digest: str) -> Description:
-    about = json.dumps([_DESCRIPTION_VERSION, asked.to_json(), code_digest])
+    about = short_digest([_DESCRIPTION_VERSION, asked.to_json(), code_digest])
     name = asked.architecture.replace("/", "-").replace(":", "-")
-    file = folder / f"{name}-{hashlib.sha256(about.encode()).hexdigest()[:_DIGITS]}.json"
+    file = folder / f"{name}-{about}.json"
     found = remembered(file)
     versions = _versions(asked.architecture)
     # Without torch there is no asking again: what another Python has found out will do.

@@ -3,7 +3,6 @@
 What takes torch to find out is asked of `transferability.networks.pretrained`, in a process of its own, and remembered.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,19 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from transferability.files import sha256_of
-from transferability.study.asking import FOLDER, AskingError, ask, remember, remembered
+from transferability.study.asking import FOLDER, AskingError, ask, remember, remembered, short_digest
 from transferability.study.config_paths import found_beside, one_spelling, places_in_words
-from transferability.study.foreign_networks import foreign_settings, seen_shape
+from transferability.study.foreign_networks import LIBRARIES, foreign_settings, seen_shape
 from transferability.study.names import OTHER_SOURCES, PRETRAINED_SOURCE
 from transferability.study.planned_treatments import kind_of
 from transferability.study.schema import ConfigError, in_yaml, on_one_line
 
 DOWNLOADS = "pretrained"  # the folder of what was downloaded, in that of all results
 AS_PRETRAINED = "pretrained"  # of preprocessing.mean: what the weights say of their images
-LIBRARIES = ("torchvision", "timm")
 _EXAMPLES = "weights.safetensors, weights.pth, torchvision:IMAGENET1K_V1 or timm:pretrained"
 _DESCRIPTION_VERSION = 1  # raised when weights would be described otherwise
-_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -145,7 +142,7 @@ def weights_of(config: Mapping[str, Any]) -> Weights | None:
         "image_shape": seen_shape(config),
     }
     results = Path(config["results"])
-    downloaded = results / DOWNLOADS / f"{_slug(networks['architecture'], source)}-{_short(asked)}.safetensors"
+    downloaded = results / DOWNLOADS / f"{_slug(networks['architecture'], source)}-{short_digest(asked)}.safetensors"
     file = downloaded if _is_name(source) else Path(source)
     digest = "" if _is_name(source) else _sha256(file, file.stat().st_mtime_ns)
     found = _described(json.dumps(asked), results / FOLDER, digest)
@@ -160,7 +157,7 @@ def weights_of(config: Mapping[str, Any]) -> Weights | None:
 @lru_cache
 def _described(asked: str, folder: Path, digest: str) -> dict[str, Any]:
     question = json.loads(asked)
-    file = folder / f"weights-{_short([_DESCRIPTION_VERSION, question, digest])}.json"
+    file = folder / f"weights-{short_digest([_DESCRIPTION_VERSION, question, digest])}.json"
     found = remembered(file)
     if found is None:
         found = _ask(question)
@@ -189,10 +186,6 @@ def _of_channels(preprocessing: Mapping[str, Any] | None, channels: int) -> Mapp
 
 def _slug(architecture: str, source: str) -> str:
     return f"{architecture}-{source.partition(':')[2]}".replace("/", "-")
-
-
-def _short(asked: object) -> str:
-    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:_DIGITS]
 
 
 def notes_on(weights: Weights, preprocessing: Mapping[str, Any]) -> Iterator[str]:

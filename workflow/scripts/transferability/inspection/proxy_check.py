@@ -112,11 +112,10 @@ class _Part:
 
     def check_bases(self) -> None:
         """They are of the bases that are there, and of all that the study has."""
-        if read_json(self.path)["made_from"] != made_from(self.files):
+        content = read_json(self.path)
+        if content["made_from"] != made_from(self.files):
             raise VerificationError("made from other bases than those that are there; delete it to have it made again")
-        if {(row["target"], row["source"]) for row in read_json(self.path)["rows"]} != {
-            *product(self.targets, self.files)
-        }:
+        if {(row["target"], row["source"]) for row in content["rows"]} != {*product(self.targets, self.files)}:
             raise VerificationError(
                 "not of all sources and targets of the study, or of others; delete it to have it made again"
             )

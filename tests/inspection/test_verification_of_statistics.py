@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from tests.networks import own_networks
 from tests.support import files_in, with_settings
+from tests.training.support import CUTS, FOREIGN, of_dropping
 from transferability.files import csv_of, read_json, write_json, write_text
 from transferability.inspection import measurements
 from transferability.inspection.findings import failures
@@ -16,18 +16,17 @@ from transferability.inspection.measurements import Measurements
 from transferability.inspection.network_check import NetworkCheck
 from transferability.records.checkpoints import read_about, save_checkpoint
 from transferability.results.accuracies import collect, read_accuracies
-from transferability.study.settings import ADAPT, FROZEN_BATCH_NORM, SOURCE, Foreign
+from transferability.study.settings import ADAPT, FROZEN_BATCH_NORM, SOURCE
 from transferability.training.recipe import Running
 from transferability.training.train import train
 
-LAYERS = ("stem", "block1", "block2", "fc")
-FOREIGN = Foreign(cuts=LAYERS[:-1], frozen_batch_norm=ADAPT)
+LAYERS = (*CUTS, "fc")
 SERIES = {"A": ("A1B", "A2B", "A3B"), "B": ("B1B", "B3B"), "R": ("R1B", "R3B"), "A+": ("A2B+",)}
 
 
 @pytest.fixture(scope="module")
 def adapting(recipe):
-    return with_settings(recipe, architecture=f"{Path(own_networks.__file__)}:Dropping", foreign=FOREIGN)
+    return of_dropping(recipe, replace(FOREIGN, frozen_batch_norm=ADAPT))
 
 
 @pytest.fixture(scope="module")

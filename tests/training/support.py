@@ -4,7 +4,13 @@ from pathlib import Path
 
 import torch
 
-from transferability.study.settings import Hyperparameters
+from tests.networks import own_networks
+from tests.support import with_settings
+from transferability.study.settings import Foreign, Hyperparameters
+
+# A network of batch norm, drop path and functional dropout, and where it is cut; its head is fc.
+CUTS = ("stem", "block1", "block2")
+FOREIGN = Foreign(cuts=CUTS)
 
 TRAIN_IN_PROCESS = Path(__file__).with_name("train_in_process.py")
 
@@ -22,6 +28,11 @@ SETTINGS = Hyperparameters(
     precision="float32",
     evaluate_every=10,
 )
+
+
+def of_dropping(recipe, foreign=FOREIGN):
+    """The recipe for that network."""
+    return with_settings(recipe, architecture=f"{Path(own_networks.__file__)}:Dropping", foreign=foreign)
 
 
 class Capture:

@@ -9,22 +9,20 @@ from safetensors.torch import load_file
 
 from tests.networks import own_networks
 from tests.support import dying_after, files_in, train_until_it_dies, with_settings
+from tests.training.support import CUTS, FOREIGN, of_dropping
 from transferability.study.names import Network
 from transferability.study.settings import ADAPT, Foreign
+from transferability.training.batch_statistics import STATISTICS
 from transferability.training.evaluation import evaluate
 from transferability.training.images import training_stream
 from transferability.training.recipe import Running
 from transferability.training.sources import frozen_weights
 from transferability.training.train import train
 
-CUTS = ("stem", "block1", "block2")
-FOREIGN = Foreign(cuts=CUTS)
-STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
-
 
 @pytest.fixture(scope="module")
 def dropping(recipe):
-    return with_settings(recipe, architecture=f"{Path(own_networks.__file__)}:Dropping", foreign=FOREIGN)
+    return of_dropping(recipe)
 
 
 @pytest.fixture(scope="module")

@@ -1,21 +1,21 @@
 """Networks by a plan for every layer: what is copied, what moves, and that they depend on nothing beside them."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from torch.nn import functional
 
-from tests.networks import own_networks
 from tests.support import dying_after, files_in, train_until_it_dies, with_settings
+from tests.training.support import CUTS, of_dropping
 from transferability.files import read_json
 from transferability.networks.architectures.mini_caffenet import LAYERS
 from transferability.records.checkpoints import load_weights
 from transferability.records.states import StateFolder
 from transferability.study.names import Network
 from transferability.study.settings import Foreign
+from transferability.training.batch_statistics import STATISTICS
 from transferability.training.evaluation import evaluate
 from transferability.training.images import training_stream
 from transferability.training.learner import Learner
@@ -24,8 +24,6 @@ from transferability.training.recipe import Running
 from transferability.training.sources import source_weights
 from transferability.training.train import train
 
-CUTS = ("stem", "block1", "block2")  # of Dropping; its head is fc
-STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 KINDS = ("own", "batch_norm")
 TRAINED = ("surgical", "statistics", "truncated", "probe_then_tune")
 
@@ -34,9 +32,7 @@ TRAINED = ("surgical", "statistics", "truncated", "probe_then_tune")
 def recipes(recipe):
     """The project's own network, and one with batch norm, drop path and dropout, for a few iterations each."""
     short = recipe.with_hyperparameters(iterations=6, evaluate_every=3)
-    foreign = Foreign(cuts=CUTS)
-    dropping = with_settings(short, architecture=f"{Path(own_networks.__file__)}:Dropping", foreign=foreign)
-    return {"own": short, "batch_norm": dropping}
+    return {"own": short, "batch_norm": of_dropping(short)}
 
 
 @pytest.fixture(scope="module")

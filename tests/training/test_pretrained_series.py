@@ -1,29 +1,25 @@
 """Networks with layers of published weights: as they are where frozen, and to the bit however they are trained."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.networks import own_networks
 from tests.support import dying_after, files_in, train_until_it_dies, with_settings
+from tests.training.support import CUTS, FOREIGN, of_dropping
 from transferability.files import read_json, sha256_of
 from transferability.networks.weight_files import WeightsError
 from transferability.study.names import Network
-from transferability.study.settings import ADAPT, Foreign
+from transferability.study.settings import ADAPT
+from transferability.training.batch_statistics import STATISTICS
 from transferability.training.sources import frozen_weights, source_weights
 from transferability.training.train import train
-
-CUTS = ("stem", "block1", "block2")
-FOREIGN = Foreign(cuts=CUTS)
-STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 @pytest.fixture(scope="module")
 def dropping(recipe):
-    return with_settings(recipe, architecture=f"{Path(own_networks.__file__)}:Dropping", foreign=FOREIGN)
+    return of_dropping(recipe)
 
 
 @pytest.fixture(scope="module")

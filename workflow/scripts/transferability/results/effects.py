@@ -69,8 +69,11 @@ def paired_effects(results: Results, loss: str | None = None) -> pd.DataFrame:
             positive where a network is worse, and a gain where it is better, by either.
     """
     accuracies = results.accuracies if loss is None else by_loss(results.accuracies, loss)
-    tables = []
-    for effect, (first, second) in EFFECTS.items():
-        pairs = all_pairs(accuracies, first, second)
-        tables.append(means_with_intervals(pairs).assign(effect=effect))
+    present = set(accuracies["treatment"])
+    tables = [
+        means_with_intervals(all_pairs(accuracies, *sides)).assign(effect=effect)
+        for effect, sides in EFFECTS.items()
+        if present.issuperset(sides)
+    ]
+    tables = tables or [pd.DataFrame(columns=["effect", *MEANS])]
     return pd.concat(tables, ignore_index=True)[["effect", *MEANS]]

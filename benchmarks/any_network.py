@@ -29,6 +29,7 @@ from transferability.networks.build import build_network
 from transferability.networks.cut_points import chosen_cuts, explore
 from transferability.networks.library import build_model
 from transferability.planning.calibration import Workload, calibrate
+from transferability.planning.flops import flops_per_image
 from transferability.process.determinism import use_threads
 from transferability.process.provenance import device_name
 from transferability.study.settings import Foreign, Preprocessing, Settings
@@ -43,7 +44,7 @@ def main(file: Path) -> None:
     use_threads(1)
     rows = [
         *(layers_against_model(name) for name in ("torchvision/resnet18", "timm/vit_tiny_patch16_224")),
-        lock_step_against_one_by_one("torchvision/resnet18"),
+        *lock_step_against_one_by_one("torchvision/resnet18"),
         start_against_default("torchvision/resnet50"),
     ]
     with file.open("w", newline="") as opened:
@@ -84,8 +85,8 @@ def alternately(*calls: Callable[[], object]) -> list[float]:
     return [statistics.median(kept) for kept in seconds]
 
 
-def lock_step_against_one_by_one(architecture: str) -> tuple[object, ...]:
-    """CPU seconds of an update of a whole frozen series: a in lock-step, b of its networks one after the other."""
+def lock_step_against_one_by_one(architecture: str) -> list[tuple[object, ...]]:
+    """CPU seconds and operations of an update of a whole frozen series: a in lock-step, b of its networks by turns."""
     cuts = tuple(stages_of(architecture))
     settings = Settings(
         architecture, Preprocessing(0, False, "whole", 64.0), default_settings(), foreign=Foreign(cuts=cuts)
@@ -97,8 +98,17 @@ def lock_step_against_one_by_one(architecture: str) -> tuple[object, ...]:
         def seconds(frozen: tuple[int, ...]) -> float:
             return calibrate(Workload(frozen, SHAPE, CLASSES, settings, cached=True), running, about=4.0).iteration
 
-        together, alone = seconds(depths), sum(seconds((depth,)) for depth in depths)
-    return ("lock-step against one by one", architecture, together, alone, alone / together, "s an update of all")
+        def operations(frozen: tuple[int, ...]) -> int:
+            return flops_per_image(architecture, SHAPE, CLASSES, frozen, **settings.building).training
+
+        return [
+            (question, architecture, together, alone, alone / together, unit)
+            for question, count, unit in (
+                ("lock-step against one by one", seconds, "s an update of all"),
+                ("lock-step against one by one, at best", operations, "operations an image of all"),
+            )
+            for together, alone in [(count(depths), sum(count((depth,)) for depth in depths))]
+        ]
 
 
 def start_against_default(architecture: str) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import re
 import shutil
 import signal
@@ -76,6 +77,20 @@ class Project:
         done = subprocess.run(self.command(*arguments), cwd=self.folder, text=True, capture_output=True, check=False)
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
+
+    def run_through_kills(self, times: int, seconds: float) -> None:
+        """SIGKILL to Snakemake and all its jobs, soon after they have written something; the same command again."""
+        moments = random.Random(times)
+        for _ in range(times):
+            before = self.written()
+            process = self.start()
+            # However slow the machine: the next round finds more than this one did.
+            wait_for(lambda: self.written() != before or process.poll() is not None)  # noqa: B023
+            time.sleep(moments.uniform(0, seconds))
+            assert process.poll() is None, "it came to an end before it could be killed"
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        self.run()
 
     def planned(self) -> list[tuple[str, str]]:
         """The jobs of a dry run: the rule, and the lines that tell of the job."""

@@ -5,13 +5,16 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 from torch.nn import functional
 
 from tests.support import dying_after, files_in, train_until_it_dies, with_settings
 from tests.training.support import CUTS, of_dropping
 from transferability.files import read_json
 from transferability.networks.architectures.mini_caffenet import LAYERS
-from transferability.records.checkpoints import load_weights
+from transferability.networks.layered import Layered
+from transferability.networks.truncation import truncated
+from transferability.records.checkpoints import load_weights, read_about, save_checkpoint
 from transferability.records.states import StateFolder
 from transferability.study.names import Network
 from transferability.study.settings import Foreign
@@ -22,7 +25,7 @@ from transferability.training.learner import Learner
 from transferability.training.lock_step import train_in_lock_step
 from transferability.training.recipe import Running
 from transferability.training.sources import source_weights
-from transferability.training.train import train
+from transferability.training.train import TrainingError, train
 
 KINDS = ("own", "batch_norm")
 TRAINED = ("surgical", "statistics", "truncated", "probe_then_tune")
@@ -157,6 +160,18 @@ def test_a_truncated_network_tells_classes_by_the_mean_of_what_crosses_the_cut(r
     assert len(model) == 3
 
 
+@pytest.mark.parametrize("n", [1, 2])
+def test_a_truncated_network_keeps_a_layer_that_is_called_as_its_readout(n):
+    names = ("features", "readout", "head")
+    shapes = [(3, 4), (4, 5), (5, 2)]
+    layers = {name: nn.Sequential(nn.Flatten(), nn.Linear(*shape)) for name, shape in zip(names, shapes, strict=True)}
+    network = Layered(layers)
+    kept = truncated(network, n, (1, 1, 3), "any.py:Any", seed=0)
+    assert list(kept)[:n] == list(network)[:n]
+    assert kept(torch.ones(4, 3, 1, 1)).shape == (4, 2)
+    assert len(kept) == n + 1
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_first_only_what_is_above_learns_and_then_all(kind, recipes, bases, running, tmp_path):
     n, kept = 2, {}
@@ -238,6 +253,22 @@ def test_a_layer_drawn_anew_has_statistics_of_its_own_among_layers_with_the_base
         variances.append(features.var((0, 2, 3)))
     assert torch.allclose(drawn["norm.running_mean"], torch.stack(means).mean(0), atol=1e-6)
     assert torch.allclose(drawn["norm.running_var"], torch.stack(variances).mean(0), atol=1e-6)
+
+
+def test_a_network_without_a_finite_loss_is_refused_and_the_others_are_kept(recipes, bases, running, tmp_path):
+    base = bases["own"] / "baseB.safetensors"
+    weights = load_weights(base)
+    fifth = next(name for name in weights if number_of("own", name) == 5)
+    weights[fifth].fill_(1e38)
+    save_checkpoint(tmp_path / "baseB.safetensors", weights, read_about(base))
+    files = files_in(tmp_path, "B3B_reinitialized", "B5B_reinitialized")
+    with pytest.raises(TrainingError) as raised:
+        train(recipes["own"], files, tmp_path / "baseB.safetensors", running)
+    assert "B3B_reinitialized" in str(raised.value)
+    assert "no finite loss" in str(raised.value)
+    assert "1 of 2 networks are finished and kept" in str(raised.value)
+    made = [network.name for network, paths in files.items() if any(path.exists() for path in paths.all())]
+    assert made == ["B5B_reinitialized"]
 
 
 def test_with_nothing_drawn_anew_the_base_is_found_again(recipes, bases, running, tmp_path, monkeypatch):

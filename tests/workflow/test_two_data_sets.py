@@ -1,8 +1,9 @@
-"""A study of two data sets, run for real: stores, networks of one direction, tables, figures, report, verification."""
+"""A study of two data sets and three amounts, run for real: stores, networks of one direction, tables, report; and killed."""
 
 import csv
 import json
 
+import pandas as pd
 import pytest
 
 from tests.project import Project
@@ -24,7 +25,12 @@ TWO = {
             "B": {"dataset": "my.symbols-2", "group": "symbol"},
         }
     ],
-    "networks": {"directions": ["AnB"], "treatments": ["selffer", "transfer"], "depths": [4]},
+    "networks": {
+        "directions": ["AnB"],
+        "treatments": ["transfer"],
+        "depths": [4],
+        "examples_per_class": [2, 5, "all"],
+    },
     "preprocessing": {"crop": 24},
 }
 
@@ -40,11 +46,12 @@ def project(tmp_path_factory):
 def test_the_networks_of_the_one_direction_are_there_with_the_classes_of_their_own_data_sets(project):
     with (project.results / "accuracies.csv").open() as file:
         rows = {row["network"]: row for row in csv.DictReader(file)}
-    assert {name: row["classes"] for name, row in rows.items()} == {"baseA": "4", "baseB": "6", "B4B": "6", "A4B": "6"}
+    of_b = [f"{name}{few}" for name in ("baseB", "A4B") for few in ("", "_images2", "_images5")]
+    assert {name: row["classes"] for name, row in rows.items()} == {"baseA": "4", **dict.fromkeys(of_b, "6")}
     assert {row["split_type"] for row in rows.values()} == {"data_sets"}
-    with (project.results / "summary.csv").open() as file:  # of what is compared, which a mere source is not
-        counted = {row["treatment"]: int(row["networks"]) + int(row["left_out"]) for row in csv.DictReader(file)}
-    assert counted == dict.fromkeys(("base", "selffer", "transfer"), 1)
+    summary = pd.read_csv(project.results / "summary.csv")  # of what is compared, which a mere source is not
+    counted = (summary["networks"] + summary["left_out"]).groupby(summary["treatment"]).sum()
+    assert counted.to_dict() == {"base": 3, "transfer": 3}
 
 
 def test_the_report_names_both_data_sets(project):
@@ -56,7 +63,7 @@ def test_the_report_names_both_data_sets(project):
 
 
 def test_everything_is_verified_and_nothing_is_left_to_be_done(project):
-    assert "0 networks" not in project.run("verify")
+    assert "7 networks, 7 of them evaluated again" in project.run("verify")
     with (project.results / "verification.csv").open() as file:
         assert {row["result"] for row in csv.DictReader(file)} == {"ok"}
     assert project.would_run() == set()
@@ -73,4 +80,13 @@ def test_a_change_of_the_one_data_set_leaves_networks_without_layers_of_it_as_th
     changed.run(*(str(path.relative_to(changed.folder)) for path in changed.networks().values()))
     after = changed.contents()
     same = {name.rpartition("/")[2].removesuffix(".safetensors") for name in before if before[name] == after[name]}
-    assert same == {"baseB", "B4B"}
+    assert same == {"baseB", "baseB_images2", "baseB_images5"}
+
+
+def test_killed_again_and_again_it_ends_the_same(project, tmp_path):
+    again = Project(tmp_path)
+    again.configure(TWO)
+    again.run_through_kills(2, seconds=2)
+    assert again.contents() == project.contents()
+    tables = [pd.read_csv(one.results / "accuracies.csv") for one in (again, project)]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)

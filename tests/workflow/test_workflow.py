@@ -2,13 +2,11 @@
 
 import json
 import os
-import random
 import re
 import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pandas as pd
@@ -334,19 +332,9 @@ class TestInterruptions:
         assert project.contents() == before
 
     def test_killed_again_and_again_it_ends_the_same(self, finished, tmp_path):
-        """SIGKILL to Snakemake and all its jobs, soon after they have written something; the same command again."""
-        project, moments = Project(tmp_path), random.Random(1)
+        project = Project(tmp_path)
         project.configure({"splits": ["random0"]})
-        for _ in range(5):
-            before = project.written()
-            process = project.start()
-            # However slow the machine: the next round finds more than this one did.
-            wait_for(lambda: project.written() != before or process.poll() is not None)  # noqa: B023
-            time.sleep(moments.uniform(0, 3))
-            assert process.poll() is None, "it came to an end before it could be killed"
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        project.run()
+        project.run_through_kills(5, seconds=3)
         of_split = {name: content for name, content in finished.contents().items() if name.startswith("random0/")}
         assert project.contents() == of_split
         killed, undisturbed = (pd.read_csv(p.results / "accuracies.csv") for p in (project, finished))

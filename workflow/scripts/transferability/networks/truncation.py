@@ -9,7 +9,7 @@ from transferability.networks.build import ARCHITECTURES
 from transferability.networks.layered import Layered
 from transferability.networks.operations import run_layers
 
-READOUT = "readout"  # the layer's name
+READOUT = "readout"  # the layer's name, unless the network has one of that name
 
 
 class Readout(nn.Module):
@@ -57,8 +57,12 @@ def truncated(
     kept, shapes = network[:n], run_layers(network, image_shape)[1]
     torch.manual_seed(seed)
     readout = Readout(shapes[n - 1], *shapes[-1])
+    layers = dict(kept.named_children())
+    name = READOUT
+    while name in layers:
+        name += "_"
     if isinstance(kept, Layered):
-        return Layered({**dict(kept.named_children()), READOUT: readout}, kept.random_layers)
+        return Layered({**layers, name: readout}, kept.random_layers)
     ARCHITECTURES[architecture].initialize(list(dict(network.named_children()))[-1], readout)
-    kept.add_module(READOUT, readout)
+    kept.add_module(name, readout)
     return kept

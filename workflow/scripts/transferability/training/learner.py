@@ -154,7 +154,13 @@ class Learner:
         self._losses.clear()
 
     def record_untrained(self, on_validation: Evaluation, training_loss: float) -> None:
-        """Let the history be of one evaluation before any update; a training loss is that of training images then."""
+        """Let the history be of one evaluation before any update, or note a failure if a loss is no number.
+
+        A training loss is that of training images then.
+        """
+        if not (math.isfinite(on_validation.loss) and math.isfinite(training_loss)):
+            self.failure = f"{self.network.name}, in which nothing is trained, has no finite loss: {self._why_large}"
+            return
         accuracies = (on_validation.top1, on_validation.top5, on_validation.balanced)
         row = (0, 0.0, training_loss, on_validation.loss, *accuracies)
         self.history = [dict(zip(HISTORY_COLUMNS, row, strict=True))]

@@ -91,11 +91,10 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
         stream, validation = data_for(task, recipe.settings, recipe.seed, running)
         if first.is_trained:
             train_in_lock_step(learners, stream, validation, running, stop)
-            finished = [learner for learner in learners if learner.failure is None]
-            found = _on_training_images(finished, recipe, running)
+            found = _on_training_images(_finished(learners), recipe, running)
         else:
-            finished, found = learners, _evaluate_untrained(learners, validation, recipe, running)
-        for learner, on_training_images in zip(finished, found, strict=True):
+            found = _evaluate_untrained(learners, validation, recipe, running)
+        for learner, on_training_images in zip(_finished(learners), found, strict=True):
             network, split_type = learner.network, recipe.split.split_type
             about = {"identity": identities[network], "made_by": made_by}
             _write(learner, on_training_images, split_type, files[network], **about)
@@ -105,6 +104,10 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
             kept = len(files) - len(failures)
             others = [f"{kept} of {len(files)} networks are finished and kept"] if len(files) > 1 else []
             raise TrainingError("; ".join([*failures, *others]))
+
+
+def _finished(learners: Sequence[Learner]) -> list[Learner]:
+    return [learner for learner in learners if learner.failure is None]
 
 
 def _kept_in_words(kept: int, networks: int) -> str:
@@ -136,7 +139,10 @@ def _model(
 def _evaluate_untrained(
     learners: Sequence[Learner], validation: EvaluationSet, recipe: Recipe, running: Running
 ) -> list[Evaluation]:
-    """Let networks of which nothing learns have a history of one evaluation; how well they do on training images."""
+    """Let networks of which nothing learns have a history of one evaluation; how well they do on training images.
+
+    Those without a finite loss have failed, and are left out.
+    """
     use_precision(recipe.hyperparameters.precision)
     running.say(f"evaluating {', '.join(learner.network.name for learner in learners)}, in which nothing is trained")
     started = time.monotonic()
@@ -146,7 +152,7 @@ def _evaluate_untrained(
     on_training_images = _on_training_images(learners, recipe, running)
     for learner, one, other in zip(learners, found, on_training_images, strict=True):
         learner.record_untrained(one, other.loss)
-    return on_training_images
+    return [found for learner, found in zip(learners, on_training_images, strict=True) if learner.failure is None]
 
 
 def _on_training_images(learners: Sequence[Learner], recipe: Recipe, running: Running) -> list[Evaluation]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.project import Project, kill_started, merged, text_of, wait_for
+from tests.project import ACCURACIES, Project, kill_started, merged, text_of, wait_for
 from tests.workflow.slurm_cluster import SlurmCluster, job_processes, slurm, why_not
 from transferability.process.slurm import queue_of
 
@@ -30,7 +30,6 @@ STUDY = {
     "running": {"device": "cpu", "store_threads": 1, "cache_gb": 0.01, "state_every_seconds": 0.2},
 }
 LAST_WORDS = "killed (SIGKILL)"
-ACCURACIES = "results/small/accuracies.csv"
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
 

@@ -1,4 +1,4 @@
-"""A study of two data sets and three amounts, run for real: stores, networks of one direction, tables, report; and killed."""
+"""A study of two data sets and three amounts, run for real: stores, tables, report, verification; and killed midway."""
 
 import csv
 import json
@@ -6,7 +6,7 @@ import json
 import pandas as pd
 import pytest
 
-from tests.project import Project
+from tests.project import ACCURACIES, Project
 
 pytestmark = pytest.mark.slow
 
@@ -86,7 +86,7 @@ def test_a_change_of_the_one_data_set_leaves_networks_without_layers_of_it_as_th
 def test_killed_again_and_again_it_ends_the_same(project, tmp_path):
     again = Project(tmp_path)
     again.configure(TWO)
-    again.run_through_kills(2, seconds=2)
+    again.run_through_kills(2, 2, ACCURACIES)
     assert again.contents() == project.contents()
-    tables = [pd.read_csv(one.results / "accuracies.csv") for one in (again, project)]
+    tables = [pd.read_csv(one.folder / ACCURACIES) for one in (again, project)]
     pd.testing.assert_frame_equal(*tables, check_exact=True)

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
-from tests.project import Project, store_of, text_of, wait_for
+from tests.project import ACCURACIES, Project, store_of, text_of, wait_for
 from transferability.figures.catalog import OF_RESULTS
 from transferability.networks.architectures.mini_caffenet import LAYERS
 from transferability.records.checkpoints import read_about
@@ -181,11 +181,11 @@ def test_a_study_of_another_recipe_is_the_same_to_the_bit_after_a_kill_and_verif
         project = Project(tmp_path / name)
         project.configure(changes)
         if name == "killed":
-            process = project.start()
+            process = project.start(ACCURACIES)
             wait_for(lambda project=project: [*(project.results / "states").rglob("A4B+/*.state")])
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        project.run()
+        project.run(ACCURACIES)
         found.append(project.contents())
     assert found[0] == found[1]
     assert "verification: 4 networks, 4 of them evaluated again" in project.run("verify")
@@ -334,7 +334,7 @@ class TestInterruptions:
     def test_killed_again_and_again_it_ends_the_same(self, finished, tmp_path):
         project = Project(tmp_path)
         project.configure({"splits": ["random0"]})
-        project.run_through_kills(5, seconds=3)
+        project.run_through_kills(5, 3, ACCURACIES)
         of_split = {name: content for name, content in finished.contents().items() if name.startswith("random0/")}
         assert project.contents() == of_split
         killed, undisturbed = (pd.read_csv(p.results / "accuracies.csv") for p in (project, finished))

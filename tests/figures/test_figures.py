@@ -413,6 +413,15 @@ def test_the_comparison_shows_both_studies_where_both_have_networks(accuracies, 
     assert len(lines(transfer)) == 3  # the base line, ours, the published
 
 
+def test_the_comparison_says_which_of_several_amounts_it_is_of(accuracies, published):
+    amounts = [accuracies.assign(examples_per_class=few) for few in (5, 20)]
+    for table, added in ((accuracies, ""), (pd.concat(amounts, ignore_index=True), ", 20 images a class")):
+        with figure_style(COLORS):
+            figure = comparison.compare(by_metric(table, METRIC), by_metric(published, METRIC))
+        (legend,) = figure.legends
+        assert [text.get_text() for text in legend.get_texts()] == [f"this study{added}", "published"]
+
+
 def test_the_comparison_shows_fit_and_generalization_where_both_have_them(accuracies, published):
     ours = accuracies.assign(validation_cross_entropy=2.0, training_cross_entropy=accuracies["top1_final"])
     ours["generalization_gap"] = ours["validation_cross_entropy"] - ours["training_cross_entropy"]

@@ -19,8 +19,9 @@ from transferability.figures.style import (
     warn,
 )
 from transferability.results.accuracies import of_training_mode
-from transferability.results.comparison import ANY, differences_to_base
+from transferability.results.comparison import ANY, compared_amount, differences_to_base
 from transferability.results.unlearned import bases_at_chance
+from transferability.study.amounts import amount_in_words
 from transferability.study.names import SYMBOLS
 from transferability.study.split_types import SEMANTIC, SPLIT_TYPES_IN_WORDS
 
@@ -40,10 +41,8 @@ def compare(ours: pd.DataFrame, published: pd.DataFrame) -> Figure:
     both have them, the two parts of the drop in cross-entropy. All are positive, and drawn below zero, where a network
     is worse.
     """
-    tables = {
-        "this study": differences_to_base(ours),
-        "published": differences_to_base(published),
-    }
+    studies = {"this study": ours, "published": published}
+    tables = {study: differences_to_base(accuracies) for study, accuracies in studies.items()}
     of_each = [set(zip(table["treatment"], table["split_type"], strict=True)) for table in tables.values()]
     common = sorted(of_each[0] & of_each[1], key=lambda pair: (pair[1] == SEMANTIC, list(LABELS).index(pair[0])))
     if not common:
@@ -61,7 +60,7 @@ def compare(ours: pd.DataFrame, published: pd.DataFrame) -> Figure:
                 axes.plot(
                     rows["n"].to_numpy(float),
                     scale * rows[column],
-                    label=study,
+                    label=f"{study}{_on_images(studies[study])}",
                     **_study_style(study, treatment),
                 )
                 dead = rows.loc[rows["networks"] == 0, "n"]
@@ -78,6 +77,11 @@ def compare(ours: pd.DataFrame, published: pd.DataFrame) -> Figure:
         axes.set_xlabel(DEPTH_LABEL)
     shared_legend(figure, panels[0, :1], "outside lower center", columns=2)
     return figure
+
+
+def _on_images(accuracies: pd.DataFrame) -> str:
+    amount = compared_amount(accuracies)
+    return "" if amount is None else f", {amount_in_words(amount)}"
 
 
 def _study_style(study: str, treatment: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from transferability.report.runs import MAKER_COLUMNS
 from transferability.results.answers import NO_INTERVAL
-from transferability.results.by_images import IMAGES
+from transferability.results.by_images import EXAMPLES
 from transferability.results.reuse import WAYS_OF_REUSE, copied_from
 from transferability.study.compared import (
     GENERALIZATION_GAP,
@@ -70,7 +70,7 @@ def _yes(value: object) -> str:
 
 def _losses_beside_accuracy(effects: pd.DataFrame) -> pd.DataFrame:
     """A row an effect, split type and n, in place of one for each metric: losses are columns beside the accuracy."""
-    key = [name for name in ("effect", "split_type", "n", IMAGES) if name in effects]
+    key = [name for name in ("effect", "split_type", "n", EXAMPLES) if name in effects]
     wide = effects[~effects["metric"].isin(LOSSES)]
     for loss in LOSSES:
         names = {"mean": loss, "low": f"{loss}_low", "high": f"{loss}_high"}
@@ -140,7 +140,7 @@ def _common(split_type: Column) -> dict[str, TableView]:
             {
                 "split_type": split_type,
                 "n": _N,
-                IMAGES: _IMAGES,
+                EXAMPLES: _IMAGES,
                 "layer": Column("layer"),
                 "treatment": Column("copied layers", _way_of_reuse),
                 "drop": Column("points below base", drop_points),
@@ -160,7 +160,7 @@ def _common(split_type: Column) -> dict[str, TableView]:
                 "effect": Column("effect"),
                 "split_type": split_type,
                 "n": _N,
-                IMAGES: _IMAGES,
+                EXAMPLES: _IMAGES,
                 "mean": Column("mean, points", points),
                 "low": Column("from", points),
                 "high": Column("to", points),
@@ -178,7 +178,7 @@ def _common(split_type: Column) -> dict[str, TableView]:
                 "treatment": Column("treatment"),
                 "n": _N,
                 "preserved": Column("preserved", _whole),
-                IMAGES: Column("images a class", _whole),
+                EXAMPLES: Column("images a class", _whole),
                 "networks": Column("networks", _whole),
                 "mean": Column("mean, %", _percent),
                 "standard_deviation": Column("standard deviation, points", drop_points),
@@ -195,7 +195,7 @@ def _common(split_type: Column) -> dict[str, TableView]:
             {
                 "layers": Column("layers"),
                 "depths": Column("n tried"),
-                IMAGES: _IMAGES,
+                EXAMPLES: _IMAGES,
                 "networks": Column("networks", _whole),
                 "over_base": Column("gain over base, flat, points", points),
                 "over_selffer+": Column("over BnB⁺, flat", points),
@@ -212,7 +212,7 @@ def _common(split_type: Column) -> dict[str, TableView]:
             {
                 "split_type": split_type,
                 "n": _N,
-                IMAGES: _IMAGES,
+                EXAMPLES: _IMAGES,
                 "networks": Column("networks", _whole),
                 "base": Column("base, %", _percent),
                 "transfer": Column("AnB, %", _percent),

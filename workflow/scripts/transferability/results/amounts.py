@@ -6,14 +6,14 @@ import pandas as pd
 
 from transferability.results.accuracies import Results
 from transferability.results.answers import GAINS_OVER_BASE, Answer, ReusableLayers, answers, headline
-from transferability.results.by_images import IMAGES
+from transferability.results.by_images import EXAMPLES
 from transferability.results.reuse import WAYS_OF_REUSE
 from transferability.study.amounts import Amount
 from transferability.study.pretrained_weights import is_copied_from_weights
 
 
 def of_each_amount(make: Callable[[Results], pd.DataFrame]) -> Callable[[Results], pd.DataFrame]:
-    """A table of the networks on each amount of images, one below the other, with the column `IMAGES`.
+    """A table of the networks on each amount of images, one below the other, with the column `EXAMPLES`.
 
     It is empty for networks on all images, as in the table of accuracies. Where a study has no others, the table is as
     it is made.
@@ -31,7 +31,7 @@ def of_each_amount(make: Callable[[Results], pd.DataFrame]) -> Callable[[Results
 def _with_amount(table: pd.DataFrame, amount: Amount) -> pd.DataFrame:
     """With the column, behind what else tells the networks of a row."""
     place = 1 + list(table.columns).index("n" if "n" in table else "depths")
-    table.insert(place, IMAGES, pd.Series([amount] * len(table), table.index, "Int64"))
+    table.insert(place, EXAMPLES, pd.Series([amount] * len(table), table.index, "Int64"))
     return table
 
 

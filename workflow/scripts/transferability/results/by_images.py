@@ -4,17 +4,17 @@ import pandas as pd
 
 from transferability.study.amounts import Amount, in_order
 
-IMAGES = "examples_per_class"  # the column; empty for all images
+EXAMPLES = "examples_per_class"  # the column; empty for all images
 
 
 def amounts_of(accuracies: pd.DataFrame) -> tuple[Amount, ...]:
     """Of networks with copied layers, or of bases if there are none; the fewest images first."""
     copies = accuracies[accuracies["source"].notna()]
     shown = accuracies[accuracies["treatment"] == "base"] if copies.empty else copies
-    return in_order(None if pd.isna(few) else int(few) for few in shown[IMAGES].unique()) or (None,)
+    return in_order(None if pd.isna(few) else int(few) for few in shown[EXAMPLES].unique()) or (None,)
 
 
 def on_amount(accuracies: pd.DataFrame, amount: Amount) -> pd.DataFrame:
     """Networks on so many images a class; reduced ones, which are compared with bases on all, are with these."""
-    few = accuracies[IMAGES].mask(accuracies["treatment"] == "reduced")
+    few = accuracies[EXAMPLES].mask(accuracies["treatment"] == "reduced")
     return accuracies[few.isna() if amount is None else few.eq(amount).fillna(False).astype(bool)]

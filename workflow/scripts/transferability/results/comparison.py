@@ -5,6 +5,7 @@ import pandas as pd
 from transferability.results.by_images import amounts_of, on_amount
 from transferability.results.effects import by_loss
 from transferability.results.pairs import all_pairs
+from transferability.study.amounts import Amount
 from transferability.study.compared import LOSSES
 from transferability.study.names import COPYING, TREATMENTS
 
@@ -33,13 +34,18 @@ def compare(ours: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(key, key=_in_order, ignore_index=True)
 
 
+def compared_amount(accuracies: pd.DataFrame) -> Amount:
+    """Of a study with several amounts of images, the largest: networks on as many are compared."""
+    return amounts_of(accuracies)[-1]
+
+
 def differences_to_base(accuracies: pd.DataFrame) -> pd.DataFrame:
     """By treatment, split type (``any`` for random filters) and n: networks, mean difference to the own base.
 
     Columns: treatment, split_type, n, networks, difference, relative (to the own base's accuracy), cross_entropy, fit,
-    generalization, left_out. Of a study with several amounts of images, it is of the networks on the most.
+    generalization, left_out. It is of the networks on the `compared_amount` of images.
     """
-    accuracies = on_amount(accuracies, amounts_of(accuracies)[-1])
+    accuracies = on_amount(accuracies, compared_amount(accuracies))
     tables = []
     for treatment in COPYING:
         pairs = all_pairs(accuracies, treatment, "base")

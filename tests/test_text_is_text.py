@@ -21,7 +21,8 @@ from transferability.data.splits import (
     split_to_json,
     whole_split,
 )
-from transferability.figures.contact_sheet import contact_sheet, halves_sheet, try_names
+from transferability.figures.class_names import try_names
+from transferability.figures.contact_sheet import contact_sheet, halves_sheet
 from transferability.figures.style import figure_style, save
 from transferability.files import csv_of, open_csv, read_json, write_csv, write_json, write_table
 from transferability.labels import visible
@@ -148,7 +149,7 @@ def test_sheets_of_all_names_are_drawn_with_them(named, tmp_path):
 
 
 def test_a_name_that_cannot_be_drawn_is_told_before_anything_is_trained(named, monkeypatch):
-    monkeypatch.setattr("transferability.figures.contact_sheet.text_style", lambda text: {"parse_math": True})
+    monkeypatch.setattr("transferability.figures.class_names.text_style", lambda text: {"parse_math": True})
     with pytest.raises(ValueError, match=r"^.*the name \$1_\$2.* cannot be drawn \(.*\); rename it$"):
         try_names(open_store(named), "random0")
 

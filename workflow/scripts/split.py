@@ -3,7 +3,7 @@ from pathlib import Path
 from transferability.data.images_of_two import images_in_both
 from transferability.data.split_stores import described_stores, open_stores, require_one_size, with_groups
 from transferability.data.splits import planned_split, require_examples, split_to_json
-from transferability.figures.contact_sheet import try_names
+from transferability.figures.class_names import try_names
 from transferability.files import write_json
 from transferability.process.log import job_log
 from transferability.study.design import read_study

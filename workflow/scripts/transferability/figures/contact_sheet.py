@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from transferability.data.splits import Split, Stores, store_of
 from transferability.data.tasks import Task
+from transferability.figures.class_names import class_label
 from transferability.figures.fonts import text_style, undrawable
-from transferability.figures.style import figure_style, warn
-from transferability.labels import reason_of, visible, wrapped
+from transferability.figures.style import warn
+from transferability.labels import wrapped
 from transferability.store.reading import Store
 from transferability.store.source import ImageClass
 from transferability.study.names import WHOLE
@@ -21,7 +22,7 @@ TRAINING_SHOWN, VALIDATION_SHOWN = 9, 3  # images of a class
 _LARGEST_SIDE = 48  # pixels an image is reduced to
 _CLASSES = 200  # shown at most, evenly spread
 _CLASSES_OF_A_HALF = 40
-_LABEL, _TITLE, _BOLD_TITLE = 26, 75, 58  # letters on a line: beside a class's images, above a column of classes
+_TITLE, _BOLD_TITLE = 75, 58  # letters on a line, above a column of classes
 
 
 def contact_sheet(store: Store, title: str = "") -> Figure:
@@ -78,21 +79,6 @@ def halves_sheet(stores: Stores, split: Split) -> Figure:
     return _with_note(figure)
 
 
-def try_names(store: Store, name: str) -> None:
-    """Lay out every name that sheets have, where nobody sees it; ValueError for one that cannot be drawn.
-
-    For before networks are trained: sheets are drawn when they may be trained already.
-    """
-    with figure_style():
-        figure = Figure()
-        for text in (name, store.name, *map(_label, store.classes)):
-            try:
-                figure.text(0, 0, text, **text_style(text)).get_window_extent()
-            except Exception as error:
-                what = f"{visible(store.name)}: the name {visible(text)}"
-                raise ValueError(f"{what} cannot be drawn ({reason_of(error)}); rename it") from error
-
-
 def _with_note(figure: Figure) -> Figure:
     """The figure, which says which characters of its names it could not draw."""
     warn(figure, undrawable(figure), below=True)
@@ -129,15 +115,8 @@ def _draw_class(axes: Axes, strips: Sequence[NDArray[np.uint8]], image_class: Im
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
-    label = _label(image_class)
+    label = class_label(image_class)
     axes.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=7, **text_style(label))
-
-
-def _label(image_class: ImageClass) -> str:
-    lines = [wrapped(image_class.shown, _LABEL)]
-    if image_class.group:
-        lines.append(wrapped(image_class.group, _LABEL, lines=1))
-    return "\n".join(lines)
 
 
 def _strip(images: NDArray[np.uint8], room: int) -> NDArray[np.uint8]:

@@ -1,7 +1,6 @@
 """How all figures look, and how they are written: one place."""
 
 import textwrap
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,7 +18,7 @@ from matplotlib.textpath import TextPath
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike
 
-from transferability.figures.fonts import FAMILY
+from transferability.figures.rendering import SETTINGS, own_settings
 from transferability.files import whole_file
 from transferability.labels import visible
 
@@ -51,19 +50,6 @@ LABELS = {treatment: look.label for treatment, look in LOOKS.items()}
 DEPTH_LABEL = "transferred layers n"
 QUIET = "#555555"  # notes, and what has no color of its own
 
-_SETTINGS: dict[Any, Any] = {
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "figure.dpi": 150,
-    "font.family": FAMILY,  # seaborn would take Arial where there is one
-    "savefig.dpi": 150,
-    "legend.frameon": False,
-    "pdf.fonttype": 42,  # text stays text
-    "svg.hashsalt": "transferability",
-    "text.parse_math": False,  # a $ is one; formulas are written in Unicode
-}
-
-
 _COLORS: ContextVar[Mapping[str, str]] = ContextVar("colors by treatment")  # within `figure_style`
 
 
@@ -73,22 +59,19 @@ def figure_style(colors: Mapping[str, str] | None = None) -> Iterator[None]:
 
     Treatments have the given colors in it, and those without one are gray.
 
-    It does so under any settings of matplotlib that a user has, which are not those of this block, and no warning is an
-    error in it, whatever Python was told. Characters without a font have a sentence of their own,
-    `transferability.figures.fonts.undrawable`.
+    It does so under any settings of matplotlib that a user has (`own_settings`).
     """
     of_treatments = _COLORS.set(colors or {})
-    with warnings.catch_warnings(), mpl.rc_context():
-        warnings.simplefilter("default")
-        warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("ignore", PendingDeprecationWarning)
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        mpl.rcdefaults()
-        with sns.axes_style("whitegrid"), sns.plotting_context("notebook", font_scale=0.85), mpl.rc_context(_SETTINGS):
-            try:
-                yield
-            finally:
-                _COLORS.reset(of_treatments)
+    with (
+        own_settings(),
+        sns.axes_style("whitegrid"),
+        sns.plotting_context("notebook", font_scale=0.85),
+        mpl.rc_context(SETTINGS),
+    ):
+        try:
+            yield
+        finally:
+            _COLORS.reset(of_treatments)
 
 
 def color_of(treatment: str) -> str:

@@ -2,7 +2,7 @@
 
 A config that cannot be printed, a name that cannot be drawn or a font that cannot be used would else show when all
 networks are trained. What is made here is thrown away. It needs no data, so that nothing is read in vain; the names of
-the classes are tried once they are known, by `transferability.figures.contact_sheet.try_names`.
+the classes are tried once they are known, by `transferability.figures.class_names.try_names`.
 
     python -m transferability.report.rehearsal < config.json
 

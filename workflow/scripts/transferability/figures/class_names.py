@@ -1,0 +1,34 @@
+"""The names of classes on sheets of images, and whether they can be drawn."""
+
+from matplotlib.figure import Figure
+
+from transferability.figures.fonts import text_style
+from transferability.figures.rendering import own_settings
+from transferability.labels import reason_of, visible, wrapped
+from transferability.store.reading import Store
+from transferability.store.source import ImageClass
+
+LABEL = 26  # letters on a line, beside a class's images
+
+
+def class_label(image_class: ImageClass) -> str:
+    """The name, and below it the group if there is one."""
+    lines = [wrapped(image_class.shown, LABEL)]
+    if image_class.group:
+        lines.append(wrapped(image_class.group, LABEL, lines=1))
+    return "\n".join(lines)
+
+
+def try_names(store: Store, name: str) -> None:
+    """Lay out every name that sheets have, where nobody sees it; ValueError for one that cannot be drawn.
+
+    For before networks are trained: sheets are drawn when they may be trained already.
+    """
+    with own_settings():
+        figure = Figure()
+        for text in (name, store.name, *map(class_label, store.classes)):
+            try:
+                figure.text(0, 0, text, **text_style(text)).get_window_extent()
+            except Exception as error:
+                what = f"{visible(store.name)}: the name {visible(text)}"
+                raise ValueError(f"{what} cannot be drawn ({reason_of(error)}); rename it") from error

@@ -2,9 +2,10 @@
 
     python benchmarks/any_network.py benchmarks/results/NAME.csv
 
-Three questions, each a row: how much longer an update takes through the layers than through the model itself; how much
-faster the frozen series of a ResNet-18's stages is in lock-step than its networks one after the other; and how much
-longer Snakemake takes to start for a ResNet-50, once it is described, than for the default study. One CPU thread.
+Three questions: how much longer an update takes through the layers than through the model itself; how much faster the
+frozen series of a ResNet-18's stages is in lock-step than its networks one after the other, measured, and at best, by
+counting operations; and how much longer Snakemake takes to start for a ResNet-50, once it is described, than for the
+default study. One CPU thread.
 """
 
 import csv
@@ -86,7 +87,7 @@ def alternately(*calls: Callable[[], object]) -> list[float]:
 
 
 def lock_step_against_one_by_one(architecture: str) -> list[tuple[object, ...]]:
-    """CPU seconds and operations of an update of a whole frozen series: a in lock-step, b of its networks by turns."""
+    """CPU seconds and operations of an update of a whole frozen series: a in lock-step, b one by one."""
     cuts = tuple(stages_of(architecture))
     settings = Settings(
         architecture, Preprocessing(0, False, "whole", 64.0), default_settings(), foreign=Foreign(cuts=cuts)

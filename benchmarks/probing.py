@@ -1,4 +1,4 @@
-"""How long probing takes, and that its memory does not grow with the images where features are not kept.
+"""How long probing takes, and how its memory grows with the images, with features kept and not.
 
     python benchmarks/probing.py [results.csv] [SETUP ...]
 

@@ -80,19 +80,19 @@ class Project:
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    def run_through_kills(self, times: int, seconds: float, target: str) -> None:
+    def run_through_kills(self, times: int, seconds: float, *targets: str) -> None:
         """SIGKILL to Snakemake and all its jobs, soon after they have written something; the same command again."""
         moments = random.Random(times)
         for _ in range(times):
             before = self.written()
-            process = self.start(target)
+            process = self.start(*targets)
             # However slow the machine: the next round finds more than this one did.
             wait_for(lambda: self.written() != before or process.poll() is not None)  # noqa: B023
             time.sleep(moments.uniform(0, seconds))
             assert process.poll() is None, "it came to an end before it could be killed"
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        self.run(target)
+        self.run(*targets)
 
     def planned(self) -> list[tuple[str, str]]:
         """The jobs of a dry run: the rule, and the lines that tell of the job."""

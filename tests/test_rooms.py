@@ -58,8 +58,16 @@ def test_no_module_imports_itself_by_others():
     TopologicalSorter(graph).prepare()  # or CycleError, which names them
 
 
-def test_what_snakemake_reads_loads_neither_torch_nor_pandas():
-    modules = "sys, transferability.study.design, transferability.figures.catalog"
-    code = f"import {modules}\nprint({{'torch', 'pandas', 'matplotlib'}} & {{*sys.modules}})"
+@pytest.mark.parametrize(
+    ("modules", "heavy"),
+    [
+        ("study.design, figures.catalog", {"torch", "pandas", "matplotlib"}),  # what Snakemake reads, at every start
+        ("figures.class_names", {"torch", "seaborn"}),  # what each split tries
+        ("report.study_page", {"torch", "seaborn"}),
+    ],
+)
+def test_what_is_loaded_often_is_light(modules, heavy):
+    names = ", ".join(f"transferability.{module}" for module in modules.split(", "))
+    code = f"import sys, {names}\nprint({heavy} & {{*sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], cwd=LIBRARY.parent, text=True, capture_output=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -176,7 +176,7 @@ def test_a_study_of_another_recipe_is_the_same_to_the_bit_after_a_kill_and_verif
         },
     }
     found = []
-    for name, targets in {"undisturbed": [ACCURACIES], "killed": []}.items():  # of one, all is verified
+    for name, targets in {"undisturbed": [ACCURACIES], "killed": []}.items():  # what is verified is run whole
         (tmp_path / name).mkdir()
         project = Project(tmp_path / name)
         project.configure(changes)
@@ -334,7 +334,7 @@ class TestInterruptions:
     def test_killed_again_and_again_it_ends_the_same(self, finished, tmp_path):
         project = Project(tmp_path)
         project.configure({"splits": ["random0"]})
-        project.run_through_kills(5, 3, ACCURACIES)
+        project.run_through_kills(5, 3)
         of_split = {name: content for name, content in finished.contents().items() if name.startswith("random0/")}
         assert project.contents() == of_split
         killed, undisturbed = (pd.read_csv(p.results / "accuracies.csv") for p in (project, finished))

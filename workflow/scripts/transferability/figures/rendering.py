@@ -1,6 +1,6 @@
 """What matplotlib is told, whatever a user's settings are: all that drawing a text takes.
 
-It is apart from `transferability.figures.style`, whose seaborn takes two seconds to load.
+It is apart from `transferability.figures.style`, whose seaborn is slow to load.
 """
 
 import warnings

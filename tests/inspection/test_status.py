@@ -107,6 +107,19 @@ def test_when_all_is_done(made_up):
     assert text.endswith(f"spent in training: 6.0 h on {CPU}\nleft: no training")
 
 
+@pytest.mark.parametrize(("split", "share"), [("random0", 0.25), ({"name": "images0", "by": "images"}, 0.5)])
+def test_networks_on_few_images_of_a_half_take_their_share_of_its_epochs(split, share, tmp_path, monkeypatch):
+    """25 images a class of 100, or of the 50 that a half by images has."""
+    manifest = {"classes": 64, "training": 6400}
+    monkeypatch.setattr("transferability.inspection.status.manifest_there", lambda _folder: manifest)
+    networks = {"depths": [4], "fine_tuned_depths": [], "treatments": ["transfer"], "examples_per_class": [25]}
+    changes = {"networks": networks, "training": {"few_images": "epochs"}}
+    changed = {section: DEFAULT[section] | more for section, more in changes.items()}
+    made_up = MadeUp(tmp_path, splits=[split], **changed)
+    made_up.finish("baseA", "baseB", seconds=60.0)
+    assert made_up.status().work_left == pytest.approx(4 * 60.0 * share)
+
+
 def test_a_running_job_says_how_far_how_fast_how_good_and_where(made_up):
     made_up.job("A1-2B", "A1B", "A2B", top1={"A1B": 0.25, "A2B": None}, process=FAR_AWAY, **HALF_WAY)
     assert made_up.status().counts["frozen"] == {RUNNING: 2, WAITING: 40}

@@ -25,6 +25,7 @@ from transferability.study.data_sets import checksums_there
 from transferability.study.design import Key, Study
 from transferability.study.layout import benchmark_file, states_folder
 from transferability.study.names import Network, job_name
+from transferability.study.split_types import IMAGES
 
 DONE, WAITING, SILENT = "done", "waiting", "silent"
 # A job writes every log_every_seconds, but not while it validates, saves its states or reads its images.
@@ -293,11 +294,13 @@ def _images(study: Study, kinds: Iterable[_Kind]) -> dict[_Kind, float]:
     Of those that have as many epochs as networks on all images, nearly: by the store's mean number of images a class.
     """
     manifest = manifest_there(study.data_set.store_folder)
+    # Of a split by images, all that a half has is half of the store's.
+    share = fmean(0.5 if split.split_type == IMAGES else 1.0 for split in study.splits.values())
 
     def images(kind: _Kind) -> int:
         settings = study.settings(kind.stage, is_on_few=kind.few is not None).hyperparameters
         if kind.few is not None and manifest is not None:
-            settings = settings.on_share(kind.few * manifest["classes"], manifest["training"])
+            settings = settings.on_share(kind.few * manifest["classes"], round(share * manifest["training"]))
         return settings.iterations * settings.batch_size
 
     return {kind: images(kind) for kind in kinds}

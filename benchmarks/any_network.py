@@ -102,13 +102,13 @@ def lock_step_against_one_by_one(architecture: str) -> list[tuple[object, ...]]:
         def operations(frozen: tuple[int, ...]) -> int:
             return flops_per_image(architecture, SHAPE, CLASSES, frozen, **settings.building).training
 
+        def row(question: str, count: Callable[[tuple[int, ...]], float], unit: str) -> tuple[object, ...]:
+            together, alone = count(depths), sum(count((depth,)) for depth in depths)
+            return (question, architecture, together, alone, alone / together, unit)
+
         return [
-            (question, architecture, together, alone, alone / together, unit)
-            for question, count, unit in (
-                ("lock-step against one by one", seconds, "s an update of all"),
-                ("lock-step against one by one, at best", operations, "operations an image of all"),
-            )
-            for together, alone in [(count(depths), sum(count((depth,)) for depth in depths))]
+            row("lock-step against one by one", seconds, "s an update of all"),
+            row("lock-step against one by one, at best", operations, "operations an image of all"),
         ]
 
 

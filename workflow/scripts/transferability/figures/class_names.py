@@ -8,14 +8,14 @@ from transferability.labels import reason_of, visible, wrapped
 from transferability.store.reading import Store
 from transferability.store.source import ImageClass
 
-LABEL = 26  # letters on a line, beside a class's images
+_LABEL = 26  # letters on a line, beside a class's images
 
 
 def class_label(image_class: ImageClass) -> str:
     """The name, and below it the group if there is one."""
-    lines = [wrapped(image_class.shown, LABEL)]
+    lines = [wrapped(image_class.shown, _LABEL)]
     if image_class.group:
-        lines.append(wrapped(image_class.group, LABEL, lines=1))
+        lines.append(wrapped(image_class.group, _LABEL, lines=1))
     return "\n".join(lines)
 
 

@@ -43,6 +43,7 @@ def compare(ours: pd.DataFrame, published: pd.DataFrame) -> Figure:
     """
     studies = {"this study": ours, "published": published}
     tables = {study: differences_to_base(accuracies) for study, accuracies in studies.items()}
+    names = {study: f"{study}{_on_images(accuracies)}" for study, accuracies in studies.items()}
     of_each = [set(zip(table["treatment"], table["split_type"], strict=True)) for table in tables.values()]
     common = sorted(of_each[0] & of_each[1], key=lambda pair: (pair[1] == SEMANTIC, list(LABELS).index(pair[0])))
     if not common:
@@ -60,7 +61,7 @@ def compare(ours: pd.DataFrame, published: pd.DataFrame) -> Figure:
                 axes.plot(
                     rows["n"].to_numpy(float),
                     scale * rows[column],
-                    label=f"{study}{_on_images(studies[study])}",
+                    label=names[study],
                     **_study_style(study, treatment),
                 )
                 dead = rows.loc[rows["networks"] == 0, "n"]

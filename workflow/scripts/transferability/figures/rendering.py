@@ -4,7 +4,7 @@ It is apart from `transferability.figures.style`, whose seaborn is slow to load.
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ import matplotlib as mpl
 
 from transferability.figures.fonts import FAMILY
 
-SETTINGS: dict[Any, Any] = {
+_SETTINGS: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "figure.dpi": 150,
@@ -26,10 +26,11 @@ SETTINGS: dict[Any, Any] = {
 
 
 @contextmanager
-def own_settings() -> Iterator[None]:
-    """`SETTINGS` and matplotlib's defaults, in this block; no warning is an error in it, whatever Python was told.
+def own_settings(*styles: Mapping[str, Any]) -> Iterator[None]:
+    """Matplotlib's defaults, these styles and what all figures have, in this block, whatever a user's settings are.
 
-    Characters without a font have a sentence of their own, `transferability.figures.fonts.undrawable`.
+    No warning is an error in it, whatever Python was told. Characters without a font have a sentence of their own,
+    `transferability.figures.fonts.undrawable`.
     """
     with warnings.catch_warnings(), mpl.rc_context():
         warnings.simplefilter("default")
@@ -37,5 +38,6 @@ def own_settings() -> Iterator[None]:
         warnings.simplefilter("ignore", PendingDeprecationWarning)
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         mpl.rcdefaults()
-        mpl.rcParams.update(SETTINGS)
+        for style in (*styles, _SETTINGS):
+            mpl.rcParams.update(style)
         yield

@@ -8,7 +8,6 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib as mpl
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -18,7 +17,7 @@ from matplotlib.textpath import TextPath
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike
 
-from transferability.figures.rendering import SETTINGS, own_settings
+from transferability.figures.rendering import own_settings
 from transferability.files import whole_file
 from transferability.labels import visible
 
@@ -62,12 +61,7 @@ def figure_style(colors: Mapping[str, str] | None = None) -> Iterator[None]:
     It does so under any settings of matplotlib that a user has (`own_settings`).
     """
     of_treatments = _COLORS.set(colors or {})
-    with (
-        own_settings(),
-        sns.axes_style("whitegrid"),
-        sns.plotting_context("notebook", font_scale=0.85),
-        mpl.rc_context(SETTINGS),
-    ):
+    with own_settings(sns.axes_style("whitegrid"), sns.plotting_context("notebook", font_scale=0.85)):
         try:
             yield
         finally:

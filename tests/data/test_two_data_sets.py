@@ -1,16 +1,20 @@
 """Splits of two data sets: their classes, their file, and the images that are in both."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 
-from tests.support import Patterns
+from tests.project import merged
+from tests.support import DEFAULT, Patterns
 from transferability.data.build import build_store
 from transferability.data.images_of_two import ImagesInOther, images_in, images_in_both
+from transferability.data.split_stores import require_one_size
 from transferability.data.splits import SplitError, split_from_json, split_of_data_sets, split_to_json
 from transferability.store.reading import open_store
 from transferability.store.source import ImageClass
+from transferability.study.design import read_study
 from transferability.study.split_plan import TaskPlan
 
 NAMES = ("ant", "bee", "cat", "dog")
@@ -88,6 +92,26 @@ def test_images_that_are_in_both_are_counted(split, stores):
         "of A, 0 validation images and 9 training images are training images of B too; "
         "of B, 6 validation images and 9 training images are training images of A too"
     )
+
+
+@pytest.mark.parametrize(
+    ("preprocessing", "refused"),
+    [
+        ({"crop": 0}, "preprocessing.crop: is 0, but images are 16 x 16 pixels in one and 20 x 20 pixels in two"),
+        (
+            {"crop": 16, "mean": "A"},
+            "preprocessing.mean: is A, but images are 16 x 16 pixels in one and 20 x 20 pixels",
+        ),
+        ({"crop": 16}, None),
+    ],
+)
+def test_sizes_that_only_the_images_tell_are_looked_at_before_training(stores, tmp_path, preprocessing, refused):
+    build_store(Patterns(name="two", training_per_class=3, image_shape=(20, 20, 1)), tmp_path)
+    study = read_study(merged(DEFAULT, {"preprocessing": preprocessing}))
+    of_two_sizes = {**stores, "B": open_store(tmp_path)}
+    with pytest.raises(SplitError, match=refused) if refused else nullcontext():
+        require_one_size(study, "to_two", of_two_sizes)
+    require_one_size(study, "to_two", stores)
 
 
 def test_images_of_other_shapes_are_said_not_to_be_compared(split, stores, tmp_path):

@@ -140,6 +140,14 @@ def test_gray_images_beside_color_ones_take_the_mean_of_color(config_of, tmp_pat
     assert study.settings("base").preprocessing.mean == (0.1, 0.2, 0.3)
 
 
+def test_the_mean_image_of_a_half_of_another_split_is_not_known_here(config_of, weights, tmp_path):
+    path = tmp_path / "weights.safetensors"
+    about = {"preprocessing": {"crop": 0, "mirror": True, "mean": "A", "scale": 32.0}}
+    save_file({name: t.contiguous() for name, t in weights.items()}, path, {METADATA: json.dumps(about)})
+    with pytest.raises(ConfigError, match="does not say how its images were prepared; give mean and std as lists"):
+        read_study(config_of(path, {"mean": "pretrained"}))
+
+
 def test_a_checkpoint_of_ours_says_its_mean_image(config_of, weights, tmp_path):
     path = tmp_path / "weights.safetensors"
     about = {"preprocessing": {"crop": 0, "mirror": True, "mean": "whole", "scale": 32.0}}

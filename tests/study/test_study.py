@@ -95,7 +95,7 @@ def changed(path, value):
         (
             "preprocessing.mean",
             "half",
-            "preprocessing.mean: is 'half'; it must be own, whole, pretrained, or a list with a number",
+            "preprocessing.mean: is 'half'; it must be own, whole, A, B, pretrained, or a list with a number",
         ),
         ("preprocessing.mean", [], "preprocessing.mean: is empty; give at least one"),
         ("preprocessing.mean", [123.7], "preprocessing.mean[0]: is 123.7; it must be at most 1"),

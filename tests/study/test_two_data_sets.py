@@ -56,6 +56,38 @@ def test_another_store_of_the_source_outdates_its_copies_and_not_what_has_none_o
     assert {name for _, _, name in study.current(metrics, new)} == {"baseB", "B3B"}
 
 
+def test_another_store_of_the_half_whose_mean_image_is_subtracted_outdates_what_is_trained_on_the_other():
+    study, old, new = (
+        study_of(preprocessing={"mean": "A"}),
+        {"early": "old", "late": "l"},
+        {"early": "new", "late": "l"},
+    )
+    metrics = {}
+    for name in ("baseB", "B3B"):
+        network = Network.parse(name)
+        made_from = study.asked_of("to_late", network, old) | {"source_sha256": network.base and network.base.name}
+        metrics["to_late", 0, name] = {"made_from": made_from, "sha256": name, "mean_store": "another"}
+    assert study.current(metrics, old) == set(metrics)
+    assert study.current(metrics, new) == set()
+    assert study.current(metrics, {"late": "l"}) == set()  # the store of early is not there, and was another one
+    today = {key: made | {"mean_store": study.data_sets["early"].store_folder.name} for key, made in metrics.items()}
+    assert study.current(today, {"late": "l"}) == set(metrics)
+
+
+def test_a_mean_image_of_a_half_takes_halves_and_images_of_one_size():
+    assert study_of(preprocessing={"mean": "A"})
+    refused = refusal(datasets={"late": {"size": 28}}, preprocessing={"mean": "B", "crop": 24})
+    assert refused == (
+        "config: preprocessing.mean: is B, but images are 24 x 24 pixels in early and 28 x 28 pixels in late, and a "
+        "mean image is taken from images of its own size; give the data sets one size, or mean and std as lists of "
+        "numbers"
+    )
+    of_all = ({"splits": [SPLIT, "whole"]}, {"networks": {"reduced": [3]}}, {"networks": {"random_for": "whole"}})
+    for changes in of_all:
+        message = "preprocessing.mean: is A, the mean image of a half, but "
+        assert message in refusal(**changes, preprocessing={"mean": "A"})
+
+
 def test_data_sets_that_no_split_is_of_are_not_looked_at():
     assert list(study_of(datasets={"broken": {"kind": "nonsense"}}).data_sets) == ["early", "late"]
 

@@ -11,11 +11,15 @@ from tests.support import Patterns, dying_after, files_in, train_until_it_dies, 
 from transferability.data.build import build_store
 from transferability.data.splits import split_of_data_sets
 from transferability.data.stream import GPUImages
+from transferability.files import read_json
+from transferability.inspection.findings import failures
+from transferability.inspection.network_check import NetworkCheck
 from transferability.records.checkpoints import CheckpointError
 from transferability.store.reading import open_store
 from transferability.study.names import Network
 from transferability.study.settings import Preprocessing, RandomResizedCrop
 from transferability.study.split_plan import TaskPlan
+from transferability.training.evaluation import evaluate
 from transferability.training.images import data_for, training_sample
 from transferability.training.recipe import identity_of
 from transferability.training.train import train
@@ -105,6 +109,58 @@ def test_a_gpu_sees_gray_images_so_too(of_two, running, monkeypatch):
     monkeypatch.setattr("transferability.data.stream.HostImages", GPUImages)  # which a CPU can hold as well
     found = list(seen_of(of_two, running))
     assert all(torch.equal(images, wanted) for images, wanted in zip(found, expected, strict=True))
+
+
+def less_a_half(of_two, stores, half, scale=1.0):
+    """Networks of both halves less the mean image of one; gray images in A, and in B color ones of the same size."""
+    color = np.random.default_rng(0).integers(0, 256, (len(stores["B"].labels), 16, 16, 3), dtype=np.uint8)
+    training, labels = stores["B"].training, stores["B"].labels
+    sums = [color[training][labels[training] == label].sum(0, dtype=np.uint32) for label in range(4)]
+    of_one_size = {**stores, "B": replace(stores["B"], images=color, class_sums=np.stack(sums))}
+    preprocessing = Preprocessing(crop=0, mirror=False, mean=half, scale=scale)
+    return with_settings(replace(of_two, store=of_one_size), preprocessing=preprocessing)
+
+
+@pytest.mark.parametrize("half", ["A", "B"])
+@pytest.mark.parametrize("examples", [None, 2])
+def test_both_halves_may_be_less_the_mean_image_of_all_training_images_of_one(of_two, stores, running, half, examples):
+    less = less_a_half(of_two, stores, half)
+    positions, _ = less.task(half).training()
+    mean = less.store[half].images[positions].astype(np.float64).mean(axis=0)
+    for target in "AB":
+        task = less.task_of(Network(target, examples_per_class=examples))
+        stream, validation = data_for(task, less.settings, 0, running)
+        sample = training_sample(task, less.settings.preprocessing, 0, "cpu")
+        seen = [stream.batch(0)[0], *(images for on in (validation, sample) for images, _ in on.batches())]
+        for images in seen:
+            pixels = images.permute(0, 2, 3, 1).numpy() + mean
+            assert np.allclose(pixels, pixels.round(), atol=1e-3)  # those of a store are whole numbers
+            assert pixels.min() > -0.01
+            assert pixels.max() < 255.01
+    assert not np.allclose(mean, mean.round(), atol=1e-3)
+
+
+def test_what_is_less_a_halfs_mean_image_is_told_from_others_by_its_images_too(of_two, stores):
+    less, own = less_a_half(of_two, stores, "A"), less_a_half(of_two, stores, "own")
+    base = identity_of(less, Network("B"), None)
+    assert base["mean_data_set"] == "gray"
+    assert base["mean_store_checksum"] == stores["A"].checksum
+    assert base["mean_classes"] == ["class 000", "class 002", "class 004"]
+    assert not [key for key in identity_of(own, Network("B"), None) if key.startswith("mean")]
+    others = {**less.store, "A": replace(stores["A"], checksum="another")}
+    assert identity_of(replace(less, store=others), Network("B"), None) != base
+    assert identity_of(less_a_half(of_two, stores, "B"), Network("B"), None) != base
+
+
+def test_a_network_less_a_halfs_mean_image_is_evaluated_so_again(of_two, stores, running, tmp_path):
+    less, own = (less_a_half(of_two, stores, mean, scale=64.0) for mean in ("A", "own"))
+    (network,) = files = files_in(tmp_path, "baseB")
+    train(less, files, None, running)
+    metrics = read_json(files[network].metrics)
+    assert metrics["mean_store"] == stores["A"].folder
+    assert failures(NetworkCheck(less, files[network]).findings(evaluated=True)) == []
+    found, _ = evaluate(own, network, load_file(files[network].checkpoint), "cpu")
+    assert found.loss != metrics["validation_cross_entropy"]
 
 
 def test_the_identity_names_the_store_of_the_target_and_the_channels_only_where_they_are_not_its_own(of_two, stores):

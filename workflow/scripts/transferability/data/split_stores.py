@@ -9,7 +9,8 @@ from transferability.store.reading import Store, open_store
 from transferability.study.data_sets import DataSet
 from transferability.study.design import Study
 from transferability.study.groups import described, grouped, read_groups
-from transferability.study.image_keys import unequal_sizes
+from transferability.study.image_keys import no_common_mean, unequal_sizes
+from transferability.study.names import HALVES
 
 
 def open_stores(study: Study, split: str, manifests: Sequence[Path]) -> dict[str, Store]:
@@ -57,9 +58,15 @@ def described_stores(study: Study, split: str, stores: Mapping[str, Store]) -> d
 
 
 def require_one_size(study: Study, split: str, stores: Mapping[str, Store]) -> None:
-    """SplitError if networks of a split would see images of several sizes, between which no layers can be copied."""
-    if study.config["preprocessing"]["crop"]:
-        return
+    """SplitError if networks of a split would see images of several sizes, between which no layers can be copied.
+
+    Or if a mean image of one size were to be subtracted from images of another.
+    """
+    crop, mean = (study.config["preprocessing"][key] for key in ("crop", "mean"))
     height_and_width = {store.name: store.image_shape[:2] for store in stores.values()}
-    if len(set(height_and_width.values())) > 1:
+    if len(set(height_and_width.values())) == 1:
+        return
+    if not crop:
         raise SplitError(f"split {split}: preprocessing.{unequal_sizes(height_and_width)}")
+    if mean in HALVES:
+        raise SplitError(f"split {split}: preprocessing.{no_common_mean(mean, height_and_width)}")

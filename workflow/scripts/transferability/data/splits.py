@@ -4,7 +4,7 @@ A split is a list of classes, and by images a seed besides, and copies nothing; 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,10 @@ class Split:
 
     def task(self, stores: Stores, target: str) -> Task:
         """To tell apart the classes of a half by the images of its store; SplitError if one has too few to halve."""
+        task = self._task(stores, target)
+        return task if target == WHOLE else replace(task, other=self._task(stores, _other(target)))
+
+    def _task(self, stores: Stores, target: str) -> Task:
         store, classes = store_of(stores, target), self.halves[target]
         if self.split_type == DATA_SETS:
             return Task(store, classes, target, self.name, channels=self.image_shape(stores)[-1])

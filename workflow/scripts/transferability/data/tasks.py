@@ -1,7 +1,7 @@
 """Tasks: what networks are trained for, some classes of a store to be told apart by its images."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from transferability.seeding import generator_for
 from transferability.store.reading import Store
 from transferability.study.amounts import too_few_in_words
 from transferability.study.names import HALVES
-from transferability.study.settings import WHITE, WHOLE_MEAN
+from transferability.study.settings import OWN_MEAN, WHITE, WHOLE_MEAN
 
 
 class TooFewImagesError(ValueError):
@@ -45,6 +45,7 @@ class Task:
             `halves_of_images` says; None for all that the store has of its classes.
         channels: that networks see of an image, which a gray one has alike; None for as many as the store has.
         examples: which of these are trained on; None for all. Validation is on all images in any case.
+        other: the task of the split's other half, whose mean image this one's images may be less; None if it has none.
     """
 
     store: Store
@@ -54,6 +55,7 @@ class Task:
     images_seed: int | None = None
     channels: int | None = None
     examples: Examples | None = None
+    other: "Task | None" = None
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -110,7 +112,7 @@ class Task:
         return positions[chosen], targets[chosen]
 
     def mean_image(self, mean: str | tuple[float, ...]) -> NDArray[np.float32]:
-        """The mean image, H x W x C, of the training images or, if ``mean`` says so, of the store's or as it is given.
+        """The mean image, H x W x C, of the training images or, as ``mean`` says, of others' or of the numbers given.
 
         Validation images have no part in it, since it is subtracted from them. That of gray images has a single
         channel, as they have in the store.
@@ -122,6 +124,8 @@ class Task:
             return np.full(self.image_shape, mean, dtype=np.float32) * np.float32(WHITE)
         if mean == WHOLE_MEAN:
             return self.store.mean_image(range(len(self.store.classes)))
+        if mean in HALVES:
+            return np.broadcast_to(self.of_half(mean).mean_image(OWN_MEAN), self.image_shape).copy()
         positions, _ = self.training()
         if len(positions) == len(self._samples(self.store.training)[0]):
             return self.store.mean_image(self.classes)
@@ -129,6 +133,13 @@ class Task:
         for start in range(0, len(positions), 256):
             total += self.store.images[positions[start : start + 256]].sum(axis=0, dtype=np.uint64)
         return (total / len(positions)).astype(np.float32)
+
+    def of_half(self, half: str) -> "Task":
+        """The task of a half of the split, this one or the other, with all its training images."""
+        task = self if half == self.target else self.other
+        if task is None or task.target != half:
+            raise ValueError(f"split {self.split}: a network of {self.target} knows of no half {half}")
+        return replace(task, examples=None)
 
     def guessing_facts(self, label_smoothing: float = 0.0) -> dict[str, int | float]:
         """What it takes to tell an accuracy from guessing.

@@ -107,14 +107,14 @@ def _differences(
     split, seed, name = key
     network, made_from = Network.parse(name), metrics[key]["made_from"]
     asked = {"network": name, "split": split, "seed": seed, **study.asked_of(split, network, checksums)}
-    if split in splits and network.target in splits[split]["halves"]:
-        asked["classes"] = [c["name"] for c in splits[split]["halves"][network.target]["classes"]]
+    halves = splits[split]["halves"] if split in splits else {}
+    for where, half in (("classes", network.target), ("mean_classes", study.half_of_mean(network))):
+        if half in halves:
+            asked[where] = [c["name"] for c in halves[half]["classes"]]
     for where, made, wanted in _unequal(made_from, asked):
         yield f"its {where} is {_short(made)}, by the config it is {_short(wanted)}"
-    data_set = study.data_set_of(split, network.target)
-    if data_set.name not in checksums and not study.is_of_todays_store(key, metrics[key]):
-        today = data_set.store_folder.name
-        yield f"its store is {_short(metrics[key]['store'])}, by the config and its lists {today!r}"
+    for where, made, today in study.stores_of_other_settings(key, metrics[key], checksums):
+        yield f"its {where} is {_short(made)}, by the config and its lists {today!r}"
     base = (split, seed, network.base.name) if network.base else None
     if base is not None and base in metrics:
         copied, there = made_from.get("source_sha256"), metrics[base].get("sha256")

@@ -107,6 +107,10 @@ class Study:
         """What shapes a network."""
         return self.settings(network.stage, is_on_few=network.is_on_few)
 
+    def half_of_mean(self, network: Network) -> str | None:
+        """The half whose mean image a network's images are less, whichever half it is trained for; None if of none."""
+        return self.settings_of(network).preprocessing.half_of_mean
+
     @cached_property
     def data_sets(self) -> dict[str, DataSet]:
         """By name, those that its splits are of, the config's ``dataset`` first."""
@@ -178,14 +182,22 @@ class Study:
             checksums: by data set, those of the stores that are there.
         """
         weights = self.weights.sha256 if self.weights and network.source == PRETRAINED_SOURCE else None
-        data_set = self.data_set_of(split, network.target).name
-        checksum = checksums.get(data_set)
+        of_stores: dict[str, Any] = {}
+        for prefix, data_set in self._stores_of(split, network).items():
+            of_stores[f"{prefix}data_set"] = data_set.name
+            if data_set.name in checksums:
+                of_stores[f"{prefix}store_checksum"] = checksums[data_set.name]
         return {
-            "data_set": data_set,
-            **({"store_checksum": checksum} if checksum else {}),
+            **of_stores,
             **self.settings_of(network).to_json(),
             **({"source_sha256": weights} if weights else {}),
         }
+
+    def _stores_of(self, split: str, network: Network) -> dict[str, DataSet]:
+        """By how the keys begin that tell of them, what a network is trained on and, if it is a half's, less what."""
+        half_of_mean = self.half_of_mean(network)
+        of_mean = {"mean_": self.data_set_of(split, half_of_mean)} if half_of_mean else {}
+        return {"": self.data_set_of(split, network.target), **of_mean}
 
     def current(self, metrics: Mapping[Key, Mapping[str, Any]], checksums: Mapping[str, str] = NO_STORES) -> set[Key]:
         """Of finished networks, by what their metrics say, those that the config asks for as they are.
@@ -205,10 +217,7 @@ class Study:
                 made["made_from"].get(key) == value
                 for key, value in self.asked_of(split, Network.parse(name), checksums).items()
             )
-            and (
-                self.data_set_of(split, Network.parse(name).target).name in checksums
-                or self.is_of_todays_store((split, seed, name), made)
-            )
+            and not any(self.stores_of_other_settings((split, seed, name), made, checksums))
         }
 
         def of_todays_base(key: Key) -> bool:
@@ -222,11 +231,24 @@ class Study:
 
         return {key for key in current if of_todays_base(key)}
 
-    def is_of_todays_store(self, key: Key, metrics: Mapping[str, Any]) -> bool:
-        """Whether a network's metrics name the store that it would be trained on today; True if they name none."""
+    def stores_of_other_settings(
+        self, key: Key, metrics: Mapping[str, Any], checksums: Mapping[str, str]
+    ) -> Iterator[tuple[str, str, str]]:
+        """Stores that a network's metrics name and that it would not be trained with today, of those not there.
+
+        Args:
+            key: the network's.
+            metrics: its own.
+            checksums: as in `asked_of`.
+
+        Yields:
+            What the metrics call the store, its name there, and what it would be today.
+        """
         split, _, name = key
-        today = self.data_set_of(split, Network.parse(name).target).store_folder.name
-        return metrics.get("store") in (None, today)  # None: made before it was noted
+        for prefix, data_set in self._stores_of(split, Network.parse(name)).items():
+            made, today = metrics.get(f"{prefix}store"), data_set.store_folder.name
+            if data_set.name not in checksums and made not in (None, today):  # None: made before it was noted
+                yield f"{prefix}store", made, today
 
     def drawn_bases(self) -> list[tuple[str, int, Network]]:
         """The bases whose first-layer filters are drawn: of the first seed, on the most images, as many as fit."""

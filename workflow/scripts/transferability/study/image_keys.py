@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from transferability.study.names import HALVES
 from transferability.study.schema import in_yaml, kind_schema
 from transferability.words import counted
 
@@ -34,17 +35,31 @@ def preprocessing_problems(
         yield f"preprocessing.{unequal_sizes(known)}"
     channels = [count for settings in data_sets.values() if (count := image_channels(settings)) is not None]
     most = max(channels) if len(channels) == len(data_sets) else None  # gray images become color beside such
+    if preprocessing["mean"] in HALVES and len(set(known.values())) > 1:
+        yield f"preprocessing.{no_common_mean(preprocessing['mean'], known)}"
     yield from _mean_problems(preprocessing["mean"], preprocessing["std"], " and ".join(data_sets), most)
     yield from _resizing_problems(preprocessing["random_resized_crop"])
 
 
 def unequal_sizes(sizes: Mapping[str, tuple[int, int]]) -> str:
     """A sentence about images that are not cropped to one size, by data set their height and width, and the remedy."""
-    of_each = " and ".join(f"{height} x {width} pixels in {name}" for name, (height, width) in sizes.items())
     return (
-        f"crop: is 0, but images are {of_each}, and a network that copies layers sees images of one size; set it to at "
-        f"most {min(map(min, sizes.values()))}, so that this side is cut out of both, or give the data sets one size"
+        f"crop: is 0, but images are {_of_each(sizes)}, and a network that copies layers sees images of one size; "
+        f"set it to at most {min(map(min, sizes.values()))}, so that this side is cut out of both, or give the data "
+        "sets one size"
     )
+
+
+def no_common_mean(half: str, sizes: Mapping[str, tuple[int, int]]) -> str:
+    """A sentence about images that no mean image of another size can be taken from, by data set height and width."""
+    return (
+        f"mean: is {half}, but images are {_of_each(sizes)}, and a mean image is taken from images of its own size; "
+        "give the data sets one size, or mean and std as lists of numbers"
+    )
+
+
+def _of_each(sizes: Mapping[str, tuple[int, int]]) -> str:
+    return " and ".join(f"{height} x {width} pixels in {name}" for name, (height, width) in sizes.items())
 
 
 def image_side(settings: Mapping[str, Any]) -> Any:

@@ -14,7 +14,7 @@ from transferability.files import sha256_of
 from transferability.study.asking import FOLDER, AskingError, ask, remember, remembered, short_digest
 from transferability.study.config_paths import found_beside, one_spelling, places_in_words
 from transferability.study.foreign_networks import LIBRARIES, foreign_settings, seen_shape
-from transferability.study.names import OTHER_SOURCES, PRETRAINED_SOURCE
+from transferability.study.names import HALVES, OTHER_SOURCES, PRETRAINED_SOURCE
 from transferability.study.planned_treatments import kind_of
 from transferability.study.schema import ConfigError, in_yaml, on_one_line
 
@@ -178,8 +178,13 @@ def refusal(source: str, why: str) -> ConfigError:
 
 
 def _of_channels(preprocessing: Mapping[str, Any] | None, channels: int) -> Mapping[str, Any] | None:
-    """For networks that see gray images, the mean over the channels of color ones."""
-    if preprocessing is None or isinstance(preprocessing["mean"], str) or channels != 1:
+    """For networks that see gray images, the mean over the channels of color ones; None of a half's mean image.
+
+    By that name another split, and so another study, would take another image.
+    """
+    if preprocessing is None or preprocessing["mean"] in HALVES:
+        return None
+    if isinstance(preprocessing["mean"], str) or channels != 1:
         return preprocessing
     return {key: [sum(values) / len(values)] for key, values in preprocessing.items() if key in {"mean", "std"}}
 

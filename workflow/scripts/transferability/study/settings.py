@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
+from transferability.study.names import HALVES
 from transferability.words import counted
 
 # Raised by hand when the same config would give other weights; it makes every network train again.
 ENGINE_VERSION = 5
 
-WHOLE_MEAN = "whole"
+OWN_MEAN, WHOLE_MEAN = "own", "whole"
 SOURCE, ADAPT = "source", "adapt"
 FROZEN_BATCH_NORM = "frozen_batch_norm"  # where a network's identity, metrics and row say which of the two it has
 WHITE = 255  # the largest value of a pixel, which is 1 where pixels are from 0 to 1
@@ -151,8 +152,9 @@ class Preprocessing:
         crop: side of the square the network sees, 0 for the whole image. Training crops at random, validation
             in the center.
         mirror: whether training mirrors every other image at random.
-        mean: the mean image subtracted: ``own``, of the images that the network is trained on, as in the paper, or
-            ``whole``, of the whole training set; or a number for each channel, of pixels from 0 to 1.
+        mean: the mean image subtracted: ``own``, of the images that the network is trained on, as in the paper;
+            ``whole``, of the whole training set of its data set; or ``A`` or ``B``, of all training images of this half
+            of its split, whichever half it is trained for. Or a number for each channel, of pixels from 0 to 1.
         scale: pixel values, less the mean image, are divided by this; unused where the mean is of numbers.
         std: where the mean is of numbers, pixels from 0 to 1, less it, are divided by these, one a channel.
         random_resized_crop: what training cuts out instead of a crop of what the network sees.
@@ -195,6 +197,11 @@ class Preprocessing:
     def factors(self) -> float | tuple[float, ...]:
         """What pixel values, less the mean image, are multiplied by: a number, or one for each channel."""
         return 1.0 / self.scale if isinstance(self.mean, str) else tuple(1.0 / (WHITE * one) for one in self.std)
+
+    @property
+    def half_of_mean(self) -> str | None:
+        """The half whose mean image is subtracted from what networks of both halves see; None if it is of none."""
+        return self.mean if isinstance(self.mean, str) and self.mean in HALVES else None
 
     def seen_shape(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
         """Height, width and channels of what the network sees; ValueError if this is not for such images."""

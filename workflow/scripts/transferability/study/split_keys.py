@@ -43,6 +43,7 @@ def split_problems(config: Mapping[str, Any]) -> Iterator[str]:
         else:
             yield from _data_sets_problems(entry, groups)
     yield from _unused_problems(config)
+    yield from _mean_problems(config)
 
 
 def _classes_by_group(data_set: DataSet) -> Mapping[str, int]:
@@ -147,6 +148,23 @@ def _data_sets_problems(entry: Mapping[str, Any], groups: Mapping[str, Mapping[s
             yield f"splits: {name} has in {half} one class; it takes at least 2 to tell apart"
         if task.group is not None and task.data_set in groups:
             yield from _group_problems(name, half, task.group, groups[task.data_set], f"the data set {task.data_set}")
+
+
+def _mean_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """The mean image of a half, where there are networks of all classes, which are of no half."""
+    mean, networks = config["preprocessing"]["mean"], config["networks"]
+    if mean not in HALVES:
+        return
+    whole = {
+        f"splits has {WHOLE}": WHOLE in config["splits"],
+        "networks.reduced has bases": bool(networks["reduced"]),
+        f"networks.random_for is {WHOLE}": networks["random_for"] == WHOLE and "random" in networks["treatments"],
+    }
+    if where := [words for words, is_so in whole.items() if is_so]:
+        yield (
+            f"preprocessing.mean: is {mean}, the mean image of a half, but {where[0]}, of all classes and of no half; "
+            "set it to own, whole or a list of numbers"
+        )
 
 
 def _unused_problems(config: Mapping[str, Any]) -> Iterator[str]:

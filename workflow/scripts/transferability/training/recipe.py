@@ -94,7 +94,21 @@ def identity_of(recipe: Recipe, network: Network, source_digest: str | None) -> 
         **({} if task.image_shape == task.store.image_shape else {"channels": task.channels}),
         **recipe.settings.to_json(),
         **({"drawn_batch_norm": ADAPT} if network.plan == REINITIALIZED and recipe.settings.foreign else {}),
+        **_made_less_mean_of(recipe),
         "source_sha256": source_digest,
+    }
+
+
+def _made_less_mean_of(recipe: Recipe) -> dict[str, Any]:
+    """The images whose mean image networks are trained less, where these are a half's, and not each one's own."""
+    half = recipe.settings.preprocessing.half_of_mean
+    if half is None:
+        return {}
+    task = recipe.task(half)
+    return {
+        "mean_classes": task.class_names,
+        "mean_data_set": task.store.name,
+        "mean_store_checksum": task.store.checksum,
     }
 
 

@@ -95,9 +95,9 @@ def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | 
         else:
             found = _evaluate_untrained(learners, validation, recipe, running)
         for learner, on_training_images in zip(_finished(learners), found, strict=True):
-            network, split_type = learner.network, recipe.split.split_type
+            network = learner.network
             about = {"identity": identities[network], "made_by": made_by}
-            _write(learner, on_training_images, split_type, files[network], **about)
+            _write(learner, on_training_images, recipe, files[network], **about)
             folders[network].keep_finished(files[network].all())
         failures = [learner.failure for learner in learners if learner.failure is not None]
         if failures:
@@ -170,19 +170,19 @@ def _on_training_images(learners: Sequence[Learner], recipe: Recipe, running: Ru
 def _write(
     learner: Learner,
     on_training_images: Evaluation,
-    split_type: str,
+    recipe: Recipe,
     files: NetworkFiles,
     *,
     identity: Mapping[str, Any],
     made_by: Mapping[str, Any],
 ) -> None:
-    network = learner.network
+    network, half_of_mean = learner.network, recipe.settings.preprocessing.half_of_mean
     save_checkpoint(files.checkpoint, learner.model.state_dict(), {**identity, "versions": versions()})
     rows = [tuple(evaluation[column] for column in HISTORY_COLUMNS) for evaluation in learner.history]
     write_csv(files.history, HISTORY_COLUMNS, rows)
     metrics = {
         "split": identity["split"],
-        "split_type": split_type,
+        "split_type": recipe.split.split_type,
         **network.facts,
         "seed": identity["seed"],
         **frozen_batch_norm(learner.model, network, identity),
@@ -199,6 +199,7 @@ def _write(
         "made_from": dict(identity),
         "sha256": sha256_of(files.checkpoint),
         "store": learner.task.store.folder,
+        **({"mean_store": recipe.task(half_of_mean).store.folder} if half_of_mean else {}),
         **made_by,
         "seconds": round(learner.seconds, 3),
     }

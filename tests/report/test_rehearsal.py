@@ -7,11 +7,13 @@ from collections import OrderedDict
 
 import pytest
 
+from tests.project import merged
 from tests.support import DEFAULT
 from transferability.figures.pictures import PICTURES
 from transferability.files import PROJECT
-from transferability.report import rehearsal
+from transferability.report import rehearsal, rehearsed
 from transferability.report.rehearsal import RehearsalError, main, rehearse
+from transferability.report.rehearsed import record_of
 from transferability.results.tables import TABLES
 from transferability.study.design import read_study
 from transferability.study.planned_treatments import BY_PLAN, kind_of
@@ -120,3 +122,37 @@ def test_its_log_tells_what_was_tried_and_nothing_else_is_left(tmp_path, monkeyp
     files = {path.name: path for path in tmp_path.rglob("*") if path.is_file()}
     assert files.keys() == {"config.json", "rehearsal.log"}
     assert "the figure figure2" in files["rehearsal.log"].read_text()
+
+
+class TestARecord:
+    """Of a study that was rehearsed, by which it is known not to be rehearsed again."""
+
+    def test_is_of_all_that_is_asked_for_and_not_of_how_it_is_run(self, tmp_path):
+        asked = config_of(tmp_path)
+        first = record_of(read_study(asked))
+        assert record_of(read_study(merged(asked, {"running": {"threads": 2}}))) == first
+        for changes in ({"figures": {"max_drop": 0.03}}, {"study": "another"}, {"seeds": [0, 1]}):
+            assert record_of(read_study(merged(asked, changes))) != first
+
+    def test_is_of_the_groups_of_classes(self, tmp_path):
+        groups = tmp_path / "groups.csv"
+        photos = {"kind": "folder", "root": str(tmp_path), "size": 32, "groups": str(groups)}
+        asked = config_of(tmp_path) | {"dataset": "photos", "datasets": {"photos": photos}, "splits": ["random0"]}
+        records = set()
+        for of_cat in ("pet", "wild"):
+            groups.write_text(f"class,group\ncat,{of_cat}\ndog,pet\nfox,wild\nowl,wild\n")
+            records.add(record_of(read_study(asked)))
+        assert len(records) == 2
+
+    @pytest.mark.parametrize(
+        "path", ["workflow/scripts/transferability/results/tables.py", "workflow/report/page.html.j2"]
+    )
+    def test_is_of_the_code_and_of_the_texts_of_pages(self, tmp_path, monkeypatch, path):
+        study = read_study(config_of(tmp_path))
+        monkeypatch.setattr(rehearsed, "PROJECT", tmp_path)
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_text("one")
+        first = record_of(study)
+        assert record_of(study) == first
+        (tmp_path / path).write_text("other")
+        assert record_of(study) != first

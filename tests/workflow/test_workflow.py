@@ -329,8 +329,10 @@ class TestInterruptions:
         before = project.contents()
         checkpoint = project.networks()["random0/seed0/A4B+.safetensors"]
         checkpoint.unlink()
+        (project.results / "logs" / "rehearsal.log").unlink()
         output = project.run(str(checkpoint.relative_to(project.folder)))
         assert "3 of 3 networks were finished before and are kept" in output
+        assert not (project.results / "logs" / "rehearsal.log").exists()  # what could be made is not tried again
         assert project.contents() == before
 
     def test_killed_again_and_again_it_ends_the_same(self, finished, tmp_path):

@@ -1,10 +1,10 @@
 """The accuracies of all networks of a study, one row a network, each beside the base of its own target."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import pandas as pd
 
@@ -33,6 +33,7 @@ from transferability.study.split_types import SPLIT_TYPES_IN_WORDS, Groups, halv
 # Top-1 beside top-5; balanced accuracy is the mean over classes of the share of a class's images that are named right.
 METRICS = (*chain.from_iterable(zip(TOP1, TOP5, strict=True)), *BALANCED)
 KEY = ["split", "seed", "network"]
+T = TypeVar("T")
 _CROSS_ENTROPIES = (VALIDATION_CROSS_ENTROPY, TRAINING_CROSS_ENTROPY)
 _OF_NETWORK = ["split", "split_type", "network", "treatment", "source", "target", "n"]
 _OF_TRAINING = [
@@ -133,6 +134,7 @@ class Results:
     groups: Groups = field(default_factory=dict)
     sources: pd.DataFrame = field(default_factory=pd.DataFrame)
     images: str = ""
+    _made: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def by(
@@ -175,6 +177,13 @@ class Results:
         compared = (accuracies, asked.metric, asked.max_drop, study.layers, asked.unlearned)
         return cls.by(*compared, groups=study.groups, targets=study.targets)
 
+    def once(self, what: Any, make: Callable[[], T]) -> T:
+        """What is made of these results, the first time it is asked for: tables, figures and pages ask for the same."""
+        if what not in self._made:
+            self._made[what] = make()
+        made: T = self._made[what]
+        return made
+
     @property
     def networks(self) -> pd.DataFrame:
         """All, those too that are only copied from."""
@@ -201,6 +210,9 @@ class Results:
 
     def at(self, amount: Amount) -> Self:
         """Those of networks on so many images a class, as `by_images.on_amount`."""
+        return self.once(("on", amount), lambda: self._at(amount))
+
+    def _at(self, amount: Amount) -> Self:
         images = f"on {amount_in_words(amount)}" if self.has_few else self.images
         return replace(self, accuracies=on_amount(self.accuracies, amount), images=images)
 

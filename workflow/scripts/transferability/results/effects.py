@@ -68,6 +68,10 @@ def paired_effects(results: Results, loss: str | None = None) -> pd.DataFrame:
         loss: which of `LOSSES` is compared; None for the accuracy. A loss is better the lower it is, so that a drop is
             positive where a network is worse, and a gain where it is better, by either.
     """
+    return results.once(("paired effects", loss), lambda: _paired_effects(results, loss)).copy()
+
+
+def _paired_effects(results: Results, loss: str | None) -> pd.DataFrame:
     accuracies = results.accuracies if loss is None else by_loss(results.accuracies, loss)
     present = set(accuracies["treatment"])
     tables = [

@@ -401,6 +401,16 @@ def test_an_alternative_text_has_the_ends_of_what_is_drawn_and_what_is_beyond_th
     assert "AnB, frozen: 1.0 at n = 1, 6.0 at n = 4, 3.0 at n = 7" in figure_shown("reuse", results(frame(*rows)))
 
 
+def test_a_recipe_that_only_some_networks_have_is_flagged(tmp_path):
+    """Which validation accuracies may have chosen; how often a network is evaluated chooses nothing."""
+    own = {"fine_tuned": {"learning_rate": 0.005, "layer_decay": 0.8}, "frozen": {"evaluate_every": 50}}
+    facts = dict(MadeUp(tmp_path, training=DEFAULT["training"] | own).page().facts)
+    assert [what for what in facts if "recipe" in what] == ["fine-tuned networks' own recipe"]
+    told = facts["fine-tuned networks' own recipe"]
+    assert told.startswith("learning_rate 0.005 (bases: 0.05), layer_decay 0.8 (bases: 1")
+    assert not [what for what in dict(MadeUp(tmp_path / "same").page().facts) if "recipe" in what]
+
+
 def test_random_splits_come_first_and_semantic_halves_have_their_groups(tmp_path):
     """Whatever the order of the config, and of the alphabet."""
     splits = [{"name": "letters_symbols", "A": "letter", "B": "symbol"}, "random10", "random2"]

@@ -15,8 +15,11 @@ from transferability.study.config import fine_tuned_depths
 from transferability.study.design import Study
 from transferability.study.names import HALVES
 from transferability.study.pretrained_weights import images_in_words
+from transferability.study.schema import in_yaml
 from transferability.study.settings import ADAPT, FEW_IMAGES, SOURCE
 from transferability.words import counted, duration, enumerated, plural
+
+_ONLY_WATCHES = "evaluate_every"  # a key that changes what is known of a network and not the network
 
 _STATISTICS = {
     SOURCE: "statistics of the source, as copied; of untrained layers, of the target's training images",
@@ -72,6 +75,7 @@ def facts_of(
     yield "networks", f"{len(accuracies):,}"
     iterations, images = counted(training.iterations, "iteration"), counted(training.batch_size, "image")
     yield "base networks' training", f"{iterations} of {images}"
+    yield from _own_recipes(study)
     yield "accuracy compared", metric_in_words(study.figures.metric)
     if (guessing := accuracies["majority_baseline"]).notna().any():
         low, high = 100 * guessing.min(), 100 * guessing.max()
@@ -79,6 +83,24 @@ def facts_of(
     spent = hours_by_device(jobs_made)
     yield "time of training", "; ".join(f"{duration(3600 * hours)} on {device}" for device, hours in spent.items())
     yield from _imbalance(accuracies)
+
+
+def _own_recipes(study: Study) -> Iterator[tuple[str, str]]:
+    """Of the stages whose networks are trained otherwise than bases: how, and what follows if accuracies chose it."""
+    of_bases = study.settings("base").hyperparameters
+    for stage in dict.fromkeys(network.stage for _, _, network in study.networks()):
+        own = study.settings(stage).hyperparameters
+        different = [
+            f"{key} {in_yaml(getattr(own, key))} (bases: {in_yaml(getattr(of_bases, key))})"
+            for key in dict.fromkeys([*of_bases.to_json(), *own.to_json()])
+            if getattr(own, key) != getattr(of_bases, key) and key != _ONLY_WATCHES
+        ]
+        if different:
+            yield (
+                f"{stage.replace('_', '-')} networks' own recipe",
+                f"{', '.join(different)}. If it was chosen by these validation accuracies, the networks that have it "
+                "look better than they are; fixed before, or chosen on other images, it does no harm",
+            )
 
 
 def _listed_amounts(study: Study) -> str:

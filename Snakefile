@@ -37,7 +37,7 @@ rule all:
         checkpoints=lambda wildcards: network_files(".safetensors"),
         accuracies=rules.accuracies.output.accuracies,
         tables=rules.tables.output,
-        contact_sheet=rules.contact_sheet.output,
+        contact_sheets=contact_sheets().values(),
         figures=rules.figures.output,
         filters=rules.filters.output,
         learning_curves=lambda wildcards: learning_curve_files(),

@@ -63,7 +63,7 @@ class MadeUp:
             made = drawn_so_far(self.study, self.networks(), self.metrics, self.folder / "so_far")
         return ReportFiles(
             **made,
-            contact_sheet=self.folder / "none.png",
+            contact_sheets={},
             halves={},
             splits={split: self.folder / "splits" / f"{split}.json" for split in self.study.splits},
             benchmarks=self.folder / "benchmarks",

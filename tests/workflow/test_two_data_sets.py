@@ -58,6 +58,9 @@ def test_the_report_names_both_data_sets(project):
     page = (project.results / "report.html").read_text()
     for words in ("two data sets (letters: letter / my.symbols-2: symbol)", "letters, my.symbols-2", "not compared"):
         assert words in page
+    for name, sheet in {"letters": "contact_sheet", "my.symbols-2": "contact_sheet_my.symbols-2"}.items():
+        assert f"The data of {name}, class by class" in page
+        assert (project.results / "figures" / f"{sheet}.png").exists()
     split = json.loads((project.results / "splits" / "to_symbols.json").read_text())
     assert [part["data_set"] for part in split["halves"].values()] == ["letters", "my.symbols-2"]
 

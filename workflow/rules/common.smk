@@ -144,6 +144,20 @@ def store_rule(name):
     return "store" if name == config["dataset"] else f"store_{name}"
 
 
+def contact_sheet_rule(name):
+    """What draws the images of a data set is called; of the config's ``dataset``, ``contact_sheet``."""
+    return "contact_sheet" if name == config["dataset"] else f"contact_sheet_{name}"
+
+
+def contact_sheet_of(name):
+    return f"{FIGURES}/{contact_sheet_rule(name)}.png"
+
+
+def contact_sheets():
+    """By data set, the picture of its images."""
+    return {name: contact_sheet_of(name) for name in STUDY.data_sets}
+
+
 def manifests(names=STUDY.data_sets):
     """Of the stores of some data sets, what Snakemake knows of each."""
     return [f"{STORES[name]}/{MANIFEST}" for name in names]

@@ -29,25 +29,29 @@ for data_set in STUDY.data_sets.values():
             "../scripts/store.py"
 
 
-rule contact_sheet:
-    input:
-        store=rules.store.output,
-        groups=groups_files([STUDY.data_set]),
-    output:
-        picture=report(
-            f"{FIGURES}/contact_sheet.png",
-            caption="../report/contact_sheet.rst",
-            category="Data",
-            labels={"figure": "contact sheet"},
-        ),
-    log:
-        f"{LOGS}/contact_sheet.log",
-    priority: 3  # before any training: it is to be looked at first
-    localrule: True
-    conda:
-        "../../envs/analysis.yaml"
-    script:
-        "../scripts/contact_sheet.py"
+for data_set in STUDY.data_sets.values():
+
+    rule:
+        name:
+            contact_sheet_rule(data_set.name)
+        input:
+            store=manifests([data_set.name]),
+            groups=groups_files([data_set]),
+        output:
+            picture=report(
+                contact_sheet_of(data_set.name),
+                caption="../report/contact_sheet.rst",
+                category="Data",
+                labels={"figure": "contact sheet", "data set": data_set.name},
+            ),
+        log:
+            f"{LOGS}/{contact_sheet_rule(data_set.name)}.log",
+        priority: 3  # before any training: it is to be looked at first
+        localrule: True
+        conda:
+            "../../envs/analysis.yaml"
+        script:
+            "../scripts/contact_sheet.py"
 
 
 # What is in the data, before anything is made of them:  snakemake --cores all data

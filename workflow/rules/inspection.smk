@@ -26,7 +26,7 @@ rule verify:
         pictures=lambda wildcards: [
             str(path)
             for paths in (
-                rules.contact_sheet.output,
+                contact_sheets().values(),
                 rules.figures.output,
                 rules.filters.output,
                 learning_curve_files(),

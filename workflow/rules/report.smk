@@ -9,7 +9,7 @@ rule report:
         figures=pictures_of(rules.figures.output),
         learning_curves=lambda wildcards: pictures_of(learning_curve_files()),
         filters=rules.filters.output.figure[0],
-        contact_sheet=rules.contact_sheet.output.picture,
+        contact_sheets=contact_sheets().values(),
         halves=halves_sheets(),
         splits=[SPLIT.format(split=split) for split in STUDY.splits],
         metrics=lambda wildcards: network_files(".metrics.json"),
@@ -47,7 +47,7 @@ rule report_so_far:
         folder=f"{RESULTS}/so_far",
         metrics=lambda wildcards: every_metrics_file(),
         splits=[SPLIT.format(split=split) for split in STUDY.splits],
-        contact_sheet=rules.contact_sheet.output.picture,
+        contact_sheets=contact_sheets(),
         halves=halves_sheets(),
         benchmarks=BENCHMARKS,
     script:

@@ -16,7 +16,7 @@ with job_log(Path(snakemake.log[0]), "report"):
         figures=by_stem(snakemake.input.figures),
         learning_curves=by_stem(snakemake.input.learning_curves),
         filters=Path(snakemake.input.filters),
-        contact_sheet=Path(snakemake.input.contact_sheet),
+        contact_sheets=dict(zip(study.data_sets, map(Path, snakemake.input.contact_sheets), strict=True)),
         halves=by_stem(snakemake.input.halves),
         splits=by_stem(snakemake.input.splits),
         proxies=by_stem(snakemake.input.get("proxy_figures", [])),

@@ -21,7 +21,7 @@ with job_log(Path(snakemake.log[0]), "report so far") as say:
         made = drawn_so_far(study, networks, metrics, folder)
     files = ReportFiles(
         **made,
-        contact_sheet=Path(params.contact_sheet),
+        contact_sheets={name: Path(path) for name, path in params.contact_sheets.items()},
         halves=by_stem(params.halves),
         splits=by_stem(params.splits),
         benchmarks=Path(params.benchmarks),

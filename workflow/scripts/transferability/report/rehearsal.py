@@ -168,7 +168,7 @@ class _Paths:
             figures=self.figures,
             learning_curves=self.curves,
             filters=self.filters,
-            contact_sheet=self.figures["figure2"],
+            contact_sheets=dict.fromkeys(self.study.data_sets, self.figures["figure2"]),
             halves=dict.fromkeys(self.study.splits, self.figures["figure3"]),
             splits=self.splits,
             benchmarks=self.folder,

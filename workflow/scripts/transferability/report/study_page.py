@@ -106,7 +106,7 @@ class ReportFiles:
         figures: pictures by name, of `transferability.figures.catalog.OF_RESULTS`.
         learning_curves: pictures by title.
         filters: the picture of first-layer filters.
-        contact_sheet: the picture of the data.
+        contact_sheets: by data set, the picture of its images.
         halves: by split, the picture of its halves.
         splits: by name, the file of classes.
         benchmarks: the folder of Snakemake's benchmark files.
@@ -119,7 +119,7 @@ class ReportFiles:
     figures: Mapping[str, Path]
     learning_curves: Mapping[str, Path]
     filters: Path
-    contact_sheet: Path
+    contact_sheets: Mapping[str, Path]
     halves: Mapping[str, Path]
     splits: Mapping[str, Path]
     benchmarks: Path
@@ -144,7 +144,7 @@ class Page:
     learning_curves: Sequence[Picture]
     learning_curves_left_out: int
     filters: Picture | None
-    contact_sheet: Picture | None
+    contact_sheets: Sequence[Picture]
     halves: Sequence[Picture]
     splits: Sequence[Mapping[str, Any]]
     config: str
@@ -209,7 +209,10 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
         ),
         learning_curves_left_out=len(curves[_MOST_LEARNING_CURVES:]),
         filters=_picture("first_layer_filters", files.filters, FILTERS_SHOWN),
-        contact_sheet=_picture("contact_sheet", files.contact_sheet, SHEET_SHOWN),
+        contact_sheets=_there(
+            _picture("contact_sheet", path, SHEET_SHOWN, f"{FIGURES['contact_sheet'].title} of {visible(name)}")
+            for name, path in files.contact_sheets.items()
+        ),
         halves=_there(
             _picture("halves", path, halves_shown(split, study.groups), f"{FIGURES['halves'].title} of {split}")
             for split, path in files.halves.items()

@@ -46,7 +46,7 @@ class Project:
         for name in ("Snakefile", "config.yaml"):
             shutil.copy(ROOT / name, folder / name)
         for name in ("workflow", "profiles", "envs", "resources"):
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / name, folder / name)  # with what is compiled, or each would compile it again
         self.configure({})
 
     def copied(self, folder: Path) -> "Project":

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.project import merged
 from tests.support import DEFAULT
 from transferability.files import write_json
 from transferability.inspection.outdated import OutdatedError, read_splits, require_current
@@ -94,6 +95,30 @@ def test_where_the_store_is_away_its_name_tells(metrics):
     with pytest.raises(OutdatedError, match=r"^A3B\.metrics\.json: its store is 'glyphs-0123', by the config and its"):
         require(metrics, NO_STORES)
     assert ("random0", 0, "A3B") not in STUDY.current(metrics)
+
+
+def test_of_what_is_centered_by_a_half_that_halfs_images_are_asked_for_too():
+    study = read_study(merged(DEFAULT, {"preprocessing": {"mean": "A"}}))
+    made_from = {
+        **{"network": "baseB", "split": "random0", "seed": 0, "classes": CLASSES["B"], "mean_classes": CLASSES["A"]},
+        **study.asked_of("random0", Network("B"), CHECKSUMS),
+        "source_sha256": None,
+    }
+    today = study.data_set.store_folder.name
+    key = ("random0", 0, "baseB")
+
+    def require(checksums, mean_store=today, **changes):
+        metrics = {key: {"made_from": made_from | changes, "store": today, "mean_store": mean_store, "sha256": "x"}}
+        require_current(study, metrics, {key: Path("baseB.metrics.json")}, {"random0": SPLIT}, checksums)
+
+    require(CHECKSUMS)
+    require(NO_STORES)
+    with pytest.raises(OutdatedError, match=r"its mean_classes is \['x'\], by the config it is \['a', 'b'\]"):
+        require(CHECKSUMS, mean_classes=["x"])
+    with pytest.raises(OutdatedError, match="its mean_store_checksum is 'other', by the config it is 'checksum'"):
+        require(CHECKSUMS, mean_store_checksum="other")
+    with pytest.raises(OutdatedError, match="its mean_store is 'glyphs-0123', by the config and its lists"):
+        require(NO_STORES, mean_store="glyphs-0123")
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"seed": None}, {"split": "other"}, {"halves": 3}])

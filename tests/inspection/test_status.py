@@ -405,7 +405,7 @@ class TestAsItRuns:
 
         (tmp_path / "undisturbed").mkdir()
         undisturbed = Project(tmp_path / "undisturbed")
-        undisturbed.configure({"training": {"iterations": 1500}})
+        undisturbed.configure({"training": {"iterations": 1500}, "running": {"state_every_seconds": 60}})
         undisturbed.run(*targets(undisturbed))
         assert project.contents() == undisturbed.contents()
 

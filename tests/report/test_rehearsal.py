@@ -1,9 +1,11 @@
 """What comes last is tried first: whatever fails there fails before a network is trained, in one line."""
 
+import io
 import json
 import subprocess
 import sys
 from collections import OrderedDict
+from pathlib import Path
 
 import pytest
 
@@ -13,10 +15,11 @@ from transferability.figures.pictures import PICTURES
 from transferability.files import PROJECT
 from transferability.report import rehearsal, rehearsed
 from transferability.report.rehearsal import RehearsalError, main, rehearse
-from transferability.report.rehearsed import record_of
+from transferability.report.rehearsed import digest_of, is_rehearsed
 from transferability.results.tables import TABLES
 from transferability.study.design import read_study
 from transferability.study.planned_treatments import BY_PLAN, kind_of
+from transferability.study.pretrained_weights import Weights
 
 
 def config_of(folder, **changes):
@@ -120,29 +123,29 @@ def test_its_log_tells_what_was_tried_and_nothing_else_is_left(tmp_path, monkeyp
         monkeypatch.setattr(sys, "stdin", given)
         main()
     files = {path.name: path for path in tmp_path.rglob("*") if path.is_file()}
-    assert files.keys() == {"config.json", "rehearsal.log"}
+    assert files.keys() == {"config.json", "rehearsal.log", "rehearsed"}
     assert "the figure figure2" in files["rehearsal.log"].read_text()
 
 
 class TestARecord:
-    """Of a study that was rehearsed, by which it is known not to be rehearsed again."""
+    """Of what was rehearsed, by which it is known not to be rehearsed again."""
 
     def test_is_of_all_that_is_asked_for_and_not_of_how_it_is_run(self, tmp_path):
         asked = config_of(tmp_path)
-        first = record_of(read_study(asked))
-        assert record_of(read_study(merged(asked, {"running": {"threads": 2}}))) == first
+        first = digest_of(read_study(asked))
+        assert digest_of(read_study(merged(asked, {"running": {"threads": 2}}))) == first
         for changes in ({"figures": {"max_drop": 0.03}}, {"study": "another"}, {"seeds": [0, 1]}):
-            assert record_of(read_study(merged(asked, changes))) != first
+            assert digest_of(read_study(merged(asked, changes))) != first
 
     def test_is_of_the_groups_of_classes(self, tmp_path):
         groups = tmp_path / "groups.csv"
         photos = {"kind": "folder", "root": str(tmp_path), "size": 32, "groups": str(groups)}
         asked = config_of(tmp_path) | {"dataset": "photos", "datasets": {"photos": photos}, "splits": ["random0"]}
-        records = set()
+        digests = set()
         for of_cat in ("pet", "wild"):
             groups.write_text(f"class,group\ncat,{of_cat}\ndog,pet\nfox,wild\nowl,wild\n")
-            records.add(record_of(read_study(asked)))
-        assert len(records) == 2
+            digests.add(digest_of(read_study(asked)))
+        assert len(digests) == 2
 
     @pytest.mark.parametrize(
         "path", ["workflow/scripts/transferability/results/tables.py", "workflow/report/page.html.j2"]
@@ -152,7 +155,50 @@ class TestARecord:
         monkeypatch.setattr(rehearsed, "PROJECT", tmp_path)
         (tmp_path / path).parent.mkdir(parents=True)
         (tmp_path / path).write_text("one")
-        first = record_of(study)
-        assert record_of(study) == first
+        first = digest_of(study)
+        assert digest_of(study) == first
         (tmp_path / path).write_text("other")
-        assert record_of(study) != first
+        assert digest_of(study) != first
+
+    @pytest.mark.parametrize(
+        "found",
+        [
+            {"layers": ("another", "layer")},
+            {"weights": Weights("weights.pth", Path("weights.pth"), preprocessing=None, unused=())},
+        ],
+    )
+    def test_is_of_what_is_found_out_of_a_network_and_of_weights(self, tmp_path, found):
+        """Names of layers are drawn and a page tells of weights, and a config has neither."""
+        first, other = read_study(config_of(tmp_path)), read_study(config_of(tmp_path))
+        vars(other).update(found)
+        assert digest_of(first) != digest_of(other)
+
+    @pytest.mark.parametrize("changed", ["versions", "machine"])
+    def test_is_of_the_libraries_and_of_the_machine(self, tmp_path, monkeypatch, changed):
+        study = read_study(config_of(tmp_path))
+        first = digest_of(study)
+        if changed == "machine":
+            monkeypatch.setattr("platform.node", lambda: "another")
+        else:
+            monkeypatch.setattr(rehearsed, "_version", lambda library: f"another {library}")
+        assert digest_of(study) != first
+
+    @pytest.mark.usefixtures("quickly")
+    def test_is_made_of_what_could_be_made_and_of_nothing_else(self, tmp_path, monkeypatch):
+        study = read_study(config_of(tmp_path))
+
+        def run_main():
+            monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(study.config)))
+            main()
+
+        def fail(*_arguments):
+            raise KeyError("no such column")
+
+        with monkeypatch.context() as broken:
+            broken.setattr("transferability.figures.pictures.PICTURES", dict(PICTURES) | {"figure2": fail})
+            with pytest.raises(SystemExit):
+                run_main()
+        assert not is_rehearsed(study)
+        run_main()
+        assert is_rehearsed(study)
+        assert not is_rehearsed(read_study(merged(study.config, {"figures": {"max_drop": 0.03}})))

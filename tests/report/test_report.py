@@ -402,13 +402,20 @@ def test_an_alternative_text_has_the_ends_of_what_is_drawn_and_what_is_beyond_th
 
 
 def test_a_recipe_that_only_some_networks_have_is_flagged(tmp_path):
-    """Which validation accuracies may have chosen; how often a network is evaluated chooses nothing."""
+    """Which validation accuracies may have chosen; of the last evaluation, how many there are chooses nothing."""
     own = {"fine_tuned": {"learning_rate": 0.005, "layer_decay": 0.8}, "frozen": {"evaluate_every": 50}}
     facts = dict(MadeUp(tmp_path, training=DEFAULT["training"] | own).page().facts)
     assert [what for what in facts if "recipe" in what] == ["fine-tuned networks' own recipe"]
     told = facts["fine-tuned networks' own recipe"]
     assert told.startswith("learning_rate 0.005 (bases: 0.05), layer_decay 0.8 (bases: 1")
+    assert "flatters its networks beside the others" in told
     assert not [what for what in dict(MadeUp(tmp_path / "same").page().facts) if "recipe" in what]
+
+
+def test_more_evaluations_are_flagged_where_the_best_of_them_counts(tmp_path):
+    training = DEFAULT["training"] | {"frozen": {"evaluate_every": 50}}
+    page = MadeUp(tmp_path, training=training, figures=DEFAULT["figures"] | {"metric": "top1_best"}).page()
+    assert dict(page.facts)["frozen networks' own recipe"].startswith("evaluate_every 50 (bases: 40). Whichever")
 
 
 def test_random_splits_come_first_and_semantic_halves_have_their_groups(tmp_path):

@@ -120,6 +120,23 @@ def test_seeds_alone_give_an_interval_too():
     assert table.loc[1, "low"] < table.loc[1, "mean"] < table.loc[1, "high"]
 
 
+def test_effects_are_computed_once_of_each_metric_and_nobody_changes_anothers_table(monkeypatch):
+    made, loss = [], next(iter(LOSSES))
+    monkeypatch.setattr(
+        "transferability.results.effects._paired_effects",
+        lambda _results, by: made.append(by) or pd.DataFrame({"mean": [len(made)]}),
+    )
+    data = study(2, 1, lambda split, seed, n: 0.01 * n)
+    of_study = results(data)
+    first = paired_effects(of_study)
+    first["mean"] = 9
+    assert paired_effects(of_study)["mean"].tolist() == [1]
+    assert paired_effects(of_study, loss)["mean"].tolist() == [2]
+    assert paired_effects(of_study.at_most)["mean"].tolist() == [1]
+    assert paired_effects(results(data))["mean"].tolist() == [3]
+    assert made == [None, loss, None]
+
+
 def test_one_split_and_seed_give_no_interval():
     table = effects_of(study(1, 1, lambda _split, _seed, n: 0.01 * n))
     assert table["mean"].tolist() == pytest.approx([0.01, 0.07])

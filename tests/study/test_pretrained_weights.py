@@ -144,8 +144,14 @@ def test_the_mean_image_of_a_half_of_another_split_is_not_known_here(config_of, 
     path = tmp_path / "weights.safetensors"
     about = {"preprocessing": {"crop": 0, "mirror": True, "mean": "A", "scale": 32.0}}
     save_file({name: t.contiguous() for name, t in weights.items()}, path, {METADATA: json.dumps(about)})
-    with pytest.raises(ConfigError, match="does not say how its images were prepared; give mean and std as lists"):
+    told = (
+        "was trained on images less the mean image of half A of their split, divided by 32, and that image is not known"
+    )
+    with pytest.raises(ConfigError, match=told):
         read_study(config_of(path, {"mean": "pretrained"}))
+    study = read_study(config_of(path))
+    (note,) = notes_on(study.weights, study.config["preprocessing"])
+    assert "its images: less the mean image of half A of their split, divided by 32; those of this study DIFFER" in note
 
 
 def test_a_checkpoint_of_ours_says_its_mean_image(config_of, weights, tmp_path):

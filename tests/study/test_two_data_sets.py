@@ -76,13 +76,18 @@ def test_another_store_of_the_half_whose_mean_image_is_subtracted_outdates_what_
 
 def test_a_mean_image_of_a_half_takes_halves_and_images_of_one_size():
     assert study_of(preprocessing={"mean": "A"})
+    assert study_of(preprocessing={"mean": "A"}, networks={"random_for": "whole", "treatments": ["selffer"]})
     refused = refusal(datasets={"late": {"size": 28}}, preprocessing={"mean": "B", "crop": 24})
     assert refused == (
         "config: preprocessing.mean: is B, but images are 24 x 24 pixels in early and 28 x 28 pixels in late, and a "
-        "mean image is taken from images of its own size; give the data sets one size, or mean and std as lists of "
-        "numbers"
+        "mean image is taken from images of its own size; give the data sets one size, or set mean to own, whole, "
+        "or a list of numbers with one for std"
     )
-    of_all = ({"splits": [SPLIT, "whole"]}, {"networks": {"reduced": [3]}}, {"networks": {"random_for": "whole"}})
+    of_all = [{"splits": [SPLIT, "whole"]}, {"networks": {"reduced": [3]}}]
+    of_all += [
+        {"networks": {"random_for": "whole", "treatments": ["selffer", random]}}
+        for random in ("random", "random+", "random_truncated")
+    ]
     for changes in of_all:
         message = "preprocessing.mean: is A, the mean image of a half, but "
         assert message in refusal(**changes, preprocessing={"mean": "A"})

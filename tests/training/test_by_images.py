@@ -50,6 +50,15 @@ def test_bases_of_both_halves_see_no_common_image_and_are_validated_on_all(by_im
     assert all(sampled[half] <= trained[half] for half in "AB")
 
 
+@pytest.mark.parametrize("half", ["A", "B"])
+def test_both_halves_may_be_centered_by_the_images_of_one(by_images, half):
+    chosen, _ = by_images.task(half).training()
+    expected = by_images.store.images[chosen].astype(np.float64).mean(axis=0).astype(np.float32)
+    for target in "AB":
+        assert np.array_equal(by_images.task(target).mean_image(half), expected)
+    assert not np.array_equal(*(by_images.task(target).mean_image("own") for target in "AB"))
+
+
 def test_the_seed_of_the_draw_is_of_the_identity_and_of_no_other_splits(recipe, by_images):
     base = Network("B")
     others = identity_of(recipe, base, None)

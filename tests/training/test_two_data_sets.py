@@ -111,8 +111,8 @@ def test_a_gpu_sees_gray_images_so_too(of_two, running, monkeypatch):
     assert all(torch.equal(images, wanted) for images, wanted in zip(found, expected, strict=True))
 
 
-def less_a_half(of_two, stores, half, scale=1.0):
-    """Networks of both halves less the mean image of one; gray images in A, and in B color ones of the same size."""
+def centered(of_two, stores, half, scale=1.0):
+    """Both halves less the mean image of one, or each its own; of gray images in A, and color ones as large in B."""
     color = np.random.default_rng(0).integers(0, 256, (len(stores["B"].labels), 16, 16, 3), dtype=np.uint8)
     training, labels = stores["B"].training, stores["B"].labels
     sums = [color[training][labels[training] == label].sum(0, dtype=np.uint32) for label in range(4)]
@@ -123,14 +123,14 @@ def less_a_half(of_two, stores, half, scale=1.0):
 
 @pytest.mark.parametrize("half", ["A", "B"])
 @pytest.mark.parametrize("examples", [None, 2])
-def test_both_halves_may_be_less_the_mean_image_of_all_training_images_of_one(of_two, stores, running, half, examples):
-    less = less_a_half(of_two, stores, half)
-    positions, _ = less.task(half).training()
-    mean = less.store[half].images[positions].astype(np.float64).mean(axis=0)
+def test_both_halves_may_be_centered_by_all_training_images_of_one(of_two, stores, running, half, examples):
+    by_half = centered(of_two, stores, half)
+    positions, _ = by_half.task(half).training()
+    mean = by_half.store[half].images[positions].astype(np.float64).mean(axis=0)
     for target in "AB":
-        task = less.task_of(Network(target, examples_per_class=examples))
-        stream, validation = data_for(task, less.settings, 0, running)
-        sample = training_sample(task, less.settings.preprocessing, 0, "cpu")
+        task = by_half.task_of(Network(target, examples_per_class=examples))
+        stream, validation = data_for(task, by_half.settings, 0, running)
+        sample = training_sample(task, by_half.settings.preprocessing, 0, "cpu")
         seen = [stream.batch(0)[0], *(images for on in (validation, sample) for images, _ in on.batches())]
         for images in seen:
             pixels = images.permute(0, 2, 3, 1).numpy() + mean
@@ -140,25 +140,25 @@ def test_both_halves_may_be_less_the_mean_image_of_all_training_images_of_one(of
     assert not np.allclose(mean, mean.round(), atol=1e-3)
 
 
-def test_what_is_less_a_halfs_mean_image_is_told_from_others_by_its_images_too(of_two, stores):
-    less, own = less_a_half(of_two, stores, "A"), less_a_half(of_two, stores, "own")
-    base = identity_of(less, Network("B"), None)
+def test_what_is_centered_by_a_half_is_told_from_others_by_its_images_too(of_two, stores):
+    by_a, own = centered(of_two, stores, "A"), centered(of_two, stores, "own")
+    base = identity_of(by_a, Network("B"), None)
     assert base["mean_data_set"] == "gray"
     assert base["mean_store_checksum"] == stores["A"].checksum
     assert base["mean_classes"] == ["class 000", "class 002", "class 004"]
     assert not [key for key in identity_of(own, Network("B"), None) if key.startswith("mean")]
-    others = {**less.store, "A": replace(stores["A"], checksum="another")}
-    assert identity_of(replace(less, store=others), Network("B"), None) != base
-    assert identity_of(less_a_half(of_two, stores, "B"), Network("B"), None) != base
+    others = {**by_a.store, "A": replace(stores["A"], checksum="another")}
+    assert identity_of(replace(by_a, store=others), Network("B"), None) != base
+    assert identity_of(centered(of_two, stores, "B"), Network("B"), None) != base
 
 
-def test_a_network_less_a_halfs_mean_image_is_evaluated_so_again(of_two, stores, running, tmp_path):
-    less, own = (less_a_half(of_two, stores, mean, scale=64.0) for mean in ("A", "own"))
+def test_a_network_centered_by_a_half_is_evaluated_so_again(of_two, stores, running, tmp_path):
+    by_a, own = (centered(of_two, stores, mean, scale=64.0) for mean in ("A", "own"))
     (network,) = files = files_in(tmp_path, "baseB")
-    train(less, files, None, running)
+    train(by_a, files, None, running)
     metrics = read_json(files[network].metrics)
     assert metrics["mean_store"] == stores["A"].folder
-    assert failures(NetworkCheck(less, files[network]).findings(evaluated=True)) == []
+    assert failures(NetworkCheck(by_a, files[network]).findings(evaluated=True)) == []
     found, _ = evaluate(own, network, load_file(files[network].checkpoint), "cpu")
     assert found.loss != metrics["validation_cross_entropy"]
 

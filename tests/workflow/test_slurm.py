@@ -138,7 +138,7 @@ def battered(cluster, here, tmp_path_factory):
     """
     project, logs = project_in(tmp_path_factory.mktemp("battered")), defaultdict(list)
     shutil.copytree(here.folder / "results" / "stores", project.folder / "results" / "stores")
-    process = project.start(*ON_CLUSTER)
+    process = project.start(*ON_CLUSTER, ACCURACIES)
 
     for job, fault in (("baseA", cancel), ("baseB", kill), ("baseA", run_out_of_time)):
         training = caught(project, job)
@@ -167,7 +167,7 @@ def battered(cluster, here, tmp_path_factory):
     cluster.bring_back(node)
 
     os.killpg(process.pid, signal.SIGKILL)  # the command itself
-    process = project.start(*ON_CLUSTER)
+    process = project.start(*ON_CLUSTER, ACCURACIES)
     os.kill(training.pid, signal.SIGCONT)  # the lost one
     assert process.wait(900) == 0
     logs[SERIES].append(log_of(project, SERIES))

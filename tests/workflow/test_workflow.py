@@ -147,7 +147,7 @@ class TestAFinishedStudy:
     def test_a_network_a_job_gives_the_same_checkpoints(self, finished, tmp_path):
         project = Project(tmp_path)
         project.configure({"running": {"networks_per_job": 1}})
-        names = [f"random0/seed0/{pattern.format(n=n)}" for n in (1, 4, 7) for pattern in ("A{n}B", "B{n}B+", "R{n}A")]
+        names = [f"random0/seed0/{pattern.format(n=n)}" for n in (1, 7) for pattern in ("A{n}B", "B{n}B+", "R{n}A")]
         project.run(*(f"results/small/networks/{name}.safetensors" for name in names))
         alone = project.contents()
         assert {f"{name}.safetensors" for name in names} < alone.keys()
@@ -338,7 +338,7 @@ class TestInterruptions:
     def test_killed_again_and_again_it_ends_the_same(self, finished, tmp_path):
         project = Project(tmp_path)
         project.configure({"splits": ["random0"]})
-        project.run_through_kills(5, 3)
+        project.run_through_kills(5, 3, ACCURACIES)
         of_split = {name: content for name, content in finished.contents().items() if name.startswith("random0/")}
         assert project.contents() == of_split
         killed, undisturbed = (pd.read_csv(p.results / "accuracies.csv") for p in (project, finished))
@@ -347,7 +347,8 @@ class TestInterruptions:
 
     def test_asked_to_stop_it_says_so_and_goes_on_where_it_was(self, tmp_path):
         project = Project(tmp_path)
-        project.configure({"training": {"iterations": 4000}, "running": {"log_every_seconds": 0.1}})
+        running = {"log_every_seconds": 0.1, "state_every_seconds": 0.5}
+        project.configure({"training": {"iterations": 4000}, "running": running})
         bases = [f"results/small/networks/random0/seed0/base{half}.safetensors" for half in "AB"]
         logs = [project.results / "logs" / "random0" / "seed0" / f"base{half}.log" for half in "AB"]
         process = project.start(*bases)

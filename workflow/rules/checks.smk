@@ -9,10 +9,9 @@ from transferability.files import lock_file, require_writable
 from transferability.inspection.outdated import read_splits, require_current
 from transferability.process.devices import require_gpus, throttled
 from transferability.records.metrics import read_metrics
-from transferability.report.rehearsed import record_of
+from transferability.report.rehearsed import is_rehearsed
 from transferability.store.reading import SAME_IMAGES, read_manifest
 from transferability.store.same_images import of_manifest, require_apart
-from transferability.study.asking import remember, remembered
 from transferability.study.colors import require_colors
 from transferability.study.pretrained_weights import notes_on
 from transferability.study.store_folder import stores_of_other_lists
@@ -34,8 +33,7 @@ def rehearse():
     """
     if workflow.deployment_settings.deployment_method and not find_spec("matplotlib"):
         return  # it is in the jobs' own environments
-    record = record_of(STUDY)
-    if remembered(record):
+    if is_rehearsed(STUDY):
         return
     command = [sys.executable, "-m", "transferability.report.rehearsal"]
     path = os.pathsep.join([str(Path(studies.__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -44,7 +42,6 @@ def rehearse():
     done = subprocess.run(command, input=settings, env=environment, text=True, errors="replace", stderr=subprocess.PIPE)
     if done.returncode:
         raise ValueError(done.stderr.strip())
-    remember(record, {"study": str(STUDY.folder), "could be made": True})
 
 
 def require_this_study():

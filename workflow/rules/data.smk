@@ -28,9 +28,6 @@ for data_set in STUDY.data_sets.values():
         script:
             "../scripts/store.py"
 
-
-for data_set in STUDY.data_sets.values():
-
     rule:
         name:
             contact_sheet_rule(data_set.name)

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from transferability.data.images_of_two import images_in_both
-from transferability.data.split_stores import described_stores, open_stores, require_one_size, with_groups
+from transferability.data.split_stores import described_stores, open_stores, with_groups
 from transferability.data.splits import planned_split, require_examples, split_to_json
 from transferability.figures.class_names import try_names
 from transferability.files import write_json
@@ -14,7 +14,6 @@ with job_log(Path(snakemake.log[0]), f"split {name}") as say:
     study = read_study(snakemake.config)
     stores = with_groups(study, name, open_stores(study, name, [*map(Path, snakemake.input.store)]))
     split = planned_split(study.splits[name], {target: store.classes for target, store in stores.items()})
-    require_one_size(study, name, stores)
     require_examples(split, stores, study.most_few(name))
     for store in described_stores(study, name, stores).values():
         try_names(store, split.name)

@@ -14,7 +14,7 @@ from transferability.study.names import HALVES
 
 
 def open_stores(study: Study, split: str, manifests: Sequence[Path]) -> dict[str, Store]:
-    """The stores of a split, by target.
+    """The stores of a split, by target; SplitError as by `require_one_size`.
 
     Args:
         study: whose split it is.
@@ -23,7 +23,9 @@ def open_stores(study: Study, split: str, manifests: Sequence[Path]) -> dict[str
     """
     names = [data_set.name for data_set in study.data_sets_of(split)]
     opened = {name: open_store(manifest.parent) for name, manifest in zip(names, manifests, strict=True)}
-    return stores_of_split(study, split, opened)
+    stores = stores_of_split(study, split, opened)
+    require_one_size(study, split, stores)
+    return stores
 
 
 def stores_of_split(study: Study, split: str, opened: Mapping[str, Store]) -> dict[str, Store]:
@@ -58,9 +60,10 @@ def described_stores(study: Study, split: str, stores: Mapping[str, Store]) -> d
 
 
 def require_one_size(study: Study, split: str, stores: Mapping[str, Store]) -> None:
-    """SplitError if networks of a split would see images of several sizes, between which no layers can be copied.
+    """SplitError if the images of a split cannot be seen by the same networks.
 
-    Or if a mean image of one size were to be subtracted from images of another.
+    No layers can be copied between networks that see images of several sizes, and no mean image can be subtracted from
+    images of another size.
     """
     crop, mean = (study.config["preprocessing"][key] for key in ("crop", "mean"))
     height_and_width = {store.name: store.image_shape[:2] for store in stores.values()}

@@ -45,7 +45,7 @@ class Task:
             `halves_of_images` says; None for all that the store has of its classes.
         channels: that networks see of an image, which a gray one has alike; None for as many as the store has.
         examples: which of these are trained on; None for all. Validation is on all images in any case.
-        other: the task of the split's other half, whose mean image this one's images may be less; None if it has none.
+        other: the task of the split's other half, by whose mean image this one may be centered; None if it has none.
     """
 
     store: Store
@@ -114,8 +114,8 @@ class Task:
     def mean_image(self, mean: str | tuple[float, ...]) -> NDArray[np.float32]:
         """The mean image, H x W x C, of the training images or, as ``mean`` says, of others' or of the numbers given.
 
-        Validation images have no part in it, since it is subtracted from them. That of gray images has a single
-        channel, as they have in the store.
+        Validation images have no part in it, since it is subtracted from them. A network's own, and that of a whole
+        store of gray images, has a single channel, as they have in the store.
 
         Args:
             mean: as in `Preprocessing`.

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from transferability.figures.catalog import OF_RESULTS
+from transferability.labels import visible
 from transferability.results.accuracies import Results
 from transferability.results.by_images import amounts_of, on_amount
 from transferability.results.effects import EFFECTS, effects, paired_effects
@@ -20,10 +21,14 @@ from transferability.study.split_types import IMAGES, SPLIT_TYPES_IN_WORDS, Grou
 from transferability.words import drop_points, nats, points
 
 FILTERS_SHOWN = "The filters of the first layer of each base, as small squares side by side."
-SHEET_SHOWN = "Small images in rows, a row for each class: first of training, then of validation."
 
 _OF_HALVES = ("base", "selffer", "selffer+", "transfer", "transfer+", "pretrained", "pretrained+")
 _SHOWN_EFFECTS = [effect for effect in EFFECTS if effect not in PLAN_EFFECTS and effect != "random filter drop"]
+
+
+def sheet_shown(data_set: str) -> str:
+    """Of the contact sheet of a data set."""
+    return f"Small images of {visible(data_set)} in rows, a row for each class: first of training, then of validation."
 
 
 def halves_shown(split: str, groups: Groups) -> str:

@@ -12,7 +12,7 @@ from transferability.data.folders.search import Reason
 from transferability.figures.contact_sheet import contact_sheet
 from transferability.figures.style import figure_style, save
 from transferability.labels import visible
-from transferability.report.alternatives import SHEET_SHOWN
+from transferability.report.alternatives import sheet_shown
 from transferability.report.html import Picture, contact_sheet_on_page, render
 from transferability.report.sheets import Sheet, sheet_of
 from transferability.report.survey import Survey
@@ -173,4 +173,4 @@ def _picture(found: Survey, folder: Path) -> Picture | None:
     path = folder / "contact_sheet.png"
     with figure_style():
         save(contact_sheet(found.preview, f"{found.source.name}, the first images of each class"), path)
-    return contact_sheet_on_page("Class by class", path, "contact_sheet", SHEET_SHOWN)
+    return contact_sheet_on_page("Class by class", path, "contact_sheet", sheet_shown(found.source.name))

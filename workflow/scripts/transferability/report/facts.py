@@ -10,7 +10,7 @@ from transferability.labels import visible
 from transferability.report.runs import hours_by_device
 from transferability.store.same_images import shared_images
 from transferability.study.amounts import amount_in_words
-from transferability.study.compared import metric_in_words
+from transferability.study.compared import metric_in_words, parts_of
 from transferability.study.config import fine_tuned_depths
 from transferability.study.design import Study
 from transferability.study.names import HALVES
@@ -18,8 +18,6 @@ from transferability.study.pretrained_weights import images_in_words
 from transferability.study.schema import in_yaml
 from transferability.study.settings import ADAPT, FEW_IMAGES, SOURCE
 from transferability.words import counted, duration, enumerated, plural
-
-_ONLY_WATCHES = "evaluate_every"  # a key that changes what is known of a network and not the network
 
 _STATISTICS = {
     SOURCE: "statistics of the source, as copied; of untrained layers, of the target's training images",
@@ -86,20 +84,22 @@ def facts_of(
 
 
 def _own_recipes(study: Study) -> Iterator[tuple[str, str]]:
-    """Of the stages whose networks are trained otherwise than bases: how, and what follows if accuracies chose it."""
+    """Of the stages whose networks are trained otherwise than bases: how, and what follows if accuracies chose that."""
     of_bases = study.settings("base").hyperparameters
+    # Where the best evaluation counts, more of them have a better best.
+    only_watching = {"evaluate_every"} if parts_of(study.figures.metric)[1] == "final" else set()
     for stage in dict.fromkeys(network.stage for _, _, network in study.networks()):
         own = study.settings(stage).hyperparameters
         different = [
             f"{key} {in_yaml(getattr(own, key))} (bases: {in_yaml(getattr(of_bases, key))})"
             for key in dict.fromkeys([*of_bases.to_json(), *own.to_json()])
-            if getattr(own, key) != getattr(of_bases, key) and key != _ONLY_WATCHES
+            if getattr(own, key) != getattr(of_bases, key) and key not in only_watching
         ]
         if different:
             yield (
                 f"{stage.replace('_', '-')} networks' own recipe",
-                f"{', '.join(different)}. If it was chosen by these validation accuracies, the networks that have it "
-                "look better than they are; fixed before, or chosen on other images, it does no harm",
+                f"{', '.join(different)}. Whichever of the two recipes these validation accuracies chose, if any, "
+                "flatters its networks beside the others; one fixed beforehand, or chosen on other images, does not",
             )
 
 

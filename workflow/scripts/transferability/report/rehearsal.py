@@ -35,6 +35,7 @@ from transferability.files import write_json, write_table, write_text
 from transferability.labels import reason_of
 from transferability.process.log import job_log
 from transferability.report.html import TEXTS, caption
+from transferability.report.rehearsed import remember_rehearsal
 from transferability.report.runs import MAKER_COLUMNS
 from transferability.report.study_page import ReportFiles, report
 from transferability.results.accuracies import GUESSING, METRICS, Results, collect_contents, read_accuracies
@@ -230,11 +231,15 @@ def _filters(study: Study) -> dict[str, NDArray[np.float32]]:
 
 
 def main() -> None:
-    """Rehearse the study of the config that is given as JSON; a line and exit code 1 if something cannot be made."""
+    """Rehearse the study of the config that is given as JSON; a line and exit code 1 if something cannot be made.
+
+    What could be made is remembered, so that the workflow does not ask again before something has changed.
+    """
     started = time.monotonic()
     study = read_study(json.load(sys.stdin))
     with job_log(study.folder / "logs" / "rehearsal.log", "rehearsal") as say, TemporaryDirectory() as folder:
         tried = rehearse(study, Path(folder))
+        remember_rehearsal(study)
         say(f"{', '.join(tried)}: all can be made, tried in {time.monotonic() - started:.1f} s")
 
 

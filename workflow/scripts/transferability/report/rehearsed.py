@@ -1,30 +1,50 @@
-"""Which studies were rehearsed before, by the same code and libraries, so that none need be twice."""
+"""Whether a study was rehearsed before, here and by the same code and libraries, so that it need not be again."""
 
 import hashlib
 import json
 import platform
-from importlib.metadata import version
+from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 
-from transferability.files import PROJECT
-from transferability.study.asking import FOLDER, short_digest
+from transferability.files import PROJECT, write_text
 from transferability.study.design import Study, without_running
 from transferability.study.groups import grouping_digest
 
-_LIBRARIES = ("jinja2", "matplotlib", "numpy", "pandas", "scipy", "seaborn")
-_CODE = ("workflow/scripts/transferability/**/*.py", "workflow/report/*")  # beside which a page has its texts
+_LIBRARIES = ("docutils", "jinja2", "matplotlib", "numpy", "pandas", "pillow", "scipy", "seaborn")
+_CODE = ("workflow/scripts/transferability/**/*.py", "workflow/report/*")  # the latter: templates and captions
 
 
-def record_of(study: Study) -> Path:
-    """The file that is there once all that is made of a study's networks has been tried, as it would be made today."""
+def is_rehearsed(study: Study) -> bool:
+    """Whether all that is made of the study's networks has been tried, as it would be made today."""
+    try:
+        return _record(study).read_text(encoding="utf-8") == digest_of(study)
+    except OSError:
+        return False
+
+
+def remember_rehearsal(study: Study) -> None:
+    """Beside the log of the rehearsal; a study has one record."""
+    write_text(_record(study), digest_of(study))
+
+
+def digest_of(study: Study) -> str:
+    """Of whatever a rehearsal depends on: the study, the code, the libraries, and the machine with its fonts."""
     groups = [data_set.groups_file for data_set in study.data_sets.values()]
     made_with = {
-        "config": json.dumps(without_running(study.config), default=str),
+        "config": without_running(study.config),
+        "layers": [*study.layers, study.filters],
+        "weights": {**asdict(study.weights), "sha256": study.weights.sha256} if study.weights else None,
         "groups": [grouping_digest(file) for file in groups if file],
         "code": _code_digest(),
-        "versions": [platform.python_version(), *map(version, _LIBRARIES)],
+        "versions": [platform.python_version(), *map(_version, _LIBRARIES)],
+        "machine": platform.node(),
     }
-    return Path(study.config["results"]) / FOLDER / f"rehearsed-{short_digest(made_with)}.json"
+    return hashlib.sha256(json.dumps(made_with, default=str).encode()).hexdigest()
+
+
+def _record(study: Study) -> Path:
+    return study.folder / "logs" / "rehearsed"
 
 
 def _code_digest() -> str:
@@ -33,3 +53,10 @@ def _code_digest() -> str:
         digest.update(f"{path.relative_to(PROJECT)}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def _version(library: str) -> str:
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return ""

@@ -14,7 +14,7 @@ import yaml
 from transferability.figures.catalog import FIGURES, OF_PROXIES, OF_RESULTS
 from transferability.files import read_json
 from transferability.labels import visible
-from transferability.report.alternatives import FILTERS_SHOWN, SHEET_SHOWN, curves_shown, figure_shown, halves_shown
+from transferability.report.alternatives import FILTERS_SHOWN, curves_shown, figure_shown, halves_shown, sheet_shown
 from transferability.report.facts import facts_of, flags_in_words
 from transferability.report.html import TEXTS, Picture, caption, contact_sheet_on_page, figure_on_page, render
 from transferability.report.plan_rows import plan_rows
@@ -210,7 +210,7 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
         learning_curves_left_out=len(curves[_MOST_LEARNING_CURVES:]),
         filters=_picture("first_layer_filters", files.filters, FILTERS_SHOWN),
         contact_sheets=_there(
-            _picture("contact_sheet", path, SHEET_SHOWN, f"{FIGURES['contact_sheet'].title} of {visible(name)}")
+            _picture("contact_sheet", path, sheet_shown(name), f"{FIGURES['contact_sheet'].title} of {visible(name)}")
             for name, path in files.contact_sheets.items()
         ),
         halves=_there(

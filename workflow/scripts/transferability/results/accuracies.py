@@ -1,6 +1,6 @@
 """The accuracies of all networks of a study, one row a network, each beside the base of its own target."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -31,9 +31,10 @@ from transferability.study.settings import ADAPT, FROZEN_BATCH_NORM, SOURCE
 from transferability.study.split_types import SPLIT_TYPES_IN_WORDS, Groups, halves_in_words
 
 # Top-1 beside top-5; balanced accuracy is the mean over classes of the share of a class's images that are named right.
+_Made = TypeVar("_Made")
+
 METRICS = (*chain.from_iterable(zip(TOP1, TOP5, strict=True)), *BALANCED)
 KEY = ["split", "seed", "network"]
-T = TypeVar("T")
 _CROSS_ENTROPIES = (VALIDATION_CROSS_ENTROPY, TRAINING_CROSS_ENTROPY)
 _OF_NETWORK = ["split", "split_type", "network", "treatment", "source", "target", "n"]
 _OF_TRAINING = [
@@ -134,7 +135,7 @@ class Results:
     groups: Groups = field(default_factory=dict)
     sources: pd.DataFrame = field(default_factory=pd.DataFrame)
     images: str = ""
-    _made: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _made: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def by(
@@ -177,11 +178,11 @@ class Results:
         compared = (accuracies, asked.metric, asked.max_drop, study.layers, asked.unlearned)
         return cls.by(*compared, groups=study.groups, targets=study.targets)
 
-    def once(self, what: Any, make: Callable[[], T]) -> T:
+    def once(self, what: Hashable, make: Callable[[], _Made]) -> _Made:
         """What is made of these results, the first time it is asked for: tables, figures and pages ask for the same."""
         if what not in self._made:
             self._made[what] = make()
-        made: T = self._made[what]
+        made: _Made = self._made[what]
         return made
 
     @property
@@ -210,6 +211,8 @@ class Results:
 
     def at(self, amount: Amount) -> Self:
         """Those of networks on so many images a class, as `by_images.on_amount`."""
+        if self.amounts == (amount,) and not self.has_few:
+            return self
         return self.once(("on", amount), lambda: self._at(amount))
 
     def _at(self, amount: Amount) -> Self:

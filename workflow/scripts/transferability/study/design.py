@@ -108,7 +108,7 @@ class Study:
         return self.settings(network.stage, is_on_few=network.is_on_few)
 
     def half_of_mean(self, network: Network) -> str | None:
-        """The half whose mean image a network's images are less, whichever half it is trained for; None if of none."""
+        """The half by whose mean image a network is centered, whichever half it is trained for; None if by none."""
         return self.settings_of(network).preprocessing.half_of_mean
 
     @cached_property
@@ -194,7 +194,7 @@ class Study:
         }
 
     def _stores_of(self, split: str, network: Network) -> dict[str, DataSet]:
-        """By how the keys begin that tell of them, what a network is trained on and, if it is a half's, less what."""
+        """By prefix of their keys, what a network is trained on and, if it is centered by a half, that of this half."""
         half_of_mean = self.half_of_mean(network)
         of_mean = {"mean_": self.data_set_of(split, half_of_mean)} if half_of_mean else {}
         return {"": self.data_set_of(split, network.target), **of_mean}
@@ -234,7 +234,7 @@ class Study:
     def stores_of_other_settings(
         self, key: Key, metrics: Mapping[str, Any], checksums: Mapping[str, str]
     ) -> Iterator[tuple[str, str, str]]:
-        """Stores that a network's metrics name and that it would not be trained with today, of those not there.
+        """Stores that a network's metrics name, that are no longer there, and that are not today's.
 
         Args:
             key: the network's.

@@ -33,10 +33,10 @@ def preprocessing_problems(
     known = {name: (side, side) for name, side in sides.items() if isinstance(side, int)}
     if crop == 0 and len(set(known.values())) > 1:
         yield f"preprocessing.{unequal_sizes(known)}"
-    channels = [count for settings in data_sets.values() if (count := image_channels(settings)) is not None]
-    most = max(channels) if len(channels) == len(data_sets) else None  # gray images become color beside such
     if preprocessing["mean"] in HALVES and len(set(known.values())) > 1:
         yield f"preprocessing.{no_common_mean(preprocessing['mean'], known)}"
+    channels = [count for settings in data_sets.values() if (count := image_channels(settings)) is not None]
+    most = max(channels) if len(channels) == len(data_sets) else None  # gray images become color beside such
     yield from _mean_problems(preprocessing["mean"], preprocessing["std"], " and ".join(data_sets), most)
     yield from _resizing_problems(preprocessing["random_resized_crop"])
 
@@ -54,7 +54,7 @@ def no_common_mean(half: str, sizes: Mapping[str, tuple[int, int]]) -> str:
     """A sentence about images that no mean image of another size can be taken from, by data set height and width."""
     return (
         f"mean: is {half}, but images are {_of_each(sizes)}, and a mean image is taken from images of its own size; "
-        "give the data sets one size, or mean and std as lists of numbers"
+        "give the data sets one size, or set mean to own, whole, or a list of numbers with one for std"
     )
 
 

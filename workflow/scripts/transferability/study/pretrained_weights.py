@@ -120,6 +120,12 @@ def with_pretrained(config: Mapping[str, Any], beside: Sequence[Path]) -> dict[s
             f"config: preprocessing.mean: is pretrained, but {on_one_line(weights.source)} does not say how its images "
             "were prepared; give mean and std as lists, or mean: own"
         )
+    if weights.preprocessing["mean"] in HALVES:
+        raise ConfigError(
+            f"config: preprocessing.mean: is pretrained, but {on_one_line(weights.source)} was trained on images "
+            f"{_prepared(weights.preprocessing)}, and that image is not known here; give mean and std as lists, or "
+            "mean: own"
+        )
     if preprocessing["std"]:
         raise ConfigError(
             f"config: preprocessing.std: is {in_yaml(preprocessing['std'])}, but mean is pretrained, which has one; "
@@ -178,13 +184,8 @@ def refusal(source: str, why: str) -> ConfigError:
 
 
 def _of_channels(preprocessing: Mapping[str, Any] | None, channels: int) -> Mapping[str, Any] | None:
-    """For networks that see gray images, the mean over the channels of color ones; None of a half's mean image.
-
-    By that name another split, and so another study, would take another image.
-    """
-    if preprocessing is None or preprocessing["mean"] in HALVES:
-        return None
-    if isinstance(preprocessing["mean"], str) or channels != 1:
+    """For networks that see gray images, the mean over the channels of color ones."""
+    if preprocessing is None or isinstance(preprocessing["mean"], str) or channels != 1:
         return preprocessing
     return {key: [sum(values) / len(values)] for key, values in preprocessing.items() if key in {"mean", "std"}}
 
@@ -213,6 +214,8 @@ def images_in_words(weights: Weights, preprocessing: Mapping[str, Any]) -> str:
     if weights.preprocessing is None:
         return f"does not say how its images were prepared; those of this study: {_prepared(own)}"
     prepared = _prepared(weights.preprocessing)
+    if prepared == _prepared(own) and own["mean"] in HALVES:
+        return f"its images and those of this study: each {prepared}"
     if prepared == _prepared(own) and isinstance(own["mean"], str):
         return f"its images and those of this study: each {prepared.replace('the mean image', 'their own mean image')}"
     if prepared == _prepared(own):
@@ -225,6 +228,8 @@ def images_in_words(weights: Weights, preprocessing: Mapping[str, Any]) -> str:
 
 def _prepared(preprocessing: Mapping[str, Any]) -> str:
     mean = preprocessing["mean"]
+    if mean in HALVES:
+        return f"less the mean image of half {mean} of their split, divided by {preprocessing['scale']:g}"
     if isinstance(mean, str):
         return f"less the mean image ({mean}), divided by {preprocessing['scale']:g}"
     mean, std = (", ".join(f"{value:g}" for value in preprocessing[key]) for key in ("mean", "std"))

@@ -8,6 +8,7 @@ from typing import Any
 from transferability.study.data_sets import DataSet
 from transferability.study.groups import read_groups
 from transferability.study.names import HALVES, WHOLE
+from transferability.study.planned_treatments import kind_of
 from transferability.study.schema import in_yaml, kind_schema
 from transferability.study.split_plan import (
     Entry,
@@ -158,12 +159,13 @@ def _mean_problems(config: Mapping[str, Any]) -> Iterator[str]:
     whole = {
         f"splits has {WHOLE}": WHOLE in config["splits"],
         "networks.reduced has bases": bool(networks["reduced"]),
-        f"networks.random_for is {WHOLE}": networks["random_for"] == WHOLE and "random" in networks["treatments"],
+        f"networks.random_for is {WHOLE}": networks["random_for"] == WHOLE
+        and "random" in map(kind_of, networks["treatments"]),
     }
     if where := [words for words, is_so in whole.items() if is_so]:
         yield (
-            f"preprocessing.mean: is {mean}, the mean image of a half, but {where[0]}, of all classes and of no half; "
-            "set it to own, whole or a list of numbers"
+            f"preprocessing.mean: is {mean}, the mean image of a half, but {' and '.join(where)}, of all classes and "
+            "of no half; set it to own, whole or a list of numbers"
         )
 
 

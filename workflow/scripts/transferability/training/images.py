@@ -40,7 +40,7 @@ def validation_set(
 
 
 def training_sample(task: Task, preprocessing: Preprocessing, seed: int, device: str) -> EvaluationSet:
-    """Those training images of a task on which finished networks are evaluated, less the mean image of all of them."""
+    """Those training images of a task on which finished networks are evaluated, less the mean image as in training."""
     mean = task.mean_image(preprocessing.mean)
     sample = task.training_sample(seed)
     return evaluation_set(task, sample, mean, preprocessing, device, cache_bytes=0)  # every image is read once

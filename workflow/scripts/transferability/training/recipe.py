@@ -94,13 +94,13 @@ def identity_of(recipe: Recipe, network: Network, source_digest: str | None) -> 
         **({} if task.image_shape == task.store.image_shape else {"channels": task.channels}),
         **recipe.settings.to_json(),
         **({"drawn_batch_norm": ADAPT} if network.plan == REINITIALIZED and recipe.settings.foreign else {}),
-        **_made_less_mean_of(recipe),
+        **_half_of_mean(recipe),
         "source_sha256": source_digest,
     }
 
 
-def _made_less_mean_of(recipe: Recipe) -> dict[str, Any]:
-    """The images whose mean image networks are trained less, where these are a half's, and not each one's own."""
+def _half_of_mean(recipe: Recipe) -> dict[str, Any]:
+    """The images whose mean image is subtracted, where networks of both halves have that of one."""
     half = recipe.settings.preprocessing.half_of_mean
     if half is None:
         return {}

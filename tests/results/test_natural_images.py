@@ -1,0 +1,66 @@
+"""The tables of docs/natural-images.md, computed again from the networks that were trained, by plain arithmetic."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from tests.support import ROOT
+
+PAGE = (ROOT / "docs" / "natural-images.md").read_text()
+NETWORKS = pd.read_csv(ROOT / "benchmarks" / "results" / "tiny_imagenet_networks.csv").set_index(["split", "network"])
+POINTS, NATS, FIT = "top1_final", "validation_cross_entropy", "training_cross_entropy"
+RANDOM, SEMANTIC, IMAGES = ("random0", "random1", "random2"), ("man_made_natural",), ("images0",)
+CO_ADAPTATION, SPECIFICITY, RANDOM_FILTERS = "base{b} {b}{n}{b}", "{b}{n}{b} {a}{n}{b}", "base{b} R{n}{b}"
+OF_ALL = [(effect, metric, RANDOM) for effect in (CO_ADAPTATION, SPECIFICITY) for metric in (POINTS, NATS, FIT)]
+# By how its heading begins, what the columns of a table are.
+TABLES = {
+    "| n | layer | co-adaptation, base": [*OF_ALL, (RANDOM_FILTERS, POINTS, ("random0",))],
+    "| n | layer | co-adaptation, points": [
+        *((CO_ADAPTATION, metric, SEMANTIC) for metric in (POINTS, NATS)),
+        *((SPECIFICITY, metric, splits) for splits in (SEMANTIC, RANDOM) for metric in (POINTS, NATS, FIT)),
+    ],
+    "| n | layer | other images": [
+        (SPECIFICITY, metric, splits) for splits in (IMAGES, RANDOM) for metric in (POINTS, NATS, FIT)
+    ],
+}
+
+
+def drops(effect, metric, splits, n):
+    """The mean of each split, over those of its halves that have such networks; positive is worse."""
+    of_splits = []
+    for split in splits:
+        values = NETWORKS.loc[split, metric]
+        pairs = [effect.format(a=a, b=b, n=n).split() for a, b in ("AB", "BA")]
+        worse = [values[second] - values[first] for first, second in pairs if second in values]
+        of_splits.append(np.mean(worse) * (-100 if metric == POINTS else 1))
+    return np.array(of_splits)
+
+
+def rows_of(heading):
+    (start,) = re.findall(rf"^{re.escape(heading)}.*\n\|[-|]+\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
+    return [[cell.strip().replace("−", "-") for cell in line.strip("|").split("|")] for line in start.splitlines()]
+
+
+@pytest.mark.parametrize("heading", TABLES)
+def test_every_number_is_that_of_the_networks(heading):
+    rows = rows_of(heading)
+    assert [int(n) for n, *_ in rows] == [1, 2, 3, 4, 5, 6, 7]
+    for n, _, *cells in rows:
+        for cell, asked in zip(cells, TABLES[heading], strict=True):
+            found, (mean, _, width) = drops(*asked, int(n)), cell.partition(" ± ")
+            half_a_digit = 0.5 * 10.0 ** -len(mean.partition(".")[2]) + 1e-9
+            assert float(mean) == pytest.approx(found.mean(), abs=half_a_digit), (heading, n, asked)
+            assert bool(width) == (len(found) > 1)
+            if width:
+                t = stats.t.ppf(0.975, len(found) - 1)
+                expected = t * found.std(ddof=1) / np.sqrt(len(found))
+                assert float(width) == pytest.approx(expected, abs=half_a_digit), (heading, n, asked)
+
+
+def test_no_network_was_left_out():
+    counted = NETWORKS.reset_index().groupby("split").size().to_dict()
+    assert counted == {"random0": 37, "random1": 30, "random2": 30, "images0": 30, "man_made_natural": 30}
+    assert f"the {sum(counted.values())} networks" in PAGE

@@ -234,10 +234,10 @@ class TestCalibration:
             assert tuple(network.frozen for network in networks) == frozen
             assert len({network.source for network in networks}) == 1
 
-    @pytest.mark.parametrize("scale", [1.0, 64.0])
-    def test_the_engine_trains_it(self, scale, workload, running):
+    @pytest.mark.parametrize("changes", [{"scale": 1.0}, {"scale": 64.0}, {"mean": "whole"}, {"mean": "A"}])
+    def test_the_engine_trains_it(self, changes, workload, running):
         running.states.mkdir()
-        settings = replace(workload.settings, preprocessing=replace(workload.settings.preprocessing, scale=scale))
+        settings = replace(workload.settings, preprocessing=replace(workload.settings.preprocessing, **changes))
         found = calibrate(replace(workload, classes=2, settings=settings), running)
         assert found.iteration > 0
         assert list(running.states.iterdir()) == []

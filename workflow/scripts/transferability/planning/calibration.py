@@ -21,7 +21,7 @@ from transferability.planning.flops import flops_per_image
 from transferability.store.reading import Store
 from transferability.store.source import ImageClass
 from transferability.study.layout import NetworkFiles
-from transferability.study.names import RANDOM_SOURCE, Network, Series
+from transferability.study.names import HALVES, RANDOM_SOURCE, Network, Series
 from transferability.study.settings import Settings
 from transferability.training.graphs import CALLS_BEFORE_CAPTURE
 from transferability.training.recipe import Recipe, Running
@@ -201,7 +201,7 @@ def _recipe(workload: Workload, training: int, validation: int) -> Recipe:
     )
     return Recipe(
         store=store,
-        split=Split("calibration", "random", {"B": tuple(range(len(classes)))}),
+        split=Split("calibration", "random", dict.fromkeys(HALVES, tuple(range(len(classes))))),
         seed=0,
         settings=workload.settings,
     )

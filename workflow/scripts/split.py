@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from transferability.data.images_of_two import images_in_both
+from transferability.data.sharpness import unlike_in_words
 from transferability.data.split_stores import described_stores, open_stores, with_groups
 from transferability.data.splits import planned_split, require_examples, split_to_json
 from transferability.figures.class_names import try_names
@@ -18,6 +19,7 @@ with job_log(Path(snakemake.log[0]), f"split {name}") as say:
     for store in described_stores(study, name, stores).values():
         try_names(store, split.name)
     content = split_to_json(split, stores)
-    if note := images_in_both(content):
-        say(note)
+    for note in (images_in_both(content), unlike_in_words(content)):
+        if note:
+            say(note)
     write_json(Path(snakemake.output.split), content)

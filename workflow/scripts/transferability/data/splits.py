@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transferability.data.images_of_two import IN_OTHER_HALF, images_in
+from transferability.data.sharpness import SHARPNESS, unlike_sharpness
 from transferability.data.tasks import Task, require_images
 from transferability.delimited_text import nearest, text_key
 from transferability.labels import visible
@@ -235,6 +236,7 @@ def split_to_json(split: Split, stores: Stores) -> dict[str, Any]:
                 "training_images": len(task.training()[0]),
                 "validation_images": len(task.validation()[0]),
                 **({IN_OTHER_HALF: images_in(task, tasks[_other(half)]).to_json()} if apart else {}),
+                **({SHARPNESS: unlike.to_json()} if (unlike := unlike_sharpness(task)) else {}),
                 "class_count": len(task.classes),
                 "classes": [
                     {"index": i, "name": task.store.classes[i].name, "group": task.store.classes[i].group}

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from transferability.data.images_of_two import images_in_both
+from transferability.data.sharpness import unlike_in_words
 from transferability.labels import visible
 from transferability.report.runs import hours_by_device
 from transferability.store.same_images import shared_images
@@ -48,6 +49,8 @@ def facts_of(
     for split in splits:
         if found := images_in_both(split):
             yield f"same images in A and B of {split['split']}", found
+        if found := unlike_in_words(split):
+            yield f"validation images of {split['split']} unlike training images", found
     yield "network", str(networks["architecture"])
     if (foreign := study.settings("base").foreign) is not None:
         yield "layers", ", ".join(study.layers)

@@ -52,6 +52,15 @@ def test_a_handful_of_images_that_vary_among_themselves_tells_nothing(store, ima
     assert unlike_sharpness(task_of(varied)) is None
 
 
+@pytest.mark.parametrize("side", [1, 16])
+@pytest.mark.parametrize("training", [1, 4])
+def test_of_one_image_or_pixel_nothing_is_told_and_nothing_fails(store, side, training):
+    alike = store_of(store, 1.0, 4, classes=1)
+    kept = [*range(training), *range(4, 8)]
+    tiny = replace(alike, images=alike.images[kept, :side, :side], labels=alike.labels[kept], training_count=training)
+    assert unlike_sharpness(task_of(tiny)) is None
+
+
 def test_classes_of_which_validation_has_another_share_are_not_taken_for_it(store):
     """Half of the classes is sharp; of these validation has three times as many images as training."""
     alike = store_of(store, 1.0, images=400)

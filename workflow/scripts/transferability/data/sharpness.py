@@ -36,9 +36,11 @@ def unlike_sharpness(task: Task) -> Sharpness | None:
     Compared are images of both parts, a thousand at most, as many of each class as `Task.training_sample` draws.
     """
     parts = [_sharpness_of_each(task, positions) for positions in (task.training_sample(0)[0], task.validation()[0])]
+    if min(map(len, parts)) < 2:
+        return None  # of a single image nobody knows how much others vary
     found = Sharpness(*(float(each.mean()) for each in parts))
     difference = abs(found.validation - found.training)
-    error = np.sqrt(sum(each.var(ddof=1) / len(each) for each in parts)) if min(map(len, parts)) > 1 else np.inf
+    error = np.sqrt(sum(each.var(ddof=1) / len(each) for each in parts))
     return found if difference > max(_UNLIKE * found.training, _ERRORS * error) else None
 
 
@@ -48,8 +50,8 @@ def _sharpness_of_each(task: Task, positions: NDArray[np.int64]) -> NDArray[np.f
 
 
 def _sharpness(image: NDArray[np.uint8]) -> float:
-    pixels = image.astype(np.float32)
-    return float(sum(np.abs(np.diff(pixels, axis=axis)).mean() for axis in (0, 1)) / 2)
+    differences = [np.abs(np.diff(image.astype(np.float32), axis=axis)) for axis in (0, 1)]
+    return float(sum(one.sum() for one in differences) / max(1, sum(one.size for one in differences)))
 
 
 def unlike_in_words(split: Mapping[str, Any]) -> str:

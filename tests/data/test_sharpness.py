@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from transferability.data.sharpness import unlike_in_words, unlike_sharpness
+from transferability.data.sharpness import unlike_in_words, unlike_sharpness, without_sharpness
 from transferability.data.splits import random_split, split_to_json
 from transferability.data.tasks import Task
 from transferability.store.reading import open_store
@@ -80,6 +80,8 @@ def test_the_file_of_a_split_and_words_tell_of_it_and_of_nothing_else(store):
         found = content["halves"][half]["sharpness"]
         assert found["validation"] > 1.3 * found["training"]
         assert f"{found['validation']:.1f} gray levels in validation images of {half} and" in told
+    assert without_sharpness(content)["halves"]["A"].keys() == content["halves"]["A"].keys() - {"sharpness"}
     content = split_to_json(split, alike)
+    assert content == without_sharpness(content)
     assert "sharpness" not in content["halves"]["A"]
     assert unlike_in_words(content) == ""

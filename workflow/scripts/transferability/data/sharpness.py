@@ -54,13 +54,22 @@ def _sharpness(image: NDArray[np.uint8]) -> float:
     return float(sum(one.sum() for one in differences) / max(1, sum(one.size for one in differences)))
 
 
+def without_sharpness(split: Mapping[str, Any]) -> dict[str, Any]:
+    """What the file of a split holds that was made before sharpness was looked at."""
+    halves = {
+        half: {key: value for key, value in content.items() if key != SHARPNESS}
+        for half, content in split["halves"].items()
+    }
+    return {**split, "halves": halves}
+
+
 def unlike_in_words(split: Mapping[str, Any]) -> str:
     """A sentence on what the file of a split says of unlike parts; empty if they are alike, or it says nothing."""
     told = list(_each_in_words(split))
     if not told:
         return ""
     return (
-        f"neighboring pixels differ by {' and '.join(told)}; if the two parts were resized or compressed in two ways, "
+        f"neighboring pixels differ by {', by '.join(told)}; if the two parts were resized or compressed in two ways, "
         "accuracies are of another kind of images than was learned from, which costs some networks more than others; "
         "prepare both alike, or draw validation images from the training images"
     )

@@ -137,7 +137,10 @@ def test_dead_units_and_directions_are_counted():
     ],
 )
 def test_features_of_any_shape_become_rows(shape, pooled, flattened):
-    features = torch.rand(shape)
+    """Each channel is about a level of its own, so that cells of a coarser grid are in the mean what all places are."""
+    features = 0.1 * torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    if pooled:
+        features += torch.arange(pooled).reshape(*(pooled if side == pooled else 1 for side in shape))
     rows = rows_of(features)
     assert rows["flattened"].shape == (2, flattened)
     assert ("pooled" in rows) == (pooled is not None)

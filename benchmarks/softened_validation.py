@@ -24,9 +24,9 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
+from reporting import report
 
 from transferability.data.splits import split_from_json
 from transferability.data.tasks import Task
@@ -47,7 +47,7 @@ OTHERS = 20_000  # images of the other half
 
 
 def main() -> None:
-    out, store_folder, *studies = map(Path, sys.argv[1:])
+    store_folder, *studies = map(Path, sys.argv[2:])
     use_threads(1)
     store = open_store(store_folder)
     softened = replace(store, images=with_soft_validation(store))
@@ -56,8 +56,7 @@ def main() -> None:
         print(
             f"{part}: neighboring pixels differ by {kinds[0]:.2f}, softened by {kinds[1]:.2f} gray levels", flush=True
         )
-    rows = [row for study in studies for row in measured(study, softened)]
-    pd.DataFrame(rows).to_csv(out, index=False, float_format="%.6g", lineterminator="\n")
+    report([row for study in studies for row in measured(study, softened)])
 
 
 def with_soft_validation(store: Store) -> NDArray[np.uint8]:
@@ -88,7 +87,6 @@ def measured(study: Path, store: Store) -> Iterator[dict[str, Any]]:
         row = {key: metrics[key] for key in ("split", "seed", "network", "treatment", "source", "target", "n")}
         for on, (top1, loss) in found.items():
             row |= {f"{on}_top1": top1, f"{on}_cross_entropy": loss}
-        print(*row.values(), flush=True)
         yield row
 
 
@@ -111,7 +109,7 @@ def evaluated(
     on = evaluation_set(task, images, mean, preprocessing, "cpu", cache_bytes=0)
     model.to(memory_format=torch.channels_last).eval()
     (found,) = evaluations(lambda batch: [logits_of(model, batch, precision)], on)
-    return found.top1, found.loss
+    return round(found.top1, 6), round(found.loss, 5)
 
 
 if __name__ == "__main__":

@@ -180,7 +180,7 @@ class TestARecord:
         if changed == "machine":
             monkeypatch.setattr("platform.node", lambda: "another")
         else:
-            monkeypatch.setattr(rehearsed, "_version", lambda library: f"another {library}")
+            monkeypatch.setattr(rehearsed, "versions_of", lambda libraries: dict.fromkeys(libraries, "another"))
         assert digest_of(study) != first
 
     @pytest.mark.usefixtures("quickly")

@@ -139,23 +139,14 @@ def every_metrics_file():
     ]
 
 
-def store_rule(name):
-    """What builds the store of a data set is called; of the config's ``dataset``, ``store``."""
-    return "store" if name == config["dataset"] else f"store_{name}"
-
-
-def contact_sheet_rule(name):
-    """What draws the images of a data set is called; of the config's ``dataset``, ``contact_sheet``."""
-    return "contact_sheet" if name == config["dataset"] else f"contact_sheet_{name}"
-
-
-def contact_sheet_of(name):
-    return f"{FIGURES}/{contact_sheet_rule(name)}.png"
+def of_data_set(rule, name):
+    """What a rule is called for a data set; for the config's ``dataset`` as it is."""
+    return rule if name == config["dataset"] else f"{rule}_{name}"
 
 
 def contact_sheets():
     """By data set, the picture of its images."""
-    return {name: contact_sheet_of(name) for name in STUDY.data_sets}
+    return {name: f"{FIGURES}/{of_data_set('contact_sheet', name)}.png" for name in STUDY.data_sets}
 
 
 def manifests(names=STUDY.data_sets):

@@ -9,11 +9,11 @@ for data_set in STUDY.data_sets.values():
 
     rule:
         name:
-            store_rule(data_set.name)
+            of_data_set("store", data_set.name)
         output:
             manifest=update(f"{STORES[data_set.name]}/{MANIFEST}"),
         log:
-            f"{LOGS}/{store_rule(data_set.name)}.log",
+            f"{LOGS}/{of_data_set('store', data_set.name)}.log",
         conda:
             "../../envs/analysis.yaml"
         threads: store_threads
@@ -30,19 +30,19 @@ for data_set in STUDY.data_sets.values():
 
     rule:
         name:
-            contact_sheet_rule(data_set.name)
+            of_data_set("contact_sheet", data_set.name)
         input:
             store=manifests([data_set.name]),
             groups=groups_files([data_set]),
         output:
             picture=report(
-                contact_sheet_of(data_set.name),
+                contact_sheets()[data_set.name],
                 caption="../report/contact_sheet.rst",
                 category="Data",
                 labels={"figure": "contact sheet", "data set": data_set.name},
             ),
         log:
-            f"{LOGS}/{contact_sheet_rule(data_set.name)}.log",
+            f"{LOGS}/{of_data_set('contact_sheet', data_set.name)}.log",
         priority: 3  # before any training: it is to be looked at first
         localrule: True
         conda:

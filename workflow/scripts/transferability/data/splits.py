@@ -44,17 +44,17 @@ class Split:
 
     def task(self, stores: Stores, target: str) -> Task:
         """To tell apart the classes of a half by the images of its store; SplitError if one has too few to halve."""
+        if self.split_type == IMAGES:
+            store = store_of(stores, target)
+            halved(self.name, store.classes, np.bincount(store.labels[store.training], minlength=len(store.classes)))
         task = self._task(stores, target)
         return task if target == WHOLE else replace(task, other=self._task(stores, _other(target)))
 
     def _task(self, stores: Stores, target: str) -> Task:
-        store, classes = store_of(stores, target), self.halves[target]
+        about = (store_of(stores, target), self.halves[target], target, self.name)
         if self.split_type == DATA_SETS:
-            return Task(store, classes, target, self.name, channels=self.image_shape(stores)[-1])
-        if self.split_type != IMAGES:
-            return Task(store, classes, target, self.name)
-        halved(self.name, store.classes, np.bincount(store.labels[store.training], minlength=len(store.classes)))
-        return Task(store, classes, target, self.name, images_seed=self.seed)
+            return Task(*about, channels=self.image_shape(stores)[-1])
+        return Task(*about, images_seed=self.seed if self.split_type == IMAGES else None)
 
     def image_shape(self, stores: Stores) -> tuple[int, int, int]:
         """Height, width and channels of the first half's images; beside color images, gray ones are seen as color."""

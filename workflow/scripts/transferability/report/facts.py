@@ -11,7 +11,7 @@ from transferability.labels import visible
 from transferability.report.runs import hours_by_device
 from transferability.store.same_images import shared_images
 from transferability.study.amounts import amount_in_words
-from transferability.study.compared import metric_in_words, parts_of
+from transferability.study.compared import is_selected, metric_in_words
 from transferability.study.config import fine_tuned_depths
 from transferability.study.design import Study
 from transferability.study.names import HALVES
@@ -89,8 +89,7 @@ def facts_of(
 def _own_recipes(study: Study) -> Iterator[tuple[str, str]]:
     """Of the stages whose networks are trained otherwise than bases: how, and what follows if accuracies chose that."""
     of_bases = study.settings("base").hyperparameters
-    # Where the best evaluation counts, more of them have a better best.
-    only_watching = {"evaluate_every"} if parts_of(study.figures.metric)[1] == "final" else set()
+    only_watching = set() if is_selected(study.figures.metric) else {"evaluate_every"}
     for stage in dict.fromkeys(network.stage for _, _, network in study.networks()):
         own = study.settings(stage).hyperparameters
         different = [

@@ -4,10 +4,10 @@ import hashlib
 import json
 import platform
 from dataclasses import asdict
-from importlib import metadata
 from pathlib import Path
 
 from transferability.files import PROJECT, write_text
+from transferability.study.asking import versions_of
 from transferability.study.design import Study, without_running
 from transferability.study.groups import grouping_digest
 
@@ -37,7 +37,7 @@ def digest_of(study: Study) -> str:
         "weights": {**asdict(study.weights), "sha256": study.weights.sha256} if study.weights else None,
         "groups": [grouping_digest(file) for file in groups if file],
         "code": _code_digest(),
-        "versions": [platform.python_version(), *map(_version, _LIBRARIES)],
+        "versions": [platform.python_version(), versions_of(_LIBRARIES)],
         "machine": platform.node(),
     }
     return hashlib.sha256(json.dumps(made_with, default=str).encode()).hexdigest()
@@ -53,10 +53,3 @@ def _code_digest() -> str:
         digest.update(f"{path.relative_to(PROJECT)}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-def _version(library: str) -> str:
-    try:
-        return metadata.version(library)
-    except metadata.PackageNotFoundError:
-        return ""

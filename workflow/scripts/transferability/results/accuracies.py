@@ -30,9 +30,9 @@ from transferability.study.schema import EXACT
 from transferability.study.settings import ADAPT, FROZEN_BATCH_NORM, SOURCE
 from transferability.study.split_types import SPLIT_TYPES_IN_WORDS, Groups, halves_in_words
 
-# Top-1 beside top-5; balanced accuracy is the mean over classes of the share of a class's images that are named right.
 _Made = TypeVar("_Made")
 
+# Top-1 beside top-5; balanced accuracy is the mean over classes of the share of a class's images that are named right.
 METRICS = (*chain.from_iterable(zip(TOP1, TOP5, strict=True)), *BALANCED)
 KEY = ["split", "seed", "network"]
 _CROSS_ENTROPIES = (VALIDATION_CROSS_ENTROPY, TRAINING_CROSS_ENTROPY)
@@ -211,7 +211,7 @@ class Results:
 
     def at(self, amount: Amount) -> Self:
         """Those of networks on so many images a class, as `by_images.on_amount`."""
-        if self.amounts == (amount,) and not self.has_few:
+        if amount is None and not self.has_few:
             return self
         return self.once(("on", amount), lambda: self._at(amount))
 

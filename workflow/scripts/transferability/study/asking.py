@@ -5,7 +5,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,17 @@ def ask(module: str, question: Mapping[str, Any]) -> dict[str, Any]:
 def short_digest(asked: object) -> str:
     """Of what is asked, for the name of the file in which the answer is remembered."""
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:_DIGITS]
+
+
+def versions_of(packages: Iterable[str]) -> dict[str, str]:
+    """Of those that are installed: with others an answer may be another."""
+    found = {}
+    for name in packages:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
 
 
 def remembered(file: Path) -> dict[str, Any] | None:

@@ -40,8 +40,13 @@ def evaluation_in_words(metric: str) -> str:
     return _EVALUATIONS[parts_of(metric)[1]]
 
 
+def is_selected(metric: str) -> bool:
+    """Whether the validation images choose the evaluations that it is of: the more there are, the better these."""
+    return parts_of(metric)[1] != "final"
+
+
 def metric_in_words(metric: str) -> str:
     """In full, for a report: what it is the mean of, and whether the validation images choose it."""
     of = " (the mean over classes)" if metric in BALANCED else ""
-    selected = "" if parts_of(metric)[1] == "final" else " (selected on them)"
+    selected = " (selected on them)" if is_selected(metric) else ""
     return f"{accuracy_in_words(metric)}{of} on the validation images, {evaluation_in_words(metric)}{selected}"

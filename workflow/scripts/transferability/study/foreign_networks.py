@@ -9,12 +9,11 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from transferability.networks.architectures import architecture_layers, architecture_names
-from transferability.study.asking import FOLDER, AskingError, ask, remember, remembered, short_digest
+from transferability.study.asking import FOLDER, AskingError, ask, remember, remembered, short_digest, versions_of
 from transferability.study.config_paths import found_beside, one_spelling, places_in_words
 from transferability.study.image_keys import image_channels, image_side
 from transferability.study.schema import ConfigError, on_one_line
@@ -154,14 +153,7 @@ def _versions(architecture: str) -> dict[str, str]:
     """Of torch and of the library, where they are installed."""
     library = architecture.partition("/")[0]
     packages = ("torch", library) if library in LIBRARIES else ("torch",)
-    return {name: version for name in packages if (version := _version(name))}
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return ""
+    return versions_of(packages)
 
 
 def _file_of(architecture: str) -> str:

@@ -214,10 +214,10 @@ def images_in_words(weights: Weights, preprocessing: Mapping[str, Any]) -> str:
     if weights.preprocessing is None:
         return f"does not say how its images were prepared; those of this study: {_prepared(own)}"
     prepared = _prepared(weights.preprocessing)
-    if prepared == _prepared(own) and own["mean"] in HALVES:
-        return f"its images and those of this study: each {prepared}"
     if prepared == _prepared(own) and isinstance(own["mean"], str):
-        return f"its images and those of this study: each {prepared.replace('the mean image', 'their own mean image')}"
+        return (
+            f"its images and those of this study: each {prepared.replace('the mean image (', 'their own mean image (')}"
+        )
     if prepared == _prepared(own):
         return f"its images and those of this study: {prepared}"
     return (

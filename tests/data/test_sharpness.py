@@ -71,6 +71,16 @@ def test_classes_of_which_validation_has_another_share_are_not_taken_for_it(stor
     assert unlike_sharpness(task_of(uneven)) is None
 
 
+def test_nor_are_classes_of_which_there_are_more_validation_images_than_training_images(store):
+    """Of the sharp half of the classes validation has three times as many images as training."""
+    alike = store_of(store, 1.0, images=400)
+    sharp = np.where(alike.labels < 2, 3.0, 1.0)[:, None, None, None]
+    images = (128 + (alike.images.astype(float) - 128) * sharp / 3).astype(np.uint8)
+    kept = np.flatnonzero((np.arange(800) >= 400) | (alike.labels >= 2) | (np.arange(800) % 3 == 0))
+    uneven = replace(alike, images=images[kept], labels=alike.labels[kept], training_count=int((kept < 400).sum()))
+    assert unlike_sharpness(task_of(uneven)) is None
+
+
 def test_the_file_of_a_split_and_words_tell_of_it_and_of_nothing_else(store):
     unlike, alike = (store_of(store, sharpness) for sharpness in (1.4, 1.0))
     split = random_split(unlike.classes, "random0", 0)

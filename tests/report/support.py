@@ -1,7 +1,7 @@
 """What tests of a data set's survey and page need: small folders of photos, and what is made of them."""
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from transferability.data.folders.source import image_folders
 from transferability.process.pace import Pace
@@ -26,6 +26,16 @@ def photos(root):
         for i in range(3):
             save(root / "train" / name / f"{name}{i}.png")
         save(root / "val" / name / f"{name}_val.png")
+    return root
+
+
+def unlike_photos(root, count=20):
+    """Photos whose validation images are the smoother ones."""
+    for name in ("cat", "dog"):
+        for i in range(count):
+            save(root / "train" / name / f"{name}{i}.png")
+            sharp = save(root / "val" / name / f"{name}{i}.png", seed=[len(name), i])
+            Image.open(sharp).filter(ImageFilter.BoxBlur(1)).save(sharp)
     return root
 
 

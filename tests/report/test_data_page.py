@@ -8,7 +8,7 @@ import shutil
 import pytest
 from PIL import Image
 
-from tests.report.support import page_of, photos, save
+from tests.report.support import page_of, photos, save, unlike_photos
 from tests.support import Patterns
 from transferability.process.pace import Pace
 from transferability.report import data_page as pages
@@ -52,6 +52,11 @@ def test_only_what_there_is_is_told(root):
     assert "Images that cannot be used" not in page
     assert 'id="table-files"' not in page
     assert 'id="table-same_images"' not in page
+
+
+def test_validation_images_of_another_sharpness_are_a_problem(tmp_path):
+    page = text_of(page_of(unlike_photos(tmp_path / "unlike")))
+    assert re.search(r"differ by [\d.]+ gray levels in validation images and [\d.]+ in training images", page)
 
 
 @pytest.mark.parametrize(("count", "told"), [(1, "1 image, enlarged"), (2, "2 images, enlarged")])

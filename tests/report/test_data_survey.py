@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
-from tests.report.support import photos, save, surveyed
+from tests.report.support import photos, save, surveyed, unlike_photos
 from tests.support import Patterns
 from transferability.data.folders.search import Reason
 from transferability.process.pace import Pace
@@ -152,3 +152,28 @@ def test_what_cannot_be_a_data_set_is_refused_before_anything_is_read():
     object.__setattr__(source, "validation", source.validation[:3])
     with pytest.raises(StoreError, match="validation set has no image of class 003"):
         survey(source, source.classes, 1, Pace(lambda _line: None, 0, log_every_seconds=60))
+
+
+def test_validation_images_that_are_softer_than_training_images_are_found(tmp_path, root):
+    assert surveyed(root)[0].unlike is None
+    found, _ = surveyed(unlike_photos(tmp_path / "unlike"))
+    assert found.unlike.validation < found.unlike.training / 2
+    assert surveyed(tmp_path / "unlike", threads=2)[0].unlike == found.unlike
+
+
+def test_sharpness_is_compared_of_images_that_can_be_used(tmp_path):
+    root = unlike_photos(tmp_path / "unlike")
+    for file in sorted((root / "val").glob("*/*.png"))[1:]:
+        file.write_bytes(b"")
+    assert surveyed(root)[0].unlike is None  # of the single one that is left nobody knows
+
+
+def test_classes_weigh_the_same_where_sharpness_is_compared(tmp_path):
+    """Validation has mostly the smooth class, and more of it than training has."""
+    for part, counts in (("train", {"rough": 60, "smooth": 20}), ("val", {"rough": 20, "smooth": 60})):
+        for name, count in counts.items():
+            for i in range(count):
+                file = save(tmp_path / part / name / f"{i}.png", seed=[len(part), len(name), i])
+                if name == "smooth":
+                    Image.open(file).filter(ImageFilter.BoxBlur(1)).save(file)
+    assert surveyed(tmp_path)[0].unlike is None

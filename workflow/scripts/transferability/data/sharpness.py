@@ -4,14 +4,14 @@ Parts that were resized or compressed in two ways are not. Accuracies are then o
 have learned from, and how much that costs differs from one first layer to the next, as if it were specificity.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transferability.data.tasks import Task
+from transferability.data.tasks import Task, drawn_to_match
 
 SHARPNESS = "sharpness"  # of a half in a split's file, where its parts are unlike
 _IMAGES = 1000  # looked at, of each part at most
@@ -33,9 +33,33 @@ class Sharpness:
 def unlike_sharpness(task: Task) -> Sharpness | None:
     """Of a task whose validation images are sharper or softer than its training images; None if they are alike.
 
-    Compared are images of both parts, a thousand at most, as many of each class as `Task.training_sample` draws.
+    The images compared are those of `chosen_alike`.
     """
-    parts = [_sharpness_of_each(task, positions) for positions in (task.training_sample(0)[0], task.validation()[0])]
+    (training, targets), (validation, validation_targets) = task.training(), task.validation()
+    chosen = chosen_alike(targets, validation_targets, task.split, task.target)
+    parts = (training[chosen[0]], validation[chosen[1]])
+    return unlike(*([sharpness(task.store.images[at : at + 1][0]) for at in part] for part in parts))
+
+
+def chosen_alike(
+    training: NDArray[np.int64], validation: NDArray[np.int64], *seed: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions of the images of both parts that are compared: as many of each class, a thousand in all at most.
+
+    Args:
+        training: the target of each training image.
+        validation: likewise of each validation image.
+        seed: what the draw depends on.
+    """
+    classes = max(training.max(initial=0), validation.max(initial=0)) + 1
+    of_training, of_validation = (np.bincount(part, minlength=classes) for part in (training, validation))
+    fewer = np.minimum(of_training, of_validation)
+    return _spread(drawn_to_match(training, fewer, 0, *seed)), _spread(drawn_to_match(validation, fewer, 0, *seed))
+
+
+def unlike(training: Sequence[float], validation: Sequence[float]) -> Sharpness | None:
+    """As `unlike_sharpness`, of the sharpness of each image of two parts in which classes weigh the same."""
+    parts = [np.array(part) for part in (training, validation)]
     if min(map(len, parts)) < 2:
         return None  # of a single image nobody knows how much others vary
     found = Sharpness(*(float(each.mean()) for each in parts))
@@ -44,14 +68,14 @@ def unlike_sharpness(task: Task) -> Sharpness | None:
     return found if difference > max(_UNLIKE * found.training, _ERRORS * error) else None
 
 
-def _sharpness_of_each(task: Task, positions: NDArray[np.int64]) -> NDArray[np.float64]:
-    chosen = positions[np.linspace(0, len(positions) - 1, min(len(positions), _IMAGES)).astype(np.int64)]
-    return np.array([_sharpness(task.store.images[chosen[i : i + 1]][0]) for i in range(len(chosen))])
-
-
-def _sharpness(image: NDArray[np.uint8]) -> float:
+def sharpness(image: NDArray[np.uint8]) -> float:
+    """By how many gray levels neighboring pixels of an image, H x W x C, differ in the mean."""
     differences = [np.abs(np.diff(image.astype(np.float32), axis=axis)) for axis in (0, 1)]
     return float(sum(one.sum() for one in differences) / max(1, sum(one.size for one in differences)))
+
+
+def _spread(positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    return positions[np.linspace(0, len(positions) - 1, min(len(positions), _IMAGES)).astype(np.int64)]
 
 
 def without_sharpness(split: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,19 +89,26 @@ def without_sharpness(split: Mapping[str, Any]) -> dict[str, Any]:
 
 def unlike_in_words(split: Mapping[str, Any]) -> str:
     """A sentence on what the file of a split says of unlike parts; empty if they are alike, or it says nothing."""
-    told = list(_each_in_words(split))
-    if not told:
-        return ""
-    return (
-        f"neighboring pixels differ by {', by '.join(told)}; if the two parts were resized or compressed in two ways, "
-        "accuracies are of another kind of images than was learned from, which costs some networks more than others; "
-        "prepare both alike, or draw validation images from the training images"
+    several = len(split["halves"]) > 1
+    return sharpness_in_words(
+        {
+            f" of {half}" if several else "": Sharpness(**content[SHARPNESS])
+            for half, content in split["halves"].items()
+            if content.get(SHARPNESS)
+        }
     )
 
 
-def _each_in_words(split: Mapping[str, Any]) -> Iterator[str]:
-    for half, content in split["halves"].items():
-        if found := content.get(SHARPNESS):
-            of = f"of {half} " * (len(split["halves"]) > 1)
-            validation, training = (f"{found[part]:.1f}" for part in ("validation", "training"))
-            yield f"{validation} gray levels in validation images {of}and {training} in training images"
+def sharpness_in_words(unlike: Mapping[str, Sharpness]) -> str:
+    """A sentence on parts that are unlike, by whose they are; empty without any."""
+    if not unlike:
+        return ""
+    told = (
+        f"{found.validation:.1f} gray levels in validation images{whose} and {found.training:.1f} in training images"
+        for whose, found in unlike.items()
+    )
+    return (
+        f"neighboring pixels differ by {', by '.join(told)}; if the two parts were resized or compressed in two ways, "
+        "accuracies are measured on images of another kind than networks learned from, which costs some networks more "
+        "than others; prepare both parts alike, or draw the validation images from the training images"
+    )

@@ -107,8 +107,7 @@ class Task:
         """
         positions, targets = self.training()
         wanted = np.bincount(self.validation()[1], minlength=len(self.classes))
-        drawn = generator_for(seed, self.split, self.target, "training sample").permutation(len(targets))
-        chosen = np.sort(drawn[rank_in_class(targets[drawn]) < wanted[targets[drawn]]])
+        chosen = drawn_to_match(targets, wanted, seed, self.split, self.target)
         return positions[chosen], targets[chosen]
 
     def mean_image(self, mean: str | tuple[float, ...]) -> NDArray[np.float32]:
@@ -181,6 +180,12 @@ def drawn_of_each_class(targets: NDArray[np.int64], examples: int, *seed: str | 
     """Positions of ``examples`` samples of each class, in order, drawn by the seed: the fewer are among the more."""
     drawn = generator_for(*seed, "few images").permutation(len(targets))
     return np.sort(drawn[rank_in_class(targets[drawn]) < examples])
+
+
+def drawn_to_match(targets: NDArray[np.int64], wanted: NDArray[np.int64], *seed: str | int) -> NDArray[np.int64]:
+    """Positions of ``wanted[c]`` samples of each class c, in order, drawn by the seed; all where a class has fewer."""
+    drawn = generator_for(*seed, "training sample").permutation(len(targets))
+    return np.sort(drawn[rank_in_class(targets[drawn]) < wanted[targets[drawn]]])
 
 
 def require_images(split: str, names: Sequence[str], training: NDArray[np.int64], examples_per_class: int) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from transferability.data.folders.search import Reason
+from transferability.data.sharpness import sharpness_in_words
 from transferability.figures.contact_sheet import contact_sheet
 from transferability.figures.style import figure_style, save
 from transferability.labels import visible
@@ -111,6 +112,8 @@ def _problems(found: Survey, duplicates: str) -> Iterator[str]:
         yield f"{counted(count, 'validation image')} {are} in training too, pixel by pixel; {_IF_SHARED[duplicates]}"
     if count := found.same.of_several_classes:
         yield f"{counted(count, 'image')} {'has' if count == 1 else 'have'} the pixels of one of another class"
+    if found.unlike:
+        yield sharpness_in_words({"": found.unlike})
 
 
 def _by_kind(found: Survey) -> dict[str, Sequence[str]]:

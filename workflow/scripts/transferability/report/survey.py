@@ -13,12 +13,13 @@ from transferability.data.build import check_source
 from transferability.data.folders.image_files import ImageFacts
 from transferability.data.folders.search import Reason
 from transferability.data.folders.source import ImageFolders
+from transferability.data.sharpness import Sharpness, chosen_alike, sharpness, unlike
 from transferability.figures.contact_sheet import TRAINING_SHOWN, VALIDATION_SHOWN, classes_shown, reduced
 from transferability.process.pace import Pace
 from transferability.store.checked_rows import DIGEST_BYTES, row_digests
 from transferability.store.reading import Store
 from transferability.store.same_images import SameImages, described, same_images, same_rows
-from transferability.store.source import ImageClass, ImageSource, UnreadableImagesError
+from transferability.store.source import ImageClass, ImageSource, Sample, UnreadableImagesError
 
 CHUNK = 64  # images that a thread reads at a time
 
@@ -45,6 +46,7 @@ class Survey:
         same: how many images are there more than once.
         same_rows: those images, as the rows of a store's list of them.
         passed_over: files and folders that are not read, with why.
+        unlike: how sharp the images of the two parts are, if one is sharper than the other; None if they are alike.
         preview: a store of the first images of each class, reduced, for a contact sheet; None if none can be used.
     """
 
@@ -58,6 +60,7 @@ class Survey:
     same: SameImages
     same_rows: Sequence[Sequence[str]]
     passed_over: Mapping[str, Reason]
+    unlike: Sharpness | None
     preview: Store | None
 
 
@@ -72,7 +75,8 @@ def survey(source: ImageSource, classes: Sequence[ImageClass], threads: int, pac
     """
     check_source(source)
     count = len(source.training) + len(source.validation)
-    notes = _Notes(source, _previewed(source))
+    compared = _compared(source)
+    notes = _Notes(source, _previewed(source), frozenset(map(int, np.concatenate(compared))))
     with ThreadPoolExecutor(threads) as pool:
         spans = [(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
         for done in pool.map(lambda span: notes.read(*span), spans):
@@ -94,6 +98,7 @@ def survey(source: ImageSource, classes: Sequence[ImageClass], threads: int, pac
         same=described(groups, source),
         same_rows=same_rows(groups, source),
         passed_over=source.passed_over if isinstance(source, ImageFolders) else {},
+        unlike=unlike(*([notes.sharpness[at] for at in part if at in notes.sharpness] for part in compared)),
         preview=_preview(source, classes, notes.previews),
     )
 
@@ -101,15 +106,16 @@ def survey(source: ImageSource, classes: Sequence[ImageClass], threads: int, pac
 class _Notes:
     """What is found while images are read, in any order and by several threads."""
 
-    def __init__(self, source: ImageSource, previewed: frozenset[int]) -> None:
+    def __init__(self, source: ImageSource, previewed: frozenset[int], compared: frozenset[int]) -> None:
         count = len(source.training) + len(source.validation)
-        self._source, self._previewed = source, previewed
+        self._source, self._previewed, self._compared = source, previewed, compared
         self.usable = np.zeros(count, dtype=bool)
         self.digests = np.zeros((count, DIGEST_BYTES), dtype=np.uint8)
         self.sizes = np.zeros((count, 2), dtype=np.int64)
         self.facts: dict[int, ImageFacts] = {}
         self.refused: dict[int, str] = {}
         self.previews: dict[int, NDArray[np.uint8]] = {}
+        self.sharpness: dict[int, float] = {}
 
     def read(self, start: int, stop: int) -> int:
         """Images ``start`` to ``stop``; how many these are."""
@@ -133,8 +139,11 @@ class _Notes:
     def _note(self, start: int, images: NDArray[np.uint8]) -> None:
         self.usable[start : start + len(images)] = True
         self.digests[start : start + len(images)] = row_digests(images)
-        for position in self._previewed.intersection(range(start, start + len(images))):
+        positions = range(start, start + len(images))
+        for position in self._previewed.intersection(positions):
             self.previews[position] = reduced(images[position - start, None])[0]
+        for position in self._compared.intersection(positions):
+            self.sharpness[position] = sharpness(images[position - start])
 
 
 def _names(source: ImageSource) -> Callable[[int], str]:
@@ -145,10 +154,19 @@ def _names(source: ImageSource) -> Callable[[int], str]:
     return lambda position: samples[position].file
 
 
+def _labels(part: Sequence[Sample]) -> NDArray[np.int64]:
+    return np.array([sample.label for sample in part], dtype=np.int64)
+
+
 def _counts(source: ImageSource) -> NDArray[np.int64]:
     parts = (source.training, source.validation)
-    labels = [np.array([sample.label for sample in part], dtype=np.int64) for part in parts]
-    return np.stack([np.bincount(part, minlength=len(source.classes)) for part in labels], axis=1)
+    return np.stack([np.bincount(_labels(part), minlength=len(source.classes)) for part in parts], axis=1)
+
+
+def _compared(source: ImageSource) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The positions of the training and validation images whose sharpness is compared."""
+    training, validation = chosen_alike(_labels(source.training), _labels(source.validation), source.name)
+    return training, validation + len(source.training)
 
 
 def _previewed(source: ImageSource) -> frozenset[int]:

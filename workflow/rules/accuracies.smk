@@ -33,11 +33,6 @@ rule tables:
     conda:
         "../../envs/analysis.yaml"
     params:
-        **COMPARED,
-        metric=STUDY.figures.metric,
-        max_drop=STUDY.figures.max_drop,
-        unlearned=STUDY.figures.unlearned,
-        groups=STUDY.groups,
-        layers=STUDY.layers,
+        **ABOUT_RESULTS,
     script:
         "../scripts/tables.py"

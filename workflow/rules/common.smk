@@ -22,6 +22,7 @@ from transferability.planning.cluster import networks_mb, probing_mb, store_mb, 
 from transferability.study.config_files import require_clear_files
 from transferability.figures.catalog import OF_RESULTS, drawn_of
 from transferability.files import PROJECT, read_json
+from transferability.networks.architectures import architecture_layers
 from transferability.study.groups import grouping_digest
 from transferability.study.names import HALVES, PRETRAINED_SOURCE, SOURCES, WHOLE, Network, Series
 from transferability.study.probed import probed_in, probed_splits
@@ -53,13 +54,13 @@ FIGURES = f"{RESULTS}/figures"
 PROBES = f"{RESULTS}/probes"
 PUBLISHED = f"{config['results']}/published"
 LONGEST_MINUTES = STUDY.running.longest_minutes
-# What all pictures and tables of accuracies are by.
-COMPARED = {} if STUDY.targets == HALVES else {"targets": STUDY.targets}  # of studies of one direction
+TARGETS = {} if STUDY.targets == HALVES else {"targets": STUDY.targets}  # of studies of one direction
+# What tables and pictures of accuracies depend on.
 ABOUT_RESULTS = {
-    **{key: getattr(STUDY.figures, key) for key in ("metric", "max_drop", "unlearned", "colors")},
+    **{key: getattr(STUDY.figures, key) for key in ("metric", "max_drop", "unlearned")},
     "groups": STUDY.groups,
     "layers": STUDY.layers,
-    **COMPARED,
+    **TARGETS,
 }
 NO_GPU = {"gpu": 0, "gpu_model": ""}  # a cluster's default model is for jobs that have a GPU
 A_GPU = NO_GPU if STUDY.running.device == "cpu" else {"gpu": 1}
@@ -237,7 +238,7 @@ def probing_params(settings):
     hyperparameters = settings.hyperparameters
     of_training = {key: getattr(hyperparameters, key) for key in ("precision", "batch_size")}
     others = {key: value for key, value in settings.to_json().items() if key != "hyperparameters"}
-    return {"version": PROBES_VERSION, **others, **of_training, **COMPARED}
+    return {"version": PROBES_VERSION, **others, **of_training, **TARGETS}
 
 
 def base_metrics():

@@ -12,12 +12,7 @@ rule figures:
     conda:
         "../../envs/analysis.yaml"
     params:
-        **COMPARED,
-        metric=STUDY.figures.metric,
-        max_drop=STUDY.figures.max_drop,
-        unlearned=STUDY.figures.unlearned,
-        groups=STUDY.groups,
-        layers=STUDY.layers,
+        **ABOUT_RESULTS,
         colors=STUDY.figures.colors,
     script:
         "../scripts/figures.py"

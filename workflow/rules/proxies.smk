@@ -44,6 +44,7 @@ rule proxies:
         "../../envs/analysis.yaml"
     params:
         **ABOUT_RESULTS,
+        colors=STUDY.figures.colors,
     script:
         "../scripts/proxies.py"
 
@@ -68,5 +69,6 @@ rule measured_proxies:
         "../../envs/analysis.yaml"
     params:
         **ABOUT_RESULTS,
+        colors=STUDY.figures.colors,
     script:
         "../scripts/measured_proxies.py"

@@ -1,9 +1,10 @@
 # The authors' published accuracies through the same code as our own, and our own beside them.
 OF_THE_PAPER = {
+    **ABOUT_RESULTS,
     "metric": "top1_mean_best10",
-    "architecture": "caffenet",
     "groups": {"man_made_natural": {"A": "man-made", "B": "natural"}},
-    **({"targets": HALVES} if COMPARED else {}),  # whatever the study's are
+    "layers": architecture_layers("caffenet"),
+    **({"targets": HALVES} if "targets" in ABOUT_RESULTS else {}),
 }
 
 
@@ -37,8 +38,6 @@ use rule tables as published_tables with:
     localrule: True
     params:
         **OF_THE_PAPER,
-        max_drop=STUDY.figures.max_drop,
-        unlearned=STUDY.figures.unlearned,
 
 
 use rule figures as published_figures with:
@@ -51,8 +50,6 @@ use rule figures as published_figures with:
     localrule: True
     params:
         **OF_THE_PAPER,
-        max_drop=STUDY.figures.max_drop,
-        unlearned=STUDY.figures.unlearned,
         colors=STUDY.figures.colors,
 
 
@@ -78,6 +75,7 @@ rule compare:
         "../../envs/analysis.yaml"
     params:
         metric=STUDY.figures.metric,
+        unlearned=STUDY.figures.unlearned,
         colors=STUDY.figures.colors,
     script:
         "../scripts/compare.py"

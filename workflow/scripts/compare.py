@@ -11,7 +11,8 @@ params = snakemake.params
 
 with job_log(Path(snakemake.log[0]), "comparison"), figure_style(params.colors):
     ours, published = (
-        by_metric(read_accuracies(Path(snakemake.input[name])), params.metric) for name in ("ours", "published")
+        by_metric(read_accuracies(Path(snakemake.input[name])), params.metric, params.unlearned)
+        for name in ("ours", "published")
     )
     write_table(Path(snakemake.output.table), tables.compare(ours, published))
     save(figures.compare(ours, published), *map(Path, snakemake.output.figure))

@@ -205,7 +205,7 @@ def _question_mark() -> TextPath:
 
 
 def cross_out(axes: Axes, x: ArrayLike, y: ArrayLike) -> None:
-    """Mark points that mean nothing, since a base that they are compared with or copied from is at chance."""
+    """Mark points that mean nothing, because the network or a base of its comparison has not learned."""
     if not np.size(x):
         return
     style: dict[str, Any] = {
@@ -216,7 +216,7 @@ def cross_out(axes: Axes, x: ArrayLike, y: ArrayLike) -> None:
         "markeredgewidth": 1.6,
         "zorder": 4,
     }
-    axes.plot(x, y, label="a base at chance: means nothing", **style)
+    axes.plot(x, y, label="unlearned, or beside a base that is: in no mean", **style)
 
 
 def warn(figure: Figure, text: str, below: bool = False) -> None:

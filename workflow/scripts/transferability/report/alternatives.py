@@ -9,7 +9,7 @@ from transferability.figures.catalog import OF_RESULTS
 from transferability.labels import visible
 from transferability.results.accuracies import Results
 from transferability.results.by_images import amounts_of, on_amount
-from transferability.results.effects import EFFECTS, effects, paired_effects
+from transferability.results.effects import EFFECTS, effects, is_drop, paired_effects
 from transferability.results.pairs import compared_types, of_the_paper
 from transferability.results.plan_effects import PLAN_EFFECTS
 from transferability.results.reuse import WAYS_OF_REUSE, reusable
@@ -97,7 +97,7 @@ def _of_effects(drawn: str, results: Results) -> Iterator[str]:
 
 def _effects_told(rows: pd.DataFrame, shown: Iterable[str]) -> str:
     return "; ".join(
-        f"{effect} {_ends(of_effect, 'mean', drop_points if 'drop' in effect else points)}"
+        f"{effect} {_ends(of_effect, 'mean', drop_points if is_drop(effect) else points)}"
         for effect in shown
         if len(of_effect := rows[rows["effect"] == effect])
     )
@@ -138,12 +138,7 @@ def _amounts(results: Results) -> Iterator[str]:
         table = _told(paired_effects(results.at(amount)))
         for split_type in SPLIT_TYPES_IN_WORDS:
             rows = table[table["split_type"] == split_type]
-            told = "; ".join(
-                f"{effect} {_ends(of_effect, 'mean', drop_points if effect.endswith('drop') else points)}"
-                for effect, treatments in EFFECTS.items()
-                if "base" in treatments and len(of_effect := rows[rows["effect"] == effect])
-            )
-            if told:
+            if told := _effects_told(rows, [effect for effect, sides in EFFECTS.items() if "base" in sides]):
                 yield f"Lines in points on {amount_in_words(amount)}, {results.halves(split_type)}: {told}"
 
 

@@ -160,7 +160,7 @@ class Results:
             groups: of the halves of splits; those of splits without networks are not told.
             targets: the halves that networks are trained for and compared.
         """
-        compared = by_metric(accuracies, metric).assign(included=unlearned != LEAVE_OUT)
+        compared = by_metric(accuracies, metric, unlearned)
         there = {split: halves for split, halves in (groups or {}).items() if (compared["split"] == split).any()}
         is_source = compared["target"].isin(set(HALVES) - set(targets))
         return cls(compared[~is_source], metric, max_drop, layers, there, compared[is_source])
@@ -233,10 +233,11 @@ def of_training_mode(accuracies: pd.DataFrame) -> str:
     return "training cross-entropies are of the last iterations, in training mode: random crops, mirrors, dropout"
 
 
-def by_metric(accuracies: pd.DataFrame, metric: str) -> pd.DataFrame:
+def by_metric(accuracies: pd.DataFrame, metric: str, unlearned: str = LEAVE_OUT) -> pd.DataFrame:
     """With the metric as the column ``accuracy``, the one that is compared from here on.
 
-    ValueError that names the networks which lack it, if there are any.
+    The column ``included`` says that means have unlearned networks too, where ``unlearned`` is ``include``.
+    ValueError that names the networks which lack the metric, if there are any.
     """
     lacking = accuracies[accuracies[metric].isna()]
     if len(lacking):
@@ -244,7 +245,7 @@ def by_metric(accuracies: pd.DataFrame, metric: str) -> pd.DataFrame:
             f"figures.metric: is {metric}, which {named(lacking)} lack, since they were published without it or "
             "trained before it was recorded; take a metric of top1, such as top1_final, which all networks have"
         )
-    return accuracies.assign(accuracy=accuracies[metric])
+    return accuracies.assign(accuracy=accuracies[metric], included=unlearned != LEAVE_OUT)
 
 
 def _paper_order(column: pd.Series) -> pd.Series:

@@ -37,6 +37,11 @@ def formula(effect: str) -> str:
     return " − ".join(SYMBOLS[treatment] for treatment in EFFECTS[effect])
 
 
+def is_drop(effect: str) -> bool:
+    """Whether it is positive where a network is worse; a gain is positive where it is better."""
+    return effect.partition(",")[0].endswith("drop")
+
+
 def by_loss(accuracies: pd.DataFrame, loss: str) -> pd.DataFrame:
     """With one of `LOSSES`, less than nothing, as the column ``accuracy``: the more, the better, by either."""
     return accuracies.assign(accuracy=-accuracies[loss])

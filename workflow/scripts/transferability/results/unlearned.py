@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from transferability.results.guessing import guessing_test, may_be_at_chance
+from transferability.study.compared import TRAINING_CROSS_ENTROPY
 from transferability.study.names import Network
 
 LEAVE_OUT = "leave_out"  # of figures.unlearned
@@ -35,12 +36,16 @@ def at_chance(accuracies: pd.DataFrame) -> pd.Series:
 
 
 def never_below_guessing(accuracies: pd.DataFrame) -> pd.Series:
-    """Whether no interval of a network's training had a loss below that of guessing; not where that is unknown.
+    """Whether the loss of a network was never below that of guessing; not where that is unknown.
 
+    Neither the mean training loss of any interval between evaluations nor, where it was recorded, the cross-entropy on
+    training images at the end: the mean of one long interval can stay above guessing because training starts steeply.
     There is no margin: one would flag networks that learn slowly, and a dead one whose loss dips below by the luck of
     its batches is at chance by its accuracy.
     """
-    return (accuracies["lowest_training_loss"] >= accuracies["guessing_loss"]).fillna(False).astype(bool)
+    lowest = accuracies[["lowest_training_loss", TRAINING_CROSS_ENTROPY]].min(axis=1).astype("float64")
+    known = accuracies["lowest_training_loss"].notna()
+    return (known & (lowest >= accuracies["guessing_loss"])).fillna(False).astype(bool)
 
 
 def meaningless(accuracies: pd.DataFrame) -> pd.Series:
@@ -98,7 +103,7 @@ def flags_of(frame: pd.DataFrame) -> list[str | None]:
     """What makes the comparisons of each network meaningless, or may, in words; None where nothing does."""
     bases = frame[frame["treatment"] == "base"]
     keys = bases[["split", "seed", "network"]].itertuples(index=False, name=None)
-    learned = dict(zip(keys, bases["at_chance"].mask(bases["majority_baseline"].isna(), False), strict=True))
+    guesses = dict(zip(keys, bases["at_chance"].mask(bases["majority_baseline"].isna(), False), strict=True))
     of_high_loss = bases.loc[never_below_guessing(bases), ["split", "seed", "network"]]
     high = set(of_high_loss.itertuples(index=False, name=None))
     flags: list[str | None] = []
@@ -111,12 +116,13 @@ def flags_of(frame: pd.DataFrame) -> list[str | None]:
             words.append(f"{row.network}: {NO_LOWER_LOSS}")
         network = Network.parse(str(row.network))
         for base in dict.fromkeys(base.name for base in (network.compared_with, network.base) if base):
-            if (row.split, row.seed, base) in high and learned.get((row.split, row.seed, base)) is not True:
+            guessing = guesses.get((row.split, row.seed, base), False)
+            if guessing is not pd.NA and guessing:
+                words.append(f"{base} {AT_CHANCE}")
+            elif (row.split, row.seed, base) in high:
                 words.append(f"{base}: {NO_LOWER_LOSS}")
-                continue
-            guessing = learned.get((row.split, row.seed, base), False)
-            if guessing is pd.NA or guessing:
-                words.append(f"{base}{f': {TOO_FEW}' if guessing is pd.NA else f' {AT_CHANCE}'}")
+            elif guessing is pd.NA:
+                words.append(f"{base}: {TOO_FEW}")
         flags.append("; ".join(words) or None)
     return flags
 

@@ -172,12 +172,13 @@ class Learner:
 
     @property
     def is_unlearned(self) -> bool:
-        """Whether it is at guessing yet, by the last accuracy or by all losses; untrained layers may well be."""
+        """Whether it is still at guessing, by the last accuracy or by all losses; untrained layers may well be."""
         if may_be_at_chance(self.network) or not self.history:
             return False
         top1 = self.history[-1]["validation_top1"]
         chance, images = self.guessing["majority_baseline"], int(self.guessing["validation_images"])
-        return self.lowest_training_loss >= self.guessing["guessing_loss"] or bool(is_at_chance(top1, chance, images))
+        lowest = min(self.lowest_training_loss, *(row["validation_loss"] for row in self.history))
+        return lowest >= self.guessing["guessing_loss"] or bool(is_at_chance(top1, chance, images))
 
     def warning(self) -> str | None:
         """What to change, at the first evaluation after a quarter of the training, of a network still at guessing."""

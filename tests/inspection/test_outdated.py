@@ -67,6 +67,7 @@ def test_what_the_config_asks_for_is_accepted(metrics):
         (["network"], "A4B", "network is 'A4B', by"),
         (["split"], "random1", "split is 'random1', by"),
         (["seed"], 3, "seed is 3, by"),
+        (["frozen_batch_norm"], "adapt", "frozen_batch_norm is 'adapt', by the config it is None"),
         (["source_sha256"], "older", "source_sha256 is 'older', that of baseA is 'baseA'"),
         (["hyperparameters"], [[[]]], "hyperparameters is "),
     ],
@@ -78,6 +79,8 @@ def test_any_other_setting_is_named_with_both_values(metrics, path, value, messa
     made[path[-1]] = value
     with pytest.raises(OutdatedError, match=rf"^A3B\.metrics\.json: its {message}.*; set the config back, or delete "):
         require(metrics)
+    if path[0] not in ("classes", "network", "split", "seed"):  # by which it is found, and what only a split tells
+        assert ("random0", 0, "A3B") not in STUDY.current(metrics, CHECKSUMS)
 
 
 def test_a_copy_of_an_outdated_base_is_outdated(metrics):

@@ -93,6 +93,21 @@ def test_a_base_that_is_no_better_than_guessing_flags_itself(right, images, chan
     assert frame["flag"].astype(object).where(frame["flag"].notna(), None).tolist() == [flag]
 
 
+@pytest.mark.parametrize(
+    ("accuracy", "images", "flag"),
+    [(0.1, 900, "at chance"), (0.5, 900, ": loss never below that of guessing"), (1.0, 1, ": loss never below")],
+)
+def test_a_base_of_high_loss_is_told_first_for_its_accuracy(accuracy, images, flag, written):
+    facts = {**GUESSED, "validation_images": images, "guessing_loss": 2.3}
+    facts |= dict.fromkeys(("lowest_training_loss", "training_cross_entropy"), 2.4)
+    bases = [metrics("baseA", accuracy, **facts), metrics("baseB", 0.5, **GUESSED)]
+    frame = collect(written(*bases, metrics("A3B", 0.5, **GUESSED))).set_index("network")
+    for name in ("baseA", "A3B"):
+        assert flag in frame.loc[name, "flag"]
+        assert frame.loc[name, "flag"].count("baseA") == 1
+    assert frame["flag"].isna()["baseB"]
+
+
 def test_a_base_at_chance_flags_what_is_compared_with_it_or_copied_from_it(written):
     names = ("A3A", "B3A+", "R3A", "A3B", "A3B+", "B3B", "R3B")
     frame = collect(

@@ -273,9 +273,13 @@ def test_a_dead_network_is_in_no_mean_but_is_counted_and_named_and_can_be_includ
     assert f"{name} of random0, seed 0." in headline(included)
 
 
-@pytest.mark.parametrize(("loss", "left_out"), [(3.5, 1), (3.45, 0)])
-def test_a_network_is_unlearned_if_its_loss_was_never_below_that_of_guessing(loss, left_out):
-    facts = {**GUESSED, "guessing_loss": 3.466, "lowest_training_loss": loss}
+@pytest.mark.parametrize(
+    ("in_training", "in_the_end", "left_out"),
+    [(3.5, None, 1), (3.45, None, 0), (3.5, 3.5, 1), (3.45, 3.5, 0), (3.5, 0.3, 0)],
+)
+def test_a_network_is_unlearned_if_its_loss_was_never_below_that_of_guessing(in_training, in_the_end, left_out):
+    facts = {**GUESSED, "guessing_loss": 3.466, "lowest_training_loss": in_training}
+    facts["training_cross_entropy"] = in_the_end
     data = frame(("random0", 0, "baseB", 0.8), ("random0", 0, "B1B", 0.2), **facts)
     row = summarize(results(data)).set_index("treatment").loc["selffer"]
     assert row["left_out"] == left_out
@@ -629,3 +633,16 @@ def test_studies_are_compared_by_their_differences_to_base(published):
     )
     assert np.isnan(table.loc["selffer", "semantic", 3]["difference_published"])
     assert np.isnan(table.loc["transfer", "semantic", 7]["difference_ours"])
+
+
+@pytest.mark.parametrize(("unlearned", "networks", "difference"), [("leave_out", 1, -0.1), ("include", 2, -0.435)])
+def test_unlearned_networks_are_compared_as_the_config_says(published, unlearned, networks, difference):
+    rows = [("random0", 0, base, 0.8) for base in ("baseA", "baseB")]
+    ours = frame(*rows, ("random0", 0, "A7B", 0.7), ("random0", 0, "B7A", 0.03), **GUESSED)
+    table = compare(by_metric(ours, METRIC, unlearned), by_metric(published, METRIC, unlearned))
+    row = table.set_index(["treatment", "split_type", "n"]).loc["transfer", "random", 7]
+    assert row["networks_ours"] == networks
+    assert row["left_out_ours"] == 2 - networks
+    assert row["difference_ours"] == pytest.approx(difference)
+    mean = paired_effects(Results.by(ours, METRIC, 0.02, LAYERS, unlearned)).set_index("effect").loc["total drop"]
+    assert mean["mean"] == pytest.approx(-difference)

@@ -253,9 +253,22 @@ class TestNumbers:
         assert [type(value) for value in found] == [int, int, int]
         assert found == (1000, 24, 1)
 
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        {
+            **{"preprocessing__scale": 64, "training__weight_decay": 0, "training__momentum": 0},
+            **{"training__clip_norm": 2, "training__learning_rate": 1, "figures__max_drop": 0},
+        }.items(),
+    )
+    def test_equal_configs_are_written_alike_and_make_the_same_networks(self, key, value):
+        written = [read_study(changed(**{key: number})) for number in (value, float(value))]
+        assert json.dumps(written[0].config) == json.dumps(written[1].config)
+        identities = [json.dumps(study.settings("frozen").to_json()) for study in written]
+        assert identities[0] == identities[1]
+
     def test_other_numbers_stay_what_they_are(self):
-        study = read_study(changed(preprocessing__scale=64.0))
-        assert json.dumps(study.config["preprocessing"]["scale"]) == "64.0"
+        study = read_study(changed(preprocessing__scale=64.5))
+        assert json.dumps(study.config["preprocessing"]["scale"]) == "64.5"
         assert read_study(DEFAULT).config == DEFAULT
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from tests.project import ACCURACIES, Project, store_of, text_of, wait_for
+from tests.support import ROOT
 from transferability.figures.catalog import OF_RESULTS
 from transferability.networks.architectures.mini_caffenet import LAYERS
 from transferability.records.checkpoints import read_about
@@ -534,8 +535,11 @@ def test_a_dry_run_on_a_fresh_clone_shows_the_jobs(tmp_path):
     assert counts["train_fine_tuned_n1_to_7"] == "16"
 
 
-def test_the_published_results_give_the_papers_numbers(tmp_path):
+def test_the_published_results_give_the_papers_numbers_whatever_network_the_study_has(tmp_path):
     project = Project(tmp_path)
+    shutil.copy(ROOT / "config" / "small_resnet.py", tmp_path)
+    of_three = {"architecture": "small_resnet.py:small_resnet", "cuts": ["stem", "stage1", "stage2"], "depths": "all"}
+    project.configure({"networks": {**of_three, "fine_tuned_depths": []}})
     project.run("published")
     folder = tmp_path / "results" / "published"
     table1 = pd.read_csv(folder / "table1.csv")
@@ -543,6 +547,7 @@ def test_the_published_results_give_the_papers_numbers(tmp_path):
     assert (100 * table1["over_selffer+"]).round(1).tolist() == [1.4, 1.4, 1.7]
     assert (100 * pd.read_csv(folder / "drops.csv")["drop"]).round().tolist() == [8, 25]
     assert {path.stem for path in folder.glob("figures/*.pdf")} == set(OF_RESULTS)
+    assert "at layer 5 (conv5)" in (folder / "headline.txt").read_text()
 
 
 def test_a_study_is_laid_over_the_published_one(finished):

@@ -25,7 +25,7 @@ from transferability.study.names import (
 )
 from transferability.study.pretrained_weights import Weights, weights_of
 from transferability.study.sections import FiguresSection, RunningSection
-from transferability.study.settings import FEW_IMAGES, Settings
+from transferability.study.settings import FEW_IMAGES, FROZEN_BATCH_NORM, Settings
 from transferability.study.split_plan import SplitPlan, data_sets_of_splits, split_plans
 from transferability.study.training_rules import TrainingRule, training_rules
 
@@ -189,6 +189,7 @@ class Study:
                 of_stores[f"{prefix}store_checksum"] = checksums[data_set.name]
         return {
             **of_stores,
+            FROZEN_BATCH_NORM: None,  # without the key, networks made with other statistics would be as asked for
             **self.settings_of(network).to_json(),
             **({"source_sha256": weights} if weights else {}),
         }

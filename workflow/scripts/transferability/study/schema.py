@@ -74,21 +74,21 @@ def kind_schema(kind: str) -> Mapping[str, Any]:
 
 
 def with_integers(value: Any, schema: Mapping[str, Any]) -> Any:
-    """The same value; where the schema wants an integer, 1000.0 is 1000."""
+    """The same value; where the schema wants a number, 1000.0 is 1000, so that equal configs have equal identities."""
     match value:
         case dict():
             keys = schema.get("properties", {})
             return {key: with_integers(inner, keys.get(key, {})) for key, inner in value.items()}
         case list():
             return [with_integers(inner, schema.get("items", {})) for inner in value]
-        case float() if value.is_integer() and abs(value) <= EXACT and _wants_integers(schema):
+        case float() if value.is_integer() and abs(value) <= EXACT and _wants_numbers(schema):
             return int(value)
     return value
 
 
-def _wants_integers(schema: Mapping[str, Any]) -> bool:
+def _wants_numbers(schema: Mapping[str, Any]) -> bool:
     kinds = schema.get("type", ())
-    return "integer" in ([kinds] if isinstance(kinds, str) else kinds) or any(
+    return not {"integer", "number"}.isdisjoint([kinds] if isinstance(kinds, str) else kinds) or any(
         type(allowed) is int for allowed in schema.get("enum", ())
     )
 

@@ -181,6 +181,26 @@ def test_by_images_all_that_is_told_of_training_is_of_the_own_images(store, by_i
     assert np.array_equal(*(task.mean_image("whole") for task in by_images))
 
 
+def test_a_mean_image_is_read_once_and_nobody_can_change_it(store, by_images):
+    read = []
+
+    class Watched:
+        shape = store.images.shape
+
+        def __getitem__(self, positions):
+            read.append(len(positions))
+            return store.images[positions]
+
+    task = replace(by_images[0], store=replace(store, images=Watched()))
+    expected = task.mean_image("own")
+    once = sum(read)
+    assert once == len(task.training()[0])
+    task.mean_image("own")[:] = 0
+    assert np.array_equal(task.mean_image("own"), expected)
+    assert sum(read) == once
+    assert not np.array_equal(first(task, 2).mean_image("own"), expected)
+
+
 def test_by_images_guessing_is_by_how_common_classes_are_among_the_own(store, by_images):
     labels = store.labels.copy()
     labels[store.training][labels[store.training] > 1] = 0  # classes 0 and 1 are left, 60 and 12 images

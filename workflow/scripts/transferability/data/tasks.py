@@ -1,7 +1,7 @@
 """Tasks: what networks are trained for, some classes of a store to be told apart by its images."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,9 @@ class Task:
     channels: int | None = None
     examples: Examples | None = None
     other: "Task | None" = None
+    _means: dict[str | tuple[float, ...], NDArray[np.float32]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -114,11 +117,17 @@ class Task:
         """The mean image, H x W x C, of the training images or, as ``mean`` says, of others' or of the numbers given.
 
         Validation images have no part in it, since it is subtracted from them. A network's own, and that of a whole
-        store of gray images, has a single channel, as they have in the store.
+        store of gray images, has a single channel, as they have in the store. It is computed once: where a half is
+        drawn from the images of its classes, that takes reading all of its training images.
 
         Args:
             mean: as in `Preprocessing`.
         """
+        if mean not in self._means:
+            self._means[mean] = self._mean_image(mean)
+        return self._means[mean].copy()
+
+    def _mean_image(self, mean: str | tuple[float, ...]) -> NDArray[np.float32]:
         if not isinstance(mean, str):
             return np.full(self.image_shape, mean, dtype=np.float32) * np.float32(WHITE)
         if mean == WHOLE_MEAN:

@@ -307,7 +307,7 @@ def test_two_builds_of_one_store_make_it_once(store_folder, tmp_path, monkeypatc
     assert said[1:4] == [
         f"another process is building a store in {tmp_path}; waiting for it",
         f"there is a store of these images in {tmp_path}; checking all of it",
-        "it is whole, and kept",
+        "it is intact and is kept",
     ]
     assert not spans
     assert_same_store(tmp_path, store_folder)
@@ -464,7 +464,7 @@ class TestDamageAfterBuilding:
     def test_a_file_that_is_gone_is_named_with_what_to_do(self, tmp_path, name):
         build_store(Patterns(), tmp_path)
         (tmp_path / name).unlink()
-        with pytest.raises(StoreError, match=rf"{name}: damaged \(it is not there\); delete {tmp_path}"):
+        with pytest.raises(StoreError, match=rf"{name}: damaged \(it is missing\); delete {tmp_path}"):
             open_store(tmp_path)
 
     @pytest.mark.parametrize("name", SMALL)
@@ -544,7 +544,7 @@ class TestTheSameImage:
         assert of_manifest(manifest) == SameImages(2, 1, 0, 2, examples)
         assert said[-1] == shared_images(manifest)
         assert shared_images(manifest).split("; ") == [
-            "2 validation images are in training too, and no test of what was learned",
+            "2 validation images are in training too, so no test of what was learned",
             "1 training image is there twice",
             "2 images are in several classes",
         ]

@@ -1,4 +1,4 @@
-"""Tables that people wrote: CSV and its relatives, read by one dialect a file, every row with its line number."""
+"""Tables written by people: CSV and its relatives, in one dialect per file, every row with its line number."""
 
 import codecs
 import csv
@@ -18,7 +18,7 @@ Row = tuple[int, list[str]]  # the number of its (last) line, and its cells
 
 
 def text_key(text: str) -> str:
-    """What two spellings of one name have in common: Unicode's form NFC, no white space at the ends."""
+    """A name in the form in which spellings are compared: Unicode form NFC, no leading or trailing white space."""
     return nfc(text).strip()
 
 
@@ -29,7 +29,7 @@ def nearest(name: str, known: Sequence[str]) -> str:
 
 
 def utf8_text(path: Path) -> str:
-    """A file's text, with or without a byte order mark; ValueError that names the encoding if it is another."""
+    """The text of a UTF-8 file, with or without a byte order mark; ValueError with the likely encoding otherwise."""
     content = path.read_bytes()
     if content.startswith(_UTF_16) or b"\0" in content[:4096]:
         other = "UTF-16" if content.startswith(_UTF_16) or b"\0" in content[:2] else "a binary format"
@@ -45,9 +45,9 @@ def utf8_text(path: Path) -> str:
 
 
 def rows_of(text: str, delimiter: str) -> list[Row]:
-    """The rows of a text that are not empty, cells without white space at their ends and in NFC.
+    """The nonempty rows of a text, with cells stripped of white space and in NFC.
 
-    Of white space any amount separates. Raises csv.Error with a line number where quotes do not match.
+    With `SPACE`, any amount of white space is one delimiter. csv.Error with a line number if quotes do not match.
     """
     if delimiter == SPACE:
         text = text.replace(TAB, SPACE)
@@ -58,8 +58,8 @@ def rows_of(text: str, delimiter: str) -> list[Row]:
     try:
         for cells in reader:
             kept = [text_key(cell) for cell in cells]
-            if any(kept) and not (reader.line_num == 1 and kept[0].lower() in ("sep=", f"sep={delimiter}")):  # of Excel
-                # White space at the end of a line begins no cell.
+            if any(kept) and not (reader.line_num == 1 and kept[0].lower() in ("sep=", f"sep={delimiter}")):  # Excel's
+                # White space at the end of a line does not start another cell.
                 rows.append((reader.line_num, kept if delimiter != SPACE or kept[-1] else kept[:-1]))
     except csv.Error as error:
         raise csv.Error(f"line {reader.line_num}: {error}") from error
@@ -67,10 +67,10 @@ def rows_of(text: str, delimiter: str) -> list[Row]:
 
 
 def table_of(path: Path, columns: Sequence[str]) -> tuple[list[str], list[Row]]:
-    """Header, in lower case, and rows of a table with some columns, by that delimiter that gives its header these.
+    """Header, in lower case, and rows of a table, read with the delimiter that gives its header these columns.
 
     Raises:
-        ValueError: it is no such table, or a row has more cells than the header; the message names file and line.
+        ValueError: it is not such a table, or a row has more cells than the header; the message names file and line.
     """
     text = utf8_text(path)
     header, rows = _best_read(path, text, columns)
@@ -84,15 +84,15 @@ def table_of(path: Path, columns: Sequence[str]) -> tuple[list[str], list[Row]]:
     for line, cells in rows:
         if any(cells[len(header) :]):
             raise ValueError(
-                f"{path}, line {line}: has {len(cells)} cells, but there are {len(header)} columns; text with the "
-                "delimiter in it is put in double quotes"
+                f"{path}, line {line}: has {len(cells)} cells, but there are {len(header)} columns; put text that "
+                "contains the delimiter in double quotes"
             )
         cells.extend([""] * (len(header) - len(cells)))
     return header, rows
 
 
 def _best_read(path: Path, text: str, columns: Sequence[str]) -> tuple[list[str], list[Row]]:
-    """By the first delimiter whose header has the most of the columns."""
+    """Header and rows, read with the first delimiter whose header has the most of the columns."""
     best: tuple[list[str], list[Row]] | None = None
     problem = None
     for delimiter in (COMMA, SEMICOLON, TAB):

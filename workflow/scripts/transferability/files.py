@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that are written completely or not at all."""
 
 import csv
 import errno
@@ -26,11 +26,10 @@ _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextmanager
 def whole_file(path: Path, durable: bool = True) -> Iterator[Path]:
-    """A temporary path beside ``path``; what was written there takes its place when the block ends well.
+    """A temporary path next to ``path``; the file written there replaces ``path`` if the block ends without an error.
 
-    The content is flushed to the disk before the rename, so that a crash of the machine leaves the old file or the new
-    one; not if it need not be ``durable``, since waiting for the disk takes time. What a killed process left of an
-    earlier attempt is removed.
+    If ``durable``, the content is flushed to disk before the rename, so that a machine crash leaves either the old file
+    or the new one; waiting for the disk takes time. Leftovers of killed processes are removed.
     """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +42,7 @@ def whole_file(path: Path, durable: bool = True) -> Iterator[Path]:
                 os.fsync(written.fileno())
         temporary.replace(path)
     except OSError as error:
-        if error.filename is None and error.errno in _DISK_FULL:  # it does not say where
+        if error.filename is None and error.errno in _DISK_FULL:  # the error does not say where
             error.filename = str(path)
         raise
     finally:
@@ -51,7 +50,7 @@ def whole_file(path: Path, durable: bool = True) -> Iterator[Path]:
 
 
 def require_writable(folder: Path, what: str = "results") -> None:
-    """Make a folder and a passing file in it; OSError that names the folder if that cannot be."""
+    """Create a folder and a temporary file in it; OSError that names the folder if this fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -60,7 +59,7 @@ def require_writable(folder: Path, what: str = "results") -> None:
         raise OSError(f"{folder}: cannot be written to ({error.strerror}); {what} go there") from error
 
 
-# Where a file system, such as NFS without a lock server, knows no locks.
+# Raised by file systems without locks, such as NFS without a lock server.
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 _told_of_locks: list[Path] = []
 
@@ -70,13 +69,13 @@ def _tell(line: str) -> None:
 
 
 def lock_file(path: Path, refusal: str, say: Callable[[str], None] = _tell, required: bool = False) -> int:
-    """Lock a file for as long as this process lives; BlockingIOError with ``refusal`` if another holds it.
+    """Lock a file for the lifetime of this process; BlockingIOError with ``refusal`` if another process holds it.
 
-    A lock guards only against a second process. So where the file system knows none, this goes on without, and says
-    once what that means; OSError if a lock is ``required``.
+    A lock only guards against a second process. On a file system without locks, this therefore continues without one
+    and says once what that means; OSError if a lock is ``required``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)  # less the umask: others of a group may share results
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)  # minus the umask: members of a group may share results
     try:
         _flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, path, None if required else say)
     except BlockingIOError:
@@ -96,7 +95,7 @@ def _flock(descriptor: int, operation: int, path: Path, say: Callable[[str], Non
             raise
         if not _told_of_locks:
             say(
-                f"{path.parent}: its file system has no locks ({error.strerror}), so that nothing would stop a second "
+                f"{path.parent}: its file system has no locks ({error.strerror}), so nothing would stop a second "
                 "snakemake; make sure that only one runs at a time with these results and stores"
             )
         _told_of_locks.append(path)
@@ -104,9 +103,9 @@ def _flock(descriptor: int, operation: int, path: Path, say: Callable[[str], Non
 
 @contextmanager
 def held_file(path: Path, say: Callable[[str], None], waiting: str) -> Iterator[tuple[int, bool]]:
-    """Lock a file for the length of the block; yields its descriptor, and whether another process held it before.
+    """Lock a file for the duration of the block; yields its descriptor and whether another process held it before.
 
-    Where one does, ``say`` is called with ``waiting`` and its end is awaited.
+    If one does, ``say`` is called with ``waiting``, and this waits until the file is free.
     """
     waited = False
     try:
@@ -123,13 +122,13 @@ def held_file(path: Path, say: Callable[[str], None], waiting: str) -> Iterator[
 
 
 def by_stem(paths: Iterable[str]) -> dict[str, Path]:
-    """Paths by their names without ending."""
+    """Paths by their names without suffix."""
     return {path.stem: path for path in map(Path, paths)}
 
 
 def write_text(path: Path, text: str) -> None:
     with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="")  # as it is, on every system
+        temporary.write_text(text, encoding="utf-8", newline="")  # line breaks stay as they are, on every system
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -137,7 +136,7 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
 
 
 def _csv_line(row: Sequence[object]) -> str:
-    """A line that gives the same text back; Python quotes a carriage return only where it is part of a line's end."""
+    """A line that reads back as the same text; Python quotes a carriage return only if the line terminator has one."""
     line = io.StringIO(newline="")
     csv.writer(line, lineterminator="\r\n").writerow(row)
     return line.getvalue().removesuffix("\r\n") + "\n"
@@ -145,7 +144,7 @@ def _csv_line(row: Sequence[object]) -> str:
 
 @contextmanager
 def open_csv(path: Path) -> "Iterator[csv.DictReader[str]]":
-    """The rows of someone's CSV file; ValueError that names the file if it is none."""
+    """The rows of a CSV file; ValueError that names the file if it is not one."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         try:
             yield csv.DictReader(file)
@@ -168,7 +167,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file; ValueError that names the file if it is none."""
+    """The content of a JSON file; ValueError that names the file if it is not one."""
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -177,7 +176,7 @@ def read_json(path: Path) -> Any:
 
 
 def parse_json(text: str, path: Path) -> Any:
-    """The content of a JSON file whose text is this; ValueError that names the file if it is none of ours."""
+    """The content of a JSON file, from its text; ValueError that names the file if it is not one of ours."""
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -191,7 +190,7 @@ def _damaged(path: Path, why: object) -> ValueError:
     return ValueError(f"{path}: damaged ({why}); delete it to have it made again")
 
 
-_DEEPEST = 50  # no file of ours is nested ten deep, and code that goes through what is nested has an end
+_DEEPEST = 50  # our files are nested less than ten deep; this bounds the recursion of code that reads them
 
 
 def _is_shallow(content: Any) -> bool:

@@ -1,21 +1,21 @@
-"""Names as pages, figures and logs show them: whole, visible, and broken where a reader would break them.
+"""Names as pages, figures and logs show them: whole, visible, and wrapped where a reader would break them.
 
-Files keep a name as it is. What is shown differs only in characters that would move the text around them.
+Files keep names unchanged. What is shown differs only in characters that would disturb the text around them.
 """
 
 import re
 import unicodedata
 
-# Marks that turn the direction of whatever follows them, and the mark of byte order; letters of scripts that are
-# written from right to left turn nothing but themselves, and joiners shape the letters beside them.
+# Marks that change the direction of the text after them, and the byte order mark. Not right-to-left letters, which
+# affect only themselves, nor joiners, which shape adjacent letters.
 _TURNING = {*map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))), "\ufeff"}
-_MOVING = {"Cc", "Cs", "Zl", "Zp"}  # control characters, halves of pairs, separators of lines and of paragraphs
+_MOVING = {"Cc", "Cs", "Zl", "Zp"}  # control characters, surrogates, line and paragraph separators
 _BREAK = re.compile(r"(?<=[\s_\-./\\,;:|+])(?=[^\s_\-./\\,;:|+])")
 _MORE = "…"
 
 
 def visible(text: str, keep: str = "") -> str:
-    """The text with an escape, such as ``\\r``, for each character that would break or turn its line.
+    """The text with an escape, such as ``\\r``, for each character that would break its line or change its direction.
 
     Args:
         text: any text.
@@ -25,17 +25,17 @@ def visible(text: str, keep: str = "") -> str:
 
 
 def reason_of(error: Exception) -> str:
-    """What went wrong where nobody expected it, on one line: the kind of the error and what it says."""
+    """An unexpected error on one line: its type and its message."""
     return f"{type(error).__name__}: {' '.join(visible(str(error), keep=chr(10)).split())}"
 
 
 def wrapped(name: str, width: int, lines: int = 3) -> str:
-    """A name on at most so many lines, broken behind spaces and signs such as ``_``, else anywhere; ``…`` ends a cut.
+    """A name on at most ``lines`` lines, broken after spaces and signs such as ``_`` if possible; ``…`` ends a cut.
 
     Args:
         name: any text; see `visible`.
-        width: of a line, in Latin letters; others, such as Chinese ones, take two.
-        lines: the most that there are.
+        width: of a line, in Latin letters; wide characters, such as Chinese ones, count as two.
+        lines: the maximum number of lines.
     """
     rows = [""]
     for part in _BREAK.split(visible(name)):
@@ -58,7 +58,7 @@ def _escaped(character: str) -> str:
 
 
 def _pieces(text: str, width: int) -> list[str]:
-    """The text in pieces of at most that width, and of at least one character."""
+    """The text in pieces of at most this width and at least one character."""
     pieces = [""]
     for character in text:
         if pieces[-1] and _width(pieces[-1] + character.rstrip()) > width and not unicodedata.combining(character):
@@ -68,7 +68,7 @@ def _pieces(text: str, width: int) -> list[str]:
 
 
 def _width(text: str) -> int:
-    """In Latin letters."""
+    """Width in Latin letters."""
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in ("W", "F") else 1 for c in text
     )

@@ -1,7 +1,7 @@
 """Random numbers that depend on what they are for, never on what was drawn before.
 
-Every generator is made from words such as (study seed, split, network, purpose). So a network's numbers do not
-depend on its siblings, and an interrupted training needs no generator's state to resume.
+Every generator is seeded with words such as (study seed, split, network, purpose). A network's numbers therefore do not
+depend on its siblings, and an interrupted training can resume without a saved generator state.
 """
 
 import hashlib

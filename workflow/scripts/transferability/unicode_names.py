@@ -1,4 +1,4 @@
-"""Names that look the same are the same: é is one character on Linux, and e with an accent on a Mac's disk."""
+"""Names that look the same are the same: é is one character on Linux, but e plus an accent on a Mac's disk."""
 
 import unicodedata
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 
 def plural(number: int, noun: str) -> str:
-    """The noun for so many: network, networks; class, classes."""
+    """The noun for this number: network, networks; class, classes."""
     return noun if number == 1 else f"{noun}{'es' if noun.endswith('s') else 's'}"
 
 
@@ -28,7 +28,7 @@ def duration(seconds: float) -> str:
 
 
 def amount(size: float) -> str:
-    """A number of bytes for people, in GB of 10^9 bytes, or MB or kB where it is small."""
+    """A readable number of bytes, in GB of 10^9 bytes, or in MB or kB if it is small."""
     if size < 1e5:
         return f"{size / 1e3:.1f} kB"
     if size < 1e8:
@@ -37,24 +37,24 @@ def amount(size: float) -> str:
 
 
 def points(value: float) -> str:
-    """A difference of accuracies as points, with a sign: 0.012 is +1.2. What rounds to nothing is 0.0."""
+    """A difference of accuracies in percentage points, with a sign: 0.012 is +1.2. What rounds to zero is 0.0."""
     tenths = round(1000 * value)
     return f"{tenths / 10:+.1f}".replace("-", "−") if tenths else "0.0"
 
 
 def drop_points(value: float) -> str:
-    """A drop of accuracy as points: 0.012 is 1.2, and what is better by that is −1.2."""
+    """A drop in accuracy in percentage points: 0.012 is 1.2, and a gain of the same size is −1.2."""
     return points(value).lstrip("+")
 
 
 def nats(value: float) -> str:
-    """A difference of cross-entropies with a sign: 0.6171 is +0.617. What rounds to nothing is 0.000."""
+    """A difference of cross-entropies with a sign: 0.6171 is +0.617. What rounds to zero is 0.000."""
     thousandths = round(1000 * value)
     return f"{thousandths / 1000:+.3f}".replace("-", "−") if thousandths else "0.000"
 
 
 def enumerated(numbers: Sequence[int]) -> str:
-    """Like 3, 1-7 or 3, 5, 7: three or more that follow each other are a range."""
+    """Like 3, 1-7 or 3, 5, 7: three or more consecutive numbers become a range."""
     runs: list[list[int]] = []
     for number in sorted(set(numbers)):
         if runs and number == runs[-1][-1] + 1:

@@ -1,4 +1,4 @@
-"""Rows of a file on the disk, such as images, that are compared with their digests when they are first read."""
+"""Rows of a file on disk, such as images, that are checked against their digests when first read."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -25,13 +25,13 @@ def row_digests(rows: NDArray[Number]) -> NDArray[np.uint8]:
 
 
 class CheckedRows(Generic[Number]):
-    """An array on the disk whose rows are checked, each the first time that this process reads it.
+    """An array on disk whose rows are each checked the first time that this process reads them.
 
     Args:
         rows: N x anything, memory-mapped.
-        digests: N x `DIGEST_BYTES`, what `row_digests` gave when the rows were written.
+        digests: N x `DIGEST_BYTES`, from `row_digests` when the rows were written.
         path: the file, for messages.
-        name_of: what a row is, by its position, for messages.
+        name_of: the name of a row, by its position, for messages.
         remedy: what to do if a row is damaged.
     """
 
@@ -51,11 +51,11 @@ class CheckedRows(Generic[Number]):
 
     @property
     def digests(self) -> NDArray[np.uint8]:
-        """Of all rows as they were written, N x `DIGEST_BYTES`."""
+        """The digests of all rows as they were written, N x `DIGEST_BYTES`."""
         return self._digests
 
     def __getitem__(self, positions: NDArray[np.int64] | slice | int) -> NDArray[Number]:
-        """The rows at these positions, in memory; StoreError that names the file and a row that is damaged."""
+        """The rows at these positions, in memory; StoreError that names the file and a row if one is damaged."""
         chosen = np.arange(len(self))[positions]
         wanted = np.atleast_1d(chosen)
         read = np.empty((len(wanted), *self.shape[1:]), dtype=self._rows.dtype)
@@ -68,7 +68,7 @@ class CheckedRows(Generic[Number]):
         return read if chosen.ndim else read[0]
 
     def once_checked(self, positions: NDArray[np.int64]) -> NDArray[Number]:
-        """All rows as they lie on the disk, of which those at these positions are checked before it is returned."""
+        """All rows, as they are on disk; those at these positions are checked first."""
         new = np.unique(positions[~self._seen[positions]])
         self._in_blocks(lambda part: self._check(new[part], self._rows[new[part]]), len(new))
         return self._rows

@@ -1,18 +1,18 @@
-"""The image store: what every data set becomes, and all that training ever reads.
+"""The image store: the form that every data set is converted to, and all that training reads.
 
 A store is a folder of these files::
 
     images.npy       uint8, N x H x W x C, memory-mapped: the training images, then the validation images
     labels.npy       int64, N: the index of each image's class
-    classes.csv      index, name, group: one row a class, in the order of the names
+    classes.csv      index, name, group: one row per class, in name order
     samples.csv      index, part, label, file: where each image comes from
     class_sums.npy   uint32, classes x H x W x C: the sum of each class's training images, for mean images
     digests.npy      uint8, (N + classes) x 16: a digest of each image, then of each class's sum
-    same_images.csv  the images that are there more than once
+    same_images.csv  the images that occur more than once
     manifest.json    shapes, counts, the checksum of the first five, and digests of the small files and of itself
 
-It is written by `transferability.data.build`. Whatever is read of it is compared with its digest first, so that a
-store that was damaged after it was built trains no network.
+It is written by `transferability.data.build`. Everything is checked against its digest before use, so that no network
+is trained on a store that was damaged after it was built.
 """
 
 import csv
@@ -33,20 +33,20 @@ from transferability.store.source import ImageClass, Sample, StoreError
 
 IMAGES, LABELS, CLASSES, SAMPLES = "images.npy", "labels.npy", "classes.csv", "samples.csv"
 CLASS_SUMS, DIGESTS, SAME_IMAGES, MANIFEST = "class_sums.npy", "digests.npy", "same_images.csv", "manifest.json"
-# What a store is, to the byte; a network's identity has their checksum.
+# What defines a store, to the byte; their checksum is part of a network's identity.
 CONTENT = (IMAGES, LABELS, CLASSES, SAMPLES, CLASS_SUMS)
 STORE_FILES = (*CONTENT, DIGESTS, SAME_IMAGES, MANIFEST)
-# Read whole, and so compared with the manifest whole.
+# Read whole, and so checked whole against the manifest.
 SMALL = (LABELS, CLASSES, SAMPLES, DIGESTS)
-# Raised by hand when a store would be laid out otherwise, or the same settings would give other images.
+# Raised by hand when the layout of a store changes, or when the same settings would give other images.
 STORE_VERSION = 3
-LISTS = "lists"  # the manifest's key for the digests of the lists that it was made of
+LISTS = "lists"  # the manifest's key for the digests of the lists that the store was made from
 GUARD = "digest"  # the manifest's key for the digest of its other keys
 
 
 @dataclass(frozen=True)
 class Store:
-    """An open store; ``images`` and ``class_sums`` stay on the disk, and are read and checked as they are indexed."""
+    """An open store; ``images`` and ``class_sums`` stay on disk and are read and checked as they are indexed."""
 
     name: str
     images: NDArray[np.uint8] | CheckedRows[np.uint8]
@@ -72,7 +72,7 @@ class Store:
         return slice(self.training_count, len(self.labels))
 
     def image_digests(self, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """What tells the pixels of images from others, as `row_digests` gives it."""
+        """Digests that identify the pixels of images, as `row_digests` gives them."""
         images = self.images
         return images.digests[positions] if isinstance(images, CheckedRows) else row_digests(images[positions])
 
@@ -88,12 +88,12 @@ class Store:
 def open_store(folder: Path) -> Store:
     """Open a store for reading; StoreError if one of its files is damaged, or if they do not fit together.
 
-    Images and class sums are checked when they are read, each for the first time.
+    Each image and class sum is checked the first time it is read.
     """
     manifest = read_manifest(folder)
     for name in (*CONTENT, DIGESTS):
         if not (folder / name).is_file():
-            raise damaged(folder / name, "it is not there")
+            raise damaged(folder / name, "it is missing")
     for name in SMALL:
         if sha256_of(folder / name) != manifest["sha256"].get(name):
             raise damaged(folder / name, "its content is not what was written")
@@ -105,7 +105,7 @@ def open_store(folder: Path) -> Store:
     count, shape = manifest["training"] + manifest["validation"], manifest["image_shape"]
     shapes = [images.shape, labels.shape, sums.shape, digests.shape[:1]]
     if shapes != [(count, *shape), (count,), (len(classes), *shape), (count + len(classes),)]:
-        raise StoreError(f"{folder}: the files do not have the shapes that {MANIFEST} names; {build_again(folder)}")
+        raise StoreError(f"{folder}: the files do not have the shapes given in {MANIFEST}; {build_again(folder)}")
     again = build_again(folder)
     return Store(
         manifest["name"],
@@ -144,7 +144,7 @@ def manifest_there(folder: Path) -> dict[str, Any] | None:
 
 
 def stored_checksum(folder: Path) -> str | None:
-    """The checksum of a store, if it is there."""
+    """The checksum of a store; None if there is no usable one."""
     manifest = manifest_there(folder)
     return None if manifest is None else str(manifest["checksum"])
 
@@ -184,7 +184,7 @@ def _load(path: Path, mmap_mode: Literal["r"] | None = None) -> NDArray[Any]:
 
 
 def checksum(folder: Path) -> str:
-    """SHA-256 over the names and the content of the files that a store is, in hexadecimal."""
+    """SHA-256 over the names and the content of the files that define a store, in hexadecimal."""
     digest = hashlib.sha256()
     for name in CONTENT:
         digest.update(name.encode())

@@ -1,7 +1,7 @@
-"""Images that are in a data set more than once: the same pixels, and so the same image to a network.
+"""Images that occur in a data set more than once: the same pixels, and so the same image to a network.
 
-One that is trained on and validated with makes accuracies of what a network has seen; these are refused, unless the
-data set's key ``duplicates`` allows them. The same image twice in training, or under two classes, is told.
+With an image in both training and validation, accuracy is measured on what a network has seen; these are refused,
+unless the data set's key ``duplicates`` allows them. Repeats within one part, or in two classes, are only reported.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,21 +16,21 @@ from transferability.files import write_csv
 from transferability.store.source import ImageSource, Sample, StoreError
 
 ALLOW, REFUSE = "allow", "refuse"
-KEY = "same_images"  # of a manifest
+KEY = "same_images"  # in a manifest
 HEADER = ("part", "class", "file", "same_as_part", "same_as_class", "same_as_file")
 _TOLD = 3  # pairs in a message
 
 
 @dataclass(frozen=True)
 class SameImages:
-    """What a manifest says of images that are there more than once.
+    """What a manifest says about images that occur more than once.
 
     Attributes:
-        validation_in_training: how many validation images are training images too.
+        validation_in_training: how many validation images are also training images.
         repeated_in_training: how many training images repeat an earlier one.
-        repeated_in_validation: likewise of the validation images.
-        of_several_classes: how many images have the pixels of one that is of another class.
-        examples: of validation images that are training images, the first few: file names, validation and training.
+        repeated_in_validation: likewise for validation images.
+        of_several_classes: how many images have the same pixels as an image of another class.
+        examples: the first few validation images that are training images: file names, validation and training.
     """
 
     validation_in_training: int
@@ -47,7 +47,7 @@ Pairs = Sequence[tuple[int, int]]
 
 
 def same_images(digests: NDArray[np.uint8]) -> list[NDArray[np.int64]]:
-    """The positions of images with the same digest, for each that is there more than once, in the order of the images.
+    """The positions of images with the same digest, for each digest that occurs more than once, in image order.
 
     Args:
         digests: N x 16, of images' pixels.
@@ -60,7 +60,7 @@ def same_images(digests: NDArray[np.uint8]) -> list[NDArray[np.int64]]:
 
 
 def described(groups: Sequence[NDArray[np.int64]], source: ImageSource) -> SameImages:
-    """Counts and examples of `same_images`, of the images of a source."""
+    """Counts and examples of the groups that `same_images` found among the images of a source."""
     samples, training = [*source.training, *source.validation], len(source.training)
     counts = {"validation_in_training": 0, "repeated_in_training": 0, "repeated_in_validation": 0}
     several, examples = 0, []
@@ -76,7 +76,7 @@ def described(groups: Sequence[NDArray[np.int64]], source: ImageSource) -> SameI
 
 
 def same_rows(groups: Sequence[NDArray[np.int64]], source: ImageSource) -> list[tuple[str, ...]]:
-    """A row for each image that is the same as an earlier one; a validation image is told beside the training image."""
+    """A row for each image that repeats an earlier one, with the first of its group, a training image if it has one."""
     samples, training = [*source.training, *source.validation], len(source.training)
 
     def about(position: int) -> tuple[str, str, str]:
@@ -96,7 +96,7 @@ def require_apart(found: SameImages, duplicates: str, name: str, listed: Path) -
     """StoreError if validation images are trained on and that is not allowed.
 
     Args:
-        found: the store's.
+        found: the store's repeated images.
         duplicates: the data set's key of that name: `ALLOW` or `REFUSE`.
         name: of the data set.
         listed: the file that lists them.
@@ -107,9 +107,9 @@ def require_apart(found: SameImages, duplicates: str, name: str, listed: Path) -
     pairs = ", ".join(f"{validation} is {training}" for validation, training in found.examples)
     raise StoreError(
         f"datasets.{name}: {_counted(count, 'validation image')} in training too, pixel by pixel ({pairs}"
-        f"{', ...' if count > len(found.examples) else ''}; {listed} lists them), so that accuracies would be of "
-        "images trained on; remove these images from one of the two parts, or, if that is as it should be, set "
-        f"duplicates: {ALLOW} for the data set, which the report then tells"
+        f"{', ...' if count > len(found.examples) else ''}; {listed} lists them), so accuracies would be measured on "
+        "training images; remove these images from one of the two parts or, if this is intended, set "
+        f"duplicates: {ALLOW} for the data set, which the report then states"
     )
 
 
@@ -118,14 +118,14 @@ def of_manifest(manifest: Mapping[str, Any]) -> SameImages:
 
 
 def shared_images(manifest: Mapping[str, Any]) -> str:
-    """In words, what a store's manifest says of images that are there more than once."""
+    """What a store's manifest says about images that occur more than once, in words."""
     return in_words(of_manifest(manifest))
 
 
 def in_words(found: SameImages) -> str:
-    """What is there more than once."""
+    """The images that occur more than once, in words."""
     facts = [
-        f"{_counted(found.validation_in_training, 'validation image')} in training too, and no test of what was learned"
+        f"{_counted(found.validation_in_training, 'validation image')} in training too, so no test of what was learned"
         if found.validation_in_training
         else "no validation image is in training too",
         f"{_counted(found.repeated_in_training, 'training image')} there twice" if found.repeated_in_training else "",

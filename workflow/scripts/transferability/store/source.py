@@ -1,4 +1,4 @@
-"""What a data set must say and do to become a store."""
+"""The interface that a data set must implement to become a store."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class ImageClass:
-    """A class of the data set; its group is empty where the data set has no grouping.
+    """A class of the data set; its group is empty if the data set has no groups.
 
-    Its title is a readable name, empty where there is none: it is shown, and nothing depends on it.
+    Its title is a readable name, or empty; it is for display only.
     """
 
     name: str
@@ -21,7 +21,7 @@ class ImageClass:
 
     @property
     def shown(self) -> str:
-        """What people read: ``tabby cat (n02123045)``, or the name alone."""
+        """The name to display: ``tabby cat (n02123045)``, or the name alone."""
         return f"{self.title} ({self.name})" if self.title not in ("", self.name) else self.name
 
 
@@ -34,9 +34,9 @@ class Sample:
 
 
 class ImageSource(Protocol):
-    """A data set on its way into a store: everything about it but the pixels is known beforehand.
+    """A data set to build a store from: everything about it except the pixels is known beforehand.
 
-    Its ``repr`` says where its images are from: an interrupted store resumes only with a source of the same ``repr``.
+    Its ``repr`` says where its images come from: an interrupted build resumes only with a source of the same ``repr``.
     """
 
     @property
@@ -57,21 +57,21 @@ class ImageSource(Protocol):
 
 @runtime_checkable
 class Fingerprinted(Protocol):
-    """A source that can tell, without reading its images, which of them have been replaced."""
+    """A source that can tell which of its images were replaced without reading them."""
 
     def fingerprint(self, position: int) -> str:
-        """Of what an image of training + validation is read from: another once that has changed, as size and time."""
+        """A string that changes with the file of an image of training + validation, for example its size and time."""
         ...
 
 
 def fingerprints(source: ImageSource) -> Callable[[int], str]:
-    """The source's fingerprint of each image; empty where it has none to give."""
+    """The source's fingerprint of each image; empty if it has none."""
     return source.fingerprint if isinstance(source, Fingerprinted) else lambda _position: ""
 
 
 class StoreError(ValueError):
-    """The store, or the data set on its way into one, is not what it should be."""
+    """The store, or the data set that it is built from, is not valid."""
 
 
 class UnreadableImagesError(StoreError):
-    """Some files of a chunk are no images that can be used; the message has a line for each."""
+    """Some files of a chunk are not usable images; the message has a line for each."""

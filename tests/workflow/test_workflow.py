@@ -658,7 +658,7 @@ class TestEditedLists:
         output = listed.run("--until", "store", check=False)
         photo.write_bytes(content)
         (listed.folder / "photos" / "val.csv").write_text(labels)
-        assert "a/a3.png is no usable image (it is empty); repair it or name it in skip" in output
+        assert "a/a3.png is not a usable image (it is empty); repair it or name it in skip" in output
         assert "Cannot restore" not in output
         assert {*listed.folder.glob("results/stores/*/manifest.json")} == there
 

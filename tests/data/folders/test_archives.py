@@ -314,7 +314,7 @@ def test_a_zip_that_is_cut_off_is_refused(archive, share):
 def test_two_zips_in_one_file_are_refused(archive, tmp_path):
     other = zip_of(tmp_path / "other.zip", {"train/cat/0.png": b"x"})
     archive.write_bytes(zip_of(archive).read_bytes() + other.read_bytes())
-    assert refusal(archive).startswith("it begins with files that its list does not have")
+    assert refusal(archive).startswith("it begins with files that its directory does not list")
 
 
 def test_a_zip_that_counts_its_files_as_a_mac_does_is_read(archive, monkeypatch):
@@ -344,7 +344,7 @@ def test_a_zip_whose_list_is_not_whole_is_refused(archive):
     """Its end says that there are 13 files."""
     data = zip_of(archive).read_bytes()
     archive.write_bytes(data[:-14] + b"\x0d\0\x0d\0" + data[-10:])
-    assert refusal(archive).startswith("its list has 12 files, but should have 13")
+    assert refusal(archive).startswith("its directory lists 12 files, but should list 13")
 
 
 def test_a_zip_behind_a_program_is_read(archive):
@@ -366,8 +366,8 @@ def test_a_tar_whose_last_file_is_a_zip_is_a_tar(archive, tmp_path):
         (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
         (b"Rar!\x1a\x07\x01\0", "a RAR archive"),
         (b"PK\x07\x08PK\x03\x04", "a split zip"),
-        (b"no archive", "no archive, or damaged"),
-        (b"", "no archive, or damaged|empty|cut off"),
+        (b"no archive", "not an archive, or damaged"),
+        (b"", "not an archive, or damaged|empty|cut off"),
     ],
 )
 def test_other_archives_are_named(archive, begin, reason):

@@ -58,27 +58,27 @@ def test_folders_that_are_a_data_set_pass(tmp_path, files, settings):
         (
             (*TRAIN, "valid/ant/3.png"),
             {},
-            r"there is no folder .*/val; it holds a folder for each class\. .* has the folders train and valid; name "
-            r"the folder of validation images in val, or `validation: 0\.2` draws a fifth",
+            r"there is no folder .*/val; it must hold a folder for each class\. .* has the folders train and valid; "
+            r"name the folder of validation images in val, or `validation: 0\.2` draws a fifth",
         ),
         (
             TRAIN,
             {"val_labels": "val.txt"},
-            r"val_labels: there is no file .*/val\.txt|no folder .*/val; it holds the valid",
+            r"val_labels: there is no file .*/val\.txt|no folder .*/val; it must hold the valid",
         ),
         (
             PLAIN,
             {},
             r"there is no folder .*/train; .* has the folders ant and bee; name the folder of training images in "
-            r"train, or, if these are the classes, leave train out: `validation: 0\.2` draws",
+            r"train or, if these are the classes, leave train out: `validation: 0\.2` draws",
         ),
-        (("1.png",), {}, "there is no folder .*/train; it holds a folder for each class. .* has no folders at all"),
-        (("1.png",), {"validation": 0.2}, "has no folders; it takes one for each class"),
-        (("train/1.png", "test/2.png"), {"validation": 0.2}, "/train has no folders; it takes one for each class"),
+        (("1.png",), {}, "there is no folder .*/train; it must hold a folder for each class. .* has no folders at all"),
+        (("1.png",), {"validation": 0.2}, "has no folders; it needs one for each class"),
+        (("train/1.png", "test/2.png"), {"validation": 0.2}, "/train has no folders; it needs one for each class"),
         (
             (*PLAIN, "train/cat/1.png"),
             {"validation": 0.2},
-            "a folder train with folders in it, and beside it ant and bee",
+            "a folder train with folders in it, and next to it ant and bee",
         ),
         *(
             (
@@ -107,11 +107,11 @@ def test_folders_that_are_a_data_set_pass(tmp_path, files, settings):
         (
             (*TRAIN, *VAL),
             {"classes": "keep.txt"},
-            r"classes: there is no file .*/keep\.txt; it has the name of a class",
+            r"classes: there is no file .*/keep\.txt; it must have one class name per",
         ),
         ((*TRAIN, *VAL), {"train_list": "t.csv"}, r"train_list: there is no file .*/t\.csv"),
         ((*TRAIN, *VAL), {"val_list": "v.csv"}, r"val_list: there is no file .*/v\.csv"),
-        ((*TRAIN, *VAL), {"root": "/nowhere"}, r"mine\.root: there is no /nowhere; it is a folder, or an archive"),
+        ((*TRAIN, *VAL), {"root": "/nowhere"}, r"mine\.root: there is no /nowhere; it must be a folder, or an archive"),
     ],
 )
 def test_others_are_refused_when_snakemake_starts_and_by_the_job(tmp_path, files, settings, message):
@@ -154,7 +154,7 @@ def test_a_root_that_may_not_be_looked_at_is_named(tmp_path, monkeypatch):
 def test_a_class_without_validation_images_is_named_with_what_can_be_done(tmp_path):
     made(tmp_path, *TRAIN, VAL[0])
     with pytest.raises(
-        StoreError, match=r"val has no folder of bee, but .*; leave classes out by classes, or `validation"
+        StoreError, match=r"val has no folder for bee, but .*; leave classes out with the key classes, or `validation"
     ):
         check(tmp_path)
 

@@ -192,8 +192,8 @@ def test_a_folder_that_is_named_in_train_is_not_left_out(root, tmp_path):
 @pytest.mark.parametrize(
     ("missing", "settings", "message"),
     [
-        ("train", {}, "there is no folder {}/train; it holds"),
-        ("val", {}, "there is no folder {}/val; it holds"),
+        ("train", {}, "there is no folder {}/train; it must hold"),
+        ("val", {}, "there is no folder {}/val; it must hold"),
         ("train/n02", {}, "{}/val has the class n02, but {}/train has no folder"),
         ("", {"val_labels": "no.txt"}, "val_labels: there is no file {}/no.txt"),
         ("", {"skip": ["no.png"]}, "skip: there is no file no.png in {}"),
@@ -214,7 +214,7 @@ def test_an_image_of_an_archive_that_is_none_is_named_by_the_archive(root, tmp_p
     archive = pack(root, tmp_path / "images.zip")
     with source_of(archive) as source, pytest.raises(UnreadableImagesError) as caught:
         source.read(0, 15)
-    assert str(caught.value).startswith(f"datasets.mine: in {archive}, train/n01/n01_2.JPEG is no usable image (")
+    assert str(caught.value).startswith(f"datasets.mine: in {archive}, train/n01/n01_2.JPEG is not a usable image (")
 
 
 def test_an_archive_that_is_damaged_within_is_refused(root, tmp_path):
@@ -272,7 +272,7 @@ def test_an_interrupted_store_goes_on_with_the_same_archive_unpacked_elsewhere(r
 def test_validation_images_that_are_trained_on_are_refused(root, train, val):
     (root / "link").symlink_to("train")
     with (
-        pytest.raises(StoreError, match=r"^datasets\.mine\.val: .*accuracies would be of images trained on"),
+        pytest.raises(StoreError, match=r"^datasets\.mine\.val: .*accuracies would be measured on training images"),
         source_of(root, train=train, val=val),
     ):
         pass
@@ -321,7 +321,7 @@ def test_corrupt_files_are_all_named_and_can_be_skipped(root):
     with source_of(root) as source, pytest.raises(UnreadableImagesError) as caught:
         source.read(0, 15)
     lines = str(caught.value).splitlines()
-    assert ["train/n01/n01_2.JPEG is no usable image" in lines[0], "n02_0.JPEG is no" in lines[1]] == [True, True]
+    assert ["train/n01/n01_2.JPEG is not a usable image" in lines[0], "n02_0.JPEG is not" in lines[1]] == [True, True]
     assert len(lines) == 2
     with source_of(root, skip=["train/n01/n01_2.JPEG", "train/n02/n02_0.JPEG"]) as source:
         assert len(source.training) == 10
@@ -333,7 +333,8 @@ def test_a_file_that_the_system_cannot_read_may_be_readable_again(root):
     with source_of(root) as source:
         (root / "train" / "n02" / "n02_1.JPEG").unlink()
         with pytest.raises(
-            UnreadableImagesError, match=r"n02_1\.JPEG is no usable image .*; run again, repair it or name it in skip"
+            UnreadableImagesError,
+            match=r"n02_1\.JPEG is not a usable image .*; run again, repair it or name it in skip",
         ):
             source.read(0, 14)
 
@@ -341,8 +342,12 @@ def test_a_file_that_the_system_cannot_read_may_be_readable_again(root):
 @pytest.mark.parametrize(
     ("change", "settings", "message"),
     [
-        (lambda root: None, {"root": "/nowhere"}, "datasets.mine.root: there is no /nowhere; it is a folder, or an"),
-        (lambda root: None, {"train": "training"}, "there is no folder .*/training; it holds a folder for each class"),
+        (lambda root: None, {"root": "/nowhere"}, "datasets.mine.root: there is no /nowhere; it must be a folder"),
+        (
+            lambda root: None,
+            {"train": "training"},
+            "there is no folder .*/training; it must hold a folder for each class",
+        ),
         (lambda root: (root / "train" / "n04").mkdir(), {}, "there are no images in .*/n04; a class is a folder with"),
         (lambda root: save(root / "val" / "n09" / "a.png"), {}, "val has the class n09, but .*/train has no folder"),
         (lambda root: None, {"skip": ["train/x.jpg"]}, r"datasets.mine.skip: there is no file train/x.jpg in"),
@@ -356,7 +361,11 @@ def test_a_file_that_the_system_cannot_read_may_be_readable_again(root):
         ),
         (lambda root: (root / "l").write_text("x.JPEG 0"), {"val_labels": "l"}, "l, line 1: no image x.JPEG in"),
         (lambda root: (root / "l").write_text("1\n2\n"), {"val_labels": "l"}, "has 2 lines, but there are 3 images"),
-        (lambda root: (root / "l").write_text("1\n0\n2\n"), {"val_labels": "l"}, "line 2: 0 is no class number of ILS"),
+        (
+            lambda root: (root / "l").write_text("1\n0\n2\n"),
+            {"val_labels": "l"},
+            "line 2: 0 is not a class number of I",
+        ),
         (lambda root: (root / "a.tar").write_text("x" * 999), {"root": "a.tar"}, "a.tar cannot be unpacked"),
     ],
 )

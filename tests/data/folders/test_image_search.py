@@ -78,7 +78,7 @@ def test_what_pillow_reads_is_read(root, suffix, kind):
 def test_an_image_that_cannot_be_read_is_named(root, name):
     content = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" if name == "a" else b"MM\0*" + bytes(40)
     (root / "train" / "ant" / name).write_bytes(content)
-    with pytest.raises(UnreadableImagesError, match=rf"in {root}, train/ant/{name} is no usable image \("):
+    with pytest.raises(UnreadableImagesError, match=rf"in {root}, train/ant/{name} is not a usable image \("):
         found(root)
     assert found(root, skip=[f"train/ant/{name}"])[1] == {f"train/ant/{name}": Reason.SKIPPED}
 
@@ -202,7 +202,7 @@ def test_overlapping_links_lose_nothing(root, tmp_path):
 
 def test_a_class_that_is_a_link_to_another_is_refused(root):
     (root / "train" / "cat").symlink_to("ant")
-    with pytest.raises(StoreError, match="train/ant and train/cat are one folder by a link, but each is a class"):
+    with pytest.raises(StoreError, match="train/ant and train/cat are one folder through a link, but each is a class"):
         found(root)
     assert found(root, skip=["train/cat"])[1] == {"train/cat": Reason.SKIPPED}
 
@@ -219,7 +219,7 @@ def test_a_link_to_a_folder_around_the_classes_is_no_class(root, target):
 def test_a_class_that_is_a_link_into_another_is_refused(root):
     save(root / "train" / "ant" / "winged" / "w.png")
     (root / "train" / "fly").symlink_to(root / "train" / "ant" / "winged")
-    with pytest.raises(StoreError, match="train/fly is a folder in train/ant by a link, but each is a class"):
+    with pytest.raises(StoreError, match="train/fly is a folder in train/ant through a link, but each is a class"):
         found(root)
     assert set(found(root, skip=["train/fly"])[0]) == set(COLORS)
 

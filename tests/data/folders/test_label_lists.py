@@ -199,7 +199,7 @@ def test_a_class_with_a_space_is_no_shorter_class(tmp_path):
 
 def test_indices_that_seem_to_count_from_one_are_refused(tmp_path):
     rows = [("a.png", 1), ("my photo.png", 2)]
-    with pytest.raises(StoreError, match="line 1: 1 is the least index, so that the list may count from 1"):
+    with pytest.raises(StoreError, match="line 1: 1 is the smallest index, so the list may count from 1"):
         read(tmp_path, lines(rows))
     assert list(read(tmp_path, lines([("file", "index"), *rows])).values()) == ["bee", "polar bear"]
 
@@ -223,18 +223,18 @@ def test_where_a_list_names_classes_by_numbers_so_does_another(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "list.txt is empty; it takes a line for each image"),
-        ("file,class\n", "list.txt has no line but its header"),
-        ("a.png\nb.png\n", "line 1: a.png has no class; a line takes"),
+        ("", "list.txt is empty; it needs a line for each image"),
+        ("file,class\n", "list.txt has no lines except its header"),
+        ("a.png\nb.png\n", "line 1: a.png has no class; a line needs"),
         ("a.png,ant\nmy photo.png\nx,\n", r"line 2: no class for my photo\.png \(and 1 more such lines\)"),
         (
             "a.png,ant\nmy photo.png,wolv\n",
             r"line 2: wolv is neither a class of the training set nor an index from 0 to 3 ",
         ),
         ("a.png,ant\nmy photo.png,wolv\n", r"; did you mean wolf\?"),
-        ("file,class\na.png,0\n", "line 2: 0 is no class of the training set"),
-        ("file,index\na.png,ant\n", "line 2: ant is no index from 0 to 3"),
-        ("file,index\na.png,4\n", "line 2: 4 is no index from 0 to 3"),
+        ("file,class\na.png,0\n", "line 2: 0 is not a class of the training set"),
+        ("file,index\na.png,ant\n", "line 2: ant is not an index from 0 to 3"),
+        ("file,index\na.png,4\n", "line 2: 4 is not an index from 0 to 3"),
         ("a.png,0\nmy photo.png,bee\n", "line [12]: (0|bee) is neither a class .* nor an index"),
         ("a.png,ant\nz.png,ant\nzz.png,bee\n", r"line 2: no image z\.png in .*val \(and 1 more such lines\)"),
         ("z.png,ant\na.png,ant\n", r"line 1: no image z\.png in"),
@@ -293,11 +293,11 @@ def test_numbers_are_for_files_in_the_order_of_their_names_not_of_their_paths(tm
             "the order of their names, but .*a/1.JPEG and .*b/1.JPEG have the same",
         ),
         ("490\n361\n361\n", ["1.JPEG", "2.JPEG"], "has 3 lines, but there are 2 images"),
-        ("490\n\n0\n", ["1.JPEG", "2.JPEG"], r"line 3: 0 is no class number of ILSVRC 2012 \(1 to 1000\)"),
+        ("490\n\n0\n", ["1.JPEG", "2.JPEG"], r"line 3: 0 is not a class number of ILSVRC 2012 \(1 to 1000\)"),
         (
             "490\n1\n",
             ["1.JPEG", "2.JPEG"],
-            "line 2: a number alone is read as .* 1 is n02119789, no class of the training",
+            "line 2: a number alone is read as .* 1 is n02119789, not a class of the training",
         ),
     ],
 )

@@ -86,7 +86,7 @@ def test_the_images_may_lie_in_train_and_are_named_as_there(tmp_path):
         assert (len(source.training), len(source.validation)) == (21, 9)
         assert source.validation_list().splitlines()[1].startswith("train/ant/ant_")
         listed = source.validation_list()
-    assert any(line.startswith(f"{root / 'val'} is not read, since validation draws from") for line in said)
+    assert any(line.startswith(f"{root / 'val'} is not read, because validation draws from") for line in said)
     (root / "list.csv").write_text(listed)
     assert parts(root, val_list="list.csv") == parts(root, validation=0.3)
 
@@ -202,7 +202,7 @@ def test_classes_that_a_list_calls_by_numbers(tmp_path):
 def test_an_image_in_both_lists_is_refused(tmp_path):
     root = pool(tmp_path)
     write(root / "val.csv", [("ant3.png", "ant"), ("bee4.png", "bee"), ("cat4.png", "cat")])
-    with pytest.raises(StoreError, match=r"pool/ant3\.png is both among the training and the validation images"):
+    with pytest.raises(StoreError, match=r"pool/ant3\.png is among both the training and the validation images"):
         parts(root, train_list="train.csv", val_list="val.csv")
 
 
@@ -210,7 +210,7 @@ def test_a_list_of_training_images_in_val_is_refused(tmp_path):
     root = photos(tmp_path / "r" / "val", ("ant", "bee")).parent
     photos(root / "more")
     write(root / "list.csv", [(f"{d}/{name}/{name}_0.png", name) for d, name in (("more", "ant"), ("val", "bee"))])
-    with pytest.raises(StoreError, match=r"val/bee/bee_0\.png is both among"):
+    with pytest.raises(StoreError, match=r"val/bee/bee_0\.png is among both"):
         parts(root, train_list="list.csv")
 
 
@@ -304,5 +304,5 @@ def test_folders_that_differ_only_in_unicode_form_are_one_class_and_not_two(tmp_
         with pytest.raises(StoreError, match="has two folders whose names look the same"):
             parts(tmp_path / "other", validation=0.2)
     photos(tmp_path / "spaces", ("bee", "bee ", "cat"))
-    with pytest.raises(StoreError, match="the class 'bee ' is 'bee' but for Unicode form or white space; rename it"):
+    with pytest.raises(StoreError, match="the class 'bee ' is 'bee' except for Unicode form or white space; rename it"):
         parts(tmp_path / "spaces", validation=0.2)

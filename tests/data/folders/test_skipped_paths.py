@@ -76,7 +76,7 @@ def test_what_a_message_prints_is_taken(root, tmp_path, kind):
     place = root if kind == "folder" else pack(root, tmp_path / "images.zip", "top")
     with pytest.raises(UnreadableImagesError) as caught:
         training_images(place)
-    printed = re.search(r"in (\S+), (\S+) is no usable image", str(caught.value))
+    printed = re.search(r"in (\S+), (\S+) is not a usable image", str(caught.value))
     assert training_images(place, printed[2]) == 6
     assert training_images(place, f"{printed[1]}/{printed[2]}") == 6
 
@@ -119,7 +119,7 @@ def test_train_may_lie_elsewhere_and_what_is_named_there_can_be_skipped(root, tm
 
     with pytest.raises(UnreadableImagesError) as refusal:
         images()
-    named = re.search(r"in \S+, (\S+) is no usable image", str(refusal.value))[1]
+    named = re.search(r"in \S+, (\S+) is not a usable image", str(refusal.value))[1]
     assert named == f"{train}/ant/bad.png"
     assert images(named) == 6
     with pytest.raises(StoreError, match="there is no file"):
@@ -131,6 +131,6 @@ def test_a_name_that_is_printed_with_escapes_can_be_skipped_so(root, name):
     (root / "train" / "ant" / "bad.png").rename(root / "train" / "ant" / name)
     with pytest.raises(UnreadableImagesError) as refusal:
         training_images(root)
-    named = re.fullmatch(r"datasets\.mine: in \S+, (.+) is no usable image .*", str(refusal.value))[1]
+    named = re.fullmatch(r"datasets\.mine: in \S+, (.+) is not a usable image .*", str(refusal.value))[1]
     assert "\\" in named
     assert training_images(root, named) == training_images(root, f"train/ant/{name}") == 6

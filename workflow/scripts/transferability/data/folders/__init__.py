@@ -1,1 +1,1 @@
-"""Data sets of image files: which files count, how they are read, and which class each is of."""
+"""Data sets of image files: which files count, how they are read, and which class each belongs to."""

@@ -1,4 +1,4 @@
-"""Archives of images, unpacked for as long as they are read: whole, or refused."""
+"""Archives of images, unpacked while they are read: completely, or refused."""
 
 import bz2
 import errno
@@ -24,26 +24,28 @@ from transferability.words import amount
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _BLOCK = tarfile.BLOCKSIZE
 _DISK_BLOCK = 4096
-_ZIP_END = 22 + 65535  # its last record, with the longest comment
-_IN_ZIP64 = 0xFFFF  # for a count of files that is elsewhere
-_MOST_COUNTED = 1 << 16  # a Mac writes the rest of the division by this
-_UNICODE_PATH = 0x7075  # field of a zip with a name that its own character set lacks
+_ZIP_END = 22 + 65535  # the last record of a zip, with the longest comment
+_IN_ZIP64 = 0xFFFF  # means that the count of files is elsewhere
+_MOST_COUNTED = 1 << 16  # a Mac writes the count modulo this
+_UNICODE_PATH = 0x7075  # zip field for a name that the zip's own character set cannot express
 _MOST_FOLDERS_AROUND = 5
 
 _DECOMPRESSORS: dict[bytes, Callable[[], Any]] = {
-    b"\x1f\x8b": lambda: zlib.decompressobj(31),  # of gzip
+    b"\x1f\x8b": lambda: zlib.decompressobj(31),  # gzip
     b"BZh": bz2.BZ2Decompressor,
     b"\xfd7zXZ\0": lzma.LZMADecompressor,
     b"\x5d\0\0": lzma.LZMADecompressor,  # .lzma
 }
 _MORE_ROOM = "set the environment variable TMPDIR to a folder with more room"
-_TAR_INSTEAD = "unpack it and name the folder in root, or pack it as tar or zip"
+_TAR_INSTEAD = "unpack it and set root to the folder, or pack it as tar or zip"
 _NOT_READ = {
-    b"\x28\xb5\x2f\xfd": "it is packed by Zstandard, which is not read; run tar --zstd -xf and name the folder in root",
-    b"7z\xbc\xaf\x27\x1c": f"it is a 7z archive, which is not read; {_TAR_INSTEAD}",
-    b"Rar!\x1a\x07": f"it is a RAR archive, which is not read; {_TAR_INSTEAD}",
-    b"\x04\x22\x4d\x18": f"it is packed by LZ4, which is not read; {_TAR_INSTEAD}",
-    b"\x1f\x9d": f"it is packed by compress, which is not read; {_TAR_INSTEAD}",
+    b"\x28\xb5\x2f\xfd": (
+        "it is packed with Zstandard, which is not supported; run tar --zstd -xf and set root to the folder"
+    ),
+    b"7z\xbc\xaf\x27\x1c": f"it is a 7z archive, which is not supported; {_TAR_INSTEAD}",
+    b"Rar!\x1a\x07": f"it is a RAR archive, which is not supported; {_TAR_INSTEAD}",
+    b"\x04\x22\x4d\x18": f"it is packed with LZ4, which is not supported; {_TAR_INSTEAD}",
+    b"\x1f\x9d": f"it is packed with compress, which is not supported; {_TAR_INSTEAD}",
     b"PK\x07\x08": "it is the first part of a split zip; join the parts (zip -s 0) first",
     b"PK\x03\x04": "it is a zip whose end is missing: cut off, or one part of several",
 }
@@ -55,7 +57,7 @@ class _ArchiveError(ValueError):
 
 @contextmanager
 def unpacked(root: Path, train: str, name: str) -> Iterator[Path]:
-    """The folder that has ``train``; errors within the block name the archive, which is there when they are read."""
+    """The folder that has ``train``; errors within the block name the archive, not the temporary folder."""
     where = f"datasets.{name}.root: {root}"
     try:
         is_folder, is_file = root.is_dir(), root.is_file()
@@ -65,14 +67,16 @@ def unpacked(root: Path, train: str, name: str) -> Iterator[Path]:
         yield root
         return
     if not is_file:
-        raise StoreError(f"datasets.{name}.root: there is no {root}; it is a folder, or an archive (tar, zip) of one")
+        raise StoreError(
+            f"datasets.{name}.root: there is no {root}; it must be a folder, or an archive (tar, zip) of one"
+        )
     with TemporaryDirectory(prefix="images-", ignore_cleanup_errors=True) as temporary:
         try:
             _unpack(root, Path(temporary))
         except FileExistsError as error:
             inside = str(error.filename).removeprefix(f"{temporary}/")
             raise StoreError(
-                f"{where} cannot be unpacked ({inside} is in it twice, perhaps in another spelling); pack it anew"
+                f"{where} cannot be unpacked ({inside} is in it twice, perhaps in another spelling); pack it again"
             ) from error
         except OSError as error:
             raise StoreError(f"{where} cannot be unpacked ({_of_the_system(error, temporary)})") from error
@@ -95,7 +99,7 @@ def _unpack(root: Path, folder: Path) -> None:
     with root.open("rb") as file:
         head = file.read(_BLOCK)
     is_tar = head[257:262] == b"ustar" or head.startswith(tuple(_DECOMPRESSORS))
-    if not is_tar and zipfile.is_zipfile(root):  # which the end tells: that of a tar may be a zip in it
+    if not is_tar and zipfile.is_zipfile(root):  # by its end, where a tar may have a zip in it
         _unpack_zip(root, folder)
         return
     for signature, reason in _NOT_READ.items():
@@ -113,8 +117,8 @@ def _require_room(folder: Path, size: int) -> None:
 
 
 def _unpack_tar(root: Path, folder: Path, head: bytes) -> None:
-    """All of a tar, or of several in one file; a damaged header is an error and not the end."""
-    _require_room(folder, root.stat().st_size)  # images hardly shrink: at least so much
+    """Unpack a tar, or several in one file; a damaged header is an error and not the end."""
+    _require_room(folder, root.stat().st_size)  # images hardly compress: at least this much
     start = next((start for start in _DECOMPRESSORS if head.startswith(start)), None)
     with root.open("rb") as file:
         stream = ForwardFile(decompressed(file, _DECOMPRESSORS[start])) if start else file
@@ -133,7 +137,7 @@ def _unpack_tars(file: Any, folder: Path) -> None:
                     tar.members = []  # type: ignore[attr-defined] # or they would all be kept
                 end = tar.offset
         except (tarfile.ReadError, tarfile.HeaderError) as error:
-            place = f"damaged from byte {begin:,} on" if begin else "no archive, or damaged at its beginning"
+            place = f"damaged from byte {begin:,} on" if begin else "not an archive, or damaged at its beginning"
             raise _ArchiveError(f"{place}: {error}") from error
         begin, has_end = _next_block(file, end)
         if not has_end:
@@ -144,7 +148,7 @@ def _unpack_tars(file: Any, folder: Path) -> None:
 
 
 def _next_block(file: Any, end: int) -> tuple[Any, bool]:
-    """Where the next block is that is not empty, if there is one, and whether an empty one comes before it."""
+    """Where the next nonempty block is, if there is one, and whether an empty block comes before it."""
     file.seek(end)
     place, has_end = end, False
     while block := file.read(_BLOCK):
@@ -183,7 +187,7 @@ def _unpack_zip(root: Path, folder: Path) -> None:
 
 
 def _require_whole(archive: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo]) -> None:
-    """What precedes the first file may be a program that unpacks it, but no other zip, and the list has all files."""
+    """Refuse a zip that is encrypted, comes after another zip (a program is fine) or has an incomplete directory."""
     if any(member.flag_bits & 1 for member in members):
         raise _ArchiveError(f"it is encrypted; {_TAR_INSTEAD}")
     file: IO[bytes] | None = archive.fp
@@ -192,22 +196,22 @@ def _require_whole(archive: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo])
     file.seek(0)
     begin = min((member.header_offset for member in members), default=0)
     if begin and file.read(4) == b"PK\x03\x04":
-        raise _ArchiveError("it begins with files that its list does not have: two archives in one, or damaged")
+        raise _ArchiveError("it begins with files that its directory does not list: two archives in one, or damaged")
     file.seek(max(0, file.seek(0, os.SEEK_END) - _ZIP_END))
     _, _, end = file.read().rpartition(b"PK\x05\x06")
     count = int.from_bytes(end[6:8], "little")
     if count not in (len(members) % _MOST_COUNTED, _IN_ZIP64):
-        raise _ArchiveError(f"its list has {len(members)} files, but should have {count}")
+        raise _ArchiveError(f"its directory lists {len(members)} files, but should list {count}")
 
 
 def _zip_names(members: Sequence[zipfile.ZipInfo]) -> list[str]:
-    """The names as they were meant: a Mac writes UTF-8 without saying so, and Windows may write backslashes."""
+    """The names as intended: a Mac writes UTF-8 without marking it, and Windows may write backslashes."""
     unicode = [_unicode_path(member) for member in members]
     names = [name or member.orig_filename for member, name in zip(members, unicode, strict=True)]
     unmarked = [i for i, member in enumerate(members) if not (member.flag_bits & 0x800 or unicode[i])]
     try:
         meant = {i: names[i].encode("cp437").decode() for i in unmarked}
-    except UnicodeError:  # of DOS, as zipfile takes them
+    except UnicodeError:  # DOS names, as zipfile reads them
         meant = {}
     names = [meant.get(i, name) for i, name in enumerate(names)]
     has_slashes = any("/" in name for name in names)
@@ -218,7 +222,7 @@ def _zip_names(members: Sequence[zipfile.ZipInfo]) -> list[str]:
 
 
 def _unicode_path(member: zipfile.ZipInfo) -> str | None:
-    """The name in a field of its own, if there is one and it belongs to the name beside it."""
+    """The name in the field for Unicode, if there is one and it belongs to the member's other name."""
     extra = member.extra
     while len(extra) >= 4:
         kind, size = struct.unpack("<HH", extra[:4])
@@ -239,7 +243,7 @@ def _inside(name: str) -> PurePosixPath:
 
 
 def _make_links(folder: Path, links: Sequence[tuple[Path, str]]) -> None:
-    """Last of all, so that nothing is written through one."""
+    """Create the links, last of all, so that nothing is written through one."""
     for path, target in links:
         path.symlink_to(target)
     for path, target in links:
@@ -248,7 +252,7 @@ def _make_links(folder: Path, links: Sequence[tuple[Path, str]]) -> None:
 
 
 def _below_top_folders(folder: Path, train: str) -> Path:
-    """What of an unpacked archive has ``train``: itself, or the one folder in it, at any depth, that has."""
+    """The folder of an archive that has ``train``: its top, or the only one on its level, at most four levels down."""
     level = [folder]
     for _ in range(_MOST_FOLDERS_AROUND):
         having = [path for path in level if (path / train).is_dir()]

@@ -1,4 +1,4 @@
-"""A compressed file as tarfile reads one: forwards."""
+"""A compressed file as tarfile reads one: forward only."""
 
 from collections.abc import Callable, Iterator
 from typing import IO, Any, Protocol
@@ -8,7 +8,7 @@ _KEPT = 1 << 10  # tarfile looks back by a byte
 
 
 class Decompressor(Protocol):
-    """What zlib, bz2 and lzma have in common."""
+    """The interface that zlib, bz2 and lzma have in common."""
 
     eof: bool
     unused_data: bytes
@@ -17,7 +17,7 @@ class Decompressor(Protocol):
 
 
 def decompressed(file: IO[bytes], new: Callable[[], Any]) -> Iterator[bytes]:
-    """The content of a file of one or more compressed streams; an error of the decompressor if anything else follows.
+    """The content of a file of one or more compressed streams; the decompressor's error if anything else follows.
 
     EOFError if it is cut off.
     """
@@ -36,7 +36,7 @@ def decompressed(file: IO[bytes], new: Callable[[], Any]) -> Iterator[bytes]:
 
 
 class ForwardFile:
-    """What an iterator of bytes gives, as a file that can be read, and sought forwards or a little back."""
+    """An iterator of bytes as a file that can be read, with seeks forward or slightly back."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces

@@ -1,4 +1,4 @@
-"""ImageNet's official ground truth, ILSVRC2012_validation_ground_truth.txt: a number a line, and no file names."""
+"""ImageNet's official ground truth, ILSVRC2012_validation_ground_truth.txt: one number per line, no file names."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -13,9 +13,9 @@ _ILSVRC_CLASSES = PROJECT / "resources" / "imagenet" / "classes.csv"
 
 
 def read_numbers(path: Path, files: Sequence[Path], where: str, classes: Sequence[str]) -> dict[Path, str] | None:
-    """The class of each file from a list of numbers alone: ILSVRC2012_validation_ground_truth.txt; None if it is none.
+    """The class of each file from a list of numbers alone, ILSVRC2012_validation_ground_truth.txt; None for others.
 
-    The numbers are the challenge's, which are not in the order of the names, for the files in the order of their names.
+    The numbers are for the files in name order. They are the challenge's, which do not follow the order of class names.
     """
     rows = _rows(path)
     if not rows or not all(number.isdecimal() for _, number in rows):
@@ -28,7 +28,7 @@ def read_numbers(path: Path, files: Sequence[Path], where: str, classes: Sequenc
 
 
 def _rows(path: Path) -> list[tuple[int, str]]:
-    """The number and the text of each line; none if it is no text, which others tell."""
+    """The number and text of each line; none if the file is not text, which is reported elsewhere."""
     try:
         lines = utf8_text(path).splitlines()
     except (OSError, ValueError):
@@ -37,12 +37,12 @@ def _rows(path: Path) -> list[tuple[int, str]]:
 
 
 def _require_fit(rows: Sequence[tuple[int, str]], ordered: Sequence[Path], place: str) -> None:
-    """StoreError if lines and files, in the order of their names, cannot be told to belong together."""
+    """StoreError if it is unclear which line belongs to which file, in the order of their names."""
     for one, other in pairwise(ordered):
         if one.name == other.name:
             raise StoreError(
-                f"{place} has a number a line, for the files in the order of their names, but {one} and {other} have "
-                "the same; a list that names the files has to say which is which"
+                f"{place} has one number per line, for the files in the order of their names, but {one} and {other} "
+                "have the same name; use a list that names the files"
             )
     if len(rows) != len(ordered):
         raise StoreError(f"{place} has {len(rows)} lines, but there are {len(ordered)} images")
@@ -51,12 +51,12 @@ def _require_fit(rows: Sequence[tuple[int, str]], ordered: Sequence[Path], place
 def _require_known(rows: Sequence[tuple[int, str]], names: Mapping[str, str], known: set[str], place: str) -> None:
     for line, number in rows:
         if number not in names:
-            raise StoreError(f"{place}, line {line}: {number} is no class number of ILSVRC 2012 (1 to 1000)")
+            raise StoreError(f"{place}, line {line}: {number} is not a class number of ILSVRC 2012 (1 to 1000)")
     for line, number in rows:
         if names[number] not in known:
             raise StoreError(
                 f"{place}, line {line}: a number alone is read as ILSVRC 2012's, of which {number} is {names[number]}, "
-                "no class of the training set; for classes of your own, give each line the file and its class"
+                "not a class of the training set; for your own classes, give a file and its class in each line"
             )
 
 

@@ -1,4 +1,4 @@
-"""Decoding one image file: what a viewer shows of it, as the pixels of a square."""
+"""Decoding one image file: what a viewer would show, as the pixels of a square."""
 
 import warnings
 from collections.abc import Iterator
@@ -29,20 +29,20 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = (5, 6, 7, 8)
-_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # tags of TIFF
+_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # TIFF tags
 _WHITE_IS_ZERO = 0
 _SUBFILE_TYPE, _SUB_IFDS, _REDUCED = 254, 330, 1
-# Of a PNG with fewer bits Pillow scales the pixels to 8, but not the value that is transparent.
+# Pillow scales the pixels of a PNG with fewer bits to 8, but not its transparent value.
 _KEY_SCALES = {"L;2": 85, "L;4": 17}
 _DARKEST = 16  # a sixteenth of 8 bits
 
-# About sizes and metadata, for every file anew; filters for a block would be shared by all threads.
+# Warnings about sizes and metadata come with every file; filters set for a block would affect all threads.
 for _category in (UserWarning, RuntimeWarning):
     warnings.filterwarnings("ignore", category=_category, module=r"PIL\.")
 
 
 class UnusableImageError(ValueError):
-    """A file from which no image can be had; says why, but not its name."""
+    """A file that does not give an image; the message says why, without the file's name."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ class ImageFacts:
     """What a file is, and what was done to it.
 
     Attributes:
-        mode: Pillow's name for the kind of its pixels, such as RGB, P or I;16.
+        mode: Pillow's mode of its pixels, such as RGB, P or I;16.
         size: width and height in pixels, upright.
-        turned: whether it lay on its side or was mirrored, by its EXIF orientation.
-        composed: whether anything of it was transparent, so that the background shows.
-        more_frames: whether the file has more pictures than the first, which was read.
+        turned: whether it was rotated or mirrored by its EXIF orientation.
+        composed: whether any of it was transparent, so that the background shows.
+        more_frames: whether the file has more images than the first, which was read.
     """
 
     format: str
@@ -75,11 +75,11 @@ def read_with_facts(
 ) -> tuple[NDArray[np.uint8], ImageFacts]:
     """One image file as size x size x channels, and what it is.
 
-    It is turned upright, composed on the background where it is transparent, and of 16 bits a channel the upper 8 are
-    taken; color profiles are not applied. Of several pictures in a file, the first is read.
+    It is rotated upright, composited on the background where it is transparent, and scaled from 16 bits per channel to
+    8; color profiles are not applied. If a file has several images, the first is read.
 
     Raises:
-        UnusableImageError: it is no image, is damaged, or has pixels whose range is not known.
+        UnusableImageError: it is not an image, is damaged, or has pixels of unknown range.
         OSError: the system cannot read it.
     """
     with _failures_told(path), Image.open(path, formats=formats_of(path)) as file:
@@ -92,7 +92,7 @@ def read_with_facts(
 
 @contextmanager
 def _failures_told(path: Path) -> Iterator[None]:
-    """Whatever a decoder raises becomes an UnusableImageError, but for what the system says of the file."""
+    """Turn whatever a decoder raises into an UnusableImageError, except the system's errors for the file."""
     try:
         if is_raw(path):
             raise UnusableImageError(what_it_is(path))
@@ -102,7 +102,7 @@ def _failures_told(path: Path) -> Iterator[None]:
     except UnidentifiedImageError as error:
         raise UnusableImageError(what_it_is(path)) from error
     except MemoryError as error:
-        raise UnusableImageError("decoding it takes more memory than there is") from error
+        raise UnusableImageError("decoding it takes more memory than is available") from error
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
@@ -111,27 +111,27 @@ def _failures_told(path: Path) -> Iterator[None]:
 
 
 def _shown(file: ImageFile, size: int, background: str) -> tuple[Image.Image, ImageFacts]:
-    """The picture as a viewer shows it, decoded for a square of that size."""
+    """The image as a viewer shows it, decoded for a square of this size."""
     mode, stored_size = file.mode, file.size
     if _is_thumbnail(file):
         raise UnusableImageError(
-            "the first of its pictures is a thumbnail of another, as in a camera's raw file; save that one by itself"
+            "the first of its images is a thumbnail of another, as in a camera raw file; save the other one separately"
         )
-    # A TIFF is turned by Pillow as it is loaded, and is then said to be upright.
+    # Pillow rotates a TIFF as it is loaded and then reports it as upright.
     orientation = _orientation(file) if file.format == "TIFF" else 1
     frame = file.tile[0].extents if file.format == "GIF" and file.tile else None
     has_16_bits = ";16" in str(file.tile)
     _scale_transparent_value(file)
-    # JPEGs are decoded at a fraction of their size where that is still twice what is wanted.
+    # JPEGs are decoded at a fraction of their size if that is still at least twice the size wanted.
     file.draft(None, (2 * size, 2 * size))
     file.load()
     image = _of_8_bits(file)
     if frame is not None and frame != (0, 0, *stored_size):
         image = _within(image, frame)
     image, composed = _composed(image, background)
-    if has_16_bits and np.asarray(image).max() <= _DARKEST:  # now that no alpha channel is among these
+    if has_16_bits and np.asarray(image).max() <= _DARKEST:  # now that there is no alpha channel
         raise UnusableImageError(
-            "it has 16 bits a channel, but only the darkest sixteenth of their range is used, which would all become "
+            "it has 16 bits per channel but uses only the darkest sixteenth of their range, which would all become "
             "black; scale it to 8 bits"
         )
     if file.format != "TIFF":
@@ -145,7 +145,7 @@ def _shown(file: ImageFile, size: int, background: str) -> tuple[Image.Image, Im
 
 
 def _is_thumbnail(file: ImageFile) -> bool:
-    """Whether a TIFF says that what is read of it is a smaller version of something else in it."""
+    """Whether a TIFF says that the image read from it is a smaller version of another in it."""
     tags = getattr(file, "tag_v2", {})
     kind = tags.get(_SUBFILE_TYPE)
     return (
@@ -157,7 +157,7 @@ def _is_thumbnail(file: ImageFile) -> bool:
 
 
 def _orientation(file: ImageFile) -> Any:
-    """The EXIF orientation; 1, upright, where the metadata are damaged, which is no reason to lose a picture."""
+    """The EXIF orientation; 1, upright, if the metadata are damaged, which is no reason to lose an image."""
     try:
         return file.getexif().get(_ORIENTATION, 1)
     except Exception:
@@ -181,12 +181,12 @@ def _scale_transparent_value(file: ImageFile) -> None:
 
 
 def _of_8_bits(file: ImageFile) -> Image.Image:
-    """The picture with at most 8 bits a channel, scaled so that white stays white."""
+    """The image with at most 8 bits per channel, scaled so that white stays white."""
     if file.mode.startswith("I;16") or (file.mode == "I" and file.format == "PPM"):
         return _scaled(file)
     if file.mode[0] in "IF":
         raise UnusableImageError(
-            f"its pixels are of mode {file.mode}: numbers of which nothing says what is white; scale it to 8 or 16 bits"
+            f"its pixels are of mode {file.mode}, where nothing says which value is white; scale it to 8 or 16 bits"
         )
     return file
 
@@ -197,7 +197,7 @@ def _scaled(file: ImageFile) -> Image.Image:
     tags = getattr(file, "tag_v2", {})
     white = 2 ** int(tags.get(_BITS_PER_SAMPLE, (16,))[0]) - 1
     levels = np.minimum((values * 255 + white // 2) // white, 255).astype(np.uint8)
-    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # which Pillow minds for fewer bits only
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # which Pillow handles for fewer bits only
         levels = 255 - levels
     image = Image.fromarray(levels)
     if (transparent := file.info.get("transparency")) is not None:
@@ -206,14 +206,14 @@ def _scaled(file: ImageFile) -> Image.Image:
 
 
 def _within(image: Image.Image, frame: tuple[int, int, int, int]) -> Image.Image:
-    """A picture that fills only a part of its canvas: the rest is transparent, whatever color Pillow gives it."""
+    """An image that fills only a part of its canvas: the rest is transparent, whatever color Pillow gives it."""
     canvas = Image.new("RGBA", image.size, (0, 0, 0, 0))
     canvas.paste(image.convert("RGBA").crop(frame), frame[:2])
     return canvas
 
 
 def _composed(image: Image.Image, background: str) -> tuple[Image.Image, bool]:
-    """The picture without transparency, and whether it had any."""
+    """The image without transparency, and whether it had any."""
     if not image.has_transparency_data:
         return image, False
     drawn = image.convert("RGBA")
@@ -223,7 +223,7 @@ def _composed(image: Image.Image, background: str) -> tuple[Image.Image, bool]:
     composed = Image.alpha_composite(ground, drawn).convert("RGB")
     if composed.getextrema() == ground.convert("RGB").getextrema():
         raise UnusableImageError(
-            f"it is transparent, and nothing of it shows on the {background} background; see the key background"
+            f"it is transparent, and none of it is visible on the {background} background; see the key background"
         )
     return composed, True
 
@@ -235,7 +235,7 @@ def _in_mode(image: Image.Image, mode: str) -> Image.Image:
 
 
 def _box(image_size: tuple[int, int], fit: str) -> tuple[float, float, float, float]:
-    """What of an image is scaled to the square: left, upper, right, lower."""
+    """The part of an image that is scaled to the square: left, upper, right, lower."""
     width, height = image_size
     if fit == STRETCH:
         return 0, 0, width, height

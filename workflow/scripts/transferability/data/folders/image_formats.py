@@ -1,29 +1,29 @@
-"""Image formats: which are read, how files of them are named, and what else a file may be."""
+"""Image formats: which are read, how their files are named, and what else a file may be."""
 
 from pathlib import Path
 
 from PIL import Image
 
-Image.init()  # every format of Pillow, at once: readers are threads
+Image.init()  # loads all of Pillow's formats now, because readers are threads
 
-# Pictures of pixels. Not what Pillow also opens: pages (PDF, EPS), films, measurements, textures of games.
+# Raster images. Not what Pillow also opens: pages (PDF, EPS), videos, measurements, game textures.
 _BY_CONTENT = (
     *("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP", "DIB", "JPEG2000", "PPM", "PCX", "DCX", "QOI"),
     *("SGI", "SUN", "PSD", "ICO", "ICNS", "DDS", "MSP", "XBM", "XPM", "HEIF"),  # HEIF if a plug-in has registered it
 )
-# Their files begin with nothing in particular: any text could be one.
+# Their files have no signature: any text could be one.
 _BY_SUFFIX = ("TGA", "PCD", "IM")
-# Which no other file begins with by chance: one that is damaged is an image nevertheless.
+# Their signatures do not occur in other files by chance: a damaged file is still an image.
 _CERTAIN = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "JPEG2000", "QOI", "HEIF")
 _HEAD_BYTES = 64
 
 _HEIF = "it is in HEIF, which Pillow does not read; convert it to JPEG or PNG"
-_RAW = "it is a camera's raw file, which is not read; develop it to JPEG, PNG or TIFF"
+_RAW = "it is a camera raw file, which is not supported; develop it to JPEG, PNG or TIFF"
 _RAW_SUFFIXES = (
     *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mrw", ".nef", ".nrw", ".orf"),
     *(".pef", ".raf", ".raw", ".rw2", ".sr2", ".srf", ".srw", ".x3f"),
 )
-# Images all the same, which must not go missing in silence.
+# Images nevertheless, which must not be dropped silently.
 _NOT_READ = {
     **dict.fromkeys((".heic", ".heif", ".hif", ".heics", ".heifs"), _HEIF),
     **dict.fromkeys((".svg", ".svgz"), "it is a drawing in SVG, which has no pixels; render it as PNG"),
@@ -38,19 +38,19 @@ IMAGE_SUFFIXES = frozenset(_READ) | frozenset(_NOT_READ)
 
 
 def formats_of(path: Path) -> list[str]:
-    """The formats that a file may have, the likely ones first: what it is called matters only for some."""
+    """The formats that a file may have, the likely ones first; its name matters only for some."""
     known = [name for name in _BY_CONTENT if name in Image.OPEN]
     named = _READ.get(path.suffix.lower())
     return [named, *known] if named in _BY_SUFFIX else known
 
 
 def is_raw(path: Path) -> bool:
-    """Whether a file is a camera's raw one; many pass for a TIFF, of the thumbnail."""
+    """Whether a file is a camera raw file, by its suffix; many would pass for a TIFF of the thumbnail."""
     return path.suffix.lower() in _RAW_SUFFIXES
 
 
 def is_image_by_content(path: Path) -> bool:
-    """Whether a file whose name does not tell is an image; OSError if it cannot be read."""
+    """Whether a file is an image if its name does not tell; OSError if it cannot be read."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     if _is_heif(head) or any(_begins(head, name) for name in _CERTAIN):
@@ -61,26 +61,26 @@ def is_image_by_content(path: Path) -> bool:
     try:
         with Image.open(path, formats=likely):
             return True
-    except Exception:  # whatever a decoder makes of another program's file
+    except Exception:  # whatever a decoder raises on another program's file
         return False
 
 
 def what_it_is(path: Path) -> str:
-    """Why a file that Pillow does not know is none of its images, as far as that can be told."""
+    """Why Pillow does not recognize a file as an image, as far as that can be told."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     text = head.lstrip().lower()
     if not head:
         return "it is empty"
     if head.startswith(b"version https://git-lfs"):
-        return "it is a pointer of Git LFS, not the image itself; run git lfs pull"
+        return "it is a Git LFS pointer, not the image itself; run git lfs pull"
     if text.startswith((b"<!doctype html", b"<html")):
         return "it is a web page"
     if _is_heif(head):
         return _HEIF
     if text.startswith(b"<svg"):
         return _NOT_READ[".svg"]
-    unknown = "it is of no image format that is read here, or its beginning is damaged"
+    unknown = "it is not in a supported image format, or its beginning is damaged"
     return _NOT_READ.get(path.suffix.lower(), unknown)
 
 
@@ -88,7 +88,7 @@ def _begins(head: bytes, name: str) -> bool:
     accept = Image.OPEN[name][1] if name in Image.OPEN else None
     try:
         return bool(accept and accept(head[:16]))
-    except Exception:  # of too few bytes
+    except Exception:  # too few bytes
         return False
 
 

@@ -1,8 +1,8 @@
-"""Lists of images and their classes, in the forms that are about; docs/images.md tells which.
+"""Lists of images and their classes, in the common forms, which docs/images.md describes.
 
-A list is read in one way from its first line to its last: by one delimiter, with the file in one column and the class
-in another, all classes by name or all by index. The reading that fits every line is taken. Where several fit and
-differ, or none does, the list is refused with the line that shows it.
+A list is read in one way from its first line to its last: with one delimiter, the file in one column and the class in
+another, all classes by name or all by index. The reading that fits every line is used. If several fit and differ, or
+none does, the list is refused with the line that shows it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,9 +16,9 @@ from transferability.process.log import Say
 from transferability.store.source import StoreError
 from transferability.words import counted
 
-# What people call the column of classes, by name or by index, beside the words that decide this.
+# Other titles of the class column, which do not decide whether classes are given by name or by index.
 _LABEL_WORDS = {"label", "category", "target"}
-_PREDICTION = "predictionstring"  # of ImageNet's LOC_val_solution.csv: class, box, class, box, ...
+_PREDICTION = "predictionstring"  # in ImageNet's LOC_val_solution.csv: class, box, class, box, ...
 
 _HOW_TO_DECIDE = (
     "a first line `file,class` says which columns are meant and that classes are given by name, `file,index` by "
@@ -30,7 +30,7 @@ Meaning = Callable[[str], str | None]
 
 @dataclass(frozen=True)
 class _Reading:
-    """A table with its columns of files and classes, and whether the latter are a `CLASS` or an `INDEX`."""
+    """A table with its columns of files and classes, and whether a class is given by `CLASS` or `INDEX`."""
 
     table: Table
     file_column: int
@@ -40,7 +40,7 @@ class _Reading:
 
     @property
     def lines(self) -> Iterator[tuple[int, str, str]]:
-        """The number, the file's and the class's cell of each line; empty where there is none."""
+        """Each line's number, file cell and class cell, empty if there is none."""
         for line, cells in self.table.rows:
             file, label = ("".join(cells[i : i + 1]) for i in (self.file_column, self.class_column))
             yield line, file, label
@@ -53,7 +53,7 @@ class _Reading:
 
 
 def read_label_list(asked: LabelList, say: Say = lambda line: None) -> dict[Path, str]:
-    """The class of each file of a list, in the order of its lines; says how they were read.
+    """The class of each file of a list, in the order of its lines; says how the list was read.
 
     Raises:
         StoreError: the list cannot be read, or can be read in two ways; the message names the line.
@@ -80,7 +80,7 @@ def _readings(table: Table, asked: LabelList) -> Iterator[_Reading]:
 
 
 def _names_beside(reading: _Reading, asked: LabelList) -> Iterator[_Reading]:
-    """Other columns with the names of classes throughout, where those that are read are indices by somebody's count."""
+    """Readings of other columns that hold only class names, if this one is by index without the title `INDEX`."""
     table = reading.table
     if reading.kind != INDEX or table.title(reading.class_column) == INDEX or asked.classes is None:
         return
@@ -92,7 +92,7 @@ def _names_beside(reading: _Reading, asked: LabelList) -> Iterator[_Reading]:
 
 
 def _class_columns(table: Table, file_column: int) -> list[int]:
-    """The column that the header calls so, or else all that may be it."""
+    """The class column that the header names, or all columns that may be it."""
     others = [column for column in range(table.width) if column != file_column]
     for words in ({CLASS}, {INDEX}, {_PREDICTION}, _LABEL_WORDS):
         named = [column for column in others if table.title(column) in words]
@@ -102,7 +102,7 @@ def _class_columns(table: Table, file_column: int) -> list[int]:
 
 
 def _meanings(title: str, asked: LabelList) -> Iterator[tuple[str, Meaning]]:
-    """What the cells of a column with that title can mean."""
+    """What the cells of a column with this title can mean."""
     if asked.classes is None:
         yield CLASS, lambda cell: cell or None
         return
@@ -117,7 +117,7 @@ def _meanings(title: str, asked: LabelList) -> Iterator[tuple[str, Meaning]]:
 
 
 def _strongest(fitting: list[_Reading]) -> list[_Reading]:
-    """Where a column has the names of classes throughout, numbers in another column are something else."""
+    """The readings to prefer: if a column holds only class names, numbers in another column are something else."""
     named = {(id(r.table), r.class_column) for r in fitting if r.kind == CLASS}
     return [r for r in fitting if not named or (id(r.table), r.class_column) in named]
 
@@ -134,12 +134,12 @@ def _require_same(one: _Reading, other: _Reading, asked: LabelList) -> None:
 
 
 def _require_from_zero(reading: _Reading, asked: LabelList) -> None:
-    """Indices that count from 1 would each pass for the next class's, unless the last is among them."""
+    """StoreError if indices may count from 1: unless the last one occurs, each would pass for the next class's."""
     if reading.kind == INDEX and reading.table.title(reading.class_column) != INDEX:
         line, _, label = min(reading.lines, key=lambda line: int(line[2]))
         if label != "0":
             raise StoreError(
-                f"{asked.place}, line {line}: {label} is the least index, so that the list may count from 1; "
+                f"{asked.place}, line {line}: {label} is the smallest index, so the list may count from 1; "
                 f"{_HOW_TO_DECIDE}"
             )
 
@@ -160,7 +160,7 @@ def _labels(reading: _Reading, asked: LabelList) -> dict[Path, str]:
 
 
 def _misfit(readings: Sequence[_Reading], asked: LabelList) -> str:
-    """The first line that does not fit the reading that most lines fit, and how many do not for the same reason."""
+    """The first line that does not fit the reading that fits best, and how many more fail for the same reason."""
 
     def score(reading: _Reading) -> int:
         return sum(bool(asked.finder.find(f)) + (reading.meaning(c) is not None) for _, f, c in reading.lines)
@@ -183,7 +183,7 @@ def _kind(file: str, label: str, asked: LabelList) -> str:
 
 
 def _problem(reading: _Reading, kind: str, file: str, label: str, asked: LabelList) -> str:
-    """What is wrong with a line of that kind, as a sentence; to look for the nearest class takes time."""
+    """What is wrong with a line of that kind, as a sentence; slow, because it looks for the nearest class."""
     found, title = asked.finder.find(file), reading.table.title(reading.class_column)
     if kind == "no file":
         return f"no image {file} in {asked.folder}"
@@ -193,10 +193,10 @@ def _problem(reading: _Reading, kind: str, file: str, label: str, asked: LabelLi
         return f"{file} can be {places}{more}; list it by its path in {asked.folder}"
     if kind == "no class" or asked.classes is None:
         return f"no class for {file}"
-    last = f"from 0 to {len(asked.classes) - 1} in their sorted names"
+    last = f"from 0 to {len(asked.classes) - 1} in the sorted class names"
     if title == INDEX:
-        return f"{label} is no index {last}"
+        return f"{label} is not an index {last}"
     hint = nearest(label, asked.classes)
     if title in (CLASS, _PREDICTION):
-        return f"{label} is no class of the training set{hint}"
+        return f"{label} is not a class of the training set{hint}"
     return f"{label} is neither a class of the training set nor an index {last}{hint}"

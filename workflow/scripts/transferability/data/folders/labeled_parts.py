@@ -29,11 +29,11 @@ Labels = dict[Path, str]  # the class of each image
 
 @dataclass(frozen=True)
 class LabeledParts:
-    """Images with their classes: those of training class by class, all in the order of their paths.
+    """Images with their classes: training images sorted by class, then path; validation images by path.
 
     Attributes:
         train: the folder, relative to the data set's, that names of training images are relative to.
-        val: likewise of validation images.
+        val: likewise for validation images.
     """
 
     classes: tuple[str, ...]
@@ -45,7 +45,7 @@ class LabeledParts:
 
 @dataclass(frozen=True)
 class _Asked:
-    """What all steps share: where to look for images, and what for."""
+    """What all steps share: where to look for images, and which ones."""
 
     search: ImageSearch
     keys: FolderKeys
@@ -53,7 +53,7 @@ class _Asked:
 
     @cached_property
     def files(self) -> list[Path]:
-        """All images of the data set, for lists that may name any."""
+        """All images of the data set, for lists that may name any of them."""
         return self.search.image_files(self.folder)
 
     def finder(self, files: Sequence[Path], bases: Sequence[Path]) -> FileFinder:
@@ -69,7 +69,7 @@ class _Asked:
 
 
 def labeled_parts(search: ImageSearch, keys: FolderKeys, say: Say) -> LabeledParts:
-    """Find the images that the keys ask for, by folders, by lists or drawn; StoreError says what cannot be meant."""
+    """Find the images that the keys ask for, by folders, by lists or by a draw; StoreError if that is not possible."""
     asked, folder = _Asked(search, keys, say), search.folder
     if not (keys.train_list or keys.has_no_val_folder):
         train, val = training_folder(folder, keys, search.name), validation_folder(folder, keys, search.name)
@@ -92,7 +92,7 @@ def labeled_parts(search: ImageSearch, keys: FolderKeys, say: Say) -> LabeledPar
 
 
 def _untested(asked: _Asked, training: Labels, validation: Labels) -> Labels:
-    """Images of folders that are not for validation, by whatever link; StoreError if a list contradicts a folder."""
+    """Training images that are not used for validation, even by a link; StoreError if a list contradicts a folder."""
     by_place = {asked.search.place(file): label for file, label in validation.items()}
     tested = {file: by_place[place] for file in training if (place := asked.search.place(file)) in by_place}
     wrong = [file for file, listed in tested.items() if listed != training[file]]
@@ -112,7 +112,7 @@ def _of_kept(asked: _Asked, labels: Labels, kept: Sequence[str]) -> Labels:
 
 
 def _training(asked: _Asked) -> tuple[str, list[str], Labels]:
-    """The folder that has the training images, the names of all classes, and the class of each image."""
+    """The folder of the training images, the names of all classes, and the class of each image."""
     if asked.keys.train_list:
         labels = _listed(asked, "train_list", None)
         return ".", sorted(set(labels.values())), labels
@@ -122,7 +122,7 @@ def _training(asked: _Asked) -> tuple[str, list[str], Labels]:
 
 
 def _validation(asked: _Asked, train: str, known: Sequence[str]) -> tuple[str, Labels]:
-    """The folder that has the validation images, and the class of each."""
+    """The folder of the validation images, and the class of each."""
     folder, keys, search = asked.folder, asked.keys, asked.search
     if keys.val_list:
         return ".", _listed(asked, "val_list", known)
@@ -148,7 +148,7 @@ def _listed(asked: _Asked, key: str, known: Sequence[str] | None) -> Labels:
 
 
 def _all_listed(asked: _Asked, folder: Path, known: Sequence[str]) -> Labels:
-    """All images of a folder, by a list that has each of them."""
+    """All images of a folder, with classes from a list that must have each of them."""
     path, where = list_path(asked.folder, asked.keys.val_labels), f"{asked.where}.val_labels"
     files = asked.search.image_files(folder)
     if not files:
@@ -166,12 +166,12 @@ def _all_listed(asked: _Asked, folder: Path, known: Sequence[str]) -> Labels:
 
 
 def _has_numerals(asked: _Asked, known: Sequence[str]) -> bool:
-    """Whether the names of the classes are those of a list that calls them by numbers, as another list then does."""
+    """Whether class names come from a list and are numbers, so that numbers in other lists are names, too."""
     return bool(asked.keys.train_list) and all(label.isdecimal() for label in known)
 
 
 def _drawn(asked: _Asked, train: str, training: Labels, kept: Sequence[str]) -> Labels:
-    """A share of the training images, by their paths in the folders of their classes."""
+    """A share of the training images, drawn by their paths within their class folders."""
     keys, base = asked.keys, asked.folder / train
     within = {file: (label, _path_in_class(file, base, keys)) for file, label in training.items()}
     classes: dict[str, list[str]] = {label: [] for label in kept}
@@ -180,23 +180,23 @@ def _drawn(asked: _Asked, train: str, training: Labels, kept: Sequence[str]) -> 
     draw = draw_validation(classes, keys.validation, keys.validation_seed, keys.validation_groups, asked.where)
     asked.say(draw.summary)
     if not keys.train_list and train != "." and (asked.folder / "val").is_dir():
-        asked.say(f"{asked.folder / 'val'} is not read, since validation draws from {base}")
+        asked.say(f"{asked.folder / 'val'} is not read, because validation draws from {base}")
     return {file: training[file] for file, image in within.items() if image in draw.validation}
 
 
 def _path_in_class(file: Path, base: Path, keys: FolderKeys) -> str:
-    """With a list, which knows no folders of classes, the path in the data set's folder."""
+    """The path within the class folder or, with a list, where there is none, within the data set's folder."""
     parts = file.relative_to(base).parts
     return "/".join(parts if keys.train_list else parts[1:])
 
 
 def _require_folders_apart(train: Path, val: Path, name: str) -> None:
-    """StoreError if the same images would be trained on and tested."""
+    """StoreError if the same images would be used for training and validation."""
     one, other = train.resolve(), val.resolve()
     if one.is_relative_to(other) or other.is_relative_to(one):
         raise StoreError(
-            f"datasets.{name}.val: {val} is, has in it or lies in the folder of the training images, {train}, so that "
-            "accuracies would be of images trained on; validation images take a folder of their own"
+            f"datasets.{name}.val: {val} is, contains or lies in the folder of the training images, {train}, so "
+            "accuracies would be measured on training images; validation images need a separate folder"
         )
 
 
@@ -205,8 +205,8 @@ def _require_apart(asked: _Asked, training: Labels, validation: Labels) -> None:
     if both:
         more = f" and {len(both) - 1} more" if len(both) > 1 else ""
         raise StoreError(
-            f"{asked.where}: {asked.search.shown(both[0])}{more} is both among the training and the validation "
-            "images, so that accuracies would be of images trained on; take it out of one of the two"
+            f"{asked.where}: {asked.search.shown(both[0])}{more} is among both the training and the validation "
+            "images, so accuracies would be measured on training images; remove it from one of the two"
         )
 
 

@@ -1,6 +1,6 @@
-"""Where a data set of image files has its classes, training and validation images; what can be told without reading.
+"""Where a data set of image files has its classes, training and validation images, without opening an image.
 
-Folders and lists that are not there, and classes of too few images, are refused when Snakemake starts.
+Missing folders and lists, and classes with too few images, are refused when Snakemake starts.
 """
 
 import os
@@ -23,9 +23,9 @@ _DRAW = "`validation: 0.2` draws a fifth of the images"
 
 
 def check_folder(name: str, settings: Mapping[str, Any]) -> None:
-    """StoreError if these settings cannot be a data set, as far as the names of folders tell; no image is opened.
+    """StoreError if these settings are not a valid data set, as far as names of folders and files tell.
 
-    Of an archive and of lists it is only told whether they are there.
+    No image is opened. An archive is only checked for existence, and so are the lists in a folder.
     """
     with unopened_told(name):
         _check_folder(name, settings)
@@ -33,7 +33,7 @@ def check_folder(name: str, settings: Mapping[str, Any]) -> None:
 
 @contextmanager
 def unopened_told(name: str) -> Iterator[None]:
-    """What the system says of a folder that it does not open becomes a StoreError."""
+    """Turn the system's error for a folder that cannot be opened into a StoreError."""
     try:
         yield
     except OSError as error:
@@ -45,7 +45,7 @@ def unopened_told(name: str) -> Iterator[None]:
 def _check_folder(name: str, settings: Mapping[str, Any]) -> None:
     root, keys, where = Path(settings["root"]), FolderKeys.of(settings), f"datasets.{name}"
     if not root.exists():
-        raise StoreError(f"{where}.root: there is no {root}; it is a folder, or an archive (tar, zip) of one")
+        raise StoreError(f"{where}.root: there is no {root}; it must be a folder, or an archive (tar, zip) of one")
     if not root.is_dir():
         return
     for key, path in list_files(settings).items():
@@ -68,7 +68,7 @@ def _check_folder(name: str, settings: Mapping[str, Any]) -> None:
 
 
 def training_folder(folder: Path, keys: FolderKeys, name: str) -> str:
-    """The folder, relative to the data set's, that holds the folders of the classes; '.' for itself."""
+    """The folder, relative to the data set's, that holds the class folders; '.' for the data set's own."""
     if keys.train:
         chosen = keys.train
     elif keys.has_no_val_folder:
@@ -77,8 +77,8 @@ def training_folder(folder: Path, keys: FolderKeys, name: str) -> str:
         chosen = TRAIN
     if not (folder / chosen).is_dir():
         raise StoreError(
-            f"datasets.{name}: there is no folder {folder / chosen}; it holds a folder for each class. "
-            f"{_there_are(folder)}; name the folder of training images in train, or, if these are the classes, "
+            f"datasets.{name}: there is no folder {folder / chosen}; it must hold a folder for each class. "
+            f"{_there_are(folder)}; name the folder of training images in train or, if these are the classes, "
             f"leave train out: {_DRAW} for validation"
         )
     return chosen
@@ -89,27 +89,27 @@ def validation_folder(folder: Path, keys: FolderKeys, name: str) -> str:
     chosen = keys.val or VAL
     if not (folder / chosen).is_dir():
         raise StoreError(
-            f"datasets.{name}: there is no folder {folder / chosen}; it holds "
+            f"datasets.{name}: there is no folder {folder / chosen}; it must hold "
             f"{'the validation images' if keys.val_labels else 'a folder for each class'}. {_there_are(folder)}; "
-            f"name the folder of validation images in val, or {_DRAW}, if there are none"
+            f"name the folder of validation images in val, or {_DRAW} if there are none"
         )
     return chosen
 
 
 def named_folders(search: ImageSearch, folder: Path) -> dict[str, Path]:
-    """The folder of each class, in the order of the names; StoreError where two names are the same to the eye."""
+    """The folder of each class, in name order; StoreError if two names look the same."""
     found: dict[str, Path] = {}
     for path in search.class_folders(folder):
         key = text_key(path.name)
         if not key or key in found:
-            fault = f"is {found[key].name!r} but for Unicode form or white space" if key else "has no sign in it"
+            fault = f"is {found[key].name!r} except for Unicode form or white space" if key else "is only white space"
             raise StoreError(f"datasets.{search.name}: in {folder}, the class {path.name!r} {fault}; rename it")
         found[key] = path
     return dict(sorted(found.items()))
 
 
 def kept_classes(known: Sequence[str], keys: FolderKeys, folder: Path, name: str) -> list[str]:
-    """The classes that the settings keep, of the sorted names of all; StoreError for one that is not there."""
+    """The classes that the settings keep, from the sorted names of all; StoreError for one that does not exist."""
     wanted = _wanted_classes(keys, folder, name)
     unknown = sorted(wanted.difference(known))
     if unknown:
@@ -122,12 +122,12 @@ def kept_classes(known: Sequence[str], keys: FolderKeys, folder: Path, name: str
 
 
 def no_folder_in(train: Path) -> str:
-    """That the class of some validation images is missing there."""
+    """Says that a class of validation images has no folder there."""
     return f"{train} has no folder of that name"
 
 
 def require_known(labels: Sequence[str], known: Sequence[str], where: str, place: Path, training: str) -> None:
-    """StoreError if the validation images have a class that the training images lack, as ``training`` says."""
+    """StoreError if the validation images have a class that the training images lack; ``training`` says how."""
     unknown = sorted(set(labels) - set(known))
     if unknown:
         more = f" (and {len(unknown) - 1} more like it)" if len(unknown) > 1 else ""
@@ -137,7 +137,7 @@ def require_known(labels: Sequence[str], known: Sequence[str], where: str, place
 
 
 def below_single_folder(folder: Path, root: Path, keys: FolderKeys) -> Path:
-    """What of an unpacked archive has the classes, where no folder ``train`` tells: the one folder around others."""
+    """The folder that has the classes in an archive that need not have ``train``, below single folders around it."""
     if folder == root or keys.train or not (keys.has_no_val_folder or keys.train_list):
         return folder
     while len(tops := folder_names(folder)) == 1 and tops[0] != TRAIN and folder_names(folder / tops[0]):
@@ -149,7 +149,7 @@ def below_single_folder(folder: Path, root: Path, keys: FolderKeys) -> Path:
 
 
 def _folder_of_classes(folder: Path, name: str) -> str:
-    """``train`` or the folder itself, where there need be no folder of validation images."""
+    """``train`` or '.', the folder itself, if no folder of validation images is needed."""
     names = folder_names(folder)
     others = [label for label in names if label.lower() not in _PARTS]
     if TRAIN not in names:
@@ -157,18 +157,18 @@ def _folder_of_classes(folder: Path, name: str) -> str:
         return "."
     if not folder_names(folder / TRAIN):
         if len(names) > len(others) + 1:
-            raise StoreError(f"datasets.{name}: {folder / TRAIN} has no folders; it takes one for each class")
-        return "."  # trains, the vehicles
+            raise StoreError(f"datasets.{name}: {folder / TRAIN} has no folders; it needs one for each class")
+        return "."  # a class of trains, the vehicles
     if others:
         raise StoreError(
-            f"datasets.{name}: {folder} has a folder train with folders in it, and beside it {_listed(others)}, so "
-            "that either may be the classes; give `train: train` or `train: .`"
+            f"datasets.{name}: {folder} has a folder train with folders in it, and next to it {_listed(others)}, so "
+            "either may be the classes; set `train: train` or `train: .`"
         )
     return TRAIN
 
 
 def _require_classes(folder: Path, names: Sequence[str], name: str) -> None:
-    """StoreError if the folders in a folder are no classes, but have them: parts of other names, or one around all."""
+    """StoreError if the folders in a folder are not classes but hold them: parts with other names, or a single one."""
     are_parts = all(label.lower() in _PARTS for label in names)
     around = [label for label in names if folder_names(folder / label)] if are_parts or len(names) == 1 else []
     if around:
@@ -187,18 +187,18 @@ def _wanted_classes(keys: FolderKeys, folder: Path, name: str) -> set[str]:
         return set()
     path, where = list_path(folder, keys.classes), f"datasets.{name}.classes"
     if not path.is_file():
-        raise StoreError(f"{where}: there is no file {path}; it has the name of a class a line")
+        raise StoreError(f"{where}: there is no file {path}; it must have one class name per line")
     try:
         wanted = {text_key(line) for line in utf8_text(path).splitlines()} - {""}
     except ValueError as error:
         raise StoreError(f"{where}: {error}") from error
     if not wanted:
-        raise StoreError(f"{where}: {path} is empty; it has the name of a class a line")
+        raise StoreError(f"{where}: {path} is empty; it must have one class name per line")
     return wanted
 
 
 def _require_images(folder: Path, least: int, where: str) -> None:
-    """StoreError if a class has fewer files, as far as its folder tells without its own folders being read."""
+    """StoreError if a class has fewer files than ``least``, unless its folder has folders, which are not read."""
     with os.scandir(folder) as entries:
         found = 0
         for entry in entries:
@@ -208,8 +208,8 @@ def _require_images(folder: Path, least: int, where: str) -> None:
     if not found:
         raise StoreError(f"{where}: there are no images in {folder}; a class is a folder with its images")
     raise StoreError(
-        f"{where}.validation: {folder} has one image, but a class takes at least one of training and one of "
-        "validation; add images, or leave the class out by classes"
+        f"{where}.validation: {folder} has one image, but a class needs at least one for training and one for "
+        "validation; add images, or leave the class out with the key classes"
     )
 
 
@@ -218,13 +218,13 @@ def _require_every_class(validation: Sequence[str], kept: Sequence[str], val: Pa
     missing = [label for label in kept if label not in there]
     if missing:
         raise StoreError(
-            f"{where}: {val} has no folder of {_listed(missing)}, but every class takes a validation image; leave "
-            f"classes out by classes, or {_DRAW}"
+            f"{where}: {val} has no folder for {_listed(missing)}, but every class needs a validation image; leave "
+            f"classes out with the key classes, or {_DRAW}"
         )
 
 
 def folder_names(folder: Path) -> list[str]:
-    """The names of the folders in a folder, sorted; none if it is not there."""
+    """The names of the folders in a folder, sorted; none if it does not exist."""
     if not folder.is_dir():
         return []
     with os.scandir(folder) as entries:

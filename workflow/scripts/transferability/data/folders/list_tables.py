@@ -1,4 +1,4 @@
-"""A list of images and classes, taken apart into a table by each delimiter that it may have."""
+"""A list of images and classes, parsed into a table with each delimiter that it may have."""
 
 import csv
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ FILE, CLASS, INDEX = "file", "class", "index"
 
 @dataclass(frozen=True)
 class LabelList:
-    """A list, and what it may be about.
+    """A list, and the files and classes that it may name.
 
     Attributes:
-        key: the config's, for messages.
+        key: in the config, for messages.
         finder: of the files that may be listed.
         folder: where these are, for messages.
-        classes: the names of the classes that there are, in their order; None: those that the list names.
+        classes: the names of all classes, in order; None if the list itself defines them.
         numerals_are_names: whether a number is the name of a class and never an index.
     """
 
@@ -40,7 +40,7 @@ class LabelList:
 
 @dataclass(frozen=True)
 class Table:
-    """A list, taken apart in one way; the header's words are in lower case, and there are none without one."""
+    """A list, parsed in one way; the header's titles are in lower case, and there are none without a header."""
 
     header: list[str]
     rows: list[Row]
@@ -54,7 +54,7 @@ class Table:
 
 
 def tables(asked: LabelList) -> list[Table]:
-    """The list by each delimiter that it has; StoreError if it cannot be read, or no line has more than one cell."""
+    """The list, parsed with each delimiter in it; StoreError if it cannot be read or no line has more than one cell."""
     problem, found = None, []
     for delimiter in (TAB, COMMA, SEMICOLON, SPACE):
         try:
@@ -68,12 +68,12 @@ def tables(asked: LabelList) -> list[Table]:
         if problem:
             raise StoreError(f"{asked.place}, {problem}; quotes must come in pairs") from problem
         line, cells = rows[0]
-        raise StoreError(f"{asked.place}, line {line}: {cells[0]} has no class; a line takes a file and its class")
+        raise StoreError(f"{asked.place}, line {line}: {cells[0]} has no class; a line needs a file and its class")
     return [_with_header(_without_row_numbers(rows), asked) for rows in found]
 
 
 def file_columns(table: Table, finder: FileFinder) -> list[int]:
-    """The column that the header calls so, or those with the most files; the first one at least."""
+    """The column that the header calls `FILE`, or those with the most files, or the first one."""
     if FILE in table.header:
         return [table.header.index(FILE)]
     hits = [0] * table.width
@@ -91,21 +91,21 @@ def _rows(asked: LabelList, delimiter: str) -> list[Row]:
     except ValueError as error:
         raise StoreError(f"{asked.key}: {error}") from error
     if not rows:
-        raise StoreError(f"{asked.place} is empty; it takes a line for each image, with its file and its class")
+        raise StoreError(f"{asked.place} is empty; it needs a line for each image, with its file and its class")
     return rows
 
 
 def _ways_to_part(rows: list[Row], asked: LabelList) -> list[list[Row]]:
-    """Cells parted by white space, as they are and with names that have white space in them.
+    """Cells separated by white space, as they are and with names that contain white space.
 
-    The classes of training images are not known, so that what follows the file can only be one.
+    If the classes are not known, as for training images, all that follows the file can only be the class.
     """
     joined = [(line, _joined(cells, asked.finder)) for line, cells in rows]
     return [joined] if joined == rows or asked.classes is None else [rows, joined]
 
 
 def _joined(cells: list[str], finder: FileFinder) -> list[str]:
-    """Cells as a file and a class, if the first ones, as many as can be, are a file's name."""
+    """Cells as a file and a class if the first ones, as many as possible, are a file's name."""
     for end in range(len(cells) - 1, 0, -1):
         if finder.find(file := " ".join(cells[:end])):
             return [file, " ".join(cells[end:])]
@@ -113,7 +113,7 @@ def _joined(cells: list[str], finder: FileFinder) -> list[str]:
 
 
 def _without_row_numbers(rows: list[Row]) -> list[Row]:
-    """Rows without the numbers 0, 1, ... that pandas puts before them, under an empty word or `index`."""
+    """Rows without the numbers 0, 1, ... that pandas puts before them, under an empty title or `index`."""
     first = rows[0][1]
     is_titled = len(first) > 2 and first[0].lower() in ("", INDEX)
     if is_titled and all(cells[0] == str(i) for i, (_, cells) in enumerate(rows[1:])):
@@ -126,12 +126,12 @@ def _with_header(rows: list[Row], asked: LabelList) -> Table:
     if not _is_header(rows, titles, asked):
         return Table([], rows)
     if len(rows) == 1:
-        raise StoreError(f"{asked.place} has no line but its header; it takes one for each image")
+        raise StoreError(f"{asked.place} has no lines except its header; it needs one for each image")
     return Table(titles, rows[1:])
 
 
 def _is_header(rows: list[Row], titles: list[str], asked: LabelList) -> bool:
-    """Whether the first row is of words, none of them a file or a class."""
+    """Whether the first row consists of words, none of them a file or a class."""
     if FILE in titles and {CLASS, INDEX} & set(titles):
         return True
     first, others = rows[0][1], [cells for _, cells in rows[1:]]
@@ -144,6 +144,6 @@ def _is_header(rows: list[Row], titles: list[str], asked: LabelList) -> bool:
 
 
 def _is_word(cell: str) -> bool:
-    """Whether a cell may be the title of a column of files, being no file's name itself."""
+    """Whether a cell may be the title of a column of files rather than a file's name."""
     is_named = any(sign.isdigit() or sign in "/\\" for sign in cell)
     return not is_named and PurePosixPath(cell).suffix.lower() not in IMAGE_SUFFIXES

@@ -9,19 +9,19 @@ from pathlib import Path
 
 from transferability.delimited_text import text_key
 
-_MOST_REMEMBERED = 100_000  # texts that mean no file: a list may have many cells of other kinds
+_MOST_REMEMBERED = 100_000  # texts; beyond that, not those that match no file, of which a list may have many
 
 
 class FileFinder:
-    """Finds files by what people write for them; Unicode forms and the ways to write a path make no difference.
+    """Finds files by what people write for them, regardless of Unicode form and of how a path is written.
 
-    A path is looked up in each of the ``bases`` in turn, in the first of which it names a file. One that is in none
-    means the files whose paths end so.
+    A path is looked up in each of the ``bases`` in turn until it names a file. One that is in none of them means the
+    files whose paths end with it.
 
     Args:
-        files: those that may be meant.
-        bases: folders that paths may be relative to, as absolute paths or from where Snakemake runs.
-        links: other names of these files, or of folders around them, with where they lead.
+        files: the files to choose from.
+        bases: folders that paths may be relative to, absolute or relative to where Snakemake runs.
+        links: other names of these files, or of folders around them, with their targets.
         place: where a file really is, with all links followed.
     """
 
@@ -38,7 +38,7 @@ class FileFinder:
         self._by_path: dict[str, list[Path]] = {}
         for file in files:
             self._by_path.setdefault(_key(file), []).append(file)
-        self._by_stem: dict[str, list[str]] = {}  # the paths, by names without suffix: little beside a million files
+        self._by_stem: dict[str, list[str]] = {}  # the paths, by names without suffix: little next to a million files
         for path in self._by_path:
             self._by_stem.setdefault(posixpath.basename(posixpath.splitext(path)[0]), []).append(path)
         self._found: dict[str, tuple[Path, ...]] = {}
@@ -48,7 +48,7 @@ class FileFinder:
         return {_key(self._place(file)): file for file in self._files}
 
     def find(self, text: str) -> tuple[Path, ...]:
-        """The file that a text means; none, or several, if it is not clear."""
+        """The file that a text means; none, or several, if that is not clear."""
         known = self._found.get(text)
         if known is not None:
             return known
@@ -73,7 +73,7 @@ class FileFinder:
         for base in self._bases if self._links else ():
             if linked := self._linked(posixpath.normpath(posixpath.join(base, path))):
                 return (linked,)
-        # One that begins with / is no end of a path, but one from elsewhere, or without its suffix.
+        # One that begins with / is not the end of a path, but may come from elsewhere or lack its suffix.
         is_meant = path.__eq__ if path.startswith("/") else lambda known: known.endswith(f"/{path}")
         likely = chain.from_iterable(self._by_stem[stem] for stem in stems)
         meant = (known for known in likely if is_meant(known) or is_meant(posixpath.splitext(known)[0]))
@@ -84,7 +84,7 @@ class FileFinder:
         return (linked,) if linked else ()
 
     def _linked(self, path: str) -> Path | None:
-        """The file that a path leads to by a link."""
+        """The file that a path leads to through a link."""
         link, rest = path, ""
         while link not in self._links:
             link, _, name = link.rpartition("/")

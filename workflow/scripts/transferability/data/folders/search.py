@@ -11,13 +11,13 @@ from transferability.labels import visible
 from transferability.store.source import StoreError
 from transferability.unicode_names import nfc
 
-# What systems, file servers and tools leave in folders; so is all that is hidden, ._* of a Mac among it.
+# What systems, file servers and tools leave in folders. Hidden files, such as a Mac's ._*, are litter too.
 _LITTER = {
     *("thumbs.db", "ehthumbs.db", "desktop.ini", "picasa.ini", "zbthumbnail.info", "icon\r"),
     *("@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "$recycle.bin", "__macosx", "__pycache__"),
     *("lost+found", "system volume information"),
 }
-# Beside images and about them, or of other kinds: their content is not looked at.
+# Files about images, or of other kinds: their content is not looked at.
 _NO_IMAGES = frozenset(
     f".{suffix}"
     for kind in (
@@ -36,19 +36,19 @@ class Reason(StrEnum):
     SKIPPED = "named in skip"
     LITTER = "hidden, or left by a system or a tool"
     NO_IMAGE = "no images"
-    TWICE = "links to what is there already, or to a folder around it"
-    LOOSE = "beside the folders of the classes"
+    TWICE = "links to what is already there, or to a folder around it"
+    LOOSE = "next to the class folders"
 
 
 @dataclass
 class ImageSearch:
-    """Looks for images and classes below a folder, and keeps what it passes over.
+    """Looks for images and classes below a folder, and records what it passes over.
 
     Attributes:
         folder: what all paths in messages, in ``skipped`` and in ``passed_over`` are relative to.
         skipped: files and folders to leave out, in composed form, as `skipped_paths` gives them.
-        passed_over: paths with their reasons; of a folder that is passed over, only itself.
-        links: links to images and folders that are found by another name, with where they lead.
+        passed_over: paths with their reasons; for a folder that is passed over, only its own path.
+        links: links to images and folders that are found by another name, with their targets.
     """
 
     name: str
@@ -59,13 +59,13 @@ class ImageSearch:
     _places: dict[Path, Path] = field(default_factory=dict)  # of linked images, and of all folders
 
     def class_folders(self, folder: Path) -> list[Path]:
-        """The folders of the classes, in the order of their names in composed form.
+        """The class folders, in the order of their names in composed form.
 
         Raises:
-            StoreError: there are none, two are the same or have names that look the same, or one is a link to nowhere.
+            StoreError: there are none, two are the same or have names that look the same, or one is a broken link.
         """
         if not _may_be_folder(folder):
-            raise StoreError(f"datasets.{self.name}: there is no folder {folder}; it holds a folder for each class")
+            raise StoreError(f"datasets.{self.name}: there is no folder {folder}; it must hold a folder for each class")
         found: dict[str, Path] = {}
         top = Path(os.path.realpath(folder))
         for entry in self._entries(folder):
@@ -82,15 +82,15 @@ class ImageSearch:
                 )
         if not found:
             raise StoreError(
-                f"datasets.{self.name}: {folder} has no folders; it takes one for each class, with its images"
+                f"datasets.{self.name}: {folder} has no folders; it needs one for each class, with its images"
             )
         self._require_different(list(found.values()))
         return [found[name] for name in sorted(found)]
 
     def image_files(self, folder: Path) -> list[Path]:
-        """All images in and below a folder, in the order of their names; each once, and in linked folders too.
+        """All images in and below a folder, in the order of their paths; each once, and in linked folders too.
 
-        Those of ``skipped`` are among them, and so is a link to nowhere that may have been an image.
+        Images named in ``skipped`` are included, though not its folders, and so are broken links that may be images.
 
         Raises:
             StoreError: a folder cannot be opened.
@@ -99,7 +99,7 @@ class ImageSearch:
         found: dict[Path, Path] = {}
         seen, waiting, links = {top}, [(folder, top)], [(folder, top, top)][:0]
         while waiting or links:
-            if not waiting:  # folders that lie here come first: an image has the name that it has without links
+            if not waiting:  # links come last, so that an image gets the name that it has without links
                 path, place, around = links.pop()
                 is_around = place == top or top.is_relative_to(place) or around.is_relative_to(place)
                 if is_around or place in seen:
@@ -126,7 +126,7 @@ class ImageSearch:
         return self._once(found)
 
     def is_skipped(self, file: Path) -> bool:
-        """Whether the settings leave a file out, which is noted then."""
+        """Whether the settings leave a file out, which is then recorded."""
         if nfc(self.shown(file)) not in self.skipped:
             return False
         self._pass(file, Reason.SKIPPED)
@@ -137,12 +137,12 @@ class ImageSearch:
         return self._places.get(file) or self._places[file.parent] / file.name
 
     def note_used(self, files: Collection[Path]) -> None:
-        """Of links that one search has passed over, those that another has found are not passed over."""
+        """No longer count links as passed over by one search if another search found them."""
         for link in self.links.keys() & set(files):
             self.passed_over.pop(self.shown(link), None)
 
     def _once(self, found: Mapping[Path, Path]) -> list[Path]:
-        """The files, sorted, without links to others of them; each comes with the place that it really has."""
+        """The files, sorted, without links to others among them; ``found`` maps each to its place."""
         links = sorted(path for path in found if path.is_symlink())
         places = {place for path, place in found.items() if not path.is_symlink()} if links else set()
         twice = set()
@@ -156,7 +156,7 @@ class ImageSearch:
         return sorted(found.keys() - twice)
 
     def _entries(self, folder: Path) -> list[os.DirEntry[str]]:
-        """What is in a folder, in the order of the names, but for litter and folders that are skipped."""
+        """The entries of a folder, in name order, without litter and skipped folders."""
         try:
             with os.scandir(folder) as entries:
                 found = sorted(entries, key=lambda entry: entry.name)
@@ -180,7 +180,7 @@ class ImageSearch:
             return False
         if not is_there(path):
             return True
-        if not path.is_file():  # a pipe, a socket or a device, which would wait for ever
+        if not path.is_file():  # a pipe, a socket or a device, which might block forever
             return False
         try:
             return suffix in IMAGE_SUFFIXES or is_image_by_content(path)
@@ -195,7 +195,7 @@ class ImageSearch:
             )
 
     def _require_different(self, folders: Sequence[Path]) -> None:
-        """StoreError if a folder, or a folder in it, stands for two classes, by a link."""
+        """StoreError if a folder, or a folder in it, is two classes through a link."""
         if not any(path.is_symlink() for path in folders):
             return
         places: dict[Path, Path] = {}
@@ -209,8 +209,8 @@ class ImageSearch:
 
     def _is_two_classes(self, what: str) -> StoreError:
         return StoreError(
-            f"datasets.{self.name}: in {self.folder}, {what} by a link, but each is a class; remove the link or name "
-            "it in skip"
+            f"datasets.{self.name}: in {self.folder}, {what} through a link, but each is a class; remove the link or "
+            "name it in skip"
         )
 
     def _pass(self, path: Path, reason: Reason) -> None:
@@ -222,7 +222,7 @@ class ImageSearch:
 
 
 def passed_over_lines(passed_over: Mapping[str, Reason]) -> list[str]:
-    """A line for each reason: how many, and which the first are."""
+    """A line for each reason: how many, and the first few."""
     lines = []
     for reason in Reason:
         paths = sorted(path for path, why in passed_over.items() if why is reason)
@@ -238,19 +238,19 @@ def shown_below(folder: Path, path: Path) -> str:
 
 
 def is_litter(name: str) -> bool:
-    """Whether a file or folder is hidden or of the kind that systems leave: never a class, nor an image."""
+    """Whether a file or folder is hidden or left by a system or a tool: never a class or an image."""
     return name.startswith(".") or name.lower() in _LITTER
 
 
 def is_there(path: Path) -> bool:
-    """Whether a path leads to anything; not if the system will not tell, where pathlib raises."""
+    """Whether a path leads to anything; False if the system will not tell, where pathlib raises."""
     return os.path.exists(path)  # noqa: PTH110
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself, or to where one may not look
+    except OSError:  # a link to itself, or to a place without access
         return False
 
 

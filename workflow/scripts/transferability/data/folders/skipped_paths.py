@@ -16,16 +16,16 @@ def skipped_paths(
 ) -> frozenset[str]:
     """The paths, relative to the folder and in composed form, that the entries of ``skip`` mean.
 
-    An entry may be relative or absolute, have ./ and ../ in it, and begin with the folder's own name, as that of the
-    one folder in an archive.
+    An entry may be relative or absolute, contain ./ and ../, and begin with the folder's own name, such as that of the
+    only folder in an archive.
 
     Args:
         root: the folder or archive of the settings.
         folder: that folder, or where the archive is unpacked.
-        parts: ``train`` and ``val`` of the settings, which may lead outside of it.
+        parts: ``train`` and ``val`` of the settings, which may lead outside of the folder.
 
     Raises:
-        StoreError: an entry means nothing that is there.
+        StoreError: an entry matches nothing that exists.
     """
     outside = [path for path in map(PurePath, map(os.path.normpath, filter(None, parts))) if _leads_out(path, folder)]
     return frozenset(nfc(_meant(entry, root, folder, outside, name)) for entry in skip)
@@ -45,7 +45,7 @@ def _meant(entry: str, root: Path, folder: Path, outside: Sequence[PurePath], na
 
 
 def _there(folder: Path, parts: Sequence[str]) -> list[str]:
-    """The names that a path has on the disk, where it or one that looks the same leads to something; none else."""
+    """The names of a path on disk if it, or one that looks the same, leads to something; otherwise none."""
     names = []
     for part in parts:
         same = [part] if os.path.lexists(folder / part) else [name for name in _names(folder) if _look(name, part)]
@@ -57,7 +57,7 @@ def _there(folder: Path, parts: Sequence[str]) -> list[str]:
 
 
 def _look(name: str, given: str) -> bool:
-    """Whether a name is printed as the given one."""
+    """Whether a name looks like the given one in print."""
     return nfc(name) == nfc(given) or nfc(visible(name)) == nfc(given)
 
 
@@ -80,7 +80,7 @@ def _readings(entry: str, root: Path, folder: Path) -> Iterator[PurePath]:
 
 
 def _nearest(entry: str, root: Path, folder: Path) -> str:
-    """The path that is there and is most like an entry, in words."""
+    """A hint at the existing path that is most like an entry."""
     there = next(_readings(entry, root, folder), PurePath(PurePath(entry).name))
     if not there.name:
         return ""
@@ -89,7 +89,7 @@ def _nearest(entry: str, root: Path, folder: Path) -> str:
 
 
 def _similar(folder: Path, parts: Sequence[str]) -> Path | None:
-    """The path below a folder whose parts are the given ones, or the most similar that are there."""
+    """The path below a folder whose parts are the given ones, or the most similar ones that exist."""
     for part in parts:
         names = _names(folder)
         close = [part] if part in names else get_close_matches(part, names, 1)

@@ -1,4 +1,4 @@
-"""Image files on their way into a store: a folder for each class, as ImageNet has them, or a list of labels.
+"""Image files as a source for a store: a folder for each class, as in ImageNet, or a list of labels.
 
 The index of a class is its position among the sorted names of the training set's folders, as in the paper.
 """
@@ -27,7 +27,7 @@ from transferability.process.log import Say
 from transferability.store.source import ImageClass, ImageSource, Sample, StoreError, UnreadableImagesError
 from transferability.study.folder_keys import FolderKeys, contradictions
 
-VALIDATION_LIST = "validation.csv"  # beside a store whose validation images were drawn
+VALIDATION_LIST = "validation.csv"  # next to a store whose validation images were drawn
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,17 @@ class ImageFolders:
 
     Attributes:
         root: the folder or archive of the settings, as an absolute path.
-        folder: that folder, or the one that the archive is unpacked to: what ``train`` and ``val`` are in.
+        folder: that folder, or the one that the archive is unpacked to, which contains ``train`` and ``val``.
         train: the folder in it that names of training images are relative to.
-        val: likewise of validation images; ``train`` again where these are drawn, and '.' for images of a list.
+        val: likewise for validation images; the same as ``train`` if these are drawn, and '.' for images of a list.
         training: samples with the index of their class and the file's name below ``train``.
         validation: likewise below ``val``.
         size: side of the square that every image becomes, in pixels.
         fit: ``stretch`` the image to the square, as the authors did, or scale it to cover the square and ``crop``
-            what sticks out.
-        background: what shows through where an image is transparent: white or black.
+            the rest.
+        background: what shows where an image is transparent: white or black.
         passed_over: files and folders of the data set that are not read, by their paths below ``folder``.
-        is_drawn: whether the validation images were drawn from those of training.
+        is_drawn: whether the validation images were drawn from the training images.
     """
 
     name: str
@@ -97,13 +97,13 @@ class ImageFolders:
             ) from error
 
     def _unusable(self, path: Path, error: Exception) -> str:
-        """Why a file cannot be read, and what would help, after its name as the key skip takes it."""
+        """A file's name as the key skip takes it, then why the file cannot be read and what would help."""
         name = visible(shown_below(self.folder, path))
         if not isinstance(error, OSError):
-            return f"{name} is no usable image ({error}); repair it or name it in skip"
+            return f"{name} is not a usable image ({error}); repair it or name it in skip"
         if path.is_symlink() and not is_there(path):
             return f"{name} is a link to {path.readlink()}, which is not there; repair it or name it in skip"
-        return f"{name} is no usable image ({error.strerror or error}); run again, repair it or name it in skip"
+        return f"{name} is not a usable image ({error.strerror or error}); run again, repair it or name it in skip"
 
     def validation_list(self) -> str:
         """The validation images as a list that ``val_list`` takes: CSV with paths below ``folder``, and classes."""
@@ -120,7 +120,7 @@ class ImageFolders:
         return shown_below(self.folder, self._path(position))
 
     def fingerprint(self, position: int) -> str:
-        """Size and time of an image's file, or of the archive that it is in; empty for a link to nowhere."""
+        """Size and time of an image's file, or of the archive that it is in; empty for a broken link."""
         path = self._path(position) if Path(self.root).is_dir() else Path(self.root)
         try:
             about = path.stat()
@@ -158,9 +158,9 @@ def image_folders(
     skip: Sequence[str] = (),
     say: Say = lambda line: None,
 ) -> Iterator[ImageFolders]:
-    """List the files of a data set; if its root is an archive, it is unpacked for as long as the block lasts.
+    """List the files of a data set; if its root is an archive, it is unpacked for the duration of the block.
 
-    An archive may have a folder of its own around ``train`` and ``val``, whose name does not matter then.
+    An archive may have folders of any name around ``train`` and ``val``.
 
     Raises:
         StoreError: something is missing, is empty, or is labeled in a way that cannot be understood.
@@ -210,7 +210,7 @@ def keep_validation_list(source: ImageSource, folder: Path) -> None:
 
 
 def _first_of_each(labels: Mapping[Path, str], most: int) -> dict[Path, str]:
-    """Of each class the first images, or all if ``most`` is 0."""
+    """The first images of each class, or all if ``most`` is 0."""
     if not most:
         return dict(labels)
     seen: Counter[str] = Counter()

@@ -105,7 +105,7 @@ def test_no_group_is_on_both_sides_and_every_class_is(classes, share, seed):
     try:
         validation = drawn(classes, share, seed, "^p([0-9]+)/")
     except StoreError as error:
-        assert "too few things apart" in str(error)  # noqa: PT017
+        assert "too few separate groups of images" in str(error)  # noqa: PT017
         return
     every = {(name, file) for name, files in classes.items() for file in files}
     things = [{file.split("/")[0] for _, file in part} for part in (validation, every - validation)]
@@ -134,7 +134,7 @@ def test_a_file_that_the_pattern_does_not_match_is_named(pattern):
 
 
 def test_a_class_of_one_thing_is_named():
-    with pytest.raises(StoreError, match=r"1 of 2 classes have too few things apart .*: bee \(4\)"):
+    with pytest.raises(StoreError, match=r"1 of 2 classes have too few separate groups of images .*: bee \(4\)"):
         drawn({"ant": patients([1, 2, 3]), "bee": patients([4])}, pattern="p[0-9]+")
 
 

@@ -1,4 +1,4 @@
-"""How a data set becomes a store; see `transferability.store.reading` for what that is."""
+"""Building a store from a data set; see `transferability.store.reading` for what a store is."""
 
 import os
 import shutil
@@ -66,24 +66,23 @@ def build_store(
 ) -> None:
     """Write the source's images into a store; ``manifest.json`` comes last and makes the store valid.
 
-    Images are read ``chunk`` by ``chunk`` in several threads. A build that was interrupted resumes with the images
-    that are missing. A store that is there already, of the same source and undamaged, is kept as it is. Where another
-    process builds in the folder, its end is awaited.
+    Images are read in chunks by several threads. An interrupted build resumes with the missing images. An existing,
+    undamaged store of the same source is kept. If another process is building in the folder, this waits for it.
 
     Args:
         source: the data set.
         folder: of the store.
-        threads: that read images.
-        chunk: how many images are read and noted at a time.
-        duplicates: ``allow`` or ``refuse`` validation images that are training images too.
-        lists: the SHA-256 of each list that the source was read by, by its key in the config; for the manifest.
+        threads: how many threads read images.
+        chunk: how many images are read and recorded at a time.
+        duplicates: ``allow`` or ``refuse`` validation images that are also training images.
+        lists: the SHA-256 of each list that the source was read with, by its key in the config; for the manifest.
         say: called with every line of progress.
         log_every_seconds: time between two such lines.
 
     Raises:
-        StoreError: the source's classes or samples cannot be a data set, images cannot be read (all of them are
-            named), validation images are trained on, or the disk has too little room. What was read stays for the next
-            attempt.
+        StoreError: the source's classes or samples are not a valid data set, images cannot be read (up to 20 are
+            named), validation images are trained on, or the disk has too little room. What was read is kept for the
+            next attempt.
     """
     check_source(source)
     folder.mkdir(parents=True, exist_ok=True)
@@ -109,7 +108,7 @@ def build_store(
 
 
 def _same_images(source: ImageSource, pixels: StoredPixels, duplicates: str) -> SameImages:
-    """List the images that are there more than once; StoreError if there are some that may not be."""
+    """List the images that occur more than once; StoreError if some of them are not allowed to."""
     groups = same_images(pixels.digests())
     found, listed = described(groups, source), pixels.folder / SAME_IMAGES
     write_same_images(listed, groups, source)
@@ -120,10 +119,10 @@ def _same_images(source: ImageSource, pixels: StoredPixels, duplicates: str) -> 
 def _finish(
     source: ImageSource, pixels: StoredPixels, digest: str, found: SameImages, lists: Mapping[str, str]
 ) -> None:
-    """Make a store of images that are all there."""
-    sums = _class_sums(pixels, source)  # reads every image again, and compares it with what was written
+    """Complete a store whose images are all written."""
+    sums = _class_sums(pixels, source)  # reads every image again and checks its digest
     digests = pixels.digests()
-    (pixels.folder / MANIFEST).unlink(missing_ok=True)  # of a store that was here before
+    (pixels.folder / MANIFEST).unlink(missing_ok=True)  # of an earlier store
     pixels.finish()
     _write_tables(source, pixels.folder, sums, digests)
     _write_manifest(source, pixels.folder, digest, found, lists)
@@ -132,8 +131,8 @@ def _finish(
 def _is_built(folder: Path, digest: str, descriptor: int, say: Say) -> bool:
     """Whether the folder has an undamaged store of the source with this digest.
 
-    The lock file has a copy of the manifest, since Snakemake may remove or put back the manifest of a job that failed,
-    while others use the store.
+    The lock file holds a copy of the manifest, because Snakemake may remove or restore the manifest of a failed job
+    while other processes use the store.
     """
     copy = os.pread(descriptor, 1 << 24, 0).decode(errors="replace")
     there = _text_of(folder / MANIFEST)
@@ -145,11 +144,11 @@ def _is_built(folder: Path, digest: str, descriptor: int, say: Say) -> bool:
         say(f"there is a store of these images in {folder}; checking all of it")
         try:
             if checksum(folder) == open_store(folder).checksum:
-                say("it is whole, and kept")
+                say("it is intact and is kept")
                 return True
-            say("it is damaged, and made again")
+            say("it is damaged and is rebuilt")
         except (OSError, ValueError) as error:
-            say(f"it is made again, since {error}")
+            say(f"it is rebuilt: {error}")
     return False
 
 
@@ -177,7 +176,7 @@ def _keep_manifest(folder: Path, descriptor: int) -> None:
 def _write_tables(
     source: ImageSource, folder: Path, sums: NDArray[np.uint32], image_digests: NDArray[np.uint8]
 ) -> None:
-    """All files of a store but the images and the manifest."""
+    """Write the labels, classes, samples, class sums and digests of a store."""
     samples = [*source.training, *source.validation]
     _save(folder / LABELS, np.array([sample.label for sample in samples], dtype=np.int64))
     write_csv(
@@ -216,7 +215,7 @@ def _write_manifest(
 
 
 def _read(source: ImageSource, pixels: StoredPixels, threads: int, pace: Pace) -> None:
-    """Read what is missing; unreadable images are gathered, so that all are known after one pass."""
+    """Read the missing images; unreadable ones are collected, so that one pass finds them all."""
     unreadable: list[str] = []
 
     def read(start: int, stop: int) -> int:
@@ -251,7 +250,7 @@ def _check_room(folder: Path, size: int, say: Say) -> None:
 
 
 def _class_sums(pixels: StoredPixels, source: ImageSource) -> NDArray[np.uint32]:
-    """The sums of the training images of each class; StoreError if an image on the disk is not what was read."""
+    """The sums of the training images of each class; StoreError if an image on disk is not what was read."""
     images, digests = pixels.images(), pixels.digests()
     labels = np.array([sample.label for sample in source.training])
     sums = np.zeros((len(source.classes), *source.image_shape), dtype=np.uint32)
@@ -260,8 +259,8 @@ def _class_sums(pixels: StoredPixels, source: ImageSource) -> NDArray[np.uint32]
         if not np.array_equal(row_digests(block), digests[start : start + _BLOCK]):
             pixels.forget()
             raise StoreError(
-                f"{pixels.folder}: images there are not what was written, by a fault of the disk or because another "
-                "process builds in the folder too; run again"
+                f"{pixels.folder}: images there are not what was written, because of a disk fault or because another "
+                "process is also building in the folder; run again"
             )
         of_block = labels[start : start + _BLOCK]
         for label in np.unique(of_block):
@@ -270,10 +269,10 @@ def _class_sums(pixels: StoredPixels, source: ImageSource) -> NDArray[np.uint32]
 
 
 def check_source(source: ImageSource) -> None:
-    """StoreError if the classes, their images or the names of these cannot be a data set."""
+    """StoreError if the classes, their images or the names of either are not a valid data set."""
     names = [c.name for c in source.classes]
     if names != sorted(names) or len(set(names)) != len(names):
-        raise StoreError(f"{source.name}: class names must be distinct and sorted, since their order gives the index")
+        raise StoreError(f"{source.name}: class names must be distinct and sorted, because their order gives the index")
     for name in names:
         _require_utf8(name, f"{source.name}: the class")
     for part, samples in (("training", source.training), ("validation", source.validation)):
@@ -288,7 +287,7 @@ def check_source(source: ImageSource) -> None:
 
 
 def _require_utf8(name: str, what: str) -> None:
-    """StoreError if a name cannot be written to the store's tables, before images are read in vain."""
+    """StoreError if a name cannot be written to the store's tables; checked before any image is read."""
     try:
         name.encode()
     except UnicodeEncodeError as error:

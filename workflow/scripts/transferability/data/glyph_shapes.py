@@ -1,7 +1,7 @@
 """The shapes of letters and symbols: which characters look different in every style, and their drawings.
 
-They come from the outlines of the DejaVu fonts that matplotlib ships, filled in integer arithmetic, so that every
-machine draws the same.
+They come from the outlines of the DejaVu fonts that ship with matplotlib, filled in integer arithmetic, so that every
+machine draws them identically.
 """
 
 import itertools
@@ -35,18 +35,18 @@ _SYMBOL_BLOCKS = ((0x2190, 0x21FF), (0x2500, 0x257F), (0x25A0, 0x25FF), (0x2200,
 _DRAWING = 64  # side of a drawing in pixels
 GLYPH = 58  # longer side of the glyph within its drawing
 ONE = 1 << 12  # fixed-point 1
-_STEPS = 8  # straight edges a curve of an outline becomes
-# Two glyphs are twins if some drawing of the one, turned a little, and some of the other are more similar than this.
+_STEPS = 8  # straight edges that replace a curve of an outline
+# Two glyphs are twins if a drawing of one, rotated slightly, and a drawing of the other are more similar than this.
 _TWINS = 0.905
 _TURN = 0.08  # the tangent of half the angle: 9 degrees
-_COARSE = 16  # side of the coarse pictures that are compared
+_COARSE = 16  # side of the coarse images that are compared
 
 
 def choose_characters(letters: int, symbols: int) -> dict[str, NDArray[np.int32]]:
     """Characters that every style has and that look different in all of them, with their drawings.
 
-    Blocks take turns to give their next character that does not look like one chosen before, be it a letter or a
-    symbol. ValueError if there are not as many.
+    Blocks take turns, each giving its next character that does not look like a letter or symbol chosen before.
+    ValueError if there are not enough.
     """
     fonts = [FT2Font(str(Path(matplotlib.get_data_path(), "fonts", "ttf", f"{style}.ttf"))) for style in STYLES]
     in_all = set.intersection(*(set(font.get_charmap()) for font in fonts))
@@ -98,14 +98,14 @@ def _candidates(group: str, first: int, last: int, in_all: set[int]) -> Iterator
 def _drawing(font: FT2Font, character: str) -> NDArray[np.int32]:
     """The glyph in the middle of a square, its longer side `GLYPH` pixels; zeros if it has no ink.
 
-    Filled here, in integers, from the outline in font units: FreeType's own drawings differ between its versions.
+    Filled here, in integers, from the outline in font units, because FreeType's rendering differs between versions.
     """
     edges = _outline(font, character)
     if not len(edges):
         return np.zeros((_DRAWING, _DRAWING), dtype=np.int32)
     low, high = edges.min(axis=(0, 1)), edges.max(axis=(0, 1))
     longest = max(high - low)
-    # To ticks, 32 a pixel, from the corner of the drawing; font units point up, rows down.
+    # To ticks, 32 per pixel, from the corner of the drawing; font units point up, rows down.
     ticks = ((2 * edges - low - high) * (16 * GLYPH)) // longest * (1, -1) + 16 * _DRAWING
     return _fill(ticks)
 
@@ -139,7 +139,7 @@ def _outline(font: FT2Font, character: str) -> NDArray[np.int64]:
 
 
 def _fill(edges: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Coverage, 0 to 255, of what the edges wind around, sampled 4 x 4 a pixel; edges in ticks, 32 a pixel."""
+    """Coverage, 0 to 255, of the area inside the edges, sampled 4 x 4 per pixel; edges in ticks, 32 per pixel."""
     side = 4 * _DRAWING
     (x0, y0), (x1, y1) = edges[:, 0].T, edges[:, 1].T
     # Sample row i lies at 8 i + 4; an edge crosses those from its upper end to just before its lower one.
@@ -158,13 +158,13 @@ def _fill(edges: NDArray[np.int64]) -> NDArray[np.int32]:
 
 
 def cosine_and_sine(half_turn: float) -> tuple[float, float]:
-    """Of the angle whose half has this tangent, by divisions alone, which every machine rounds alike."""
+    """For the angle whose half has this tangent, by basic arithmetic alone, which every machine rounds alike."""
     square = half_turn * half_turn
     return (1 - square) / (1 + square), 2 * half_turn / (1 + square)
 
 
 def _looks_turned(drawings: NDArray[np.int32]) -> Iterator[NDArray[np.float64]]:
-    """The looks of drawings as they are, and turned a little either way."""
+    """The looks of drawings as they are, and rotated slightly either way."""
     yield _looks(drawings)
     for half_turn in (_TURN, -_TURN):
         cosine, sine = cosine_and_sine(half_turn)
@@ -173,7 +173,7 @@ def _looks_turned(drawings: NDArray[np.int32]) -> Iterator[NDArray[np.float64]]:
 
 
 def _looks(drawings: NDArray[Any]) -> NDArray[np.float64]:
-    """Drawings as coarse unit vectors, whose products say how alike they are whatever their size."""
+    """Drawings as coarse unit vectors, whose dot products measure similarity regardless of size."""
     count, pool = len(drawings), drawings.shape[1] // _COARSE
     coarse = drawings.reshape(count, _COARSE, pool, _COARSE, pool).sum(axis=(2, 4))
     padded = np.pad(coarse, ((0, 0), (1, 1), (1, 1)))
@@ -184,14 +184,14 @@ def _looks(drawings: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def warp(drawings: NDArray[np.int32], inverse: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """Drawings seen through inverse affine maps: N x size x size, 0 to 255, each pixel the mean of 2 x 2 looks."""
+    """Drawings seen through inverse affine maps: N x size x size, 0 to 255, each pixel the mean of 2 x 2 samples."""
     ticks = (2 * np.arange(2 * size) + 1 - 2 * size) * (ONE // 4)  # centers of half pixels, from the image's center
     across, down = ticks[None, None, :], ticks[None, :, None]
     a, b, c, d, e, f = (inverse[:, i, j, None, None] for i in range(2) for j in range(3))
     center = (_DRAWING * ONE - ONE) // 2
     x = ((a * across + b * down) >> 12) + c + center
     y = ((d * across + e * down) >> 12) + f + center
-    padded = np.pad(drawings, ((0, 0), (1, 2), (1, 2)))  # looks beyond the drawing see nothing
+    padded = np.pad(drawings, ((0, 0), (1, 2), (1, 2)))  # samples beyond the drawing see nothing
     column, row = (np.clip(v >> 12, -1, _DRAWING) + 1 for v in (x, y))
     right, lower = (np.where((v >= -ONE) & (v < ONE * _DRAWING), v & (ONE - 1), 0) >> 6 for v in (x, y))
     which = np.arange(len(drawings))[:, None, None]

@@ -1,4 +1,4 @@
-"""Images that are in both of two tasks: a network with layers from the one has seen them before it learns the other."""
+"""Images that two tasks have in common: a network with layers from one has seen them before it learns the other."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from transferability.data.tasks import Task
 from transferability.words import counted
 
-IN_OTHER_HALF = "in_other_half"  # of a half in a split's file
+IN_OTHER_HALF = "in_other_half"  # key of a half in a split's file
 
 
 @dataclass(frozen=True)
 class ImagesInOther:
-    """How many images of a task are, pixel by pixel, training images of another one.
+    """How many images of a task are also, pixel by pixel, training images of another one.
 
-    Both are None where the images of the two differ in size or channels, and so are not compared.
+    Both are None if the images of the two tasks differ in size or channels and so are not compared.
     """
 
     validation: int | None
@@ -28,7 +28,7 @@ class ImagesInOther:
 
 
 def images_in(task: Task, other: Task) -> ImagesInOther:
-    """Of a task and the one that its networks may have layers from."""
+    """How many images of a task are in another one, from which its networks may have layers."""
     if task.store.image_shape != other.store.image_shape:
         return ImagesInOther(None, None)
     trained = set(_digests(other, other.training()[0]))
@@ -44,12 +44,12 @@ def _digests(task: Task, positions: NDArray[np.int64]) -> Iterator[bytes]:
 
 
 def images_in_both(split: Mapping[str, Any]) -> str:
-    """In words, what the file of a split of two data sets says of images that are in both; empty for other splits."""
+    """What the file of a split of two data sets says about images in both, in words; empty for other splits."""
     found = {half: part[IN_OTHER_HALF] for half, part in split["halves"].items() if IN_OTHER_HALF in part}
     if not found:
         return ""
     if any(images["validation"] is None for images in found.values()):
-        return "images of A and B differ in size or channels, and are not compared"
+        return "images of A and B differ in size or channels and are not compared"
     other = dict(zip(found, reversed(found), strict=True))
     return "; ".join(
         f"of {half}, {counted(images['validation'], 'validation image')} and "

@@ -1,4 +1,4 @@
-"""What a kind of data set must say of itself; each is a file in `transferability.data.kinds`."""
+"""The interface of a kind of data set; each kind is a file in `transferability.data.kinds`."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -18,10 +18,10 @@ Settings = Mapping[str, Any]  # of a data set, as the config has them
 
 @dataclass(frozen=True)
 class DataSize:
-    """The classes of a data set, how many images of each there are, and the images' height, width and channels.
+    """The classes of a data set, the number of images of each, and the images' height, width and channels.
 
     Attributes:
-        origin: where these numbers are from, in words.
+        origin: where these numbers come from, in words.
     """
 
     classes: tuple[ImageClass, ...]
@@ -38,13 +38,13 @@ class DataSize:
     def of_equal_classes(
         cls, classes: list[ImageClass], images: tuple[int, int], image_shape: tuple[int, int, int], origin: str
     ) -> "DataSize":
-        """Each class with as many training and as many validation images."""
+        """The size of a data set whose classes all have the same numbers of training and validation images."""
         training, validation = (count * np.ones(len(classes), dtype=np.int64) for count in images)
         return cls(tuple(classes), training, validation, image_shape, origin)
 
 
 def no_complaint(_name: str, _settings: Settings) -> None:
-    """Nothing to be told before the images are read."""
+    """Check nothing before the images are read."""
 
 
 def always(_settings: Settings) -> bool:
@@ -55,7 +55,7 @@ def unknown_size(
     name: str, _settings: Settings, _groups: Path | None, there_is: str = "its images are not at hand"
 ) -> DataSize:
     raise StoreError(
-        f"datasets.{name}: {there_is}, and no file of groups that would tell its classes; "
+        f"datasets.{name}: {there_is}, and no file of groups lists its classes; "
         "a plan needs one of the two, or the store"
     )
 
@@ -65,10 +65,10 @@ class Kind:
     """A kind of data set.
 
     Attributes:
-        open: the source of the images of a data set, by its name and settings, for as long as the block lasts.
-        check: StoreError if these settings cannot be a data set, as far as that is told without reading images.
+        open: the source of a data set's images, by name and settings, for the duration of the block.
+        check: StoreError if the settings are not a valid data set, as far as can be told without reading images.
         at_hand: whether `open` is quick, with nothing to download or unpack, so that a plan may count the images.
-        assumed_size: where they are not at hand, by name, settings and file of groups; StoreError if nothing tells it.
+        assumed_size: if they are not at hand, by name, settings and file of groups; StoreError if nothing gives it.
     """
 
     open: Callable[[str, Settings, Say], AbstractContextManager[ImageSource]]
@@ -78,5 +78,5 @@ class Kind:
 
 
 def classes_of(groups: Path | None) -> list[ImageClass]:
-    """Those that a file of groups has."""
+    """The classes that a file of groups lists; none without one."""
     return [ImageClass(name, group) for name, group in sorted(read_groups(groups).items())] if groups else []

@@ -1,7 +1,7 @@
-"""Data sets that torchvision knows by name, on their way into a store: CIFAR-10, CIFAR-100 and Fashion-MNIST.
+"""Data sets that torchvision knows by name, as sources for a store: CIFAR-10, CIFAR-100 and Fashion-MNIST.
 
-torchvision reads them, and downloads them if they are not there. CIFAR's files are pickles, which can run anything when
-they are opened: none is, before every one has the checksum of the official file.
+torchvision reads them, and downloads them if they are missing. CIFAR's files are pickles, which can run arbitrary code
+when opened: none is opened until all of them have the checksums of the official files.
 """
 
 import gzip
@@ -29,11 +29,11 @@ from transferability.store.source import ImageClass, Sample, StoreError
 
 CIFAR = {"cifar10": CIFAR10, "cifar100": CIFAR100}
 FASHION_MNIST = "fashion_mnist"
-# Where torchvision has the files of Fashion-MNIST, below its root.
+# Where torchvision keeps the files of Fashion-MNIST, below its root.
 RAW = Path("FashionMNIST", "raw")
-# MD5 of what is in the four files: that of a packed file itself, which torchvision has, changes when it is packed anew.
-# From Debian's package dataset-fashion-mnist, whose files have torchvision's MD5 once their headers say again what was
-# packed and when (1504176606 s since 1970 for train, 1504176627 s for t10k).
+# MD5 of the uncompressed content of the four files: that of the gzip files, which torchvision has, changes if they are
+# compressed again. From Debian's package dataset-fashion-mnist, whose files have torchvision's MD5 once their headers
+# have the original names and times again (1504176606 s since 1970 for train, 1504176627 s for t10k).
 FASHION_MNIST_MD5 = {
     "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
     "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
@@ -52,7 +52,7 @@ class TorchvisionSet:
 
     Attributes:
         images: of both parts, N x H x W x C.
-        training: samples, each with its position in the official part as its file.
+        training: samples, each with its official part and its position there as its file.
         validation: likewise.
     """
 
@@ -72,13 +72,13 @@ class TorchvisionSet:
 
 
 def torchvision_set(name: str, official_name: str, folder: Path, say: Say = lambda line: None) -> TorchvisionSet:
-    """Read ``cifar10``, ``cifar100`` or ``fashion_mnist`` from a folder, and download it to there first if need be.
+    """Read ``cifar10``, ``cifar100`` or ``fashion_mnist`` from a folder, downloading it there first if necessary.
 
-    Fashion-MNIST may also lie in the folder itself, its four files packed or not, and CIFAR as its official archive.
-    What is read has the MD5 of the official files; of packed ones, what is in them has.
+    Fashion-MNIST's four files may also be in the folder itself, compressed or not, and CIFAR may be its official
+    archive. All files must have the official MD5; for Fashion-MNIST, it is that of their uncompressed content.
 
     Raises:
-        StoreError: the files are not there and cannot be downloaded, or are not the official ones.
+        StoreError: the files are missing and cannot be downloaded, or are not the official ones.
     """
     where = f"datasets.{name}"
     if official_name == FASHION_MNIST:
@@ -87,7 +87,7 @@ def torchvision_set(name: str, official_name: str, folder: Path, say: Say = lamb
 
 
 def _source(name: str, parts: Sequence[OfficialSet]) -> TorchvisionSet:
-    """Labels number the official names; a store's index is the position among the sorted ones."""
+    """A source with sorted class names, and labels changed from the official order to this one."""
     official_names = parts[0].classes
     names = sorted(official_names)
     index = [names.index(official_name) for official_name in official_names]
@@ -96,7 +96,7 @@ def _source(name: str, parts: Sequence[OfficialSet]) -> TorchvisionSet:
         for word, part in zip(("train", "test"), parts, strict=True)
     )
     pixels = np.concatenate([np.asarray(part.data) for part in parts])
-    images = pixels.reshape(*pixels.shape[:3], -1)  # gray images come without a channel
+    images = pixels.reshape(*pixels.shape[:3], -1)  # gray images come without a channel axis
     return TorchvisionSet(name, tuple(map(ImageClass, names)), training, validation, images)
 
 
@@ -108,7 +108,7 @@ def _read_cifar(official: type[CIFAR10], folder: Path, where: str, say: Say) -> 
         if path.exists() and not check_integrity(path, md5):
             raise StoreError(
                 f"{where}: {path} is not the official file, since its MD5 is not {md5}, and was not opened; delete it "
-                "to have it fetched anew"
+                "to have it downloaded again"
             )
     if not all(path.exists() for path in files):
         files_from = f"{official.filename} from {official.url.removesuffix(official.filename)}"
@@ -128,26 +128,27 @@ def _read_fashion_mnist(folder: Path, where: str, say: Say) -> Sequence[FashionM
             FashionMNIST(root, download=True)
         files = _idx_files(folder / RAW)
     try:
-        # In a root of its own, with nothing beside the four files that torchvision would read instead.
+        # In a separate root with only the four files, so that torchvision cannot read others instead.
         with TemporaryDirectory(prefix="fashion-mnist-") as root:
             for path in files:
                 _require_official(_unpack(path, Path(root, RAW)), path, where)
             return [FashionMNIST(root, train=train) for train in (True, False)]
     except (EOFError, OSError, zlib.error) as error:  # all that a damaged file can raise in gzip
         raise StoreError(
-            f"{where}: the files in {files[0].parent} cannot be read ({error!r}); delete them to have them fetched anew"
+            f"{where}: the files in {files[0].parent} cannot be read ({error!r}); delete them to have them downloaded "
+            "again"
         ) from error
 
 
 def _idx_files(folder: Path) -> list[Path]:
-    """The four files of Fashion-MNIST, each unpacked or else packed; none if one is missing."""
+    """The four files of Fashion-MNIST, each uncompressed if possible; none if one is missing."""
     packed = [folder / file for file, _ in FashionMNIST.resources]
     files = [path.with_suffix("") if path.with_suffix("").is_file() else path for path in packed]
     return files if all(path.is_file() for path in files) else []
 
 
 def _unpack(path: Path, folder: Path) -> Path:
-    """The file unpacked, or a link to it if it is none that is packed, in another folder."""
+    """The file uncompressed in another folder, or a link to it if it is not compressed."""
     folder.mkdir(parents=True, exist_ok=True)
     unpacked = folder / path.name.removesuffix(".gz")
     if path.suffix != ".gz":
@@ -163,13 +164,14 @@ def _require_official(unpacked: Path, path: Path, where: str) -> None:
     if not check_integrity(unpacked, md5):
         raise StoreError(
             f"{where}: {path} is not the official file of Fashion-MNIST, since the MD5 of its content is not {md5} "
-            "(MNIST's digits have files of the same names); delete it, or name another folder, to have it fetched anew"
+            "(MNIST's digits have files with the same names); delete it, or set another folder, to have it downloaded "
+            "again"
         )
 
 
 @contextmanager
 def _arriving(folder: Path, wanted: Path, files_from: str, where: str) -> Iterator[Path]:
-    """A root for torchvision to download to; what it has in ``wanted`` moves to ``folder`` when the block ends well."""
+    """A root for torchvision to download to; its files in ``wanted`` move to ``folder`` unless the block fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _remove_left(folder)
@@ -191,9 +193,9 @@ def _arriving(folder: Path, wanted: Path, files_from: str, where: str) -> Iterat
 
 
 def _remove_left(folder: Path) -> None:
-    """Remove what processes that were killed have left of their downloads."""
+    """Remove what killed processes left of their downloads."""
     for left in folder.glob(f"{_ARRIVING}*"):
-        with suppress(OSError):  # in use, or nothing tells whether it is
+        with suppress(OSError):  # in use, or possibly so
             with _locked(left, required=True):
                 pass
             shutil.rmtree(left, ignore_errors=True)
@@ -201,9 +203,9 @@ def _remove_left(folder: Path) -> None:
 
 @contextmanager
 def _locked(root: Path, required: bool = False) -> Iterator[None]:
-    """Mark a download as being under way; BlockingIOError if it is marked by another process.
+    """Lock a download in progress; BlockingIOError if another process holds the lock.
 
-    OSError if the mark is ``required`` and the file system has none.
+    OSError if the lock is ``required`` and the file system has none.
     """
     descriptor = lock_file(root / ".lock", f"{root} is in use", required=required)
     try:
@@ -214,7 +216,7 @@ def _locked(root: Path, required: bool = False) -> Iterator[None]:
 
 @contextmanager
 def _timeout() -> Iterator[None]:
-    """A server that has nothing more to say is an error, not a reason to wait for ever."""
+    """Make a server that stops responding an error instead of waiting forever."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT_SECONDS)
     try:

@@ -1,8 +1,7 @@
-"""Random rectangles of training images, scaled to what the network sees (Szegedy et al., CVPR 2015).
+"""Random rectangles of training images, scaled to the size that the network sees (Szegedy et al., CVPR 2015).
 
-As torchvision's RandomResizedCrop: bilinear, and without antialiasing, which nothing but a much larger rectangle would
-need. On a GPU and on a CPU the same to the bit, since nothing but single sums and products is computed from positions
-that the CPU gives.
+Like torchvision's RandomResizedCrop: bilinear, and without antialiasing, which only a much larger rectangle would need.
+GPU and CPU give the same bits, because positions come from the CPU and all else is single sums and products.
 """
 
 import math
@@ -17,12 +16,12 @@ from transferability.data.stream import ImageLoader, to_device
 from transferability.store.reading import Store
 from transferability.study.settings import Preprocessing, RandomResizedCrop
 
-_TRIES = 10  # for a rectangle that fits into the image; then it is the largest in the center that has a ratio allowed
+_TRIES = 10  # for a rectangle that fits into the image; after that, the largest centered one of an allowed ratio
 
 
 @dataclass(frozen=True)
 class Rectangles:
-    """Parts of images in pixels, one entry an image of the batch."""
+    """Parts of images in pixels, one entry per image of the batch."""
 
     top: NDArray[np.int64]
     left: NDArray[np.int64]
@@ -31,9 +30,9 @@ class Rectangles:
 
 
 class ResizedCropLoader:
-    """Training images of a part of the store, of each a random rectangle, as `ImageLoader` gives its crops.
+    """Training images of a part of the store, a random rectangle of each, as `ImageLoader` gives its crops.
 
-    Args are those of `ImageLoader`; ``preprocessing`` has a random resized crop.
+    Args are those of `ImageLoader`; ``preprocessing`` must have a random resized crop.
     """
 
     def __init__(
@@ -60,7 +59,7 @@ class ResizedCropLoader:
         return self._whole_images.device
 
     def start_training(self, chosen: NDArray[np.int64], random: np.random.Generator) -> Callable[[], torch.Tensor]:
-        """Begin to read images at these positions; what is returned gives the batch, B x C x H x W."""
+        """Start reading images at these positions; returns a function that gives the batch, B x C x H x W."""
         rectangles = random_rectangles(self._crop, (self._height, self._width), len(chosen), random)
         mirrored = random.integers(0, 2, len(chosen)) * self._mirror
         images = self._whole_images.start(self._whole_images.center_crops(chosen))
@@ -70,7 +69,7 @@ class ResizedCropLoader:
 def random_rectangles(
     crop: RandomResizedCrop, size: tuple[int, int], count: int, random: np.random.Generator
 ) -> Rectangles:
-    """So many rectangles within images of this height and width."""
+    """``count`` random rectangles within images of this height and width."""
     image_height, image_width = size
     area = image_height * image_width * random.uniform(*crop.scale, (count, _TRIES))
     low, high = map(math.log, crop.ratio)
@@ -87,7 +86,7 @@ def random_rectangles(
 
 
 def _largest(ratio: tuple[float, float], size: tuple[int, int]) -> tuple[int, int]:
-    """Height and width of the largest rectangle of an image that has a ratio allowed."""
+    """Height and width of the largest rectangle of an image that has an allowed ratio."""
     height, width = size
     least, most = ratio
     if width < height * least:
@@ -98,11 +97,11 @@ def _largest(ratio: tuple[float, float], size: tuple[int, int]) -> tuple[int, in
 def resized(
     images: torch.Tensor, rectangles: Rectangles, mirrored: NDArray[np.int64], size: tuple[int, int]
 ) -> torch.Tensor:
-    """Rectangles of images scaled to a size, bilinearly, and mirrored where wanted.
+    """Rectangles of images, bilinearly scaled to a size and mirrored where wanted.
 
     Args:
         images: B x C x H x W, channels last in memory.
-        rectangles: of each image.
+        rectangles: one for each image.
         mirrored: 0 or 1 for each image.
         size: height and width of the result, B x C x height x width, channels last in memory too.
     """
@@ -124,9 +123,9 @@ def _neighbors(
     device: torch.device,
     turned: NDArray[np.bool_] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Two pixels between which each of ``count`` equal parts of a stretch has its center, and how far from the first.
+    """The two pixels around the center of each of ``count`` equal parts of a stretch, and its distance from the first.
 
-    All are B x count, for B stretches of pixels. A center beyond that of a stretch's outermost pixel is at that pixel.
+    All are B x count, for B stretches of pixels. A center beyond that of the outermost pixel is moved to that pixel.
     """
     center = (np.arange(count) + 0.5) * (length[:, None] / count) - 0.5
     center = np.clip(center, 0, length[:, None] - 1)
@@ -140,5 +139,5 @@ def _neighbors(
 
 
 def _between(first: torch.Tensor, second: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
-    """Two single products and a sum, which round alike on every device; ``lerp`` need not."""
+    """Linear interpolation by single products and a sum, which round alike on every device; ``lerp`` may not."""
     return first * (1 - share) + second * share

@@ -1,7 +1,7 @@
 """Whether validation images are as sharp as training images.
 
-Parts that were resized or compressed in two ways are not. Accuracies are then of another kind of images than networks
-have learned from, and how much that costs differs from one first layer to the next, as if it were specificity.
+Parts that were resized or compressed differently are not. Accuracy is then measured on a different kind of image than
+networks have learned from, and the cost differs between first layers, as if it were specificity.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from transferability.data.tasks import Task, drawn_to_match
 
-SHARPNESS = "sharpness"  # of a half in a split's file, where its parts are unlike
-_IMAGES = 1000  # looked at, of each part at most
-_UNLIKE = 0.1  # told from this share of difference on,
-_ERRORS = 5  # and if it is more than so many times its standard error
+SHARPNESS = "sharpness"  # key of a half in a split's file, if its parts are unlike
+_IMAGES = 1000  # compared, per part at most
+_UNLIKE = 0.1  # parts are unlike if they differ by more than this share
+_ERRORS = 5  # and by more than this many standard errors
 
 
 @dataclass(frozen=True)
 class Sharpness:
-    """By how many gray levels neighboring pixels differ in the mean, in the images of each part."""
+    """The mean absolute difference between neighboring pixels in the images of each part, in gray levels."""
 
     training: float
     validation: float
@@ -31,7 +31,7 @@ class Sharpness:
 
 
 def unlike_sharpness(task: Task) -> Sharpness | None:
-    """Of a task whose validation images are sharper or softer than its training images; None if they are alike.
+    """The sharpness of both parts if validation images are sharper or softer than training images; None if alike.
 
     The images compared are those of `chosen_alike`.
     """
@@ -44,11 +44,11 @@ def unlike_sharpness(task: Task) -> Sharpness | None:
 def chosen_alike(
     training: NDArray[np.int64], validation: NDArray[np.int64], *seed: str
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Positions of the images of both parts that are compared: as many of each class, a thousand in all at most.
+    """Positions of the images of both parts to compare: equally many of each class, at most a thousand per part.
 
     Args:
         training: the target of each training image.
-        validation: likewise of each validation image.
+        validation: likewise for each validation image.
         seed: what the draw depends on.
     """
     classes = max(training.max(initial=0), validation.max(initial=0)) + 1
@@ -58,10 +58,10 @@ def chosen_alike(
 
 
 def unlike(training: Sequence[float], validation: Sequence[float]) -> Sharpness | None:
-    """As `unlike_sharpness`, of the sharpness of each image of two parts in which classes weigh the same."""
+    """Like `unlike_sharpness`, from the sharpness of each image of two parts in which classes have equal weights."""
     parts = [np.array(part) for part in (training, validation)]
     if min(map(len, parts)) < 2:
-        return None  # of a single image nobody knows how much others vary
+        return None  # a single image does not show how much others vary
     found = Sharpness(*(float(each.mean()) for each in parts))
     difference = abs(found.validation - found.training)
     error = np.sqrt(sum(each.var(ddof=1) / len(each) for each in parts))
@@ -69,7 +69,7 @@ def unlike(training: Sequence[float], validation: Sequence[float]) -> Sharpness 
 
 
 def sharpness(image: NDArray[np.uint8]) -> float:
-    """By how many gray levels neighboring pixels of an image, H x W x C, differ in the mean."""
+    """The mean absolute difference between neighboring pixels of an image, H x W x C, in gray levels."""
     differences = [np.abs(np.diff(image.astype(np.float32), axis=axis)) for axis in (0, 1)]
     return float(sum(one.sum() for one in differences) / max(1, sum(one.size for one in differences)))
 
@@ -79,7 +79,7 @@ def _spread(positions: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def without_sharpness(split: Mapping[str, Any]) -> dict[str, Any]:
-    """What the file of a split holds that was made before sharpness was looked at."""
+    """The content of a split's file as it was before sharpness was compared."""
     halves = {
         half: {key: value for key, value in content.items() if key != SHARPNESS}
         for half, content in split["halves"].items()
@@ -88,7 +88,7 @@ def without_sharpness(split: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unlike_in_words(split: Mapping[str, Any]) -> str:
-    """A sentence on what the file of a split says of unlike parts; empty if they are alike, or it says nothing."""
+    """A sentence on what the file of a split says about unlike parts; empty if they are alike or it says nothing."""
     several = len(split["halves"]) > 1
     return sharpness_in_words(
         {
@@ -100,7 +100,7 @@ def unlike_in_words(split: Mapping[str, Any]) -> str:
 
 
 def sharpness_in_words(unlike: Mapping[str, Sharpness]) -> str:
-    """A sentence on parts that are unlike, by whose they are; empty without any."""
+    """A sentence on parts that are unlike, by the half that they are of; empty if there are none."""
     if not unlike:
         return ""
     told = (
@@ -108,7 +108,7 @@ def sharpness_in_words(unlike: Mapping[str, Sharpness]) -> str:
         for whose, found in unlike.items()
     )
     return (
-        f"neighboring pixels differ by {', by '.join(told)}; if the two parts were resized or compressed in two ways, "
-        "accuracies are measured on images of another kind than networks learned from, which costs some networks more "
-        "than others; prepare both parts alike, or draw the validation images from the training images"
+        f"neighboring pixels differ by {', by '.join(told)}; if the two parts were resized or compressed differently, "
+        "accuracies are measured on a different kind of image than networks learned from, which costs some networks "
+        "more than others; prepare both parts alike, or draw the validation images from the training images"
     )

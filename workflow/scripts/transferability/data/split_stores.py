@@ -1,4 +1,4 @@
-"""The stores of a study's splits: of one data set one for all halves, of two data sets one for each."""
+"""The stores of a study's splits: one for all halves of a data set, or one for each of two data sets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,11 +14,11 @@ from transferability.study.names import HALVES
 
 
 def open_stores(study: Study, split: str, manifests: Sequence[Path]) -> dict[str, Store]:
-    """The stores of a split, by target; SplitError as by `require_one_size`.
+    """The stores of a split, by target; SplitError as in `require_one_size`.
 
     Args:
-        study: whose split it is.
-        split: its name.
+        study: the study that has the split.
+        split: the split's name.
         manifests: of the stores of its data sets, in the order of `Study.data_sets_of`.
     """
     names = [data_set.name for data_set in study.data_sets_of(split)]
@@ -29,12 +29,12 @@ def open_stores(study: Study, split: str, manifests: Sequence[Path]) -> dict[str
 
 
 def stores_of_split(study: Study, split: str, opened: Mapping[str, Store]) -> dict[str, Store]:
-    """By target, of stores by the name of their data set."""
+    """The stores of a split, by target, from stores by the names of their data sets."""
     return {target: opened[study.data_set_of(split, target).name] for target in study.splits[split].targets}
 
 
 def with_groups(study: Study, split: str, stores: Mapping[str, Store]) -> dict[str, Store]:
-    """The stores of a split, by target, their classes in the groups that the split asks for; else as they are."""
+    """The stores of a split, by target, with classes in groups if the split asks for them."""
     plan = study.splits[split]
 
     def asked_for_groups(data_set: DataSet) -> bool:
@@ -52,7 +52,7 @@ def with_groups(study: Study, split: str, stores: Mapping[str, Store]) -> dict[s
 
 
 def described_stores(study: Study, split: str, stores: Mapping[str, Store]) -> dict[str, Store]:
-    """The stores of a split, by target, their classes as pictures name them."""
+    """The stores of a split, by target, with classes named as figures show them."""
     return {
         target: replace(store, classes=described(store.classes, study.data_set_of(split, target).groups_file))
         for target, store in stores.items()
@@ -62,8 +62,8 @@ def described_stores(study: Study, split: str, stores: Mapping[str, Store]) -> d
 def require_one_size(study: Study, split: str, stores: Mapping[str, Store]) -> None:
     """SplitError if the images of a split cannot be seen by the same networks.
 
-    No layers can be copied between networks that see images of several sizes, and no mean image can be subtracted from
-    images of another size.
+    Layers cannot be copied between networks that see images of different sizes, and a mean image cannot be subtracted
+    from images of another size.
     """
     crop, mean = (study.config["preprocessing"][key] for key in ("crop", "mean"))
     height_and_width = {store.name: store.image_shape[:2] for store in stores.values()}

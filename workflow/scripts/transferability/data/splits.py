@@ -1,6 +1,6 @@
-"""Splits: the classes of a data set, or the training images of all classes, cut into halves A and B.
+"""Splits: the classes of a data set, or the training images of all classes, divided into halves A and B.
 
-A split is a list of classes, and by images a seed besides, and copies nothing; with a store, each half is a task.
+A split is a list of classes, plus a seed if it is by images, and copies nothing; with a store, each half is a task.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,19 +22,19 @@ from transferability.study.split_plan import SplitPlan, TaskPlan
 from transferability.study.split_types import DATA_SETS, IMAGES, RANDOM, SEMANTIC, split_type_of
 from transferability.words import counted
 
-Stores = Store | Mapping[str, Store]  # of all halves, or by half, of each its own
+Stores = Store | Mapping[str, Store]  # one for all halves, or one for each half
 
 
 class SplitError(ValueError):
-    """The data set cannot be cut in this way."""
+    """The data set cannot be split this way."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """The classes of each half (``whole``: of the one and only part), as sorted indices into its store's classes.
+    """The classes of each half (or of ``whole``, the only part), as sorted indices into its store's classes.
 
-    By images both halves have all classes, and ``seed`` draws the training images of each. Of two data sets, each half
-    has a store of its own.
+    In a split by images, both halves have all classes, and ``seed`` draws the training images of each. In a split of
+    two data sets, each half has its own store.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Split:
     seed: int | None = None
 
     def task(self, stores: Stores, target: str) -> Task:
-        """To tell apart the classes of a half by the images of its store; SplitError if one has too few to halve."""
+        """The task of classifying a half's images; SplitError if a class has too few training images to halve."""
         if self.split_type == IMAGES:
             store = store_of(stores, target)
             halved(self.name, store.classes, np.bincount(store.labels[store.training], minlength=len(store.classes)))
@@ -57,14 +57,14 @@ class Split:
         return Task(*about, images_seed=self.seed if self.split_type == IMAGES else None)
 
     def image_shape(self, stores: Stores) -> tuple[int, int, int]:
-        """Height, width and channels of the first half's images; beside color images, gray ones are seen as color."""
+        """Height, width and channels of the first half's images; gray ones count as color if another half has color."""
         shapes = [store_of(stores, half).image_shape for half in self.halves]
         height, width, _ = shapes[0]
         return height, width, max(channels for *_, channels in shapes)
 
 
 def store_of(stores: Stores, half: str) -> Store:
-    """That of a half."""
+    """The store of a half."""
     return stores if isinstance(stores, Store) else stores[half]
 
 
@@ -72,7 +72,6 @@ def random_halves(classes: int, seed: int) -> tuple[tuple[int, ...], tuple[int, 
     """The authors' recipe: half of the classes for A by numpy's legacy generator, the rest for B.
 
     With 1000 classes sorted by wnid, seeds 0 to 3 give the halves of Yosinski et al.
-
     """
     drawn = np.random.RandomState([seed]).choice(np.arange(classes), classes // 2, replace=False)
     half_a = sorted(int(index) for index in drawn)
@@ -80,7 +79,7 @@ def random_halves(classes: int, seed: int) -> tuple[tuple[int, ...], tuple[int, 
 
 
 def make_split(classes: Sequence[ImageClass], name: str, seed: int | None, groups: Mapping[str, str] | None) -> Split:
-    """The split by ``groups`` if given, else the one drawn by ``seed``, whose name says its type, else all classes."""
+    """The split by ``groups`` if given; or drawn by ``seed`` if given, of the type in its name; or of all classes."""
     if groups:
         return semantic_split(classes, name, groups)
     if seed is None:
@@ -95,22 +94,22 @@ def random_split(classes: Sequence[ImageClass], name: str, seed: int) -> Split:
 
 
 def split_by_images(classes: Sequence[ImageClass], name: str, seed: int) -> Split:
-    """All classes in both halves, whose training images are disjoint."""
+    """All classes in both halves, with disjoint training images."""
     return _checked(Split(name, IMAGES, dict.fromkeys(HALVES, tuple(range(len(classes)))), seed))
 
 
 def halved(name: str, classes: Sequence[ImageClass], training: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many training images of each class a half by images has; SplitError if of any it would have none.
+    """How many training images of each class a half has in a split by images; SplitError if a class would have none.
 
     Args:
         name: of the split.
-        classes: those of the data set.
-        training: how many training images of each there are.
+        classes: of the data set.
+        training: how many training images each of them has.
     """
     if (training < 2).any():
         first = int(np.argmax(training < 2))
         has = f"{visible(classes[first].name)} has {counted(int(training[first]), 'training image')}"
-        raise SplitError(f"split {name}: the class {has}; by images it takes at least 2, one for each half")
+        raise SplitError(f"split {name}: the class {has}; a split by images needs at least 2, one for each half")
     return training // 2
 
 
@@ -128,12 +127,12 @@ def semantic_split(classes: Sequence[ImageClass], name: str, groups: Mapping[str
 
 
 def split_of_data_sets(name: str, tasks: Mapping[str, TaskPlan], classes: Mapping[str, Sequence[ImageClass]]) -> Split:
-    """Halves of two data sets, or of one where groups or names tell which classes of it each has.
+    """Halves of two data sets, or of one if groups or names say which of its classes each half has.
 
     Args:
         name: of the split.
-        tasks: by half, what it is of.
-        classes: by half, those of its data set.
+        tasks: the plan of each half.
+        classes: by half, the classes of its data set.
     """
     halves = {half: _chosen(f"split {name}: half {half}", task, classes[half]) for half, task in tasks.items()}
     common = set(halves["A"]) & set(halves["B"]) if tasks["A"].data_set == tasks["B"].data_set else set()
@@ -160,11 +159,11 @@ def _chosen(half: str, task: TaskPlan, classes: Sequence[ImageClass]) -> tuple[i
 
 
 def planned_split(plan: SplitPlan, classes: Mapping[str, Sequence[ImageClass]]) -> Split:
-    """The split that a config asks for; SplitError if the classes cannot be cut so.
+    """The split that a config asks for; SplitError if the classes cannot be split that way.
 
     Args:
-        plan: of it.
-        classes: by target, those of its data set, in groups where the plan asks for groups.
+        plan: of the split.
+        classes: by target, the classes of its data set, in groups if the plan asks for groups.
     """
     if plan.tasks:
         return split_of_data_sets(plan.name, plan.tasks, classes)
@@ -195,7 +194,7 @@ def _checked(split: Split) -> Split:
 
 
 def require_examples(split: Split, stores: Stores, examples_per_class: int) -> None:
-    """TooFewImagesError if a class of a half has fewer training images than so many, which are to be drawn of each."""
+    """TooFewImagesError if a class of a half has fewer training images than are to be drawn of each class."""
     for half in split.halves:
         task = split.task(stores, half)
         images = np.bincount(task.all_training()[1], minlength=len(task.classes))
@@ -205,24 +204,24 @@ def require_examples(split: Split, stores: Stores, examples_per_class: int) -> N
 def image_lines(samples: Sequence[Sample], classes: Sequence[int]) -> str:
     """The images of some classes as the authors list them: file name, and index of the class within the half.
 
-    SplitError for a file whose name has a line break, which would make two lines of it.
+    SplitError for a file name with a line break, which would become two lines.
     """
     target_of = {index: target for target, index in enumerate(classes)}
     listed = [sample for sample in samples if sample.label in target_of]
     broken = [sample.file for sample in listed if len(sample.file.splitlines()) > 1]
     if broken:
-        raise SplitError(f"the file {broken[0]!r} has a line break in its name, and a list has a line a file")
+        raise SplitError(f"the file {broken[0]!r} has a line break in its name, and a list has one line per file")
     return "".join(f"{sample.file} {target_of[sample.label]}\n" for sample in listed)
 
 
 def class_lines(store: Store, classes: Sequence[int]) -> str:
-    """The authors' map of classes: index in the data set, index within the half; and here its name."""
+    """The authors' class map: index in the data set, index within the half; and, added here, the name."""
     lines = [f"{index} {target} {visible(store.classes[index].shown)}\n" for target, index in enumerate(classes)]
     return "".join(["# Orig_idx new_idx name\n", *lines])
 
 
 def split_to_json(split: Split, stores: Stores) -> dict[str, Any]:
-    """The split with class names and counts, as its file holds it; of two data sets, each half says which it is of."""
+    """The split with class names and counts, as in its file; with two data sets, each half names its own."""
     tasks = {half: split.task(stores, half) for half in split.halves}
     apart = split.split_type == DATA_SETS
     return {
@@ -257,7 +256,7 @@ def _of_store(store: Store) -> dict[str, str]:
 
 
 def split_from_json(content: Mapping[str, Any], stores: Stores) -> Split:
-    """Read a split back; SplitError if it is none, or was made for other stores."""
+    """Read a split back; SplitError if it is not one or was made for other stores."""
     try:
         halves = {half: tuple(c["index"] for c in part["classes"]) for half, part in content["halves"].items()}
         split = Split(content["split"], content["split_type"], halves, content["seed"])

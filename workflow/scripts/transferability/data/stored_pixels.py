@@ -1,7 +1,7 @@
-"""The images of a store while it is built: any chunk at any time, each noted once it is on the disk.
+"""The images of a store while it is built: chunks in any order, each recorded once it is on disk.
 
-A build that ends early leaves them, and the next one goes on. If files were added, removed or replaced meanwhile, the
-images of all the others are kept.
+A build that ends early leaves them for the next one to continue. If files were added, removed or replaced in the
+meantime, all chunks that need no new image are kept, if the disk has room to copy them.
 """
 
 import hashlib
@@ -25,13 +25,13 @@ _MOVING = ".moving"
 
 @dataclass(frozen=True)
 class StoredPixels:
-    """Images on their way into a store, in the store's folder.
+    """Images being written to a store, in the store's folder.
 
     Attributes:
         folder: of the store.
         shape: of all images, N x H x W x C.
-        chunk: how many images are noted at a time.
-        written: the first image of each chunk that was there at the beginning.
+        chunk: how many images are recorded at a time.
+        written: the first image of each chunk that was there at the start.
     """
 
     folder: Path
@@ -41,7 +41,7 @@ class StoredPixels:
 
     @property
     def spans(self) -> list[tuple[int, int]]:
-        """Where the chunks begin and end that are not written."""
+        """Start and end of the chunks that were not yet written."""
         count = self.shape[0]
         starts = (start for start in range(0, count, self.chunk) if start not in self.written)
         return [(start, min(start + self.chunk, count)) for start in starts]
@@ -54,7 +54,7 @@ class StoredPixels:
             file.write(f"{start}\n")
 
     def _write_rows(self, name: str, start: int, rows: NDArray[np.uint8]) -> None:
-        """Not through a map of the file: on a full disk that would end the process."""
+        """Write without a memory map, which would kill the process on a full disk."""
         path, row_bytes = self.folder / name, rows[0].nbytes
         header = path.stat().st_size - self.shape[0] * row_bytes
         with path.open("rb+") as file:
@@ -64,35 +64,35 @@ class StoredPixels:
             os.fsync(file.fileno())
 
     def digests(self) -> NDArray[np.uint8]:
-        """Of all images, N x 16, once they are written."""
+        """The digests of all images, N x 16, once they are written."""
         digests: NDArray[np.uint8] = np.load(self.folder / ROW_DIGESTS, allow_pickle=False)
         return digests
 
     def images(self) -> NDArray[np.uint8]:
-        """Memory-mapped, once they are written."""
+        """All images, memory-mapped, once they are written."""
         images: NDArray[np.uint8] = np.load(self.folder / PIXELS, mmap_mode="r", allow_pickle=False)
         return images
 
     def forget(self) -> None:
-        """Have the next build read all images anew."""
+        """Make the next build read all images again."""
         _forget(self.folder)
 
     def finish(self) -> None:
-        """Give the images their final name, and forget how they were written."""
+        """Give the images their final name and delete the records of the build."""
         (self.folder / PIXELS).replace(self.folder / IMAGES)
         for name in (NOTES, KEYS, ROW_DIGESTS):
             (self.folder / name).unlink(missing_ok=True)
 
 
 def source_digest(source: ImageSource, keys: NDArray[np.uint8]) -> str:
-    """Of all that is known of a source before it is read, and of what its images are read from."""
+    """A digest of all that is known about a source before it is read, and of what its images are read from."""
     about = [_origin(source), str([(c.name, c.group) for c in source.classes])]
     about += [str([sample.label for sample in part]) for part in (source.training, source.validation)]
     return hashlib.sha256("\n".join(about).encode() + keys.tobytes()).hexdigest()
 
 
 def image_keys(source: ImageSource) -> NDArray[np.uint8]:
-    """What tells an image of a source from others before it is read: its part, name and fingerprint; N x 16."""
+    """Digests that identify a source's images before they are read: of part, name and fingerprint, N x 16."""
     parts = [("training", sample) for sample in source.training]
     parts += [("validation", sample) for sample in source.validation]
     fingerprint = fingerprints(source)
@@ -106,7 +106,7 @@ def _origin(source: ImageSource) -> str:
 
 
 def stored_pixels(source: ImageSource, keys: NDArray[np.uint8], folder: Path, chunk: int) -> StoredPixels:
-    """Start to write a source's images, or go on with what an earlier build has left of them."""
+    """Start writing a source's images, or continue with what an earlier build left."""
     shape = (len(keys), *source.image_shape)
     first_note = f"{chunk} {_origin(source)}"
     lines = _notes(folder)
@@ -126,21 +126,21 @@ def stored_pixels(source: ImageSource, keys: NDArray[np.uint8], folder: Path, ch
 
 
 def _notes(folder: Path) -> list[str]:
-    """The chunk's size and the source's origin, then the first image of every chunk that is on the disk."""
+    """The chunk size and the source's origin, then the first image of every chunk that is on disk."""
     path = folder / NOTES
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-    # The last line may have been cut off, and would make another number of it.
+    # The last line may have been cut off and would read as another number.
     return [line.rstrip("\n") for line in lines if line.endswith("\n")]
 
 
 def _carry_over(
     folder: Path, written: set[int], keys: NDArray[np.uint8], image_shape: tuple[int, int, int], chunk: int
 ) -> set[int]:
-    """Put the images that are wanted still where they are wanted now; the chunks that are whole then."""
+    """Move the images that are still wanted to their new places; returns the chunks that are complete there."""
     old_keys = np.load(folder / KEYS, allow_pickle=False)
     there = {old_keys[i].tobytes(): i for start in written for i in range(start, min(start + chunk, len(old_keys)))}
     origin = np.array([there.get(key.tobytes(), -1) for key in keys], dtype=np.int64)
-    room = shutil.disk_usage(folder).free > len(keys) * math.prod(image_shape)  # for a second file beside the first
+    room = shutil.disk_usage(folder).free > len(keys) * math.prod(image_shape)  # for a second file next to the first
     whole = {start for start in range(0, len(keys), chunk) if room and (origin[start : start + chunk] >= 0).all()}
     for name, row in ((PIXELS, image_shape), (ROW_DIGESTS, (DIGEST_BYTES,))):
         old = np.load(folder / name, mmap_mode="r", allow_pickle=False)
@@ -158,7 +158,7 @@ def _carry_over(
 
 
 def _forget(folder: Path) -> None:
-    (folder / NOTES).unlink(missing_ok=True)  # first: without it, the others count for nothing
+    (folder / NOTES).unlink(missing_ok=True)  # first: without it, the others are ignored
     for name in (PIXELS, ROW_DIGESTS, KEYS):
         (folder / name).unlink(missing_ok=True)
         (folder / f"{name}{_MOVING}").unlink(missing_ok=True)

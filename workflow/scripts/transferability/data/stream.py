@@ -1,7 +1,7 @@
-"""The stream of batches: which images, cropped and mirrored how, a network sees at each iteration.
+"""The stream of batches: which images a network sees at each iteration, and how they are cropped and mirrored.
 
-All networks trained for one half of a split and seed see the same stream, whatever they are trained beside. Every
-batch is a pure function of its number, so that an interrupted training simply asks for the next one.
+All networks trained for one half of a split and one seed see the same stream, no matter which networks they are trained
+with. Every batch is a pure function of its number, so an interrupted training simply asks for the next one.
 """
 
 import math
@@ -20,13 +20,13 @@ from transferability.store.checked_rows import READERS, CheckedRows
 from transferability.store.reading import Store
 from transferability.study.settings import Preprocessing
 
-BATCHES_AHEAD = 2  # read while the networks learn from the one before
+BATCHES_AHEAD = 2  # read while the networks train on the current one
 EVALUATION_BATCH = 400
 
 
 @dataclass(frozen=True)
 class Crops:
-    """Which images of a loader, cut where, one entry an image of the batch."""
+    """Which images of a loader, and where they are cut, one entry per image of the batch."""
 
     chosen: NDArray[np.int64]
     top: NDArray[np.int64]
@@ -37,9 +37,9 @@ class Crops:
 class ImageLoader:
     """Images of a part of the store as float batches, B x C x H x W (channels last in memory) on a device.
 
-    Images up to ``cache_bytes`` in all are held in the device's memory; more are read from the store as they are
-    needed. The batches are the same to the bit. They have the ``channels`` that are asked for: gray images, which the
-    store has once, are seen as color images are that have three times the same.
+    Images of up to ``cache_bytes`` in total are kept in the device's memory; more are read from the store as needed.
+    The batches are the same to the bit. They have the ``channels`` that are asked for: gray images, stored with one
+    channel, are then seen as color images with three equal channels.
     """
 
     def __init__(
@@ -81,16 +81,16 @@ class ImageLoader:
         return Crops(chosen, top, left, random.integers(0, 2, count) * self._mirror)
 
     def center_crops(self, chosen: NDArray[np.int64]) -> Crops:
-        """Where to cut a batch of images that are evaluated."""
+        """Where to cut a batch of evaluation images."""
         top, left = (np.full(len(chosen), slack // 2) for slack in self._slack)
         return Crops(chosen, top, left, np.zeros(len(chosen), dtype=np.int64))
 
     def start_training(self, chosen: NDArray[np.int64], random: np.random.Generator) -> Callable[[], torch.Tensor]:
-        """As `start`, of training images, cut at random."""
+        """Like `start`, for training images, cut at random."""
         return self.start(self.random_crops(chosen, random))
 
     def start(self, crops: Crops) -> Callable[[], torch.Tensor]:
-        """Begin to read a batch in the background, where that takes long; what is returned gives the batch."""
+        """Start reading a batch, in the background if that takes long; returns a function that gives the batch."""
         pixels = self._images.start(crops)
         return lambda: self._normalized(crops, pixels()).permute(0, 3, 1, 2)
 
@@ -98,7 +98,7 @@ class ImageLoader:
         return self.start(crops)()
 
     def _normalized(self, crops: Crops, pixels: torch.Tensor) -> torch.Tensor:
-        """The pixels less the mean image's at the same place, scaled, then mirrored; B x H x W x C."""
+        """The pixels minus the mean image's at the same place, mirrored and scaled; B x H x W x C."""
         if not any(self._slack) and not self._mirror:
             return pixels.to(torch.float32).sub_(self._mean).mul_(self._factors)
         if self._device.type == "cpu":
@@ -107,7 +107,7 @@ class ImageLoader:
 
 
 class HostImages:
-    """Images in memory, or read from the store by several threads from when a batch is known to be wanted."""
+    """Images in memory, or read from the store by several threads as soon as a batch is requested."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class HostImages:
         self._readers = None if cached else ThreadPoolExecutor(READERS)
 
     def start(self, crops: Crops) -> Callable[[], torch.Tensor]:
-        """Promises B x H x W x C pixels, not yet mirrored."""
+        """Returns a function that gives B x H x W x C pixels, not yet mirrored."""
         count = len(crops.chosen)
         if self._readers is None:
             return lambda: torch.from_numpy(self._cut(crops, slice(0, count), self._empty(count).numpy()))
@@ -140,13 +140,13 @@ class HostImages:
         return pixels
 
     def _empty(self, count: int) -> torch.Tensor:
-        """Page-locked for a GPU, so that this process goes on while it copies."""
+        """An empty batch, in pinned memory if for a GPU, so that this process continues during the copy."""
         return torch.empty((count, *self._seen), dtype=torch.uint8, pin_memory=self._device.type == "cuda")
 
     def _cut(self, crops: Crops, part: slice, batch: NDArray[np.uint8]) -> NDArray[np.uint8]:
         height, width, _ = self._seen
         positions = self._positions[crops.chosen[part]]
-        # Of an image that is checked already, the crop alone is read.
+        # Only the crop is read of an image that was already checked.
         images = self._images.once_checked(positions) if isinstance(self._images, CheckedRows) else self._images
         if images.shape[1:3] == self._seen[:2]:
             batch[part] = images[positions]
@@ -159,7 +159,7 @@ class HostImages:
 
 
 class GPUImages:
-    """Images held in a GPU's memory."""
+    """Images in a GPU's memory."""
 
     def __init__(
         self,
@@ -173,7 +173,7 @@ class GPUImages:
         self._seen, self._device = seen, device
 
     def start(self, crops: Crops) -> Callable[[], torch.Tensor]:
-        """Promises B x H x W x C pixels, not yet mirrored."""
+        """Returns a function that gives B x H x W x C pixels, not yet mirrored."""
         return lambda: self._cut(crops)
 
     def _cut(self, crops: Crops) -> torch.Tensor:
@@ -184,7 +184,7 @@ class GPUImages:
 
 
 def less_mean_on_host(crops: Crops, pixels: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
-    """As `less_mean_on_gpu`, one image after the other: several times faster on a CPU than indexing a whole batch."""
+    """Like `less_mean_on_gpu`, one image at a time: several times faster on a CPU than indexing a whole batch."""
     _, height, width, _ = pixels.shape
     less_mean = pixels.to(torch.float32)
     for index, image in enumerate(less_mean.numpy()):
@@ -196,12 +196,12 @@ def less_mean_on_host(crops: Crops, pixels: torch.Tensor, mean: torch.Tensor) ->
 
 
 def less_mean_on_gpu(crops: Crops, pixels: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
-    """Crops (B x H x W x C) less the mean image's pixels at the same place, as float32, and mirrored, where wanted."""
+    """Crops (B x H x W x C) minus the mean image's pixels at the same place, as float32, mirrored where wanted."""
     top, left, mirrored = to_device(np.stack([crops.top, crops.left, crops.mirrored]), pixels.device)
     rows, columns = _rows_and_columns(top, left, pixels.shape[1:])
     turned = mirrored.bool()[:, None]
     columns = torch.where(turned, columns.flip(1), columns)
-    # While pixels are bytes: a quarter of what floats would have moved.
+    # While pixels are bytes, which moves a quarter of what floats would.
     pixels = torch.where(turned[:, :, None, None], pixels.flip(2), pixels)
     return pixels - mean[rows[:, :, None], columns[:, None, :]]
 
@@ -216,24 +216,24 @@ def _rows_and_columns(
 
 
 def to_device(numbers: NDArray[np.int64], device: torch.device) -> torch.Tensor:
-    """A tensor of these numbers, copied to a GPU without waiting for what it is computing."""
+    """A tensor of these numbers, copied to a GPU without waiting for its computations."""
     tensor = torch.from_numpy(numbers)
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 class TrainingImages(Protocol):
-    """What gives the images of a training batch, cut at random."""
+    """A source of training batches, with images cut at random."""
 
     @property
     def device(self) -> torch.device:
         """Where the batches are."""
 
     def start_training(self, chosen: NDArray[np.int64], random: np.random.Generator) -> Callable[[], torch.Tensor]:
-        """Begin to read images at these positions; what is returned gives the batch, B x C x H x W."""
+        """Start reading images at these positions; returns a function that gives the batch, B x C x H x W."""
 
 
 class TrainingStream:
-    """Batches of a fixed size out of endless shuffled epochs; an epoch's end may fall within a batch, as in Caffe."""
+    """Batches of a fixed size from endless shuffled epochs; an epoch may end within a batch, as in Caffe."""
 
     def __init__(self, loader: TrainingImages, targets: NDArray[np.int64], batch_size: int, *seed: str | int) -> None:
         self._loader = loader

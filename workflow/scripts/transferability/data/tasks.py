@@ -1,4 +1,4 @@
-"""Tasks: what networks are trained for, some classes of a store to be told apart by its images."""
+"""Tasks: what networks are trained for, the classification of a store's images into some of its classes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -20,12 +20,12 @@ class TooFewImagesError(ValueError):
 
 @dataclass(frozen=True)
 class Examples:
-    """Which training images of each class there are, where these are not all.
+    """Which training images of each class are used, if not all.
 
     Attributes:
         per_class: how many.
-        seed: of the study, which draws them, with the split and the target; None for the first in file order, or all
-            of a class that has fewer.
+        seed: of the study, by which they are drawn, with the split and the target; None for the first in file order,
+            or all of a class that has fewer.
     """
 
     per_class: int
@@ -34,18 +34,18 @@ class Examples:
 
 @dataclass(frozen=True)
 class Task:
-    """Which of some classes an image is of; an index into a store, which copies nothing.
+    """The classification of images into some of a store's classes; an index into the store, which copies nothing.
 
     Attributes:
-        store: whose images they are.
+        store: the store of the images.
         classes: those to tell apart, as indices into the store's; an image's target is its class's position here.
-        target: what names of networks call it, ``A``, ``B`` or ``whole``.
-        split: the name of the split that it is of.
-        images_seed: draws the training images of both halves, of which the task has those of ``target``, as
-            `halves_of_images` says; None for all that the store has of its classes.
-        channels: that networks see of an image, which a gray one has alike; None for as many as the store has.
-        examples: which of these are trained on; None for all. Validation is on all images in any case.
-        other: the task of the split's other half, by whose mean image this one may be centered; None if it has none.
+        target: its name in the names of networks, ``A``, ``B`` or ``whole``.
+        split: the name of its split.
+        images_seed: the seed by which `halves_of_images` draws the training images of both halves, of which the task
+            has those of ``target``; None for all training images of its classes.
+        channels: the number that networks see, all equal for a gray image; None for as many as the store has.
+        examples: which training images are used; None for all. Validation always uses all images.
+        other: the task of the split's other half, whose mean image may be subtracted here; None if there is none.
     """
 
     store: Store
@@ -68,13 +68,13 @@ class Task:
 
     @property
     def class_names(self) -> list[str]:
-        """In the order of the targets."""
+        """The names of the classes, in the order of the targets."""
         return [self.store.classes[index].name for index in self.classes]
 
     def training(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Positions in the store of the training images, in file order, and their targets.
 
-        TooFewImagesError if more of each class are to be drawn than one has.
+        TooFewImagesError if a class has fewer than are to be drawn of each.
         """
         positions, targets = self.all_training()
         if self.examples is None:
@@ -88,7 +88,7 @@ class Task:
         return positions[kept], targets[kept]
 
     def all_training(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """As `training`, of all training images, of which the task may have few."""
+        """Like `training`, for all training images, even if ``examples`` selects only some."""
         positions, targets = self._samples(self.store.training)
         if self.images_seed is None:
             return positions, targets
@@ -102,11 +102,11 @@ class Task:
     def training_sample(self, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Positions in the store of the training images that networks are evaluated on, in file order, and targets.
 
-        As many of each class as it has validation images, drawn at random, or all where it has fewer: so the classes
-        weigh the same in both, and what a network does better here is not for another mixture of classes.
+        As many of each class as it has validation images, drawn at random, or all if it has fewer: the classes thus
+        have the same weights in both, and a network is not better here because of a different class distribution.
 
         Args:
-            seed: of the study; the sample depends on it, on the split and on the target, and not on networks.
+            seed: of the study; the sample depends on it, the split and the target, but not on networks.
         """
         positions, targets = self.training()
         wanted = np.bincount(self.validation()[1], minlength=len(self.classes))
@@ -114,11 +114,11 @@ class Task:
         return positions[chosen], targets[chosen]
 
     def mean_image(self, mean: str | tuple[float, ...]) -> NDArray[np.float32]:
-        """The mean image, H x W x C, of the training images or, as ``mean`` says, of others' or of the numbers given.
+        """The mean image, H x W x C, of the training images or, as ``mean`` says, of others or of the given numbers.
 
-        Validation images have no part in it, since it is subtracted from them. A network's own, and that of a whole
-        store of gray images, has a single channel, as they have in the store. It is computed once: where a half is
-        drawn from the images of its classes, that takes reading all of its training images.
+        Validation images are left out, because the mean is subtracted from them. A network's own mean and that of the
+        whole store have one channel if images are gray, as in the store. It is computed only once: a half drawn from
+        the images of each class has to read all of its training images for it.
 
         Args:
             mean: as in `Preprocessing`.
@@ -150,12 +150,12 @@ class Task:
         return replace(task, examples=None)
 
     def guessing_facts(self, label_smoothing: float = 0.0) -> dict[str, int | float]:
-        """What it takes to tell an accuracy from guessing.
+        """The numbers needed to tell an accuracy from guessing.
 
-        ``majority_baseline`` is the accuracy of always naming the class of most validation images: 1 / classes where
-        they are balanced. ``guessing_loss`` is the cross-entropy, in nats, of always answering with the class
-        frequencies of the training images: log(classes) where they are balanced. With label smoothing it is what a
-        training loss without knowledge of the images is at best, so against the smoothed targets.
+        ``majority_baseline`` is the accuracy of always predicting the most frequent class of the validation images:
+        1 / classes if they are balanced. ``guessing_loss`` is the cross-entropy, in nats, of always predicting the
+        class frequencies of the training images: log(classes) if they are balanced. With label smoothing, it is the
+        lowest training loss possible without looking at the images, and so against the smoothed targets.
 
         Args:
             label_smoothing: of the training, as in `Hyperparameters`.
@@ -181,18 +181,18 @@ class Task:
 
 
 def first_of_each_class(targets: NDArray[np.int64], examples: int) -> NDArray[np.int64]:
-    """Positions of the first ``examples`` samples of each class, in order; fewer where a class has fewer."""
+    """Positions of the first ``examples`` samples of each class, in order; fewer if a class has fewer."""
     return np.flatnonzero(rank_in_class(targets) < examples)
 
 
 def drawn_of_each_class(targets: NDArray[np.int64], examples: int, *seed: str | int) -> NDArray[np.int64]:
-    """Positions of ``examples`` samples of each class, in order, drawn by the seed: the fewer are among the more."""
+    """Positions of ``examples`` samples of each class, in order, drawn by the seed; fewer are a subset of more."""
     drawn = generator_for(*seed, "few images").permutation(len(targets))
     return np.sort(drawn[rank_in_class(targets[drawn]) < examples])
 
 
 def drawn_to_match(targets: NDArray[np.int64], wanted: NDArray[np.int64], *seed: str | int) -> NDArray[np.int64]:
-    """Positions of ``wanted[c]`` samples of each class c, in order, drawn by the seed; all where a class has fewer."""
+    """Positions of ``wanted[c]`` samples of each class c, in order, drawn by the seed; all if a class has fewer."""
     drawn = generator_for(*seed, "training sample").permutation(len(targets))
     return np.sort(drawn[rank_in_class(targets[drawn]) < wanted[targets[drawn]]])
 
@@ -213,10 +213,10 @@ def require_images(split: str, names: Sequence[str], training: NDArray[np.int64]
 
 
 def halves_of_images(targets: NDArray[np.int64], seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Positions of samples, in order, of two halves that share none and have as many of each class, drawn at random.
+    """Positions of samples, in order, of two disjoint halves with equally many of each class, drawn at random.
 
-    Of a class with an odd number of samples, one is in neither. As random halves are, they are drawn by numpy's legacy
-    generator, which draws alike in every version: copies must find the images of their base.
+    If a class has an odd number of samples, one is in neither half. Like random halves, they are drawn by numpy's
+    legacy generator, which is the same in every version: copies must find the images of their base.
     """
     drawn = np.random.RandomState([seed]).permutation(len(targets))
     rank, half = rank_in_class(targets[drawn]), np.bincount(targets)[targets[drawn]] // 2
@@ -224,7 +224,7 @@ def halves_of_images(targets: NDArray[np.int64], seed: int) -> tuple[NDArray[np.
 
 
 def rank_in_class(targets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Of each sample, how many of its class come before it."""
+    """For each sample, how many of its class come before it."""
     order = np.argsort(targets, kind="stable")  # by class, each in order
     images = np.bincount(targets)
     first = np.cumsum(images) - images  # of each class, in that order

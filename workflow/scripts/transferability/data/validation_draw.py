@@ -1,7 +1,7 @@
-"""A validation set drawn from images that have none: a share of each class, by a seed of its own.
+"""A validation set drawn from a data set that has none: a share of each class, by a separate seed.
 
-Which images are drawn depends on their names, the seed and, with groups, on what shares a group with them: not on the
-order in which a file system lists them, nor on other classes.
+Which images are drawn depends on their names, the seed and, with groups, on the images they share a group with, but not
+on the order in which a file system lists them or on other classes.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ Image = tuple[str, str]  # its class, and its path in the folder of the class
 
 @dataclass(frozen=True)
 class Draw:
-    """The images drawn, and in words how many that came to."""
+    """The images drawn, and how many they are, in words."""
 
     validation: frozenset[Image]
     summary: str
@@ -28,9 +28,9 @@ def draw_validation(classes: Mapping[str, Sequence[str]], share: float, seed: in
     """Draw about a share of each class, at least one image and never all.
 
     Args:
-        classes: of each class, the paths of its images in its folder, with slashes.
-        pattern: a regular expression, searched in these paths: images for which its first group (or it all, if it has
-            none) is the same are of one thing and drawn together, whatever their classes; empty: each is for itself.
+        classes: the paths of each class's images within its folder, with slashes.
+        pattern: a regular expression, searched in these paths: images that agree in its first group (or in the whole
+            match, if it has none) show one thing and are drawn together, whatever their classes; empty: one by one.
         where: the data set's key in the config.
 
     Raises:
@@ -47,12 +47,12 @@ def draw_validation(classes: Mapping[str, Sequence[str]], share: float, seed: in
 
 
 def wanted(images: int, share: float) -> int:
-    """How many of a class's images are for validation: the share, to the nearest, at least 1 and not all."""
+    """How many of a class's images are for validation: the share, rounded, but at least 1 and not all."""
     return min(max(round(share * images), 1), images - 1)
 
 
 def _rank(seed: int, *words: str) -> bytes:
-    """A place in a random order that depends on nothing but the seed and the words."""
+    """A place in a random order that depends only on the seed and the words."""
     text = "\x1f".join(["validation", str(seed), *map(text_key, words)])
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
 
@@ -62,7 +62,7 @@ def _drawn(name: str, files: Sequence[str], share: float, seed: int) -> list[str
 
 
 def _draw_things(things: Mapping[Image, str], share: float, seed: int, where: str) -> frozenset[Image]:
-    """Whole things, in a random order: each that brings the classes it is in nearer to their share, taken together."""
+    """Draw whole things, in random order: each that brings its classes, taken together, closer to their share."""
     images = Counter(name for name, _ in things)
     members: dict[str, Counter[str]] = {}
     for (name, _), thing in things.items():
@@ -89,7 +89,7 @@ def _draw_things(things: Mapping[Image, str], share: float, seed: int, where: st
         if gain(thing) > 0 and leaves_training(thing):
             take(thing)
     for name in sorted(images):
-        if not drawn[name]:  # its things are all too large, or share too many classes: the least harm
+        if not drawn[name]:  # its things are all too large or in too many classes: do the least harm
             left = [thing for thing in order if name in members[thing] and leaves_training(thing)]
             if left:
                 take(max(left, key=gain))
@@ -103,7 +103,7 @@ def _require_both_parts(
     few = [name for name, files in classes.items() if not 0 < drawn[name] < len(files)]
     if few:
         shown = ", ".join(f"{name} ({len(classes[name])})" for name in few[:5])
-        what = "things apart that are whole in one part" if pattern else "images"
+        what = "separate groups of images" if pattern else "images"
         raise StoreError(
             f"{where}.validation: {len(few)} of {len(classes)} classes have too few {what} for one of validation and "
             f"one of training: {shown}{' and more' if len(few) > 5 else ''}; add images, or leave these out by classes"

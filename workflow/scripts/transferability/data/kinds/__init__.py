@@ -1,6 +1,6 @@
-"""The kinds of data set that can become a store, one a file: a file's name is the kind's name in the config.
+"""The kinds of data set that can become a store, one per file: a file's name is the kind's name in the config.
 
-Each file has a ``KIND``; only that of the kind in hand is imported.
+Each file has a ``KIND``; only the file of the requested kind is imported.
 """
 
 from collections.abc import Mapping
@@ -23,12 +23,12 @@ def kind_of(settings: Mapping[str, Any]) -> Kind:
 def image_source(
     name: str, settings: Mapping[str, Any], say: Say = lambda line: None
 ) -> AbstractContextManager[ImageSource]:
-    """The data set of that name, from its settings in the config; for as long as the block lasts."""
+    """The data set of that name, from its settings in the config, for the duration of the block."""
     return kind_of(settings).open(name, settings, say)
 
 
 def require_images(name: str, settings: Mapping[str, Any]) -> None:
-    """ConfigError if what a store would be made of cannot be a data set."""
+    """ConfigError if what a store would be built from is not a valid data set."""
     try:
         kind_of(settings).check(name, settings)
     except ValueError as error:

@@ -13,7 +13,7 @@ from transferability.process.log import Say
 from transferability.store.source import ImageSource
 from transferability.study.folder_keys import FolderKeys
 
-# Images a class, for training and for validation, of a folder that is not here: ImageNet's, at most.
+# Training and validation images per class, assumed of a folder that is not here: ImageNet's, at most.
 ASSUMED_IMAGES = (1300, 50)
 
 

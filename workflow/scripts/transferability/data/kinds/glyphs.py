@@ -1,9 +1,9 @@
 """Glyphs: a data set that needs no download, letters and symbols in twelve text styles, distorted at random.
 
-The shapes come from the DejaVu fonts that matplotlib ships, drawn large once for every class and style; a sample
-is such a drawing, rotated, sheared, scaled, shifted, of some contrast, with noise. Pixels come from integer
-arithmetic, and what precedes it from additions, multiplications and divisions of random numbers alone, so that the
-same settings give the same bytes on any machine.
+The shapes come from the DejaVu fonts that ship with matplotlib, drawn large once for every class and style; a sample
+is such a drawing, rotated, sheared, scaled and shifted, with random contrast and noise. Pixels are computed in integer
+arithmetic, and everything before that only by adding, multiplying and dividing random numbers, so that the same
+settings give the same bytes on any machine.
 """
 
 import unicodedata
@@ -52,7 +52,7 @@ class Glyphs:
 
     @cached_property
     def _drawings(self) -> dict[str, NDArray[np.int32]]:
-        """By character, in the order of the classes: its drawings, styles x side x side, 0 to 255."""
+        """The drawings of each character, in class order: styles x side x side, 0 to 255."""
         chosen = choose_characters(self.letters, self.symbols)
         return {character: chosen[character] for character in sorted(chosen, key=class_name)}
 
@@ -102,7 +102,7 @@ class Glyphs:
         scale = self.size * (0.74 - strength * between(0.0, 0.24)) / GLYPH  # of the drawing, in pixels of the image
         slack = strength * 0.09 * self.size
         right, down = between(-slack, slack), between(-slack, slack)
-        # From a pixel of the image, seen from its center, to a pixel of the drawing: shift, turn, shear, scale back.
+        # From a pixel of the image, relative to its center, to one of the drawing: undo shift, rotation, shear, scale.
         a, b = (cosine - shear * sine) / scale, (-sine - shear * cosine) / scale
         c, d = sine / scale, cosine / scale
         rows = [[a, b, -(a * right + b * down)], [c, d, -(c * right + d * down)]]
@@ -116,7 +116,7 @@ class Glyphs:
 
 @dataclass(frozen=True)
 class _Draw:
-    """One sample's style, inverse affine map (2 x 3, fixed-point), brightness of glyph and ground, and noise."""
+    """One sample's style, inverse affine map (2 x 3, fixed-point), brightness of glyph and background, and noise."""
 
     style: int
     inverse: NDArray[np.int64]
@@ -145,5 +145,5 @@ def size_by_settings(_name: str, settings: Mapping[str, Any], _groups: Path | No
     )
 
 
-# To choose the glyphs themselves, which have other names, takes many seconds.
+# Choosing the glyphs themselves, which have other names, takes many seconds.
 KIND = Kind(open_glyphs, at_hand=lambda _settings: False, assumed_size=size_by_settings)

@@ -9,7 +9,7 @@ from transferability.data.kind import DataSize, Kind, classes_of
 from transferability.process.log import Say
 from transferability.store.source import ImageClass, ImageSource
 
-# Classes, images a class for training and for validation, shape.
+# Classes, training and validation images per class, shape.
 OFFICIAL_SIZES = {
     "cifar10": (10, (5000, 1000), (32, 32, 3)),
     "cifar100": (100, (500, 100), (32, 32, 3)),

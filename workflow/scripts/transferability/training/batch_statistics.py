@@ -1,4 +1,4 @@
-"""Batch norm's running statistics, measured anew on the images of a task."""
+"""Batch norm's running statistics, measured on the images of a task."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -19,23 +19,23 @@ from transferability.training.recipe import Recipe
 MOST_BATCHES = 100
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
-# What `measured` is, or what gives the same.
+# `measured`, or any function that returns the same.
 Measure = Callable[[Recipe, Network, Mapping[str, torch.Tensor], str], dict[str, torch.Tensor]]
 
 
 def measured(
     recipe: Recipe, network: Network, weights: Mapping[str, torch.Tensor], device: str
 ) -> dict[str, torch.Tensor]:
-    """Batch norm's statistics of layers, by name, as they are on training images of a network's task.
+    """Measure batch norm's statistics, by name, on training images of a network's task.
 
-    Each is the mean over the first batches that its networks are trained on, an epoch at most. A layer's statistics
-    depend on the layers below it only, so that they are the same for all depths.
+    Each is the mean over the first batches that the task's networks are trained on, at most `MOST_BATCHES` or an epoch.
+    A layer's statistics depend only on the layers below it, so they are the same for all depths.
 
     Args:
         recipe: how the networks are built, and the images.
-        network: whose task it is.
-        weights: of the layers that it copies, by name.
-        device: that the images run through the layers on.
+        network: the network whose task it is.
+        weights: those of the layers that it copies, by name.
+        device: where the images are run through the layers.
     """
     layers = recipe.build(2)[:-1]
     norms = _batch_norms(layers)
@@ -48,15 +48,15 @@ def measured(
 
 
 def measure_drawn_layer(recipe: Recipe, network: Network, model: nn.Sequential, device: str) -> None:
-    """Give batch norm in a network's n-th layer, drawn anew, statistics as `measured`; none has them of its source.
+    """Measure batch norm's statistics in a network's n-th layer, which is reinitialized and so has none from a source.
 
-    The layers below it keep theirs, and compute with these, as they do in the network.
+    The layers below it keep their own and compute with them, as they do in the network.
 
     Args:
         recipe: how the network is built, and the images.
-        network: whose n-th layer is drawn anew.
-        model: it, on the device.
-        device: that the images run through the layers on.
+        network: the network whose n-th layer is reinitialized.
+        model: its layers, on the device.
+        device: where the images are run through the layers.
     """
     layers = model[: network.n]
     norms = _batch_norms(layers[-1])
@@ -70,11 +70,11 @@ def measure_drawn_layer(recipe: Recipe, network: Network, model: nn.Sequential, 
 def _measure(
     recipe: Recipe, network: Network, layers: nn.Sequential, norms: Collection[_BatchNorm], device: str
 ) -> None:
-    """Let these batch norms have the statistics of training images; others compute with those that they have."""
+    """Give these batch norms the statistics of training images; all others compute with the ones they have."""
     layers.eval()
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # so that every batch counts alike
+        norm.momentum = None  # a plain average, so that every batch counts the same
         norm.train()
     precision = recipe.hyperparameters.precision
     use_precision(precision)
@@ -88,12 +88,12 @@ def _measure(
 
 
 def frozen_batch_norm(model: nn.Sequential, network: Network, identity: Mapping[str, Any]) -> dict[str, str]:
-    """For a network's metrics, whose statistics its frozen layers have; nothing where these have no batch norm.
+    """Which statistics a network's frozen layers have, for its metrics; empty if they have no batch norm.
 
-    `SOURCE` if they are its source's, `ADAPT` if they are measured on the target's images.
+    `SOURCE` if they are the source's, `ADAPT` if they are measured on the target's images.
 
     Args:
-        model: the network's.
+        model: the network's layers.
         network: its design.
         identity: what it is made from.
     """
@@ -104,13 +104,13 @@ def frozen_batch_norm(model: nn.Sequential, network: Network, identity: Mapping[
 
 
 def has_measured_statistics(network: Network, adapts: bool) -> bool:
-    """Whether batch norm in a network's frozen copies has measured statistics, and not those of their source.
+    """Whether batch norm in a network's frozen copies has measured statistics instead of the source's.
 
-    Of untrained layers always, and never around a layer that is drawn anew: the network is its base in all else.
+    Always for untrained layers; never around a reinitialized layer, because the network is otherwise its base.
 
     Args:
         network: its design.
-        adapts: whether frozen copies of a learned source are to have measured ones.
+        adapts: whether frozen copies of a trained source are to have measured statistics.
     """
     if not network.frozen or network.plan == REINITIALIZED:
         return False
@@ -118,5 +118,5 @@ def has_measured_statistics(network: Network, adapts: bool) -> bool:
 
 
 def _batch_norms(model: nn.Module) -> list[_BatchNorm]:
-    """Those that have running statistics."""
+    """The batch norms that keep running statistics."""
     return [module for module in model.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]

@@ -1,4 +1,4 @@
-"""How well networks do on images: several that learn side by side, or a finished one again."""
+"""Evaluating networks on images: several that are trained in lock-step, or a finished one again."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from transferability.training.recipe import Recipe
 
 
 class Evaluation(NamedTuple):
-    """Of a network on so many images: mean loss, which is the cross-entropy in nats, and accuracies from 0 to 1."""
+    """A network's mean loss (cross-entropy, in nats) and accuracies (0 to 1) on a number of images."""
 
     loss: float
     top1: float
@@ -27,10 +27,10 @@ class Evaluation(NamedTuple):
 def evaluations(
     logits_of_each: Callable[[torch.Tensor], Sequence[torch.Tensor]], on: EvaluationSet
 ) -> list[Evaluation]:
-    """How well each of some networks does.
+    """Evaluate several networks on the same images.
 
     Args:
-        logits_of_each: what each network, in the mode of evaluation, makes of images, B x C x H x W: B x classes.
+        logits_of_each: from images, B x C x H x W, to the logits of each network in evaluation mode, B x classes.
         on: the images.
     """
     totals, hits = [], []
@@ -50,7 +50,7 @@ def evaluations(
 def evaluate(
     recipe: Recipe, network: Network, weights: Mapping[str, torch.Tensor], device: str
 ) -> tuple[Evaluation, Evaluation]:
-    """A trained network on the validation images of its task, and on the sample of its training images."""
+    """Evaluate a trained network on its task's validation images and on the sample of its training images."""
     task, preprocessing = recipe.task_of(network), recipe.settings.preprocessing
     model = recipe.model_of(network)
     model.load_state_dict(weights)

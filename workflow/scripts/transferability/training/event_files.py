@@ -1,8 +1,8 @@
-"""Learning curves for TensorBoard, to be followed while networks are in training.
+"""Learning curves for TensorBoard, to be followed during training.
 
-Each network has a folder, with an event file of each attempt at its training. An attempt begins its file by declaring
-void what was written before, and with the evaluations in the network's state: so nothing is there twice or missing,
-whenever the job before was killed. Files stay, since a TensorBoard whose file is removed would not go on to the next.
+Each network has a folder with one event file per attempt at its training. An attempt's file begins by purging what was
+written before and repeating the evaluations in the network's state, so nothing is duplicated or missing, no matter when
+the previous job was killed. Old files stay, because TensorBoard would not move on from a file that was removed.
 """
 
 import importlib.util
@@ -17,7 +17,7 @@ from transferability.records.progress import Progress
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-# By column of a history. TensorBoard draws names with the same beginning beside each other.
+# By column of a history. TensorBoard groups tags with the same prefix.
 TAGS = {
     "validation_top1": "accuracy/top1",
     "validation_top5": "accuracy/top5",
@@ -29,7 +29,7 @@ TAGS = {
 
 
 def require_tensorboard() -> None:
-    """ValueError if the package is not there; found without importing it."""
+    """Raise ValueError if the package is not installed, without importing it."""
     if importlib.util.find_spec("tensorboard") is None:
         raise ValueError(
             "running.tensorboard: is true, but the package tensorboard is not installed; "
@@ -39,9 +39,9 @@ def require_tensorboard() -> None:
 
 @contextmanager
 def event_files(folder: Path, wanted: bool) -> Iterator[Sequence[Callable[[Progress], None]]]:
-    """What is to be called with every `Progress` to keep event files under ``folder``, if they are wanted.
+    """Yield what to call with every `Progress` to keep event files under ``folder``; nothing if they are not wanted.
 
-    Like a log, they are for others to read: if one cannot be written, the job goes on.
+    As with a log, the job goes on if one cannot be written.
 
     Raises:
         ValueError: they are wanted and TensorBoard is not installed.
@@ -51,7 +51,7 @@ def event_files(folder: Path, wanted: bool) -> Iterator[Sequence[Callable[[Progr
         return
     require_tensorboard()
     writers: dict[str, SummaryWriter] = {}
-    written: defaultdict[str, int] = defaultdict(int)  # evaluations of each network
+    written: defaultdict[str, int] = defaultdict(int)  # number of evaluations, by network
     with ExitStack() as stack:
 
         def watch(progress: Progress) -> None:
@@ -61,7 +61,7 @@ def event_files(folder: Path, wanted: bool) -> Iterator[Sequence[Callable[[Progr
                         writers[name] = _new_event_file(folder / name)
                         stack.callback(_close, writers[name])
                     for row in history[written[name] :]:
-                        for column in TAGS.keys() & row.keys():  # those of an earlier version have fewer
+                        for column in TAGS.keys() & row.keys():  # histories of an earlier version have fewer
                             writers[name].add_scalar(TAGS[column], row[column], int(row["iteration"]))
                     written[name] = len(history)
                     writers[name].flush()
@@ -75,7 +75,7 @@ def _close(writer: "SummaryWriter") -> None:
 
 
 def _new_event_file(folder: Path) -> "SummaryWriter":
-    """The writer of a file that makes void the folder's others."""
+    """A writer whose file purges what the folder's other files have."""
     from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - not everyone has it
 
     return SummaryWriter(str(folder), purge_step=0)

@@ -1,7 +1,7 @@
 """CUDA graphs: what a GPU does at every iteration is captured once and then replayed.
 
-A small network's update is hundreds of kernels of microseconds each, and Python takes longer to ask for them than the
-GPU to run them; a replayed graph is one call.
+A small network's update is hundreds of kernels that take microseconds each, and Python needs longer to launch them than
+the GPU to run them; a replayed graph is one call.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,14 +9,14 @@ from functools import cache
 
 import torch
 
-CALLS_BEFORE_CAPTURE = 3  # libraries choose their kernels and take their memory in the first
+CALLS_BEFORE_CAPTURE = 3  # in the first, libraries choose kernels and allocate memory
 
 Function = Callable[..., torch.Tensor]
 Capture = Callable[[Function, Sequence[torch.Tensor]], tuple[Callable[[], None], torch.Tensor]]
 
 
 def capture_on_gpu(function: Function, inputs: Sequence[torch.Tensor]) -> tuple[Callable[[], None], torch.Tensor]:
-    """What replays the function on whatever is in its inputs then, and where its result appears each time."""
+    """Capture a function; return what replays it on its inputs' current values, and the tensor for its result."""
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         result = function(*inputs)
@@ -26,7 +26,7 @@ def capture_on_gpu(function: Function, inputs: Sequence[torch.Tensor]) -> tuple[
 class Replayed:
     """A function of tensors that is called a few times, then captured, then replayed.
 
-    It must do the same on every call, read what changes from its arguments, of the same shapes each time, and never
+    It must do the same on every call, read whatever changes from its arguments, whose shapes stay the same, and never
     wait for the device. Its result is overwritten by the next call.
     """
 
@@ -52,9 +52,9 @@ class Replayed:
 
 
 def side_by_side(calls: Sequence[Callable[[], torch.Tensor]]) -> list[torch.Tensor]:
-    """The results of independent calls: branches of a graph that is being captured, else one after the other.
+    """The results of independent calls, run as branches of a graph during capture, otherwise one after the other.
 
-    What the calls read must live until all have returned.
+    The tensors that the calls read must stay alive until all calls have returned.
     """
     if not (torch.cuda.is_available() and torch.cuda.is_current_stream_capturing()):
         return [call() for call in calls]
@@ -72,12 +72,12 @@ def side_by_side(calls: Sequence[Callable[[], torch.Tensor]]) -> list[torch.Tens
 
 @cache
 def _stream(number: int) -> torch.cuda.Stream:
-    """The same ones for the life of the process: torch has 32, and gives out the one that captures among them again."""
+    """The same stream for the life of the process: torch cycles through 32, including the one that is capturing."""
     return torch.cuda.Stream()  # type: ignore[no-untyped-call]
 
 
 def _beside_main_stream(function: Function, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Capturing asks that nothing of the function is tied to the main stream."""
+    """Run the function on another stream: capture requires that nothing in it is tied to the main stream."""
     if not inputs[0].is_cuda:
         return function(*inputs)
     side = _stream(0)

@@ -12,7 +12,7 @@ from transferability.training.recipe import Running
 
 
 def data_for(task: Task, settings: Settings, seed: int, running: Running) -> tuple[TrainingStream, EvaluationSet]:
-    """What networks of a task see."""
+    """The training batches and the validation images of a task."""
     device, cached = running.device, running.cache_bytes
     mean = task.mean_image(settings.preprocessing.mean)
     stream = training_stream(task, settings, seed, device, cache_bytes=cached)
@@ -20,7 +20,7 @@ def data_for(task: Task, settings: Settings, seed: int, running: Running) -> tup
 
 
 def training_stream(task: Task, settings: Settings, seed: int, device: str, *, cache_bytes: float) -> TrainingStream:
-    """The batches of a task, which belong to it and not to a network: comparisons between its networks are paired."""
+    """A task's batches, which are the same for all of its networks, so comparisons between these are paired."""
     preprocessing = settings.preprocessing
     positions, targets = task.training()
     mean = task.mean_image(preprocessing.mean)
@@ -35,12 +35,12 @@ def training_stream(task: Task, settings: Settings, seed: int, device: str, *, c
 def validation_set(
     task: Task, mean: NDArray[np.float32], preprocessing: Preprocessing, device: str, cache_bytes: float
 ) -> EvaluationSet:
-    """The validation images of a task, less a mean image."""
+    """The validation images of a task, minus a mean image."""
     return evaluation_set(task, task.validation(), mean, preprocessing, device, cache_bytes=cache_bytes)
 
 
 def training_sample(task: Task, preprocessing: Preprocessing, seed: int, device: str) -> EvaluationSet:
-    """Those training images of a task on which finished networks are evaluated, less the mean image as in training."""
+    """The training images on which a task's finished networks are evaluated, minus the mean image as in training."""
     mean = task.mean_image(preprocessing.mean)
     sample = task.training_sample(seed)
     return evaluation_set(task, sample, mean, preprocessing, device, cache_bytes=0)  # every image is read once
@@ -55,7 +55,7 @@ def evaluation_set(
     *,
     cache_bytes: float,
 ) -> EvaluationSet:
-    """Of images at positions in the task's store, and their targets."""
+    """An evaluation set of images, given by their positions in the task's store, and their targets."""
     positions, targets = images
     about = (task.store, positions, mean, preprocessing, torch.device(device))
     loader = ImageLoader(*about, cache_bytes=cache_bytes, channels=task.channels)

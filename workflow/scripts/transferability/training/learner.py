@@ -1,4 +1,4 @@
-"""One network in training: its iterations, its history, when it has exploded, and its states."""
+"""One network in training: its iterations, its history, whether its loss has exploded, and its states."""
 
 import hashlib
 import math
@@ -20,7 +20,7 @@ from transferability.study.settings import Hyperparameters
 from transferability.training.evaluation import Evaluation
 from transferability.training.optimizer import make_optimizer
 
-# A mean training loss of so many times that of a uniform guess, log(classes), is an explosion if it does not come down.
+# A mean training loss this many times that of a uniform guess, log(classes), is an explosion unless it comes down.
 EXPLOSION = 100
 HISTORY_COLUMNS = (
     "iteration",
@@ -33,21 +33,21 @@ HISTORY_COLUMNS = (
 )
 
 
-# Of what a state keeps besides tensors: its name there, and the learner's attribute.
+# What a state keeps besides tensors: its name there, and the learner's attribute.
 _KEPT = {"history": "history", "losses": "_losses", "first_loss": "_first_loss", "seconds": "seconds"}
 
 
 class Learner:
-    """A network in training; it goes on from its last state, if there is one.
+    """A network in training, which resumes from its last state, if there is one.
 
     Args:
-        network: its name and what of it is copied and learns.
-        task: what it is trained for, with the images that it is trained on.
-        model: its layers as they are before the first update, on the device that they are trained on.
-        seed: of the study.
+        network: its name, and which of its layers are copied and which learn.
+        task: what it is trained for, and on which images.
+        model: its layers as they are before the first update, on the device on which they are trained.
+        seed: one of the study's seeds.
         hyperparameters: what it is trained with.
-        states: its own.
-        why_large: what a large loss before the first update would come from.
+        states: the folder of its states.
+        why_large: what would explain a large loss before the first update.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Learner:
         self.resume(states.load())
 
     def _begin_phase(self, phase: int) -> None:
-        """Train by the so many'th of the plans; the optimizer begins anew, since others learn than before."""
+        """Train by the plan with this index; the optimizer starts afresh, because other layers learn than before."""
         self.phase = phase
         for parameter in self._learnable:
             parameter.requires_grad_(True)
@@ -100,12 +100,12 @@ class Learner:
         return self._plans[self.phase]
 
     def _phase_after(self, iterations: int) -> int:
-        """Each plan has an equal share of the iterations."""
+        """The phase after some iterations; each plan has an equal share of them."""
         phases = len(self._plans)
         return min(iterations * phases // self.hyperparameters.iterations, phases - 1)
 
     def update(self, features: torch.Tensor, targets: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:
-        """One update on a batch, and its loss; ``features`` is what the shared layers make of the images."""
+        """Make one update on a batch and return its loss; ``features`` is the shared layers' output for its images."""
         if self.draws:
             torch.manual_seed(seed_for(*self.key, "dropout", self.iteration))
         smoothing = self.hyperparameters.label_smoothing
@@ -122,7 +122,7 @@ class Learner:
             self.training_mode()
 
     def _losses_since_evaluation(self) -> list[float]:
-        """Waits for the device."""
+        """The training losses since the last evaluation; waits for the device."""
         if self._unread_losses:
             self._losses += torch.stack(self._unread_losses).tolist()
             self._unread_losses.clear()
@@ -135,11 +135,11 @@ class Learner:
         return logits_of(self._own_layers, features, self.hyperparameters.precision)
 
     def training_mode(self) -> None:
-        """As `networks.copying.training_mode`."""
+        """See `networks.copying.training_mode`."""
         training_mode(self.model, self._plan)
 
     def evaluation_mode(self) -> None:
-        """No dropout, and running statistics."""
+        """Switch dropout off, and batch norm to its running statistics."""
         self.model.eval()
 
     def record(self, loss: float, top1: float, top5: float, balanced: float) -> None:
@@ -154,9 +154,9 @@ class Learner:
         self._losses.clear()
 
     def record_untrained(self, on_validation: Evaluation, training_loss: float) -> None:
-        """Let the history be of one evaluation before any update, or note a failure if a loss is no number.
+        """Make the history one evaluation before any update, or note a failure if a loss is not finite.
 
-        A training loss is that of training images then.
+        Its training loss is measured by evaluating training images.
         """
         if not (math.isfinite(on_validation.loss) and math.isfinite(training_loss)):
             self.failure = f"{self.network.name}, in which nothing is trained, has no finite loss: {self._why_large}"
@@ -167,12 +167,12 @@ class Learner:
 
     @property
     def lowest_training_loss(self) -> float:
-        """Of all intervals between evaluations."""
+        """The lowest mean training loss of any interval between evaluations."""
         return min(row["training_loss"] for row in self.history)
 
     @property
     def is_unlearned(self) -> bool:
-        """Whether it is still at guessing, by the last accuracy or by all losses; untrained layers may well be."""
+        """Whether it is no better than guessing, by its last accuracy or all losses; False if it `may_be_at_chance`."""
         if may_be_at_chance(self.network) or not self.history:
             return False
         top1 = self.history[-1]["validation_top1"]
@@ -181,38 +181,38 @@ class Learner:
         return lowest >= self.guessing["guessing_loss"] or bool(is_at_chance(top1, chance, images))
 
     def warning(self) -> str | None:
-        """What to change, at the first evaluation after a quarter of the training, of a network still at guessing."""
+        """What to change if the first evaluation after a quarter of the training is still no better than guessing."""
         quarter = self.hyperparameters.iterations / 4
         late = [row for row in self.history if row["iteration"] >= quarter]
         if len(late) != 1 or not self.is_unlearned:
             return None
         return (
             f"{self.network.name}: still no better than guessing at iteration {self.iteration} of "
-            f"{self.hyperparameters.iterations}; if it stays so, change its learning rate "
+            f"{self.hyperparameters.iterations}; if this continues, change its learning rate "
             f"({self.hyperparameters.learning_rate:g}), most likely to a lower one"
         )
 
     def _has_exploded(self, now: float, ends: bool = False) -> bool:
-        """Whether the losses since the last evaluation, and the loss now, are such as no training brings down.
+        """Whether the losses since the last evaluation and the current loss are too large for training to bring down.
 
-        A loss before the first update, as of a base's large features, is none of training's doing: only what is larger
-        still is an explosion, unless training ends without having brought it down.
+        A large loss before the first update, such as from a base's large features, is not caused by training: only an
+        even larger one is an explosion, unless training ends without having brought it down.
         """
         mean = fmean(self._losses)
-        if not math.isfinite(mean):  # weights that are not numbers never get better
+        if not math.isfinite(mean):  # weights that are not finite never recover
             return True
         given = 0.0 if ends else self._first_loss
         return min(mean, now) >= self._exploded and min(mean, now) > given
 
     def _explosion(self, validation_loss: float) -> str:
-        """What went wrong at which iteration."""
+        """What went wrong, and at which iteration."""
         since = self.iteration - len(self._losses)
         good = [i for i, loss in enumerate(self._losses, start=since + 1) if loss < self._exploded]
-        iteration = min(max(good, default=since) + 1, self.iteration)  # since which it has not been good
+        iteration = min(max(good, default=since) + 1, self.iteration)  # the first after the last good one
         loss = validation_loss if iteration in good else self._losses[iteration - since - 1]
         where = f"{self.network.name}: the loss is {loss:g} at iteration {iteration}"
         rate = f"({self.hyperparameters.learning_rate:g})"
-        if not self._first_loss < self._exploded:  # of the weights and images as they were given
+        if not self._first_loss < self._exploded:  # caused by the weights and images as given
             before = ", before any update"
             if iteration > 1:
                 before = f" and was {self._first_loss:g} before the first update"
@@ -220,7 +220,7 @@ class Learner:
         return f"{where}; lower its learning rate {rate}"
 
     def _tensors(self) -> dict[str, torch.Tensor]:
-        """What training changes, by the names that states have for it."""
+        """The tensors that training changes, by their names in states."""
         return (
             {f"weights.{name}": p for name, p in self.model.named_parameters() if p.requires_grad}
             | {f"buffers.{name}": b for name, b in buffers_that_move(self.model, self._plan).items()}
@@ -228,7 +228,7 @@ class Learner:
         )
 
     def save_state(self) -> None:
-        """Keep where the network stands, unless it has failed or is about to."""
+        """Save a state of the network, unless it has failed or is about to."""
         trained = [p for p in self.model.parameters() if p.requires_grad]
         losses = self._losses_since_evaluation()
         exploded = bool(losses) and self._has_exploded(losses[-1])
@@ -238,7 +238,7 @@ class Learner:
         self._states.save(TrainingState(self._states.identity, self.iteration, self._tensors(), progress))
 
     def resume(self, state: TrainingState | None) -> None:
-        """Resume where a state stands; from the start without one that can be used."""
+        """Resume from a state; start from the beginning if there is none that can be used."""
         if state is None:
             return
         if state.progress["layers"] != self._layers:  # the architecture's code was edited

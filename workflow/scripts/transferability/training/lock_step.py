@@ -1,7 +1,7 @@
-"""Learners in lock-step: all see the same batches, and what they have in common is computed once a batch.
+"""Learners in lock-step: all see the same batches, and what they have in common is computed once per batch.
 
 That is reading and cropping the images, and the forward pass of the frozen layers that they share. Everything else is
-each network's own, so that its weights do not depend on what is trained beside it.
+separate for each network, so its weights do not depend on what is trained alongside it.
 """
 
 import time
@@ -26,7 +26,7 @@ from transferability.words import counted
 
 
 class SharedLayers:
-    """The frozen layers that several networks have in common, run once a batch and never with gradients."""
+    """The frozen layers that several networks have in common, run once per batch and without gradients."""
 
     def __init__(self, learners: Sequence[Learner], precision: str) -> None:
         self._depths = {learner.shared_depth for learner in learners}
@@ -35,26 +35,26 @@ class SharedLayers:
         self._precision = precision
 
     def features(self, images: torch.Tensor) -> dict[int, torch.Tensor]:
-        """What comes out of the first k layers, for every k that a network wants."""
+        """The output of the first k layers, for every k that a network needs."""
         with torch.no_grad():
             return features_at(self._depths, self._layers, images, self._precision)
 
 
 class LockStep:
-    """One iteration after another of all the networks that learn."""
+    """The iterations of all networks that are still learning."""
 
     def __init__(self, shared: SharedLayers, settings: Hyperparameters, running: Running) -> None:
         self._shared = shared
         self._settings = settings
         self._running = running
         self._learning: list[tuple[Learner, int]] = []  # each with the phase of its training
-        self._updates: Callable[..., torch.Tensor]  # of those that learn; there is always one
+        self._updates: Callable[..., torch.Tensor]  # of these; set by the first call of `update`
 
     def update(self, learning: list[Learner], iteration: int, images: torch.Tensor, targets: torch.Tensor) -> None:
         phases = [(learner, learner.phase) for learner in learning]
         if phases != self._learning:
             self._learning = phases
-            # Nothing here refers to itself: a captured graph must be gone before the next one is captured.
+            # No reference cycles here: a captured graph must be freed before the next one is captured.
             update_all = partial(_update_all, self._shared, learning)
             self._updates = Replayed(update_all) if replays(learning, self._running) else update_all
         rate = rate_at(iteration, self._settings, images.device)
@@ -76,9 +76,9 @@ def _update_all(
 
 
 def replays(learning: Sequence[Learner], running: Running) -> bool:
-    """Whether an update is captured and replayed: where wanted, on a GPU, and by an optimizer that can be.
+    """Whether updates are captured and replayed: if wanted, on a GPU, and with an optimizer that can be captured.
 
-    Never where numbers are drawn anew, as by dropout.
+    Never if random numbers are drawn, as by dropout.
     """
     wanted = running.cuda_graphs and running.device == "cuda"
     return wanted and all(is_capturable(one.hyperparameters) and not one.draws for one in learning)
@@ -105,7 +105,7 @@ def train_in_lock_step(
     """
     task, hyperparameters = learners[0].task, learners[0].hyperparameters
     use_precision(hyperparameters.precision)
-    torch.backends.cudnn.benchmark = not torch.are_deterministic_algorithms_enabled()  # of a GPU's kernels, the fastest
+    torch.backends.cudnn.benchmark = not torch.are_deterministic_algorithms_enabled()  # the GPU's fastest kernels
     first = min(learner.iteration for learner in learners)
     if first:
         running.say(f"resuming at iteration {first}")
@@ -137,7 +137,7 @@ def train_in_lock_step(
                 return
         for learner in learning:
             learner.seconds += (time.monotonic() - started) / len(learning)
-        stopping = bool(stop)  # asked once: a signal between two questions must not leave without a state
+        stopping = bool(stop)  # checked once: a signal between two checks must not end training without a state
         if stopping or time.monotonic() - last_state > running.state_every_seconds:
             for learner in learning:
                 learner.save_state()
@@ -151,7 +151,7 @@ def train_in_lock_step(
 def _tell_troubles(learning: Sequence[Learner], running: Running) -> None:
     for learner in learning:
         if learner.failure is not None:
-            running.say(f"{learner.failure}; it is given up")
+            running.say(f"{learner.failure}; its training ends here")
         elif warning := learner.warning():
             running.say(warning)
 
@@ -166,7 +166,7 @@ def _tell_unlearned(learners: Sequence[Learner], running: Running) -> None:
 
 
 def evaluate_side_by_side(learners: Sequence[Learner], on: EvaluationSet) -> list[Evaluation]:
-    """How well learners of one task and source do on images, as in an evaluation of their training."""
+    """Evaluate learners of one task and source on images, as during their training."""
     return _evaluated(learners, SharedLayers(learners, learners[0].hyperparameters.precision), on)
 
 

@@ -1,4 +1,4 @@
-"""What makes an update of a network from the gradients of a loss: Caffe's SGD, or torch's SGD or AdamW."""
+"""Optimizers, which update a network from the gradients of a loss: Caffe's SGD, and torch's SGD and AdamW."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ ADAMW_BETAS, ADAMW_EPS = (0.9, 0.999), 1e-8
 
 
 class Optimizer(ABC):
-    """Updates the parameters of a network that learn, and no others.
+    """Updates those parameters of a network that learn, and no others.
 
-    Gradients longer than ``clip_norm`` are shortened first, before decay is added, as by Caffe's clip_gradients.
+    Gradients with a norm above ``clip_norm`` are scaled down before decay is added, as by Caffe's clip_gradients.
     """
 
     def __init__(self, network: nn.Module, settings: Hyperparameters, copied: int = 0) -> None:
@@ -26,20 +26,20 @@ class Optimizer(ABC):
     @property
     @abstractmethod
     def buffers(self) -> Mapping[str, torch.Tensor]:
-        """All that it keeps from one update to the next, and changes in place, by names that states have for it."""
+        """Everything that it keeps between updates and changes in place, by its names in states."""
 
     @abstractmethod
     def apply(self, gradients: tuple[torch.Tensor, ...], rate: torch.Tensor) -> None:
-        """The update from the gradients, group by group in their order."""
+        """Update the parameters from their gradients, which are in the order of the groups."""
 
     def step(self, loss: torch.Tensor, rate: torch.Tensor) -> None:
-        """One update of the network from a loss that is a mean over the batch.
+        """Update the network from a loss that is a mean over the batch.
 
         Args:
-            loss: of one element, with its graph.
+            loss: a tensor of one element, with its graph.
             rate: the learning rate, as `rate_at` gives it.
         """
-        # A layer that is left out of this update, as by stochastic depth, has a gradient of zeros.
+        # A layer that this update skips, as with stochastic depth, gets a gradient of zeros.
         gradients = torch.autograd.grad(loss, self._parameters, materialize_grads=True)
         if self._settings.clip_norm:
             gradients = clipped(gradients, self._settings.clip_norm)
@@ -47,11 +47,11 @@ class Optimizer(ABC):
 
 
 class CaffeSGD(Optimizer):
-    """SGD with momentum whose rate multiplies inside the momentum buffer, as in Caffe's SGDSolver.
+    """SGD with momentum that applies the learning rate inside the momentum buffer, as in Caffe's SGDSolver.
 
     v <- momentum v + rate (gradient + decay w);  w <- w - v
 
-    PyTorch's own SGD multiplies the rate outside, so the two differ whenever the rate changes.
+    PyTorch's own SGD applies it outside, so the two differ whenever the rate changes.
     """
 
     def __init__(self, network: nn.Module, settings: Hyperparameters, copied: int = 0) -> None:
@@ -67,7 +67,7 @@ class CaffeSGD(Optimizer):
     def apply(self, gradients: tuple[torch.Tensor, ...], rate: torch.Tensor) -> None:
         buffers, first = list(self._buffers.values()), 0
         with torch.no_grad():
-            # One call for many tensors: a small network's update is mostly the time it takes to call.
+            # One call for many tensors: a small network's update is mostly call overhead.
             torch._foreach_mul_(buffers, self._settings.momentum)
             for group in self.groups:
                 part = slice(first, first + len(group.parameters))
@@ -80,7 +80,7 @@ class CaffeSGD(Optimizer):
 
 
 class TorchOptimizer(Optimizer):
-    """SGD or AdamW of torch.optim, which takes two seconds to load and is loaded only here."""
+    """SGD or AdamW from torch.optim, which takes two seconds to load and is loaded only here."""
 
     def __init__(self, network: nn.Module, settings: Hyperparameters, copied: int = 0) -> None:
         super().__init__(network, settings, copied)
@@ -90,12 +90,12 @@ class TorchOptimizer(Optimizer):
             self._optimizer = torch.optim.AdamW(groups, betas=ADAMW_BETAS, eps=ADAMW_EPS, foreach=True)
         else:
             self._optimizer = torch.optim.SGD(groups, momentum=settings.momentum, foreach=True)
-        # It would make these at its first update; a state that is resumed from needs them before.
+        # torch would create these at its first update; resuming from a state needs them earlier.
         for parameter in self._parameters:
             self._optimizer.state[parameter] = self._state_of(parameter)
 
     def _state_of(self, parameter: torch.Tensor) -> dict[str, torch.Tensor]:
-        """What torch keeps of a parameter, as it is before the first update."""
+        """What torch keeps for a parameter, as it is before the first update."""
         if self._settings.optimizer == ADAMW:
             moments = {key: torch.zeros_like(parameter) for key in ("exp_avg", "exp_avg_sq")}
             return {"step": torch.zeros((), dtype=torch.float32), **moments}
@@ -103,7 +103,7 @@ class TorchOptimizer(Optimizer):
 
     @property
     def buffers(self) -> Mapping[str, torch.Tensor]:
-        """What torch keeps of each parameter: its name for it, and the parameter's."""
+        """What torch keeps for each parameter, by torch's name for it and the parameter's."""
         return {
             f"{key}.{name}": tensor
             for group in self.groups
@@ -117,32 +117,32 @@ class TorchOptimizer(Optimizer):
         for parameter, gradient in zip(self._parameters, gradients, strict=True):
             parameter.grad = gradient
         self._optimizer.step()
-        self._optimizer.zero_grad()  # a gradient that is left over would be in nobody's update
+        self._optimizer.zero_grad()  # no later update uses these gradients
 
 
 _OPTIMIZERS: Mapping[str, type[Optimizer]] = {CAFFE_SGD: CaffeSGD, SGD: TorchOptimizer, ADAMW: TorchOptimizer}
 
 
 def make_optimizer(network: nn.Module, settings: Hyperparameters, copied: int = 0) -> Optimizer:
-    """That which the settings name, for those parameters of the network that learn now.
+    """The optimizer that the settings name, for the network's parameters that currently learn.
 
     Args:
         network: its children are its layers.
         settings: what it is trained with.
-        copied: how many of its lowest layers have learned before.
+        copied: how many of its lowest layers have been trained before.
     """
     return _OPTIMIZERS[settings.optimizer](network, settings, copied)
 
 
 def is_capturable(settings: Hyperparameters) -> bool:
-    """Whether a CUDA graph can replay an update: torch's take the rate as a number, which would always be the same."""
+    """Whether a CUDA graph can replay updates; torch's take the rate as a number, which a graph would never change."""
     return settings.optimizer == CAFFE_SGD
 
 
 def rate_at(iteration: int, settings: Hyperparameters, device: torch.device) -> torch.Tensor:
-    """The learning rate of an iteration, of one element, where the optimizer reads it without waiting for the device.
+    """An iteration's learning rate, a tensor of one element that is read without waiting for the device.
 
-    On the device where a CUDA graph may replay the update, else on the CPU.
+    On the device if a CUDA graph may replay the update, otherwise on the CPU.
     """
     rate = settings.rate_at(iteration)
     if is_capturable(settings):
@@ -151,9 +151,9 @@ def rate_at(iteration: int, settings: Hyperparameters, device: torch.device) -> 
 
 
 def clipped(gradients: tuple[torch.Tensor, ...], norm: float) -> tuple[torch.Tensor, ...]:
-    """Gradients of one network, scaled down to a common Euclidean norm if theirs is larger (Pascanu et al., ICML 2013).
+    """A network's gradients, scaled down together if their Euclidean norm exceeds a limit (Pascanu et al., ICML 2013).
 
-    Shorter ones come back the same to the bit. Nothing waits for the device, so that a CUDA graph can replay it.
+    Smaller ones are returned unchanged, to the bit. Nothing waits for the device, so a CUDA graph can replay this.
     """
     length = torch.stack(torch._foreach_norm(gradients)).norm()
     return tuple(torch._foreach_mul(gradients, (norm / length).clamp(max=1.0)))

@@ -13,10 +13,10 @@ _TOKENS_AND_POSITIONS = ("cls_token", "class_token", "pos_embed", "pos_embedding
 
 @dataclass(frozen=True)
 class ParameterGroup:
-    """Parameters that are updated alike.
+    """Parameters that are updated in the same way.
 
     Attributes:
-        names: in the network.
+        names: their names in the network.
         parameters: in the same order.
         rate: what the learning rate is multiplied by.
         decay: the weight decay.
@@ -32,9 +32,9 @@ def parameter_groups(network: nn.Module, settings: Hyperparameters, copied: int 
     """All parameters that learn, each in one group.
 
     Args:
-        network: with a layer decay, its children are its layers.
+        network: if there is a layer decay, its children are its layers.
         settings: what it is trained with.
-        copied: how many of the lowest layers have learned before; a layer decay is for these.
+        copied: how many of the lowest layers have been trained before; layer decay applies to these.
     """
     layers = {name: index for index, (name, _) in enumerate(network.named_children())}
     groups: dict[tuple[float, float], list[tuple[str, torch.Tensor]]] = {}
@@ -52,7 +52,7 @@ def parameter_groups(network: nn.Module, settings: Hyperparameters, copied: int 
 
 
 def decays(name: str, parameter: torch.Tensor, decay: str) -> bool:
-    """Whether weight decay acts on a parameter of this name in a network, by a `Hyperparameters.decay`."""
+    """Whether weight decay acts on a network's parameter of this name, by a value of `Hyperparameters.decay`."""
     if decay == ALL:
         return True
     if decay == ALL_BUT_BIASES:

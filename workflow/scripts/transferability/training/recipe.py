@@ -1,4 +1,4 @@
-"""What shapes a network, and so tells it from every other; and how it is trained, which shapes nothing."""
+"""What determines a network, and so identifies it; and how it is trained, which does not affect the result."""
 
 import hashlib
 import json
@@ -23,13 +23,13 @@ from transferability.study.settings import ADAPT, Hyperparameters, Settings
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that shapes the networks of one split and seed, apart from their names and sources.
+    """Everything that determines the networks of one split and seed, apart from their names and sources.
 
     Attributes:
-        store: of the split's images; of two data sets, by half, that of each.
-        split: whose tasks the networks are trained for.
-        seed: of the weights drawn, and of the order of images.
-        settings: of the networks' stage.
+        store: the store of the split's images; for two data sets, each one's store, by half.
+        split: the split whose tasks the networks are trained for.
+        seed: seeds the initial weights and the order of images.
+        settings: those of the networks' stage.
     """
 
     store: Stores
@@ -42,7 +42,7 @@ class Recipe:
         return self.split.task(self.store, target)
 
     def task_of(self, network: Network) -> Task:
-        """What a network is trained for, with the training images that it sees: here alone it is said which."""
+        """What a network is trained for, with the training images that it sees; only this method determines which."""
         task, per_class = self.task(network.target), network.examples_per_class
         if per_class is None:
             return task
@@ -54,12 +54,12 @@ class Recipe:
         return self.settings.preprocessing.seen_shape(self.split.image_shape(self.store))
 
     def build(self, classes: int, *seed: str | int) -> nn.Sequential:
-        """A network of the recipe's architecture for so many classes, drawn by the words of a seed, on the CPU."""
+        """A network of the recipe's architecture for a number of classes, with weights drawn by a seed, on the CPU."""
         settings = self.settings
         return build_network(settings.architecture, self.seen_shape, classes, *seed, **settings.building)
 
     def model_of(self, network: Network, *seed: str | int) -> nn.Sequential:
-        """The layers that a network has, for the classes of its task, drawn by the words of a seed, on the CPU."""
+        """A network's layers, for the classes of its task, with weights drawn by a seed, on the CPU."""
         model = self.build(len(self.task(network.target).classes), *seed)
         if network.plan != TRUNCATED:
             return model
@@ -71,17 +71,17 @@ class Recipe:
         return self.settings.hyperparameters
 
     def hyperparameters_of(self, network: Network) -> Hyperparameters:
-        """Those of a network, whose iterations may be by the share of the images that it is trained on."""
+        """A network's hyperparameters; its iterations may depend on the share of images that it is trained on."""
         task = self.task_of(network)
         return self.hyperparameters.on_share(len(task.training()[0]), len(task.all_training()[0]))
 
     def with_hyperparameters(self, **changes: Any) -> Self:
-        """The same, but for some hyperparameters."""
+        """The same recipe with some hyperparameters changed."""
         return replace(self, settings=replace(self.settings, hyperparameters=replace(self.hyperparameters, **changes)))
 
 
 def identity_of(recipe: Recipe, network: Network, source_digest: str | None) -> dict[str, Any]:
-    """Everything that shapes a network; two networks with the same identity are the same network."""
+    """Everything that determines a network; two networks with the same identity are the same network."""
     task = recipe.task(network.target)
     return {
         "network": network.name,
@@ -100,7 +100,7 @@ def identity_of(recipe: Recipe, network: Network, source_digest: str | None) -> 
 
 
 def _half_of_mean(recipe: Recipe) -> dict[str, Any]:
-    """The images whose mean image is subtracted, where networks of both halves have that of one."""
+    """The images whose mean image is subtracted, if networks of both halves use that of one half."""
     half = recipe.settings.preprocessing.half_of_mean
     if half is None:
         return {}
@@ -113,23 +113,23 @@ def _half_of_mean(recipe: Recipe) -> dict[str, Any]:
 
 
 def digest_of(identity: Mapping[str, Any]) -> str:
-    """SHA-256 of an identity, by which states and finished networks are known to be of it."""
+    """SHA-256 of an identity, by which states and finished networks are matched to it."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Running:
-    """How to train, as opposed to what: none of this shapes the result (on the CPU with as many threads, not by a bit).
+    """How to train, as opposed to what: none of this affects the result (on the CPU with equal threads, to the bit).
 
     Attributes:
         states: the folder for state files.
         device: ``cpu`` or ``cuda``.
         state_every_seconds: time between two states.
         log_every_seconds: time between two lines of progress.
-        cache_bytes: images of a half up to this size are held in the device's memory.
-        cuda_graphs: whether a GPU replays a captured iteration; networks with dropout draw anew and never do.
+        cache_bytes: a half's images up to this size are kept in the device's memory.
+        cuda_graphs: whether a GPU replays a captured iteration, for networks that allow it (`lock_step.replays`).
         say: called with every line of progress.
-        watchers: called with where the networks stand, at the beginning, with every line of progress and at the end.
+        watchers: called with the networks' progress at the start, with every line of progress and at the end.
     """
 
     states: Path

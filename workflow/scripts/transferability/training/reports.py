@@ -1,4 +1,4 @@
-"""What a job tells of its training while it runs."""
+"""What a job reports of its training while it runs."""
 
 import time
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from transferability.training.recipe import Running
 
 
 class Reports:
-    """A line every so often, for the log and for those who watch: how far, how fast, how long to go, how good."""
+    """Regular progress reports for the log and for watchers: how far, how fast, how much longer, how accurate."""
 
     def __init__(self, settings: Hyperparameters, learners: Sequence[Learner], first: int, running: Running) -> None:
         self._settings, self._learners, self._first, self._running = settings, learners, first, running
@@ -21,7 +21,7 @@ class Reports:
         self._tell(self._progress(first, 0.0))
 
     def made(self, iteration: int, networks: int) -> None:
-        """So many iterations are made, the last by so many networks."""
+        """Note that this many iterations are done, the last one by this many networks."""
         self._network_iterations += networks
         now = time.monotonic()
         if iteration == self._settings.iterations or now - self._last >= self._running.log_every_seconds:

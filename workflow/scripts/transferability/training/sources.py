@@ -14,14 +14,14 @@ from transferability.training.recipe import Recipe
 
 
 def source_weights(recipe: Recipe, network: Network, source: Path | None) -> dict[str, torch.Tensor]:
-    """The weights that a network copies layers from, of a base's checkpoint, published or drawn; none for a base.
+    """The weights that a network copies layers from: a base's, published or random ones; none for a base.
 
-    CheckpointError if the checkpoint is damaged or not that of the source, WeightsError if published ones do not fit.
+    CheckpointError if the checkpoint is damaged or not the source's, WeightsError if published weights do not fit.
     """
     if network.source is None:
         return {}
     if network.source == RANDOM_SOURCE:
-        # One untrained network a split and seed: its layers serve all depths, so that they can be shared.
+        # One untrained network per split and seed: its layers serve all depths, so they can be shared.
         return dict(recipe.build(2, recipe.seed, recipe.split.name, RANDOM_SOURCE).state_dict())
     if network.source == PRETRAINED_SOURCE and source is not None:
         return pretrained_weights(source, recipe.build(2))
@@ -44,9 +44,9 @@ def frozen_weights(
     device: str,
     measure: Measure = measured,
 ) -> Mapping[str, torch.Tensor]:
-    """What the frozen layers of a network hold: its source's weights, and batch norm's statistics.
+    """The weights of a network's frozen layers: its source's, including batch norm's statistics.
 
-    Where they `has_measured_statistics`, these are measured on the training images of the network's task, with a
+    If it `has_measured_statistics`, these statistics are measured on the training images of the network's task, on a
     device.
     """
     foreign = recipe.settings.foreign
@@ -55,10 +55,10 @@ def frozen_weights(
 
 
 def why_large(network: Network, source: Path | None) -> str:
-    """What a network's large loss before its first update comes from, and what to do about it."""
+    """What explains a network's large loss before its first update, and what to do about it."""
     if network.base is None or source is None:
-        key = "preprocessing.std, where mean is a list, or preprocessing.scale"
-        return f"the images or the weights as drawn are too large; raise {key}, or lower a learning rate"
+        key = "preprocessing.std (if mean is a list) or preprocessing.scale"
+        return f"the images or the initial weights are too large; raise {key}, or lower a learning rate"
     rate = read_about(source)["hyperparameters"]["learning_rate"]
     base = network.base.name
     return f"the features of {base}'s layers are too large; lower the learning rate of base networks ({rate:g})"

@@ -37,26 +37,25 @@ from transferability.training.sources import frozen_weights, source_weights, why
 
 
 class TrainingError(RuntimeError):
-    """A training that cannot give a meaningful network."""
+    """A training that cannot produce a meaningful network."""
 
 
 def train(recipe: Recipe, files: Mapping[Network, NetworkFiles], source: Path | None, running: Running) -> None:
     """Train networks of one target and one source in lock-step and write their files.
 
-    Networks that an earlier, interrupted or partly deleted run has finished are put back instead of trained again;
+    Networks that an earlier, interrupted or partly deleted run has finished are restored instead of trained again;
     others resume from their last state.
 
     Args:
         recipe: what to train on and how.
         files: the networks, and where each one's files go.
-        source: the checkpoint or the published weights copied from; None for base networks and for those with random
-            layers.
+        source: the checkpoint or published weights to copy from; None for base networks and those with random layers.
         running: device, state files, progress.
 
     Raises:
         Interrupted: the process was asked to stop; the states are written.
         TrainingError: a loss exploded or is not a number; the other networks are finished and kept.
-        ValueError: the networks have not all the same target, source and number of images.
+        ValueError: the networks do not all have the same target, source and number of images.
     """
     if len({(network.target, network.source, network.examples_per_class) for network in files}) > 1:
         names = ", ".join(network.name for network in files)
@@ -123,7 +122,7 @@ def _model(
     frozen: Mapping[str, torch.Tensor],
     device: str,
 ) -> nn.Sequential:
-    """A network before its first update, on a device, with layers from what is copied and from what is frozen."""
+    """A network before its first update, on a device, with its copied and its frozen layers filled in."""
     drawn_by = (recipe.seed, recipe.split.name, network.name)
     model = recipe.model_of(network, *drawn_by)
     plan = network.layer_plans(len(model))[-1]
@@ -139,9 +138,9 @@ def _model(
 def _evaluate_untrained(
     learners: Sequence[Learner], validation: EvaluationSet, recipe: Recipe, running: Running
 ) -> list[Evaluation]:
-    """Let networks of which nothing learns have a history of one evaluation; how well they do on training images.
+    """Evaluate networks in which nothing learns, as their whole history; return their evaluations on training images.
 
-    Those without a finite loss have failed, and are left out.
+    Those without a finite loss have failed and are left out.
     """
     use_precision(recipe.hyperparameters.precision)
     running.say(f"evaluating {', '.join(learner.network.name for learner in learners)}, in which nothing is trained")
@@ -156,7 +155,7 @@ def _evaluate_untrained(
 
 
 def _on_training_images(learners: Sequence[Learner], recipe: Recipe, running: Running) -> list[Evaluation]:
-    """How well finished learners of a job do on the sample of the images that they were trained on."""
+    """Evaluate a job's finished learners on the sample of the images that they were trained on."""
     if not learners:
         return []
     started = time.monotonic()

@@ -266,11 +266,11 @@ def test_the_report_adds_up(small, size):
 def test_the_report_says_what_its_times_have_in_them(small, size):
     plan = replace(plan_with(small, size, [10.0] * 24), start=4.0, spread=0.071)
     text = report(plan, "cpu", {"main": 600_000_000})
-    assert "of these, 4.0 s are the start of each of 24 jobs" in text
+    assert "these include 4.0 s to start each of 24 jobs" in text
     assert "± 8 %, the spread of repeated timings just now; other load" in text
     assert max(map(len, text.splitlines())) <= 120
     one = replace(plan, seconds=dict([*plan.seconds.items()][:1]))
-    assert "of these, 4.0 s are the start of the job" in report(one, "cpu", {"main": 600_000_000})
+    assert "these include 4.0 s to start the job" in report(one, "cpu", {"main": 600_000_000})
     assert "its spread is not known" in report(replace(plan, spread=None), "cpu", {"main": 600_000_000})
 
 
@@ -350,7 +350,7 @@ class TestFewImages:
         assert sum(line.startswith("base ") for line in text.splitlines()) == 1
 
     def test_one_draw_of_the_images_is_told_to_be_few(self):
-        assert "seeds: there is one, and so one draw of the few images" in self.plan_of()[1]
+        assert "seeds: there is only one, and so one draw of the few images" in self.plan_of()[1]
         assert "one draw" not in self.plan_of(seeds=(0, 1))[1]
 
     def test_more_images_than_a_class_has_are_refused(self, small, size):

@@ -1,4 +1,4 @@
-"""What training costs on the device in hand: short trainings of the real networks on random images."""
+"""What training costs on this device, measured by short trainings of the real networks on random images."""
 
 import math
 import os
@@ -27,26 +27,26 @@ from transferability.training.graphs import CALLS_BEFORE_CAPTURE
 from transferability.training.recipe import Recipe, Running
 from transferability.training.train import train
 
-# A calibration trains for about so long at a time, once it is warm, and so often; on a device so slow that one
-# iteration takes longer than the last of these, for no more than that one.
+# Once warm, a calibration trains for about SECONDS at a time, REPEATS times; on a device so slow that one iteration
+# takes more than SLOW_SECONDS, it trains for no more than that one.
 SECONDS = 0.6
 REPEATS = 3
 SLOW_SECONDS = 8.0
-EVALUATIONS = 4  # in the training that shows what they cost
-GREY = 128  # of a calibration's images
+EVALUATIONS = 4  # in the training that measures their cost
+GREY = 128  # mean pixel of a calibration's images
 # Loads what a training job loads before it trains: Snakemake's side of a script, torch, and CUDA.
 START = "import sys; import snakemake.script, transferability.training.train, torch; torch.zeros(1, device=sys.argv[1])"
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What the cost of a training job depends on, but for the length of the training.
+    """What the cost of a training job depends on, apart from the length of the training.
 
     Attributes:
-        frozen: of each network, how many of its lowest layers are frozen; with a plan, n.
-        classes: of their half.
-        cached: whether the images are held in the device's memory.
-        plan: of the networks.
+        frozen: for each network, how many of its lowest layers are frozen; with a plan, n.
+        classes: how many their half has.
+        cached: whether the images are kept in the device's memory.
+        plan: the networks' plan, if they have one.
     """
 
     frozen: tuple[int, ...]
@@ -64,7 +64,7 @@ class Workload:
 
     @property
     def networks(self) -> tuple[Network, ...]:
-        """Networks that cost as much; random layers cost what copied ones do, and need no checkpoint."""
+        """Networks of the same cost; random layers cost the same as copied ones and need no checkpoint."""
         if self.frozen == (0,):
             return (Network("B"),)
         if self.plan:
@@ -75,13 +75,13 @@ class Workload:
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of a device for the networks of one job together.
+    """Device time in seconds for the networks of one job together.
 
     Attributes:
-        fixed: before and after the training, within the process: networks are drawn, files are written.
-        iteration: one of all networks.
-        evaluated_image: one validation image, seen by all networks.
-        spread: of ``iteration``, as a part of it: half the range of repeated timings; None if it was timed once.
+        fixed: before and after the training, within the process: networks are initialized, files are written.
+        iteration: one iteration of all networks.
+        evaluated_image: one validation image, evaluated by all networks.
+        spread: half the range of repeated timings of ``iteration``, as a fraction of it; None if it was timed once.
     """
 
     fixed: float
@@ -94,12 +94,12 @@ class Cost:
 
 
 def calibrate(workload: Workload, running: Running, about: float = SECONDS) -> Cost:
-    """Train the workload for some seconds.
+    """Train the workload for a few seconds and return its cost.
 
     Args:
         workload: what to train.
-        running: as for `train`; its folder of states takes all that is written, and is left as it was.
-        about: seconds of training at a time, of `REPEATS` and one more.
+        running: as for `train`; everything is written to its states folder, which is left as it was.
+        about: seconds per training, of which there are `REPEATS` and one more.
     """
     cache_bytes = float("inf") if workload.cached else 0
     quiet = replace(running, say=lambda _line: None, cache_bytes=cache_bytes)
@@ -108,7 +108,7 @@ def calibrate(workload: Workload, running: Running, about: float = SECONDS) -> C
     clock = device_clock(running.device)
 
     def seconds(iterations: int, evaluate_every: int) -> tuple[float, float]:
-        """Outside and inside the loop of iterations, which ends with an evaluation and so with the device's work."""
+        """Outside and inside the loop of iterations, which ends with an evaluation and so once the device is done."""
         marks: list[float] = []
         timed = replace(quiet, log_every_seconds=float("inf"), watchers=[lambda _progress: marks.append(clock())])
         of_this_length = recipe.with_hyperparameters(iterations=iterations, evaluate_every=evaluate_every)
@@ -120,12 +120,12 @@ def calibrate(workload: Workload, running: Running, about: float = SECONDS) -> C
             return clock() - started - training, training
 
     if running.device == "cuda":
-        seconds(1, 1)  # searches for the fastest kernels, or that would look like a slow device
+        seconds(1, 1)  # otherwise the search for the fastest kernels would look like a slow device
     fixed, first = seconds(1, 1)
     if first > SLOW_SECONDS:
         return _shared_out(fixed, first, workload, validation)
-    few = CALLS_BEFORE_CAPTURE + 1 if running.cuda_graphs else 1  # so that a recording is in both
-    fixed, first = seconds(few, few)  # warm
+    few = CALLS_BEFORE_CAPTURE + 1 if running.cuda_graphs else 1  # so that both include a capture
+    fixed, first = seconds(few, few)  # now warm
     iterations, many = few, first
     while many - first < about / 2:
         wanted = math.ceil(iterations * about / max(many - first, about / 27)) if iterations > few else 0
@@ -143,7 +143,7 @@ def calibrate(workload: Workload, running: Running, about: float = SECONDS) -> C
 
 
 def _shared_out(fixed: float, seconds: float, workload: Workload, validation: int) -> Cost:
-    """The cost by the operations of one iteration and one evaluation that took so many seconds together."""
+    """The cost if one iteration and one evaluation took this many seconds together, shared out by operations."""
     settings = workload.settings
     seen = settings.preprocessing.seen_shape(workload.image_shape)
     flops = flops_per_image(settings.architecture, seen, workload.classes, workload.frozen, **settings.building)
@@ -155,7 +155,7 @@ def _shared_out(fixed: float, seconds: float, workload: Workload, validation: in
 def start_seconds(device: str) -> float:
     """Seconds from the start of a training job's process until it can train."""
     command = [sys.executable, "-c", START, device]
-    path = os.pathsep.join(sys.path)  # with what Snakemake added to it for its scripts
+    path = os.pathsep.join(sys.path)  # with what Snakemake added for its scripts
     clock = device_clock(device, of_children=True)
     started = clock()
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": path})
@@ -163,7 +163,7 @@ def start_seconds(device: str) -> float:
 
 
 def device_clock(device: str, *, of_children: bool = False) -> Callable[[], float]:
-    """A clock in seconds: on one CPU thread its own time, whatever else the machine does; else that of the wall."""
+    """A clock in seconds: with one CPU thread, CPU time, whatever else the machine does; otherwise wall-clock time."""
     if device == "cpu" and torch.get_num_threads() == 1:
         return _children_seconds if of_children else time.process_time
     return time.perf_counter
@@ -175,13 +175,13 @@ def _children_seconds() -> float:
 
 
 def peak_bytes(device: str) -> dict[str, int]:
-    """The most memory that this process has had so far: main memory, and the GPU's."""
+    """This process's peak memory so far: main memory, and the GPU's if it uses one."""
     peak = {"main": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
     return peak | ({"GPU": torch.cuda.max_memory_reserved()} if device == "cuda" else {})
 
 
 def _recipe(workload: Workload, training: int, validation: int) -> Recipe:
-    """Random images, as many as it takes for a batch not to be the same ones again."""
+    """A recipe with enough random images that consecutive batches differ."""
     random = np.random.default_rng(0)
     shape = (training + validation, *workload.image_shape)
     labels = random.integers(0, workload.classes, training + validation)
@@ -189,7 +189,7 @@ def _recipe(workload: Workload, training: int, validation: int) -> Recipe:
     classes = tuple(ImageClass(f"{index:04}") for index in range(workload.classes))
     store = Store(
         name="calibration",
-        # So near to the mean image that no loss explodes, whatever the pixels are divided by.
+        # So close to the mean image that no loss explodes, whatever the pixels are divided by.
         images=random.integers(GREY - 2, GREY + 3, shape, dtype=np.uint8),
         labels=labels,
         classes=classes,

@@ -1,4 +1,4 @@
-"""How many classes and images a data set has, as far as that can be known before its store is made."""
+"""How many classes and images a data set has, as far as that can be known before its store is built."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ from transferability.study.split_types import IMAGES
 
 @dataclass(frozen=True)
 class HalfSize:
-    """What the networks of a half are trained for and evaluated on: numbers of classes and images.
+    """How many classes and images the networks of a half are trained and evaluated on.
 
     Attributes:
-        image_shape: height, width and channels of an image, before it is cropped; gray ones beside color are color.
+        image_shape: height, width and channels of an image before cropping; gray ones next to color count as color.
     """
 
     classes: int
@@ -34,18 +34,18 @@ class HalfSize:
     image_shape: tuple[int, int, int]
 
     def trained_on(self, network: Network) -> int:
-        """How many training images a network of the half is trained on; of reduced ones, at most."""
+        """How many training images a network of the half is trained on; for reduced ones, at most."""
         few = network.examples_per_class
         return self.training if few is None or network.reduced else few * self.classes
 
 
 def data_size(data_set: DataSet, store: Path) -> DataSize:
-    """The size of a data set: of its store, else of its images where they lie, else assumed.
+    """The size of a data set: from its store, otherwise from its images if they are at hand, otherwise assumed.
 
     Nothing is downloaded or unpacked.
 
     Raises:
-        StoreError: there are neither a store nor images, and no file of groups that names the classes.
+        StoreError: there is neither a store nor images, nor a groups file that names the classes.
     """
     if (store / MANIFEST).exists():
         opened = open_store(store)
@@ -59,11 +59,11 @@ def data_size(data_set: DataSet, store: Path) -> DataSize:
 
 
 def half_sizes(study: Study, sizes: Mapping[str, DataSize]) -> dict[tuple[str, str], HalfSize]:
-    """The size of every half, by split and target, of data sets by name.
+    """The size of every half, by split and target, given the sizes of data sets by name.
 
     Raises:
         SplitError: a split cannot be made.
-        TooFewImagesError: networks are to be trained on more images of each class than one has.
+        TooFewImagesError: networks are to be trained on more images per class than some class has.
     """
     halves = {}
     for name, plan in study.splits.items():

@@ -1,7 +1,7 @@
-"""Floating-point operations of training, counted from the shapes of the layers as they are really run.
+"""Floating-point operations of training, counted from the shapes of the layers as they actually run.
 
-Two operations, a multiplication and an addition, for every use of a weight of a convolution or a linear layer. Biases,
-ReLUs, pooling, normalization and the optimizer's update count as none.
+Every use of a weight in a convolution or linear layer counts as two operations, a multiplication and an addition.
+Biases, ReLUs, pooling, normalization and the optimizer's update are not counted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from transferability.study.names import RANDOM_SOURCE
 
 @dataclass(frozen=True)
 class Flops:
-    """Operations an image: of the forward pass, which is all that an evaluation takes, and of the backward pass."""
+    """Operations per image: of the forward pass, which is all that an evaluation takes, and of the backward pass."""
 
     forward: int
     backward: int
@@ -36,18 +36,18 @@ def flops_per_image(
     frozen: Sequence[int] = (0,),
     **building: Any,
 ) -> Flops:
-    """What an image costs the networks of one job together, which are trained in lock-step.
+    """Operations per image of all networks of one job, which are trained in lock-step.
 
-    Frozen layers run forward only, and once for all networks that share them: those below the first dropout. Layers
-    that learn take the gradients of their weights and, above the lowest of them, of their inputs.
+    Frozen layers run forward only, and those below the first dropout only once for all networks that share them.
+    Layers that learn compute the gradients of their weights and, above the lowest of them, of their inputs.
 
     Args:
-        architecture: of the networks.
+        architecture: the networks' architecture.
         image_shape: height, width and channels of what the networks see.
-        classes: of their half.
+        classes: how many their half has.
         frozen: for each network of the job, how many of its lowest layers are frozen: ``(0,)`` for a base,
             ``(0,) * 7`` for a fine-tuned series of seven, ``range(1, 8)`` for a frozen one.
-        building: what `build_network` takes besides, for a network that is not this project's own.
+        building: further arguments of `build_network`, for a network that is not this project's own.
     """
     layers, shareable = _layers(architecture, image_shape, classes, building)
     shared = [min(depth, shareable) for depth in frozen]
@@ -58,7 +58,7 @@ def flops_per_image(
 
 
 def forward_flops(module: nn.Module, output: torch.Tensor) -> int:
-    """Operations of a module's forward pass to this output, of a whole batch; those of modules in it are not counted.
+    """Operations of a module's forward pass to this output, for a whole batch; its submodules are not counted.
 
     A backward pass takes as many for the gradients of the weights, and as many again for those of the inputs.
     """
@@ -68,7 +68,7 @@ def forward_flops(module: nn.Module, output: torch.Tensor) -> int:
 def _layers(
     architecture: str, image_shape: tuple[int, int, int], classes: int, building: Mapping[str, Any]
 ) -> tuple[list[int], int]:
-    """Operations an image of each layer's forward pass, and how many of the lowest can be shared once frozen."""
+    """Operations per image of each layer's forward pass, and how many of the lowest can be shared once frozen."""
     if building:
         network = build_network(architecture, image_shape, classes, 0, **building)
         return run_layers(network, image_shape)[0], len(network)
@@ -78,7 +78,7 @@ def _layers(
         layers[-1] += forward_flops(module, output)
 
     with torch.device("meta"):
-        network = build_network(architecture, image_shape, classes, 0).eval()  # batch norm learns nothing of one image
+        network = build_network(architecture, image_shape, classes, 0).eval()  # batch norm cannot learn from one image
         height, width, channels = image_shape
         features = torch.empty(1, channels, height, width)
         for layer in network:

@@ -1,4 +1,4 @@
-"""What a study needs of disk and memory, told before it starts."""
+"""How much disk and memory a study needs, reported before it starts."""
 
 import math
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ WEIGHT_BYTES = 4
 
 
 def needs(study: Study, source: ImageSource) -> Sequence[str]:
-    """A line each for the disk and for the memory, in GB (10^9 bytes) of images, weights and training states.
+    """A line for the disk and one for memory, in GB (10^9 bytes) or less, of images, weights and training states.
 
-    What a network's activations take in training comes on top, and depends on the device.
+    A network's activations in training come on top, and depend on the device.
     """
     image_bytes = math.prod(source.image_shape)
     store = (len(source.training) + len(source.validation)) * image_bytes
@@ -41,7 +41,7 @@ def needs(study: Study, source: ImageSource) -> Sequence[str]:
 
 
 def _seen_beside_others(study: Study, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """An image's shape, of color where the mean says that gray ones are seen beside color ones of another data set."""
+    """An image's shape, in color if the mean implies that gray images are used with another data set's color ones."""
     height, width, channels = image_shape
     mean = study.settings("base").preprocessing.mean
     beside = len(study.data_sets) > 1 and not isinstance(mean, str)
@@ -49,14 +49,14 @@ def _seen_beside_others(study: Study, image_shape: tuple[int, int, int]) -> tupl
 
 
 def weight_bytes(study: Study, image_shape: tuple[int, int, int], classes: int) -> int:
-    """Size of the weights of a network for so many classes of images of this height, width and channels."""
-    settings = study.settings("base")  # all stages have one architecture
+    """Bytes of the weights of a network for a number of classes and images of this height, width and channels."""
+    settings = study.settings("base")  # all stages share one architecture
     seen = settings.preprocessing.seen_shape(image_shape)
-    with torch.device("cpu" if settings.foreign else "meta"):  # other models are run as they are built
+    with torch.device("cpu" if settings.foreign else "meta"):  # other models are run while they are built
         network = build_network(settings.architecture, seen, classes, 0, **settings.building)
     return WEIGHT_BYTES * sum(parameter.numel() for parameter in network.parameters())
 
 
 def state_bytes(weights: int, kept: int) -> int:
-    """Of a network in training: weights and so many numbers kept for each, the newest and the one before."""
+    """Bytes of a network's newest state and the one before, each with the weights and ``kept`` numbers per weight."""
     return 2 * (1 + kept) * weights

@@ -1,7 +1,7 @@
-"""What a study takes, told before it starts: jobs, time of devices, time on the wall, disk and memory.
+"""What a study takes, reported before it starts: jobs, device time, wall-clock time, disk and memory.
 
-A training job takes the start of its process, its iterations and its evaluations; what each of these takes is measured
-on the device in hand (`calibration`), for each kind of job that the study has.
+A training job consists of starting its process, its iterations and its evaluations; the time for each of these is
+measured on this device (`calibration`), for each kind of job that the study has.
 """
 
 import heapq
@@ -24,14 +24,14 @@ from transferability.study.settings import Hyperparameters
 from transferability.training.recipe import Running
 from transferability.words import amount, counted, duration
 
-# Of the calibration of all kinds of jobs, the training that is timed, each kind's as often as it is repeated.
+# Seconds of timed training for the calibration of all kinds of jobs together, not counting repetitions.
 ALL_SECONDS = 2.0
 # Jobs at a time.
 DEVICES = (1, 2, 4, 8, 16, 32, 64)
-# Bytes on the disk besides weights and images: of a network, each class in its files and each evaluation in its
-# history; of a job's logs; of an image's label and its line in samples.csv.
+# Bytes on disk besides weights and images: per network, per class in its files and per evaluation in its history; per
+# job, for its logs; per image, for its label and its line in samples.csv.
 NETWORK_BYTES, CLASS_BYTES, EVALUATION_BYTES, JOB_BYTES, SAMPLE_BYTES = 5000, 50, 85, 1500, 60
-# And of tables and figures: of a study, a class in its contact sheet, the learning curves of a split and seed.
+# And for tables and figures: per study, per class in its contact sheet, per split and seed for learning curves.
 FIGURES_BYTES, CONTACT_SHEET_BYTES, LEARNING_CURVES_BYTES = 800_000, 20_000, 360_000
 
 _ROW = "{:<12}{:>8}{:>10}{:>12}{:>18}{:>16}"
@@ -60,7 +60,7 @@ class Job:
 
     @property
     def source(self) -> Self | None:
-        """The job whose network these copy from, and which they wait for."""
+        """The job whose network these copy from, and so wait for."""
         base = self.networks[0].base
         return None if base is None else type(self)(self.split, self.seed, (base,))
 
@@ -70,12 +70,12 @@ class Plan:
     """A study's training jobs, and what each of them takes.
 
     Attributes:
-        sizes: of its data sets, by name.
+        sizes: those of its data sets, by name.
         halves: sizes of the halves, by split and target.
-        seconds: of a device, by job.
-        images_per_second: at which a base network is trained alone.
+        seconds: device time, by job.
+        images_per_second: rate at which a base network is trained alone.
         start: seconds of these that a job takes before it trains.
-        spread: of repeated timings, as a part of the time of all jobs; None if it is not known.
+        spread: that of repeated timings, as a fraction of the time of all jobs; None if it is not known.
     """
 
     study: Study
@@ -87,9 +87,9 @@ class Plan:
     spread: float | None = None
 
     def wall_seconds(self, devices: float) -> float:
-        """Time until the last job is done, with so many at a time: those that others wait for first, then the longest.
+        """Time until the last job is done, one job per device: first those that others wait for, then the longest.
 
-        Without limit (``math.inf``) this is the critical path, a base and then its longest series.
+        Without a limit (``math.inf``) this is the critical path, a base and then its longest series.
         """
         waiting: dict[Job | None, list[Job]] = defaultdict(list)
         for job in self.seconds:
@@ -109,7 +109,7 @@ class Plan:
         return now
 
     def disk(self) -> dict[str, int]:
-        """Bytes that stay on the disk, by what they are."""
+        """Bytes that stay on disk, by what they are for."""
         curves = len(self.study.splits) * len(self.study.seeds)
         shown = sum(min(len(size.classes), 200) for size in self.sizes.values())
         figures = FIGURES_BYTES + CONTACT_SHEET_BYTES * shown + LEARNING_CURVES_BYTES * curves
@@ -120,7 +120,7 @@ class Plan:
         }
 
     def held_bytes(self) -> int:
-        """Bytes of images that a job holds in memory: of the most that are held, and not read at every batch."""
+        """The most bytes of images that a job keeps in memory, instead of reading them for every batch."""
         limit = self.study.running.cache_bytes
         parts = [
             images * math.prod(half.image_shape)
@@ -130,7 +130,7 @@ class Plan:
         return max((part for part in parts if part <= limit), default=0)
 
     def state_bytes(self) -> int:
-        """Bytes on the disk for the states of one job, while it runs: of the largest."""
+        """Bytes on disk for the states of one job, the largest, while it runs."""
 
         def of_job(job: Job) -> int:
             kept = self.study.settings(job.stage).hyperparameters.kept_per_parameter
@@ -150,7 +150,7 @@ class Plan:
         return self._weights[job.half] + text + EVALUATION_BYTES * self.hyperparameters(job).evaluations
 
     def hyperparameters(self, job: Job) -> Hyperparameters:
-        """Of a job's networks, with their iterations."""
+        """The hyperparameters of a job's networks, with their iterations."""
         return _hyperparameters(self.study, job, self.halves)
 
 
@@ -163,9 +163,9 @@ def plan_study(study: Study, sizes: Mapping[str, DataSize], running: Running) ->
     """Calibrate every kind of job that a study has, and plan it.
 
     Args:
-        study: the config.
-        sizes: of its data sets, by name.
-        running: how to train for the calibration; its folder of states is there, and is left as it was.
+        study: the checked config.
+        sizes: those of its data sets, by name.
+        running: how to train for the calibration; its states folder must exist, and is left as it was.
     """
     jobs = [Job(*job) for job in study.jobs()]
     halves = half_sizes(study, sizes)
@@ -200,13 +200,13 @@ def _hyperparameters(study: Study, job: Job, halves: Mapping[tuple[str, str], Ha
 
 
 def _spread_of_all(training: Mapping[Job, float], spreads: Mapping[Job, float | None]) -> float | None:
-    """Of the time of all jobs; jobs of one kind are off by as much, so that errors do not cancel each other."""
+    """The spread of the time of all jobs; jobs of one kind are off by the same amount, so errors do not cancel out."""
     known = [seconds * spread for job, seconds in training.items() if (spread := spreads[job]) is not None]
     return sum(known) / sum(training.values()) if len(known) == len(training) else None
 
 
 def _workload(study: Study, job: Job, halves: Mapping[tuple[str, str], HalfSize]) -> Workload:
-    """Jobs that cost the same, but for their length and a few classes, are the same workload and calibrated once."""
+    """A job's workload; jobs that differ only in length and a few classes share one, which is calibrated once."""
     settings = study.settings(job.stage)
     of_any_length = replace(
         settings.hyperparameters,
@@ -219,7 +219,7 @@ def _workload(study: Study, job: Job, halves: Mapping[tuple[str, str], HalfSize]
     )
     half = halves[job.half]
     images = half.trained_on(job.networks[0]) * math.prod(half.image_shape)
-    plan = job.networks[0].plan if job.is_trained else None  # without updates, an evaluation costs as much
+    plan = job.networks[0].plan if job.is_trained else None  # an evaluation costs the same with any plan
     return Workload(
         frozen=tuple(network.n if plan else network.frozen for network in job.networks),
         image_shape=half.image_shape,
@@ -231,12 +231,12 @@ def _workload(study: Study, job: Job, halves: Mapping[tuple[str, str], HalfSize]
 
 
 def report(plan: Plan, device: str, peak: Mapping[str, int]) -> str:
-    """The plan for people.
+    """The plan as text for people.
 
     Args:
-        plan: what to tell.
+        plan: what to report.
         device: ``cpu`` or ``cuda``.
-        peak: the most memory that the calibration took, by kind of memory.
+        peak: the calibration's peak memory, by kind of memory.
     """
     study = plan.study
     unit = "GPU time" if device == "cuda" else "CPU time"
@@ -248,14 +248,14 @@ def report(plan: Plan, device: str, peak: Mapping[str, int]) -> str:
         *(_size_line(study, name, size) for name, size in plan.sizes.items()),
         _ROW.format("training", "jobs", "networks", "iterations", "images", unit),
         *_stage_rows(plan),
-        "training with so many jobs at a time: " + ", ".join(f"{n}: {duration(t)}" for n, t in wall.items()),
+        "training time by number of jobs at a time: " + ", ".join(f"{n}: {duration(t)}" for n, t in wall.items()),
         "  (no less than a base and then its longest series; the store comes before, tables and figures after)",
         *_certainty(plan, device),
         f"disk: {amount(sum(disk.values()))}, of these {', '.join(f'{k} {amount(b)}' for k, b in disk.items())}",
         f"  and up to {amount(plan.state_bytes())} for the states of each job while it runs",
         f"memory of a job: {' and '.join(f'{amount(b)} of {kind} memory' for kind, b in peak.items())}; {held}",
         f"running.images_per_second: a base trains at {plan.images_per_second:,.0f}; the config has "
-        f"{study.running.images_per_second:,}, from which come the time limits on a cluster",
+        f"{study.running.images_per_second:,}, which sets the time limits on a cluster",
         *_hint_on_seeds(study),
     ]
     return "\n".join(lines)
@@ -271,15 +271,15 @@ def _size_line(study: Study, name: str, size: DataSize) -> str:
 
 def _hint_on_seeds(study: Study) -> Iterator[str]:
     if study.has_few and len(study.seeds) == 1:
-        yield "seeds: there is one, and so one draw of the few images a class, which is the largest chance in their"
-        yield "  results; several seeds give intervals over draws"
+        yield "seeds: there is only one, and so one draw of the few images per class, the largest source of chance in"
+        yield "  their results; several seeds give intervals over draws"
 
 
 def _certainty(plan: Plan, device: str) -> Iterator[str]:
-    """What the times have in them, and how far they can be trusted."""
-    yield f"  of these, {plan.start:.1f} s are the start of {_each_job(len(plan.seconds))}"
+    """What the times include, and how far they can be trusted."""
+    yield f"  these include {plan.start:.1f} s to start {_each_job(len(plan.seconds))}"
     if plan.spread is None:
-        yield "  a single iteration was timed, which is slow here; its spread is not known"
+        yield "  only one iteration was timed, because it is slow here; its spread is not known"
     else:
         percent = max(1, math.ceil(100 * plan.spread))
         yield f"  ± {percent} %, the spread of repeated timings just now; other load, a warmer machine, a queue and"
@@ -297,7 +297,7 @@ def _stage_rows(plan: Plan) -> Iterator[str]:
     total = [0, 0, 0, 0.0]
     for stage in STAGES:
         of_stage = {job: plan.hyperparameters(job) for job in plan.seconds if job.stage == stage}
-        for settings in dict.fromkeys(of_stage.values()):  # as many rows as lengths of the training
+        for settings in dict.fromkeys(of_stage.values()):  # one row per length of training
             jobs = [job for job, of_job in of_stage.items() if of_job == settings]
             networks = sum(len(job.networks) for job in jobs)
             trained = sum(len(job.networks) for job in jobs if job.is_trained)

@@ -129,7 +129,7 @@ def test_a_group_larger_than_the_share_does_not_take_over():
 
 @pytest.mark.parametrize("pattern", ["^(p[0-9]+)_", "^p7()", "x|(y)"])
 def test_a_file_that_the_pattern_does_not_match_is_named(pattern):
-    with pytest.raises(StoreError, match=r"mine\.validation_groups: '.*' does not match .*\.png, so that nothing says"):
+    with pytest.raises(StoreError, match=r"mine\.validation_groups: '.*' does not match .*\.png, so nothing says"):
         drawn({"ant": [*patients([1, 2]), "x.png"]}, pattern=pattern)
 
 
@@ -139,5 +139,5 @@ def test_a_class_of_one_thing_is_named():
 
 
 def test_a_pattern_that_is_none_is_refused():
-    with pytest.raises(StoreError, match=r"mine\.validation_groups: '\(' is no regular expression \("):
+    with pytest.raises(StoreError, match=r"mine\.validation_groups: '\(' is not a regular expression \("):
         drawn(PHOTOS, pattern="(")

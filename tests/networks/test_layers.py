@@ -49,7 +49,7 @@ def results(study):
 
 def test_depths_end_below_the_last_layer(short):
     assert read_study(DEFAULT | {"networks": with_depths(short, 1, 2, 3)}).chunks() == ((1, 2, 3),)
-    message = "config: networks.depths: short has no cut at 4, 7; they are n = 1 to 3, stem to block2"
+    message = "config: networks.depths: short has no cut at 4, 7; its cuts are n = 1 to 3, stem to block2"
     with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
         read_study(DEFAULT | {"networks": with_depths(short, 1, 4, 7)})
 

@@ -115,7 +115,7 @@ def test_iterations_by_the_share_of_the_images_are_rounded_and_at_least_two():
         ([0], "networks.examples_per_class[0]: is 0; it must be at least 1"),
         (["most"], "networks.examples_per_class[0]: is 'most'; it must be all, or a number of images"),
         (["20"], "it must be all, or a number of images; write it as 20"),
-        ([5, 5], "networks.examples_per_class: 5 is there twice"),
+        ([5, 5], "networks.examples_per_class: 5 appears twice"),
         ([5, 151], "networks.examples_per_class: asks for 151 images a class, but random0 has 150 training images of"),
     ],
 )

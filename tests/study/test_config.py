@@ -161,7 +161,7 @@ class TestNames:
             {"splits": [{**GROUPS, "name": name}]},
         ):
             if longest > 200:
-                assert f"has {longest} characters; the most are 200" in refusal(changed(**changes))
+                assert f"has {longest} characters; at most 200 are allowed" in refusal(changed(**changes))
             else:
                 read_study(changed(**changes))
 
@@ -291,7 +291,7 @@ def test_text_that_is_none_is_refused():
 def test_a_config_that_holds_itself_is_refused():
     config = changed()
     config["training"]["base"] = config
-    assert "holds itself" in refusal(config)
+    assert "contains itself" in refusal(config)
 
 
 class TestSizes:
@@ -312,8 +312,8 @@ class TestSizes:
     @pytest.mark.parametrize(
         ("rows", "splits", "message"),
         [
-            ("a,x\nb,x\nc,y\n", [{"name": "s", "A": "x", "B": "y"}], "the group 'y' in B, which has 1 class; it takes"),
-            ("a,x\nb,x\nc,y\n", ["random0"], "random0 cuts 3 classes into halves; it takes at least 4"),
+            ("a,x\nb,x\nc,y\n", [{"name": "s", "A": "x", "B": "y"}], "the group 'y' in B, which has 1 class; at least"),
+            ("a,x\nb,x\nc,y\n", ["random0"], "random0 cuts 3 classes into halves; at least 4 are needed"),
         ],
     )
     def test_halves_of_too_few_classes_are_refused(self, tmp_path, rows, splits, message):
@@ -327,7 +327,7 @@ class TestSizes:
 
     def test_a_folder_of_groups_is_refused(self, tmp_path):
         data = {"kind": "folder", "root": "x", "size": 24, "groups": str(tmp_path)}
-        assert "is a folder; it takes a CSV" in refusal(changed(dataset="m", datasets={"m": data}))
+        assert "is a folder; it must be a CSV" in refusal(changed(dataset="m", datasets={"m": data}))
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
     def test_groups_that_cannot_be_read_are_told(self, tmp_path):
@@ -353,9 +353,9 @@ class TestFiles:
     @pytest.mark.parametrize(
         ("text", "problem"),
         [
-            ("study: a\nstudy: b\n", "line 2: study: is there twice, in line 1 before"),
-            ("training:\n  base: {momentum: 0.5, momentum: 0.9}\n", "line 2: training.base.momentum: is there twice"),
-            ("splits:\n- {name: a, A: x,\n   A: y}\n", "line 3: splits[0].A: is there twice, in line 2 before"),
+            ("study: a\nstudy: b\n", "line 2: study: appears twice, first in line 1"),
+            ("training:\n  base: {momentum: 0.5, momentum: 0.9}\n", "line 2: training.base.momentum: appears twice"),
+            ("splits:\n- {name: a, A: x,\n   A: y}\n", "line 3: splits[0].A: appears twice, first in line 2"),
             (
                 "training: {iterations: 010}\n",
                 "line 1: training.iterations: 010 is 8 to YAML; write 8, or '010' in quotes",
@@ -378,7 +378,7 @@ class TestFiles:
 
     def test_json_has_lines_too(self, tmp_path):
         text = '{\n\t"study": "a",\n\t"seeds": [0],\n\t"study": "b"\n}\n'
-        assert self.problems(tmp_path, text, "mine.json") == ["line 4: study: is there twice, in line 2 before"]
+        assert self.problems(tmp_path, text, "mine.json") == ["line 4: study: appears twice, first in line 2"]
 
 
 @pytest.fixture
@@ -422,7 +422,7 @@ class TestInTheWorkflow:
     def test_a_key_that_is_there_twice_is_refused_by_its_line(self, project, tmp_path):
         (tmp_path / "small.yaml").write_text("study: a\nseeds: [0]\nstudy: b\n")
         output = project.run("--dry-run", check=False)
-        assert f"{tmp_path}/small.yaml, line 3: study: is there twice, in line 1 before" in output
+        assert f"{tmp_path}/small.yaml, line 3: study: appears twice, first in line 1" in output
         assert not (tmp_path / "results").exists()
 
 

@@ -49,12 +49,12 @@ def test_a_class_is_known_in_either_unicode_form_and_with_a_space_at_its_end(tmp
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("class,group\ncat,wild\ncat ,wild\n", r"groups\.csv, line 3: the class cat is there twice, first in line 2"),
-        (f"class,group\n{CAFE},a\ncafe\u0301,a\n", "line 3: the class .* is there twice, first in line 2"),
+        ("class,group\ncat,wild\ncat ,wild\n", r"groups\.csv, line 3: the class cat appears twice, first in line 2"),
+        (f"class,group\n{CAFE},a\ncafe\u0301,a\n", "line 3: the class .* appears twice, first in line 2"),
         ("class,group\nbear, polar,wild\n", r"line 2: has 3 cells, but there are 2 columns; .* in double quotes"),
         ("class;group\ncat,wild\n", "line 2: group is empty"),
         ("class,group,class\ncat,wild,dog\n", "the column class is there twice"),
-        ("class,group,name,name\ncat,wild,Cat,Dog\n", "the column name is there twice"),
+        ("class,group,name,name\ncat,wild,Cat,Dog\n", "the column name appears twice"),
         ('class,group\n"cat,wild\ndog,tame\n', r"groups\.csv: not a CSV file in UTF-8 \(line 3: "),
         ("", "no column class; it takes class and group, but it is empty"),
         ("animal,group\ncat,tame\n", "no column class; it takes class and group, but it has animal, group"),
@@ -83,7 +83,7 @@ def test_trailing_delimiters_mean_nothing(tmp_path):
 
 
 def test_a_missing_file_is_a_groups_error(tmp_path):
-    with pytest.raises(GroupsError, match="there is no such file; it takes a CSV with the columns class and group"):
+    with pytest.raises(GroupsError, match="there is no such file; it must be a CSV with the columns class and group"):
         read_groups(tmp_path / "gone.csv")
 
 

@@ -98,7 +98,7 @@ def test_a_replaced_file_outdates_their_networks_and_no_others(config_of, weight
             {"pretrained": "torchvision:IMAGENET1K_V1"},
             "are weights of torchvision's networks, but networks.architecture is mini_caffenet",
         ),
-        ({"pretrained": "timm:best", "architecture": "timm/resnet18"}, "of timm it is timm:pretrained"),
+        ({"pretrained": "timm:best", "architecture": "timm/resnet18"}, "for timm it is timm:pretrained"),
         (
             {"pretrained": "torchvision:IMAGENET1K_V9", "architecture": "torchvision/resnet18"},
             "torchvision has no weights 'IMAGENET1K_V9' of resnet18; it has IMAGENET1K_V1",
@@ -178,7 +178,7 @@ def test_another_mean_than_the_weights_is_told(config_of, weights, tmp_path):
         (
             {"preprocessing": NUMBERS},
             {"mean": "pretrained", "std": [0.5]},
-            r"preprocessing.std: is \[0.5\], but mean is pretrained, which has one",
+            r"preprocessing.std: is \[0.5\], but mean is pretrained, which comes with std",
         ),
     ],
 )

@@ -57,11 +57,11 @@ def changed(path, value):
         (
             "networks.depths",
             [1, 8],
-            "networks.depths: mini_caffenet has no cut at 8; they are n = 1 to 7, conv1 to fc7",
+            "networks.depths: mini_caffenet has no cut at 8; its cuts are n = 1 to 7, conv1 to fc7",
         ),
         ("networks.depths", [0], "networks.depths: mini_caffenet has no cut at 0"),
         ("networks.depths", [], "networks.depths: is empty; give at least one"),
-        ("networks.depths", [3, 3], "networks.depths: 3 is there twice"),
+        ("networks.depths", [3, 3], "networks.depths: 3 appears twice"),
         ("networks.treatments", ["transfre"], "networks.treatments[0]: is 'transfre'; it must be one of"),
         (
             "networks.architecture",
@@ -70,12 +70,12 @@ def changed(path, value):
         ),
         ("splits", [], "splits: is empty; give at least one"),
         ("splits", ["radnom0"], "splits: 'radnom0' is not whole, or random and a seed, such as random0"),
-        ("splits", ["random0", "random0"], "splits: random0 is there twice"),
+        ("splits", ["random0", "random0"], "splits: random0 appears twice"),
         ("splits", [{"name": "s", "A": "letter"}], "splits[0]: B is missing"),
         ("splits", [{"name": "s", "A": "letter", "B": "animal"}], "the group 'animal' in B, which the data set lacks"),
         ("splits", [{"name": "s", "A": "letter", "B": "letter"}], "s has the group 'letter' on both sides"),
         ("splits", [{"name": "random1", "A": "letter", "B": "symbol"}], "random1 is the name of a random split"),
-        ("seeds", [0, 0], "seeds: 0 is there twice"),
+        ("seeds", [0, 0], "seeds: 0 appears twice"),
         ("seeds", [-1], "seeds[0]: is -1; it must be at least 0"),
         ("dataset", "glyph", "dataset: 'glyph' is not one of datasets: glyphs"),
         ("datasets.glyphs.kind", "fonts", "datasets.glyphs.kind: is 'fonts'; it must be one of glyphs, folder"),
@@ -90,7 +90,7 @@ def changed(path, value):
             [7],
             "networks.preserve: 7 more layers than n = 1, the least of networks.depths",
         ),
-        ("networks.reduced", [5, 5], "networks.reduced: 5 is there twice"),
+        ("networks.reduced", [5, 5], "networks.reduced: 5 appears twice"),
         ("networks.random_for", "all", "networks.random_for: is 'all'; it must be one of halves, whole"),
         (
             "preprocessing.mean",
@@ -102,12 +102,12 @@ def changed(path, value):
         (
             "preprocessing.mean",
             [0.5],
-            "preprocessing.std: has 0 numbers and mean has 1; where mean is a list, each has",
+            "preprocessing.std: has 0 numbers and mean has 1; if mean is a list, each has",
         ),
         (
             "preprocessing.std",
             [0.2],
-            "preprocessing.std: is [0.2], but mean is own, a mean image, which scale goes with",
+            "preprocessing.std: is [0.2], but mean is own, a mean image, which goes with scale",
         ),
         ("preprocessing.std", [0], "preprocessing.std[0]: is 0; it must be more than 0"),
         ("preprocessing.random_resized_crop", True, "it must be false, or a mapping such as {scale: [0.08, 1], ratio:"),
@@ -119,7 +119,7 @@ def changed(path, value):
         (
             "preprocessing.random_resized_crop",
             {"scale": [1, 0.1], "ratio": [1, 1]},
-            "preprocessing.random_resized_crop.scale: is [1, 0.1]; it must be two numbers, the least and the most",
+            "preprocessing.random_resized_crop.scale: is [1, 0.1]; it must be two numbers, the smallest and",
         ),
         (
             "preprocessing.random_resized_crop",
@@ -165,14 +165,14 @@ def changed(path, value):
         ),
         ("study", "a\n", "study: is 'a\\n'; it must be a name of"),
         ("seeds", [], "seeds: is empty; give at least one"),
-        ("splits", ["random4294967296"], "splits: random4294967296 has a seed above 4294967295, the highest there is"),
+        ("splits", ["random4294967296"], "splits: random4294967296 has a seed above 4294967295, the highest allowed"),
         ("splits", ["random١"], "splits: 'random١' is not whole, or random and a seed"),
         ("splits", [{"A": "letter", "B": "symbol"}], "splits[0]: name is missing"),
         ("splits", [{"by": "images"}], "splits[0]: name is missing"),
         ("splits", [{"name": "images0"}], "splits[0]: A and B is missing"),
         ("splits", [{"name": "images0", "by": "classes"}], "splits[0].by: is 'classes'; it must be one of images"),
-        ("splits", [{"name": "photos", "by": "images"}], "photos is by images, whose name is images and a seed"),
-        ("splits", [{"name": "random0", "by": "images"}], "random0 is by images, whose name is images and a seed"),
+        ("splits", [{"name": "photos", "by": "images"}], "photos is by images; its name must be images and a seed"),
+        ("splits", [{"name": "random0", "by": "images"}], "random0 is by images; its name must be images and a seed"),
         ("splits", [{"name": "images0", "by": "images", "A": "letter"}], "images0 has by and A; a split by images has"),
         ("splits", ["images0"], "images0 is the name of a split by images; write it as {name: images0, by: images}"),
         (
@@ -183,7 +183,7 @@ def changed(path, value):
         (
             "splits",
             [{"name": "images4294967296", "by": "images"}],
-            "splits: images4294967296 has a seed above 4294967295, the highest there is",
+            "splits: images4294967296 has a seed above 4294967295, the highest allowed",
         ),
         ("training.learning_rate", float("nan"), "training.learning_rate: is nan; it must be a number"),
         ("training.weight_decay", float("inf"), "training.weight_decay: is inf; it must be a number"),
@@ -380,7 +380,7 @@ def test_a_data_set_with_a_file_of_groups(grouped_config):
         ("class,group\ncat,tame\ndog,tame\n", "the group 'wild' in A, which the data set lacks; its groups are tame"),
         ("name,group\ncat,tame\n", "datasets.mine.groups: .*groups.csv: no column class; it takes class and group"),
         ("class,group\ncat,\n", "groups.csv, line 2: group is empty"),
-        ("class,group\ncat,tame\ncat,wild\n", "line 3: the class cat is there twice"),
+        ("class,group\ncat,tame\ncat,wild\n", "line 3: the class cat appears twice"),
         ("class,group\ncat,t\udce4me\n", "datasets.mine.groups: .*groups.csv is not in UTF-8"),
     ],
 )
@@ -491,9 +491,7 @@ def test_settings_that_matplotlib_cannot_read_are_told_in_a_sentence(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow" / "scripts")}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True, check=False)
-    assert re.search(
-        r"ConfigError: matplotlibrc: .* not UTF-8 text; save the file as UTF-8 or take it away", done.stderr
-    )
+    assert re.search(r"ConfigError: matplotlibrc: .* not UTF-8 text; save the file as UTF-8 or remove it", done.stderr)
 
 
 def test_images_that_are_not_there_are_told(tmp_path):

@@ -80,8 +80,8 @@ def test_a_mean_image_of_a_half_takes_halves_and_images_of_one_size():
     refused = refusal(datasets={"late": {"size": 28}}, preprocessing={"mean": "B", "crop": 24})
     assert refused == (
         "config: preprocessing.mean: is B, but images are 24 x 24 pixels in early and 28 x 28 pixels in late, and a "
-        "mean image is taken from images of its own size; give the data sets one size, or set mean to own, whole, "
-        "or a list of numbers with one for std"
+        "mean image can only be subtracted from images of its own size; give the data sets one size, or set mean to "
+        "own, whole, or a list of numbers with one for std"
     )
     of_all = [{"splits": [SPLIT, "whole"]}, {"networks": {"reduced": [3]}}]
     of_all += [
@@ -110,22 +110,22 @@ def test_data_sets_that_no_split_is_of_are_not_looked_at():
             {"splits": with_half("B", dataset="late", group="no")},
             "asks for the group 'no' in B, which the data set late",
         ),
-        ({"splits": with_half("B", dataset="late", classes=["a"])}, "splits: to_late has in B one class; it takes at"),
+        ({"splits": with_half("B", dataset="late", classes=["a"])}, "splits: to_late has one class in B; at least 2"),
         ({"splits": with_half("B", dataset="late", classes=["a", "a"])}, "splits: to_late has in B the class a twice"),
         (
             {"splits": with_half("B", dataset="late", classes=["a", "b"], group="letter")},
-            "splits: to_late has in B a group and classes; give one of the two",
+            "splits: to_late has a group and classes in B; give one of the two",
         ),
         ({"splits": [SPLIT | {"B": SPLIT["A"]}]}, "splits: to_late has the same classes of early on both sides"),
         ({"splits": [SPLIT | {"B": "letter"}]}, "splits: to_late has a data set in one half only; give one in A and"),
         ({"splits": [SPLIT | {"by": "images"}]}, "splits: to_late has a data set in one half only"),
         ({"splits": [SPLIT | {"name": "random3"}]}, "splits: random3 is the name of a random split; give that of two"),
         ({"splits": [SPLIT | {"name": "whole"}]}, "splits: whole is the name of the split of all classes"),
-        ({"dataset": "glyphs"}, "dataset: is glyphs, which no split is of; set it to one that is: early or late"),
+        ({"dataset": "glyphs"}, "dataset: is glyphs, which no split uses; set it to one that is used: early or late"),
         ({"datasets": {"late": {"letters": -1}}}, "datasets.late.letters: is -1; it must be at least 0"),
         ({"networks": {"directions": []}}, "networks.directions: is empty; give at least one"),
         ({"networks": {"directions": ["AnC"]}}, "networks.directions[0]: is 'AnC'; it must be one of AnB, BnA"),
-        ({"networks": {"directions": ["AnB", "AnB"]}}, "networks.directions: AnB is there twice"),
+        ({"networks": {"directions": ["AnB", "AnB"]}}, "networks.directions: AnB appears twice"),
     ],
 )
 def test_what_cannot_be_is_told_in_a_sentence(changes, message):
@@ -136,8 +136,8 @@ def test_images_of_two_sizes_are_cropped_to_one_or_refused():
     larger = {"datasets": {"late": {"size": 28}}}
     assert refusal(**larger) == (
         "config: preprocessing.crop: is 0, but images are 24 x 24 pixels in early and 28 x 28 pixels in late, and a "
-        "network that copies layers sees images of one size; set it to at most 24, so that this side is cut out of "
-        "both, or give the data sets one size"
+        "network that copies layers needs images of one size; set it to at most 24, so that both are cropped to that, "
+        "or give the data sets one size"
     )
     assert study_of(**larger, preprocessing={"crop": 24})
     assert "crop: is 26, but the images of early have a side of 24" in refusal(**larger, preprocessing={"crop": 26})

@@ -374,7 +374,7 @@ class TestRefusals:
             ),
             (
                 {"networks": {"depths": [9]}},
-                "config: networks.depths: mini_caffenet has no cut at 9; they are n = 1 to 7",
+                "config: networks.depths: mini_caffenet has no cut at 9; its cuts are n = 1 to 7",
             ),
             ({"splits": [{"name": "x", "A": "letter", "B": "animal"}]}, "'animal' in B, which the data set lacks"),
         ],

@@ -179,17 +179,17 @@ def test_of_an_archive_it_is_only_told_whether_it_is_there(tmp_path):
     [
         (
             {"validation": 0.2, "val": "val"},
-            "mine.validation: draws the validation images, which are there already by val;",
+            "mine.validation: draws the validation images, which are already given by val;",
         ),
-        ({"validation": 0.2, "val_labels": "v"}, "already by val_labels; leave out one of the two"),
-        ({"validation": 0.2, "val_list": "v"}, "already by val_list; leave out"),
-        ({"val_list": "v", "val": "val"}, "mine.val_list: says which the validation images are, as does val;"),
-        ({"train_list": "v", "train": "train"}, "mine.train_list: says which the training images are, as does train;"),
+        ({"validation": 0.2, "val_labels": "v"}, "already given by val_labels; leave out one of the two"),
+        ({"validation": 0.2, "val_list": "v"}, "already given by val_list; leave out"),
+        ({"val_list": "v", "val": "val"}, "mine.val_list: says which images are for validation, as does val;"),
+        ({"train_list": "v", "train": "train"}, "mine.train_list: says which images are for training, as does train;"),
         (
             {"validation_groups": "a"},
             "mine.validation_groups: is for images that are drawn, but validation, their share,",
         ),
-        ({"validation": 0.2, "validation_groups": "("}, r"mine\.validation_groups: '\(' is no regular expression"),
+        ({"validation": 0.2, "validation_groups": "("}, r"mine\.validation_groups: '\(' is not a regular expression"),
         ({"classes": ["a"], "every_class": 2}, "mine.classes: says which classes to keep, as does every_class;"),
     ],
 )

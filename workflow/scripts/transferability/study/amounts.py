@@ -1,4 +1,4 @@
-"""How much target data: the images a class that networks are trained on, in order and in words; None is all of them."""
+"""How much target data: the images per class that networks are trained on, in order and in words; None means all."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -13,32 +13,32 @@ Amount = int | None
 
 
 def amounts_of(networks: Mapping[str, Any]) -> tuple[Amount, ...]:
-    """Those of the config's section ``networks``, the fewest images first."""
+    """The amounts in the config's section ``networks``, the fewest images first."""
     return in_order(None if amount == ALL else amount for amount in networks["examples_per_class"])
 
 
 def in_order(amounts: Iterable[Amount]) -> tuple[Amount, ...]:
-    """Each once, the fewest images first and all of them last."""
+    """The amounts, each once, the fewest images first and all of them last."""
     return tuple(sorted(set(amounts), key=more_last))
 
 
 def more_last(amount: Amount) -> float:
-    """What amounts are sorted by."""
+    """The sort key of amounts."""
     return float("inf") if amount is None else amount
 
 
 def amount_in_words(amount: Amount) -> str:
-    """Like 20 images a class."""
+    """An amount in words, such as 20 images a class."""
     return "all images" if amount is None else f"{counted(amount, 'image')} a class"
 
 
 def too_few_in_words(split: str, asked: int, name: str, there: int) -> str:
-    """What is wrong where a class has fewer training images than networks are to be trained on.
+    """The problem of a class that has fewer training images than networks are to be trained on.
 
     Args:
-        split: in which it has so few.
-        asked: images a class.
-        name: of the class, as it is shown.
+        split: the split in which it has too few.
+        asked: images per class.
+        name: the class, as it is shown.
         there: how many training images it has.
     """
     return (
@@ -48,7 +48,7 @@ def too_few_in_words(split: str, asked: int, name: str, there: int) -> str:
 
 
 def amount_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with a config's amounts, as far as settings of data sets tell their images: a sentence each."""
+    """A sentence for each problem with a config's amounts, as far as settings of data sets give numbers of images."""
     for entry in config["splits"]:
         split, data_sets = (
             entry if isinstance(entry, str) else entry["name"],

@@ -28,7 +28,7 @@ def _on_each_amount(every_series: Sequence[Series], networks: Mapping[str, Any])
 
 
 def _series_for(target: str, treatment: str, preserve: Sequence[int]) -> Iterator[Series]:
-    """The series of a treatment for a target, which of the whole set has none that needs another half."""
+    """The series of a treatment for a target; none for the whole set if the treatment needs another half."""
     fine_tuned = treatment.endswith("+")
     if not (source := source_of(treatment, target)):
         return

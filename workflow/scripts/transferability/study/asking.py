@@ -1,4 +1,4 @@
-"""What takes torch to find out: asked of a process of its own, and remembered, since Snakemake's start does without."""
+"""Questions that need torch: asked in a separate process and cached, because Snakemake starts without torch."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from typing import Any
 
 from transferability.files import PROJECT, read_json, write_json
 
-FOLDER = "described"  # in that of all results
+FOLDER = "described"  # in the folder of all results
 _DIGITS = 12
 
 
@@ -21,7 +21,7 @@ class AskingError(ValueError):
 
 
 def ask(module: str, question: Mapping[str, Any]) -> dict[str, Any]:
-    """What a module of the library, run with a question as JSON, answers; AskingError if it refuses or fails."""
+    """The answer of a module of the library, run with a question as JSON; AskingError if it refuses or fails."""
     paths = os.pathsep.join([str(PROJECT / "workflow" / "scripts"), *sys.path])
     process = subprocess.run(
         [sys.executable, "-m", f"transferability.{module}"],
@@ -32,10 +32,13 @@ def ask(module: str, question: Mapping[str, Any]) -> dict[str, Any]:
         env={**os.environ, "PYTHONPATH": paths},
     )
     if process.returncode:
-        last = (process.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+        last = (process.stderr.strip().splitlines() or ["it ended without a message"])[-1]
         if "No module named 'torch'" in last:
-            last = f"the Python that runs Snakemake has no torch; install it there, or copy {FOLDER}/ from where it has"
-        raise AskingError(f"it could not be looked at: {last}")
+            last = (
+                f"the Python that runs Snakemake has no torch; install it there, or copy {FOLDER}/ from a machine that "
+                "has it"
+            )
+        raise AskingError(f"it could not be inspected: {last}")
     found: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
     if "error" in found:
         raise AskingError(found["error"])
@@ -43,12 +46,12 @@ def ask(module: str, question: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def short_digest(asked: object) -> str:
-    """Of what is asked, for the name of the file in which the answer is remembered."""
+    """A digest of a question, for the name of the file in which the answer is cached."""
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:_DIGITS]
 
 
 def versions_of(packages: Iterable[str]) -> dict[str, str]:
-    """Of those that are installed: with others an answer may be another."""
+    """The versions of those packages that are installed; with other versions, answers may differ."""
     found = {}
     for name in packages:
         try:
@@ -59,7 +62,7 @@ def versions_of(packages: Iterable[str]) -> dict[str, str]:
 
 
 def remembered(file: Path) -> dict[str, Any] | None:
-    """What was found out before; None if nothing was, or if it is damaged."""
+    """The answer cached in a file; None if there is none, or if it is damaged."""
     try:
         found: dict[str, Any] = read_json(file)
         return found
@@ -68,7 +71,7 @@ def remembered(file: Path) -> dict[str, Any] | None:
 
 
 def remember(file: Path, found: Mapping[str, Any]) -> None:
-    """Where results can be written; elsewhere it is found out again."""
+    """Cache an answer in a file; if that cannot be written, the question is asked again next time."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_json(file, found)

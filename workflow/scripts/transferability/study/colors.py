@@ -1,4 +1,4 @@
-"""Whether the config's colors are any, told before networks are trained and not when they are drawn."""
+"""Whether the config's colors exist, checked before networks are trained and not only when figures are drawn."""
 
 from collections.abc import Mapping
 
@@ -6,10 +6,10 @@ from transferability.study.schema import ConfigError
 
 
 def require_colors(colors: Mapping[str, str]) -> None:
-    """ConfigError if matplotlib does not know the color of a treatment, or if it is one that nobody sees.
+    """Raise ConfigError if matplotlib does not know a treatment's color, or if the color is invisible.
 
-    No check where matplotlib is not installed. It reads the user's settings when it is first imported, as here; what
-    stops it then would stop every job that draws.
+    There is no check if matplotlib is not installed. It reads the user's settings when it is first imported, as here;
+    an error in them would stop every job that draws.
     """
     try:
         from matplotlib.colors import is_color_like, to_rgba  # noqa: PLC0415 - jobs read the workflow too
@@ -18,7 +18,7 @@ def require_colors(colors: Mapping[str, str]) -> None:
     except UnicodeDecodeError as error:
         raise ConfigError(
             "matplotlibrc: matplotlib cannot read its settings, which are not UTF-8 text; save the file as UTF-8 or "
-            f"take it away: it is the first there is of ./matplotlibrc, $MATPLOTLIBRC, ~/.config/matplotlib ({error})"
+            f"remove it: it is the first that exists of ./matplotlibrc, $MATPLOTLIBRC, ~/.config/matplotlib ({error})"
         ) from error
     for treatment, color in colors.items():
         if not is_color_like(color) or to_rgba(color)[3] == 0:

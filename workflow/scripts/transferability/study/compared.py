@@ -1,4 +1,4 @@
-"""The accuracies of a network, of which a study compares one: their names, and what each is in words."""
+"""The accuracies of a network, one of which a study compares: their names, and what each is in words."""
 
 _ACCURACIES = {"top1": "top-1 accuracy", "top5": "top-5 accuracy", "balanced": "balanced accuracy"}
 _EVALUATIONS = {
@@ -8,14 +8,14 @@ _EVALUATIONS = {
 }
 
 TOP1, TOP5, BALANCED = (tuple(f"{accuracy}_{which}" for which in _EVALUATIONS) for accuracy in _ACCURACIES)
-COMPARED = (*TOP1, *BALANCED)  # what `figures.metric` may be; networks of before it was recorded lack `BALANCED`
+COMPARED = (*TOP1, *BALANCED)  # what `figures.metric` may be; networks from before it was recorded lack `BALANCED`
 
-# The cross-entropy of the right class, mean over images, in nats: on the validation images at the last evaluation, and
-# of the same weights on a sample of the images that they were trained on; and how much the former is above the latter.
+# The mean cross-entropy of the correct class, in nats: on the validation images at the last evaluation; with the same
+# weights on a sample of the images that they were trained on; and by how much the former exceeds the latter.
 VALIDATION_CROSS_ENTROPY = "validation_cross_entropy"
 TRAINING_CROSS_ENTROPY = "training_cross_entropy"
 GENERALIZATION_GAP = "generalization_gap"
-# What a difference of each is called; the last two add up to the first.
+# What a difference in each is called; the last two add up to the first.
 LOSSES = {
     VALIDATION_CROSS_ENTROPY: "cross-entropy",
     TRAINING_CROSS_ENTROPY: "fit",
@@ -32,7 +32,7 @@ def parts_of(metric: str) -> tuple[str, str]:
 
 
 def accuracy_in_words(metric: str) -> str:
-    """Without of which evaluations."""
+    """Which accuracy, without saying of which evaluations."""
     return _ACCURACIES[parts_of(metric)[0]]
 
 
@@ -41,12 +41,12 @@ def evaluation_in_words(metric: str) -> str:
 
 
 def is_selected(metric: str) -> bool:
-    """Whether the validation images choose the evaluations that it is of: the more there are, the better these."""
+    """Whether its evaluations are selected on the validation images, so that more evaluations make it better."""
     return parts_of(metric)[1] != "final"
 
 
 def metric_in_words(metric: str) -> str:
-    """In full, for a report: what it is the mean of, and whether the validation images choose it."""
+    """In full, for a report: what it averages over, and whether it is selected on the validation images."""
     of = " (the mean over classes)" if metric in BALANCED else ""
     selected = " (selected on them)" if is_selected(metric) else ""
     return f"{accuracy_in_words(metric)}{of} on the validation images, {evaluation_in_words(metric)}{selected}"

@@ -1,4 +1,4 @@
-"""A config, read once: plain values, paths in one spelling, and what no schema can say checked."""
+"""A config, read once: plain values, normalized paths, and the checks that no schema can express."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,20 +40,20 @@ STAGES = ("base", "reduced", "frozen", "fine_tuned")
 
 
 def read_config(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> dict[str, Any]:
-    """The config as it is used: plain Python values, paths in one spelling, and depths as numbers.
+    """The config as it is used: plain Python values, normalized paths, and depths as numbers.
 
     Args:
         config: as it was read.
-        beside: folders in which the file of a network is looked for first.
+        beside: folders that are searched first for the file of a network.
 
     Raises:
-        ConfigError: with all that is wrong.
+        ConfigError: something is wrong; the message has a line for each problem.
     """
     schema = config_schema()
     try:
         plain = with_integers(_plain(config), schema)
     except RecursionError:
-        raise ConfigError("config: it holds itself, or is nested too deeply") from None
+        raise ConfigError("config: it contains itself, or is nested too deeply") from None
     _raise(_text_problems(plain, ()))
     _raise(schema_problems(plain, schema))
     _raise(_data_set_problems(plain, schema))
@@ -79,7 +79,7 @@ def _raise(problems: Iterator[str]) -> None:
 
 
 def settings_of(config: Mapping[str, Any], stage: str) -> Settings:
-    """What shapes a stage's networks."""
+    """The settings that determine a stage's networks."""
     return Settings(
         architecture=config["networks"]["architecture"],
         preprocessing=Preprocessing.from_json(config["preprocessing"]),
@@ -95,7 +95,7 @@ def _hyperparameters_of(config: Mapping[str, Any], stage: str) -> Hyperparameter
 
 
 def _plain(value: Any) -> Any:
-    """Mappings and lists of any type, such as a JSON config's, as Python's own, so that all can be printed as YAML."""
+    """Mappings and lists of any type, such as a JSON config's, as Python's own, which can be printed as YAML."""
     match value:
         case Mapping():
             return {str(key) if isinstance(key, str) else key: _plain(inner) for key, inner in value.items()}
@@ -107,7 +107,7 @@ def _plain(value: Any) -> Any:
 
 
 def _text_problems(value: Any, place: tuple[object, ...]) -> Iterator[str]:
-    """Text that is none: no file and no page can hold it."""
+    """Text that is not valid Unicode, which no file or page can hold."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _text_problems(key, place)
@@ -138,7 +138,7 @@ def _data_set_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> 
 
 
 def _study_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    """What a schema cannot say of networks, splits, images and training."""
+    """Problems with networks, splits, images and training that a schema cannot express."""
     networks, layers = config["networks"], network_layers(config)
     yield from _depth_problems(networks, layers)
     iterations = _hyperparameters_of(config, "fine_tuned").iterations
@@ -155,22 +155,22 @@ def _study_problems(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def fine_tuned_depths(networks: Mapping[str, Any]) -> list[int]:
-    """The depths at which there are + networks, by the config's section ``networks``."""
+    """The depths of + networks, according to the config's section ``networks``."""
     return sorted(set(networks["depths"]).intersection(networks["fine_tuned_depths"] or networks["depths"]))
 
 
 def planned_depths(networks: Mapping[str, Any], plan: str, layers: int) -> list[int]:
-    """The depths at which there are networks of a plan, of networks of so many layers.
+    """The depths of networks with a plan, given how many layers the networks have.
 
-    Where n layers are fine-tuned in the end they are those of + networks, with which they are compared; and statistics
-    take a layer between the n-th and the head.
+    `PROBE_THEN_TUNE` has the depths of + networks, with which it is compared; `STATISTICS` needs a layer between the
+    n-th and the head.
     """
     chosen = fine_tuned_depths(networks) if plan == PROBE_THEN_TUNE else sorted(networks["depths"])
     return [n for n in chosen if n < layers - (plan == STATISTICS)]
 
 
 def _own_network_problems(networks: Mapping[str, Any]) -> Iterator[str]:
-    """Keys that are for other networks than this project's own, which have their layers in their files."""
+    """Keys that do not apply to this project's own networks, whose layers are defined in their files."""
     if is_foreign(networks):
         return
     architecture = networks["architecture"]
@@ -187,7 +187,7 @@ def _depth_problems(networks: Mapping[str, Any], layers: Sequence[str]) -> Itera
     deepest_cut = len(layers) - 1
     if outside := [str(n) for n in depths if not 1 <= n <= deepest_cut]:
         yield (
-            f"networks.depths: {architecture} has no cut at {', '.join(outside)}; they are n = 1 to {deepest_cut}, "
+            f"networks.depths: {architecture} has no cut at {', '.join(outside)}; its cuts are n = 1 to {deepest_cut}, "
             f"{layers[0]} to {layers[-2]}"
         )
     fine_tuned = any(treatment.endswith("+") or plan_of(treatment) == PROBE_THEN_TUNE for treatment in treatments)
@@ -210,7 +210,7 @@ def _depth_problems(networks: Mapping[str, Any], layers: Sequence[str]) -> Itera
 
 
 def _treatment_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    """Transfer is from a half to the other."""
+    """Treatments that transfer from the other half, if there is none."""
     if config["splits"] != [WHOLE]:
         return
     for treatment in config["networks"]["treatments"]:
@@ -233,8 +233,8 @@ def _duplicates(config: Mapping[str, Any]) -> Iterator[str]:
         ("splits", names),
     ):
         for value in sorted({value for value in values if values.count(value) > 1}):
-            yield f"{key}: {on_one_line(str(value))} is there twice"
+            yield f"{key}: {on_one_line(str(value))} appears twice"
     for lower, count in Counter(name.lower() for name in dict.fromkeys(names)).items():
         if count > 1:
             alike = " and ".join(sorted({name for name in names if name.lower() == lower}))
-            yield f"splits: {alike} differ only in case, and some file systems take them for one; rename one"
+            yield f"splits: {alike} differ only in case, and some file systems treat them as one; rename one"

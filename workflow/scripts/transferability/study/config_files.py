@@ -1,4 +1,4 @@
-"""The files of a config as they are written: what YAML would read otherwise than the eye does."""
+"""The files of a config as they are written: what YAML reads differently from how it looks."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -15,19 +15,19 @@ _DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
 
 
 def require_clear_files(paths: Iterable[Path]) -> None:
-    """ConfigError, with a line for each problem, if a file says something twice or not as it would be read."""
+    """Raise ConfigError, with a line for each problem, if a file has duplicate keys or numbers that YAML misreads."""
     problems = [problem for path in dict.fromkeys(map(Path, paths)) for problem in file_problems(path)]
     if problems:
         raise ConfigError("\n".join(problems))
 
 
 def file_problems(path: Path) -> Iterator[str]:
-    """Of one YAML or JSON file: keys that are there twice, and numbers that are not decimal."""
+    """The problems of one YAML or JSON file: duplicate keys, and numbers that are not decimal."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        # No tab is within a JSON string; YAML, whose reader tells lines, has none in its indentation.
+        # JSON strings contain no tabs, and YAML, whose parser gives line numbers, allows none in indentation.
         content = yaml.compose(text.replace("\t", " "), Loader=yaml.SafeLoader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):  # Snakemake, which has read it, knew better
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):  # Snakemake could read it
         return
     if content is not None:
         for line, key, problem in _problems(content, ""):
@@ -35,7 +35,7 @@ def file_problems(path: Path) -> Iterator[str]:
 
 
 def _problems(node: yaml.Node, where: str) -> Iterator[tuple[int, str, str]]:
-    """Line from 0, key and problem of all that is within a node."""
+    """The line, counted from 0, the key and the problem of everything wrong within a node."""
     if isinstance(node, yaml.MappingNode):
         yield from _twice(node, where)
         for key, value in node.value:
@@ -51,14 +51,14 @@ def _twice(node: yaml.MappingNode, where: str) -> Iterator[tuple[int, str, str]]
     first: dict[tuple[str, str], int] = {}
     for key, _value in node.value:
         name = (key.tag, str(key.value))
-        # yte's conditions, ?if, may well be there twice
+        # yte's conditions, ?if, may appear twice
         if name in first and key.tag != _MERGE and not name[1].startswith("?"):
-            yield key.start_mark.line, dotted(where, [name[1]]), f"is there twice, in line {first[name] + 1} before"
+            yield key.start_mark.line, dotted(where, [name[1]]), f"appears twice, first in line {first[name] + 1}"
         first.setdefault(name, key.start_mark.line)
 
 
 def _misread(node: yaml.ScalarNode) -> str:
-    """Why a number that is not written in quotes is another than it seems: 010, 0x10 or 1:30."""
+    """Why an unquoted number is not what it looks like, as 010, 0x10 and 1:30; empty if it is."""
     text = node.value
     if node.tag not in {_INTEGER, _FLOAT} or (node.tag == _INTEGER and _DECIMAL.fullmatch(text)):
         return ""

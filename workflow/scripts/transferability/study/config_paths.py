@@ -1,4 +1,4 @@
-"""The paths of a config: what they must be, and the one spelling of each."""
+"""The paths of a config: what they must be, and how they are normalized."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,18 +11,18 @@ from transferability.study.schema import on_one_line
 # Keys that are paths: folders that rules write to, and what a data set is read from.
 _OUTPUT_PATHS = ("results", "stores")
 _INPUT_PATHS = ("root", "folder", "groups")
-# Folders of a study that its rules fill, and some of which they empty.
+# Folders of a study that its rules fill and, in part, empty.
 _OWN_FOLDERS = ("networks", "splits", "states", "logs", "benchmarks", "figures", "so_far", "tensorboard")
 _OTHERS_FOLDERS = {
     "published": "the results of the authors' accuracies go",
-    "described": "what is known of networks goes",
+    "described": "descriptions of networks go",
     "pretrained": "published weights go",
 }
 _MOST_BYTES = 255  # of a file's name, on any usual file system
 
 
 def one_spelling(path: str) -> str:
-    """A path as all of the workflow spells it: relative if it is below the folder that Snakemake runs in, or absolute.
+    """A path as the whole workflow spells it: relative if below the folder that Snakemake runs in, otherwise absolute.
 
     ``st/``, ``./st``, ``st//x/..`` and the absolute path are ``st``; ``~`` is the home folder.
     """
@@ -43,7 +43,7 @@ def _spelled(path: str) -> str:
 
 
 def path_problems(config: Mapping[str, Any], data_sets: Iterable[str]) -> Iterator[str]:
-    """Paths that cannot be, as they are written; of data sets, of those that are used."""
+    """Problems of paths as they are written; for data sets, of those that are used."""
     for key in _OUTPUT_PATHS:
         yield from _output_problems(key, config[key])
     for name in data_sets:
@@ -71,13 +71,13 @@ def _output_problems(key: str, path: str) -> Iterator[str]:
     elif (spelled := one_spelling(path)) == ".":
         yield f"{key}: is {path!r}, the folder that Snakemake runs in; name a folder in it, such as {key}"
     elif long := [part for part in Path(spelled).parts if len(part.encode()) > _MOST_BYTES]:
-        yield f"{key}: a folder's name has {len(long[0].encode())} bytes; the most are {_MOST_BYTES}"
+        yield f"{key}: a folder's name has {len(long[0].encode())} bytes; at most {_MOST_BYTES} are allowed"
     elif file := next((place for place in (Path(spelled), *Path(spelled).parents) if place.is_file()), None):
         yield f"{key}: is {path!r}, but {file} is a file; it must be a folder, or the path of a new one"
 
 
 def with_paths(config: Mapping[str, Any], data_sets: Iterable[str]) -> dict[str, Any]:
-    """The config with every path in one spelling; of data sets, of those that are used."""
+    """The config with every path normalized; for data sets, of those that are used."""
     spelled = {
         name: {
             key: one_spelling(value) if key in _INPUT_PATHS and isinstance(value, str) else value
@@ -90,7 +90,7 @@ def with_paths(config: Mapping[str, Any], data_sets: Iterable[str]) -> dict[str,
 
 
 def place_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    """Folders that others write to as well."""
+    """Problems of folders that something else writes to as well."""
     folder, results, stores = study_folder(config), Path(config["results"]), Path(config["stores"])
     if folder.is_file():
         yield f"study: its folder {folder} is a file; move it away, or give the study another name"
@@ -110,12 +110,12 @@ def place_problems(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _is_within(path: Path, folder: Path) -> bool:
-    """Whether a path is a folder or lies in it, by names; some file systems do not tell upper from lower case."""
+    """Whether a path is a folder or in it, by name; ignores case, because some file systems do."""
     return Path(str(path).lower()).is_relative_to(str(folder).lower())
 
 
 def found_beside(path: str, beside: Sequence[Path]) -> Path | None:
-    """The file of a path, in one of these folders or else where Snakemake runs; None if it is in none."""
+    """The file at a path, in one of these folders or else where Snakemake runs; None if it is in none."""
     return next((place for place in _places(path, beside) if os.path.isfile(place)), None)  # noqa: PTH113 - Path fails for long names
 
 

@@ -19,7 +19,7 @@ class DataSet:
 
     Attributes:
         name: its key in ``datasets``.
-        settings: what it has there.
+        settings: its settings there.
         stores: the folder of all stores.
     """
 
@@ -33,14 +33,14 @@ class DataSet:
 
     @property
     def store_settings(self) -> dict[str, Any]:
-        """What shapes the store: a grouping of the classes is none of it, so that a change costs no images."""
+        """The settings that affect the store; a grouping of the classes does not, so changing it rebuilds nothing."""
         return shaping_settings(self.settings, kind_schema(self.settings["kind"]))
 
     @cached_property
     def store_folder(self) -> Path:
-        """Where the store is; another for whatever would give other images, be it a setting or the content of a list.
+        """Where the store is; differs for anything that would give other images, a setting or the content of a list.
 
-        ConfigError if it cannot be told, since a list is not at hand.
+        ConfigError if it cannot be determined because a list is unavailable.
         """
         try:
             return store_folder(self.stores, self.name, self.store_settings)
@@ -49,7 +49,7 @@ class DataSet:
 
     @property
     def settings_folder(self) -> Path:
-        """Where the store would be if the data set had no lists; those of any lists have names that begin so."""
+        """Where the store would be if the data set had no lists; with lists, its name begins with this one."""
         return settings_folder(self.stores, self.name, self.store_settings)
 
     @property
@@ -60,7 +60,7 @@ class DataSet:
 
     @property
     def groups_file(self) -> Path | None:
-        """The file that says the group of each class, if the data set has one.
+        """The file that gives the group of each class, if the data set has one.
 
         Paths are relative to where Snakemake runs; the project's own resources are found from anywhere.
         """
@@ -71,6 +71,6 @@ class DataSet:
 
 
 def checksums_there(data_sets: Mapping[str, DataSet]) -> dict[str, str]:
-    """By data set, the checksums of the stores that are there."""
+    """The checksums of the stores that exist, by data set."""
     found = {name: stored_checksum(data_set.store_folder) for name, data_set in data_sets.items()}
     return {name: checksum for name, checksum in found.items() if checksum is not None}

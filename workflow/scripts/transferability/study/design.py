@@ -41,15 +41,15 @@ class Study:
     """A checked config.
 
     Attributes:
-        config: plain Python values, with every path in one spelling.
-        splits: the config's, by type in the order of `TYPES_OF_HALVES`, and last that of all classes, ``whole``, if
-            any network is trained on it.
+        config: plain Python values, with every path normalized.
+        splits: the config's, ordered by type as in `TYPES_OF_HALVES`, and last that of all classes, ``whole``, if any
+            network is trained on it.
         halves_series: the series trained for the halves of each split.
         whole_series: the series trained for the whole set.
-        reduced: images a class of each base of the whole set that is trained on fewer.
-        amounts: images a class of the networks of every treatment, the fewest first.
-        stages: what shapes the networks of each stage, `STAGES`.
-        running: how networks are trained, which shapes none of them.
+        reduced: images per class for each base of the whole set that is trained on fewer than all.
+        amounts: images per class for the networks of every treatment, the fewest first.
+        stages: the settings of the networks of each of `STAGES`.
+        running: how networks are trained, which affects none of them.
         figures: what tables and figures show.
     """
 
@@ -71,7 +71,7 @@ class Study:
 
     @cached_property
     def filters(self) -> str:
-        """How the name of the first layer's filters begins; empty if that is no convolution of gray or color images."""
+        """How the name of the first layer's filters begins; empty if it is no convolution of gray or color images."""
         return network_filters(self.config)
 
     @cached_property
@@ -81,7 +81,7 @@ class Study:
 
     @property
     def groups(self) -> dict[str, Mapping[str, str]]:
-        """By name of each split, semantic or of two data sets, by half, the group or the data set of its classes."""
+        """The group or data set of each half's classes, by split (semantic, or of two data sets) and half."""
         return {plan.name: words for plan in self.splits.values() if (words := plan.halves_in_words)}
 
     @property
@@ -95,34 +95,34 @@ class Study:
 
     @property
     def has_few(self) -> bool:
-        """Whether there are networks on few images."""
+        """Whether any networks are trained on few images."""
         return self.amounts != (None,)
 
     def settings(self, stage: str, *, is_on_few: bool = False) -> Settings:
-        """What shapes the networks of a stage, one of `STAGES`, that are trained on all their images, or on few."""
+        """The settings of networks of a stage, one of `STAGES`, that are trained on all their images or on few."""
         settings = self.stages[stage]
         return settings.on_few_images(self.config["training"][FEW_IMAGES]) if is_on_few else settings
 
     def settings_of(self, network: Network) -> Settings:
-        """What shapes a network."""
+        """The settings of a network."""
         return self.settings(network.stage, is_on_few=network.is_on_few)
 
     def half_of_mean(self, network: Network) -> str | None:
-        """The half by whose mean image a network is centered, whichever half it is trained for; None if by none."""
+        """The half whose mean image a network subtracts, whichever half it is trained for; None if there is none."""
         return self.settings_of(network).preprocessing.half_of_mean
 
     @cached_property
     def data_sets(self) -> dict[str, DataSet]:
-        """By name, those that its splits are of, the config's ``dataset`` first."""
+        """The data sets that its splits use, by name, the config's ``dataset`` first."""
         return {name: DataSet.of(self.config, name) for name in data_sets_of_splits(self.config)}
 
     @property
     def data_set(self) -> DataSet:
-        """The config's ``dataset``, of which all splits are that do not say otherwise."""
+        """The config's ``dataset``, used by all splits that do not name another."""
         return self.data_sets[self.config["dataset"]]
 
     def data_set_of(self, split: str, target: str) -> DataSet:
-        """What the networks of a split are trained on for a target."""
+        """The data set that the networks of a split are trained on for a target."""
         tasks = self.splits[split].tasks
         return self.data_sets[tasks[target].data_set] if tasks else self.data_set
 
@@ -133,7 +133,7 @@ class Study:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The halves that networks are trained for and compared; of another there are sources at most."""
+        """The halves that networks are trained for and compared on; another half is at most a source."""
         return tuple(sorted(DIRECTIONS[direction] for direction in self.config["networks"]["directions"]))
 
     @property
@@ -148,7 +148,7 @@ class Study:
     def chunks(
         self, fine_tuned: bool = False, preserved: int = 0, plan: str | None = None
     ) -> tuple[tuple[int, ...], ...]:
-        """The depths of each job that trains a part of a series that is fine-tuned, preserves layers, or has a plan."""
+        """The depths of each job of a series, given whether it is fine-tuned, the layers it preserves, and its plan."""
         networks, per_job = self.config["networks"], self.running.networks_per_job
         if plan:
             depths = planned_depths(networks, plan, len(self.layers))
@@ -164,7 +164,7 @@ class Study:
                 yield split, seed, network
 
     def files_of_networks(self, paths: Iterable[str]) -> dict[Key, Path]:
-        """By split, seed and name of the network, a file of each, given in the order of `networks`."""
+        """Files, given in the order of `networks`, by the split, seed and name of their networks."""
         keys = ((split, seed, network.name) for split, seed, network in self.networks())
         return {key: Path(path) for key, path in zip(keys, paths, strict=True)}
 
@@ -174,12 +174,12 @@ class Study:
             yield from job
 
     def asked_of(self, split: str, network: Network, checksums: Mapping[str, str] = NO_STORES) -> dict[str, Any]:
-        """What a network of a split would be made from today; of its store only if its checksum is known.
+        """What a network of a split would be made from today; its store's checksum is included only if it is known.
 
         Args:
-            split: the network's.
-            network: which.
-            checksums: by data set, those of the stores that are there.
+            split: the network's split.
+            network: the network.
+            checksums: those of the stores that exist, by data set.
         """
         weights = self.weights.sha256 if self.weights and network.source == PRETRAINED_SOURCE else None
         of_stores: dict[str, Any] = {}
@@ -195,20 +195,20 @@ class Study:
         }
 
     def _stores_of(self, split: str, network: Network) -> dict[str, DataSet]:
-        """By prefix of their keys, what a network is trained on and, if it is centered by a half, that of this half."""
+        """The data set that a network is trained on and, if any, that of its mean's half, by prefix of their keys."""
         half_of_mean = self.half_of_mean(network)
         of_mean = {"mean_": self.data_set_of(split, half_of_mean)} if half_of_mean else {}
         return {"": self.data_set_of(split, network.target), **of_mean}
 
     def current(self, metrics: Mapping[Key, Mapping[str, Any]], checksums: Mapping[str, str] = NO_STORES) -> set[Key]:
-        """Of finished networks, by what their metrics say, those that the config asks for as they are.
+        """The finished networks that, according to their metrics, are what the config asks for today.
 
-        A copy is one only if the base that it was copied from is, and is the one that is there; of a base that is not
-        there nothing is known. Where a store is not there, its name tells whether it was the one of today's settings
-        and lists.
+        A copy is one of them only if the base that it was copied from is one, and is the base that exists now; nothing
+        is known about a base that does not exist. If a store does not exist, its name tells whether it was built from
+        today's settings and lists.
 
         Args:
-            metrics: by split, seed and name of the network.
+            metrics: those of finished networks, by split, seed and name of the network.
             checksums: as in `asked_of`.
         """
         current = {
@@ -228,31 +228,31 @@ class Study:
             if base is None or base not in metrics:
                 return True
             copied, there = metrics[key]["made_from"].get("source_sha256"), metrics[base].get("sha256")
-            return base in current and there in {copied, None}  # None: made before it was noted
+            return base in current and there in {copied, None}  # None: from before it was recorded
 
         return {key for key in current if of_todays_base(key)}
 
     def stores_of_other_settings(
         self, key: Key, metrics: Mapping[str, Any], checksums: Mapping[str, str]
     ) -> Iterator[tuple[str, str, str]]:
-        """Stores that a network's metrics name, that are no longer there, and that are not today's.
+        """Stores that a network's metrics name, that no longer exist, and that are not today's.
 
         Args:
             key: the network's.
-            metrics: its own.
+            metrics: the network's.
             checksums: as in `asked_of`.
 
         Yields:
-            What the metrics call the store, its name there, and what it would be today.
+            The store's key in the metrics, its name there, and what its name would be today.
         """
         split, _, name = key
         for prefix, data_set in self._stores_of(split, Network.parse(name)).items():
             made, today = metrics.get(f"{prefix}store"), data_set.store_folder.name
-            if data_set.name not in checksums and made not in (None, today):  # None: made before it was noted
+            if data_set.name not in checksums and made not in (None, today):  # None: from before it was recorded
                 yield f"{prefix}store", made, today
 
     def drawn_bases(self) -> list[tuple[str, int, Network]]:
-        """The bases whose first-layer filters are drawn: of the first seed, on the most images, as many as fit."""
+        """The bases whose first-layer filters are plotted: of the first seed, on the most images, as many as fit."""
         if not self.filters:
             return []
         seed = self.seeds[0]
@@ -277,11 +277,11 @@ class Study:
                 yield tuple(map(series.at, chunk))
 
     def most_few(self, split: str) -> int:
-        """The most images a class that networks of a split are trained on, but all; 0 if they are all on these."""
+        """The most images per class, other than all, that a split's networks are trained on; 0 if all use all."""
         return max((base.examples_per_class or 0 for base in self._bases_of(split)), default=0)
 
     def _bases_of(self, split: str) -> Iterator[Network]:
-        """Those that networks of a split are compared with or copied from, and those that the config asks for."""
+        """The bases that networks of a split are compared with or copied from, and those that the config asks for."""
         every_series = self.whole_series if split == WHOLE else self.halves_series
         is_asked_for = split != WHOLE or WHOLE in self.config["splits"] or every_series
         amounts = {*self.amounts} if is_asked_for else set()
@@ -294,16 +294,16 @@ class Study:
 
 
 def without_running(config: Mapping[str, Any]) -> dict[str, Any]:
-    """All that a config says of what is studied, and not how it is run, which changes no result."""
+    """Everything that a config says about what is studied, without how it is run, which changes no result."""
     return {key: value for key, value in config.items() if key != "running"}
 
 
 def read_study(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> Study:
-    """Check a config and say what it asks for; ConfigError with everything that is wrong.
+    """Check a config and return the study that it asks for; ConfigError with a line for each problem.
 
     Args:
         config: as it was read.
-        beside: folders in which the file of a network is looked for first, such as that of the config's file.
+        beside: folders that are searched first for the file of a network, such as that of the config's file.
     """
     config = read_config(config, beside)
     plans = split_plans(config["splits"])

@@ -1,6 +1,6 @@
-"""The keys that say where a data set of image files has its classes, and which of them cannot be meant together.
+"""The keys that say where a data set of image files has its classes, and which of them contradict each other.
 
-Light, since Snakemake reads it at every start: nothing here imports Pillow.
+Light, because Snakemake reads it at every start: nothing here imports Pillow.
 """
 
 import re
@@ -14,7 +14,7 @@ from transferability.store.source import StoreError
 
 @dataclass(frozen=True)
 class FolderKeys:
-    """What the config says of folders, lists and classes; empty where it says nothing. The schema explains the keys."""
+    """What the config says about folders, lists and classes; empty if it says nothing. The schema explains the keys."""
 
     train: str = ""
     val: str = ""
@@ -29,7 +29,7 @@ class FolderKeys:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "FolderKeys":
-        """Those of the settings that are about this."""
+        """Those settings of a data set that are among these keys."""
         names = [field.name for field in fields(cls)]
         return cls(**{key: value for key, value in settings.items() if key in names})
 
@@ -39,12 +39,12 @@ class FolderKeys:
 
 
 def contradictions(name: str, keys: FolderKeys) -> Iterator[str]:
-    """What of the keys cannot be meant together, a sentence each."""
+    """A sentence for each contradiction between the keys."""
     where = f"datasets.{name}"
     for key, others, why in (
-        ("validation", ("val", "val_labels", "val_list"), "draws the validation images, which are there already by"),
-        ("val_list", ("val", "val_labels"), "says which the validation images are, as does"),
-        ("train_list", ("train",), "says which the training images are, as does"),
+        ("validation", ("val", "val_labels", "val_list"), "draws the validation images, which are already given by"),
+        ("val_list", ("val", "val_labels"), "says which images are for validation, as does"),
+        ("train_list", ("train",), "says which images are for training, as does"),
     ):
         both = [other for other in others if getattr(keys, other)]
         if getattr(keys, key) and both:
@@ -61,11 +61,11 @@ def contradictions(name: str, keys: FolderKeys) -> Iterator[str]:
 
 
 def thing_finder(pattern: str, where: str) -> "_ThingFinder":
-    """What of a path says which thing the image is of; StoreError if the pattern is none."""
+    """A function that finds in a path which thing its image shows; StoreError if the pattern is invalid."""
     try:
         return _ThingFinder(re.compile(pattern), where)
     except re.error as error:
-        raise StoreError(f"{where}.validation_groups: {pattern!r} is no regular expression ({error})") from error
+        raise StoreError(f"{where}.validation_groups: {pattern!r} is not a regular expression ({error})") from error
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class _ThingFinder:
         thing = match and match.group(1 if self.pattern.groups else 0)
         if not thing:
             raise StoreError(
-                f"{self.where}.validation_groups: {self.pattern.pattern!r} does not match {file}, so that nothing says "
-                "what it is a picture of; extend the pattern, or leave the file out by skip"
+                f"{self.where}.validation_groups: {self.pattern.pattern!r} does not match {file}, so nothing says what "
+                "it shows; extend the pattern, or leave the file out with skip"
             )
         return str(thing)

@@ -1,6 +1,6 @@
-"""Networks that are not this project's own, as a study knows them: by their layers, described once and then remembered.
+"""Networks that are not this project's own, as a study knows them: by their layers, described once and then cached.
 
-Describing a network builds and runs it, in a process of its own, since Snakemake's start needs no torch otherwise.
+Describing a network builds and runs it, in a separate process, because Snakemake otherwise starts without torch.
 """
 
 import ast
@@ -21,7 +21,7 @@ from transferability.study.settings import SOURCE, Foreign
 from transferability.study.split_plan import data_sets_of_splits
 
 LIBRARIES = ("torchvision", "timm")
-_DESCRIPTION_VERSION = 4  # raised when a network would be described otherwise
+_DESCRIPTION_VERSION = 4  # raised when networks would be described differently
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _UNKNOWN_SIDE, _UNKNOWN_CHANNELS = 224, 3
 
@@ -31,13 +31,13 @@ class Description:
     """What is known of a network.
 
     Attributes:
-        cuts: the names of the modules behind which it is cut, lowest first.
+        cuts: the names of the modules after which it is cut, lowest first.
         layers: the names of its layers, one more than cuts.
-        parameters: of each layer.
-        operations: an image of each layer's forward pass, in floating-point operations.
-        shapes: of the features that each layer returns, without that of a batch.
-        filters: name of the weights of the lowest convolution, if it is of gray or color images; else empty.
-        points: the modules at which it could be cut or could not, lowest first, as `networks.describe` tells them.
+        parameters: how many each layer has.
+        operations: floating-point operations per image of each layer's forward pass.
+        shapes: those of the features that each layer returns, without the batch dimension.
+        filters: name of the weights of the lowest convolution, if it is of gray or color images; otherwise empty.
+        points: the modules at which it can or cannot be cut, lowest first, as `networks.describe` gives them.
     """
 
     cuts: tuple[str, ...]
@@ -74,13 +74,13 @@ def network_layers(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def network_filters(config: Mapping[str, Any]) -> str:
-    """How the name of the first-layer filters of a config's network begins; empty if it has none that can be drawn."""
+    """How the name of a config's first-layer filters begins; empty if its network has none that can be plotted."""
     foreign = is_foreign(config["networks"])
     return description_of(config).filters if foreign else f"{network_layers(config)[0]}."
 
 
 def foreign_settings(config: Mapping[str, Any], stage: str) -> Foreign | None:
-    """What shapes a config's networks of a stage if they are not this project's own."""
+    """The settings of a config's networks of a stage if they are not this project's own."""
     networks = config["networks"]
     if not is_foreign(networks):
         return None
@@ -93,7 +93,7 @@ def foreign_settings(config: Mapping[str, Any], stage: str) -> Foreign | None:
 
 
 def description_of(config: Mapping[str, Any]) -> Description:
-    """What is known of a config's network, found out now if it was not before; ConfigError if it cannot be studied."""
+    """The description of a config's network, made now if it is not cached; ConfigError if it cannot be studied."""
     networks, cuts = config["networks"], config["networks"]["cuts"]
     asked = Question(
         architecture=networks["architecture"],
@@ -111,7 +111,7 @@ def _description(asked: Question, folder: Path, code_digest: str) -> Description
     file = folder / f"{name}-{about}.json"
     found = remembered(file)
     versions = _versions(asked.architecture)
-    # Without torch there is no asking again: what another Python has found out will do.
+    # Without torch it cannot be described again: another Python's description will do.
     if found is None or ("torch" in versions and found["versions"] != versions):
         found = {**_ask(asked), "versions": versions}
         remember(file, found)
@@ -134,7 +134,7 @@ def _ask(asked: Question) -> dict[str, Any]:
 
 
 def refusal(asked: Question, why: str) -> ConfigError:
-    """Of a network that cannot be studied."""
+    """The error for a network that cannot be studied."""
     return ConfigError(f"config: networks.architecture: {on_one_line(asked.architecture)}: {why}")
 
 
@@ -143,28 +143,28 @@ def _options(networks: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
 
 
 def seen_shape(config: Mapping[str, Any]) -> tuple[int, int, int]:
-    """Height, width and channels of what the network sees, as far as the config says it; else as is usual."""
+    """Height, width and channels of what the network sees, as far as the config says it; otherwise the usual ones."""
     data_sets = [config["datasets"][name] for name in data_sets_of_splits(config)]
     side = config["preprocessing"]["crop"] or image_side(data_sets[0]) or _UNKNOWN_SIDE
     return side, side, max(image_channels(settings) or _UNKNOWN_CHANNELS for settings in data_sets)
 
 
 def _versions(architecture: str) -> dict[str, str]:
-    """Of torch and of the library, where they are installed."""
+    """The versions of torch and of the library, if they are installed."""
     library = architecture.partition("/")[0]
     packages = ("torch", library) if library in LIBRARIES else ("torch",)
     return versions_of(packages)
 
 
 def _file_of(architecture: str) -> str:
-    """The path in the name of a network that is in a file; else empty."""
+    """The path in the name of a network that is in a file; otherwise empty."""
     path, _, _ = architecture.rpartition(":")
     return path if path.endswith(".py") else ""
 
 
 @lru_cache
 def _code_digest(architecture: str) -> str:
-    """SHA-256 of the code of the file that a network is in, whatever its comments and docstrings; else empty."""
+    """SHA-256 of the code in a network's file, ignoring comments and docstrings; empty if it is not in a file."""
     if not (path := _file_of(architecture)):
         return ""
     try:
@@ -178,7 +178,7 @@ def _code_digest(architecture: str) -> str:
 
 
 def _plain(part: object) -> object:
-    """A part of a syntax tree without empty fields, which other versions of Python lack."""
+    """A part of a syntax tree without empty fields, which some versions of Python lack."""
     if isinstance(part, ast.AST):
         fields = ((name, _plain(value)) for name, value in ast.iter_fields(part) if value is not None and value != [])
         return type(part).__name__, sorted(fields, key=lambda field: field[0])
@@ -186,7 +186,7 @@ def _plain(part: object) -> object:
 
 
 def architecture_problems(networks: Mapping[str, Any], beside: Sequence[Path]) -> list[str]:
-    """What is wrong with an architecture's name, before any code of it runs."""
+    """What is wrong with an architecture's name, checked before any of its code runs."""
     name = networks["architecture"]
     library, slash, model = name.partition("/")
     path = _file_of(name)
@@ -204,11 +204,11 @@ def architecture_problems(networks: Mapping[str, Any], beside: Sequence[Path]) -
 
 
 def with_network(config: Mapping[str, Any], beside: Sequence[Path]) -> dict[str, Any]:
-    """The config with the path of its network's file in one spelling, and with all of the depths where it says so.
+    """The config with the path of its network's file normalized, and with ``depths: all`` as numbers.
 
     Args:
-        config: whose architecture has a valid name.
-        beside: folders in which a file is looked for first, those of config files.
+        config: one whose architecture has a valid name.
+        beside: folders that are searched first for a file, those of config files.
     """
     networks = dict(config["networks"])
     if (path := _file_of(networks["architecture"])) and networks["architecture"] not in architecture_names():

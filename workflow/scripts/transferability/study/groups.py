@@ -1,6 +1,6 @@
 """Groupings of classes, such as man-made and natural, from a small CSV file with the columns class and group.
 
-Its text is text: a class or a group may be called NA, None or 1. Names are compared in Unicode's form NFC and without
+All cells are text: a class or a group may be called NA, None or 1. Names are compared in Unicode's form NFC and without
 white space at their ends.
 """
 
@@ -18,29 +18,29 @@ TITLE = "name"  # the optional column with a readable name of the class
 
 
 class GroupsError(ValueError):
-    """The file is no grouping, or not one of the data set's classes."""
+    """The file is not a grouping, or not one of the data set's classes."""
 
 
 def read_groups(path: Path) -> dict[str, str]:
-    """The group of each class; other columns are ignored. ValueError, such as GroupsError, says what is wrong where."""
+    """Each class's group, ignoring other columns. ValueError, such as GroupsError, says what is wrong and where."""
     return {row["class"]: row["group"] for row in _rows(path)}
 
 
 def read_titles(path: Path) -> dict[str, str]:
-    """The readable name of each class that the file gives one, from its column ``name``; empty if it has none.
+    """The readable names of classes, from the file's column ``name``; empty if it has none.
 
-    ValueError, such as GroupsError, says what is wrong where.
+    ValueError, such as GroupsError, says what is wrong and where.
     """
     return {row["class"]: row[TITLE] for row in _rows(path) if row.get(TITLE)}
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:
-    """The rows of classes that are each there once, and that each have a group."""
+    """The rows; GroupsError unless every class appears once and has a group."""
     if not path.is_file():
-        raise GroupsError(f"{path}: there is no such file; it takes a CSV with the columns {' and '.join(COLUMNS)}")
+        raise GroupsError(f"{path}: there is no such file; it must be a CSV with the columns {' and '.join(COLUMNS)}")
     header, rows = table_of(path, COLUMNS)
     if header.count(TITLE) > 1:
-        raise GroupsError(f"{path}: the column {TITLE} is there twice")
+        raise GroupsError(f"{path}: the column {TITLE} appears twice")
     line_of: dict[str, int] = {}
     for line, cells in rows:
         row = dict(zip(header, cells, strict=False))
@@ -48,13 +48,13 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
         if not name or not row["group"]:
             raise GroupsError(f"{place}: {'group' if name else 'class'} is empty")
         if name in line_of:
-            raise GroupsError(f"{place}: the class {name} is there twice, first in line {line_of[name]}")
+            raise GroupsError(f"{place}: the class {name} appears twice, first in line {line_of[name]}")
         line_of[name] = line
         yield row
 
 
 def described(classes: Sequence[ImageClass], path: Path | None) -> tuple[ImageClass, ...]:
-    """The classes as pictures name them: each with its group and title, where the file, if there is one, has them."""
+    """The classes as figures name them: each with the group and title that the file, if there is one, gives it."""
     if path is None:
         return tuple(classes)
     groups, titles = read_groups(path), read_titles(path)
@@ -64,7 +64,7 @@ def described(classes: Sequence[ImageClass], path: Path | None) -> tuple[ImageCl
 
 
 def grouping_digest(path: Path) -> str:
-    """Of which class is in which group, and of nothing else that the file has."""
+    """A digest of which class is in which group, ignoring anything else in the file."""
     groups = read_groups(path)
     return hashlib.sha256(json.dumps(sorted(groups.items())).encode()).hexdigest()
 

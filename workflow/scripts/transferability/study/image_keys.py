@@ -1,4 +1,4 @@
-"""What of the config's section ``preprocessing`` cannot be meant together, or not of the images of the data set."""
+"""Contradictions within the config's section ``preprocessing``, or between it and the data sets' images."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from transferability.study.names import HALVES
 from transferability.study.schema import in_yaml, kind_schema
 from transferability.words import counted
 
-# Of data sets and kinds whose images are always alike: their side in pixels, and their channels.
+# The side in pixels and the channels of images, for data sets and kinds where these are always the same.
 _OFFICIAL_SIDES = {"cifar10": 32, "cifar100": 32, "fashion_mnist": 28}
 _OFFICIAL_CHANNELS = {"cifar10": 3, "cifar100": 3, "fashion_mnist": 1}
 _CHANNELS = {"glyphs": 1}
@@ -19,8 +19,8 @@ def preprocessing_problems(
     """A sentence for each problem.
 
     Args:
-        preprocessing: the section, which fits the schema.
-        data_sets: settings by name, of the one data set of a split, or of the two between which it transfers.
+        preprocessing: the section, which the schema accepts.
+        data_sets: settings by name, for the one data set of a split, or for the two between which it transfers.
     """
     crop = preprocessing["crop"]
     sides = {name: image_side(settings) for name, settings in data_sets.items()}
@@ -36,25 +36,26 @@ def preprocessing_problems(
     if preprocessing["mean"] in HALVES and len(set(known.values())) > 1:
         yield f"preprocessing.{no_common_mean(preprocessing['mean'], known)}"
     channels = [count for settings in data_sets.values() if (count := image_channels(settings)) is not None]
-    most = max(channels) if len(channels) == len(data_sets) else None  # gray images become color beside such
+    most = max(channels) if len(channels) == len(data_sets) else None  # gray images become color next to color ones
     yield from _mean_problems(preprocessing["mean"], preprocessing["std"], " and ".join(data_sets), most)
     yield from _resizing_problems(preprocessing["random_resized_crop"])
 
 
 def unequal_sizes(sizes: Mapping[str, tuple[int, int]]) -> str:
-    """A sentence about images that are not cropped to one size, by data set their height and width, and the remedy."""
+    """The problem of images that are not cropped to one size; sizes are their height and width, by data set."""
     return (
-        f"crop: is 0, but images are {_of_each(sizes)}, and a network that copies layers sees images of one size; "
-        f"set it to at most {min(map(min, sizes.values()))}, so that this side is cut out of both, or give the data "
+        f"crop: is 0, but images are {_of_each(sizes)}, and a network that copies layers needs images of one "
+        f"size; set it to at most {min(map(min, sizes.values()))}, so that both are cropped to that, or give the data "
         "sets one size"
     )
 
 
 def no_common_mean(half: str, sizes: Mapping[str, tuple[int, int]]) -> str:
-    """A sentence about images that no mean image of another size can be taken from, by data set height and width."""
+    """The problem of a mean image of another size than some images; sizes are their height and width, by data set."""
     return (
-        f"mean: is {half}, but images are {_of_each(sizes)}, and a mean image is taken from images of its own size; "
-        "give the data sets one size, or set mean to own, whole, or a list of numbers with one for std"
+        f"mean: is {half}, but images are {_of_each(sizes)}, and a mean image can only be subtracted from "
+        "images of its own size; give the data sets one size, or set mean to own, whole, or a list of numbers with one "
+        "for std"
     )
 
 
@@ -63,12 +64,12 @@ def _of_each(sizes: Mapping[str, tuple[int, int]]) -> str:
 
 
 def image_side(settings: Mapping[str, Any]) -> Any:
-    """Of the images of a data set in pixels, as far as its settings tell it."""
+    """The side in pixels of a data set's images; None if its settings do not give it."""
     return settings.get("size", _OFFICIAL_SIDES.get(settings.get("set", "")))
 
 
 def image_channels(settings: Mapping[str, Any]) -> int | None:
-    """Of the images of a data set; None where it is not known before they are there."""
+    """The channels of a data set's images; None if they are not known in advance."""
     kind, name = settings["kind"], settings.get("set", "")
     keys = kind_schema(kind)["properties"]
     default = keys.get("channels", {}).get("default", _OFFICIAL_CHANNELS.get(name, _CHANNELS.get(kind)))
@@ -80,13 +81,13 @@ def _mean_problems(mean: str | list[float], std: list[float], data_set: str, cha
     if isinstance(mean, str):
         if std:
             yield (
-                f"preprocessing.std: is {in_yaml(std)}, but mean is {mean}, a mean image, which scale goes with; "
+                f"preprocessing.std: is {in_yaml(std)}, but mean is {mean}, a mean image, which goes with scale; "
                 "set std to [], or mean to a list of numbers too"
             )
         return
     if len(std) != len(mean):
         yield (
-            f"preprocessing.std: has {counted(len(std), 'number')} and mean has {len(mean)}; where mean is a list, "
+            f"preprocessing.std: has {counted(len(std), 'number')} and mean has {len(mean)}; if mean is a list, "
             "each has one number for each channel"
         )
     elif channels is not None and channels != len(mean):
@@ -104,4 +105,4 @@ def _resizing_problems(resized: bool | Mapping[str, list[float]]) -> Iterator[st
         return
     for name, values in resized.items():
         if len(values) != 2 or values[0] > values[1]:
-            yield f"{key}.{name}: is {in_yaml(values)}; it must be two numbers, the least and the most"
+            yield f"{key}.{name}: is {in_yaml(values)}; it must be two numbers, the smallest and the largest"

@@ -1,4 +1,4 @@
-"""Where the files of a study lie that rules and scripts both name."""
+"""Paths of those files of a study that both rules and scripts use."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ def study_folder(config: Mapping[str, Any]) -> Path:
 
 
 def states_folder(config: Mapping[str, Any], split: str, seed: str | int) -> Path:
-    """Where the training states of a split and seed are, outside of the outputs of any rule."""
+    """Where the training states of a split and seed are, outside the outputs of any rule."""
     return study_folder(config) / "states" / split / f"seed{seed}"
 
 
@@ -24,13 +24,13 @@ def event_folder(config: Mapping[str, Any], split: str, seed: str | int) -> Path
 
 
 def benchmark_file(config: Mapping[str, Any], split: str, seed: str | int, job: str) -> Path:
-    """What Snakemake measured of a training job."""
+    """What Snakemake measured about a training job."""
     return study_folder(config) / "benchmarks" / split / f"seed{seed}" / f"{job}.tsv"
 
 
 @dataclass(frozen=True)
 class NetworkFiles:
-    """Where a finished network goes: weights, one row an evaluation, and its accuracies with what made them."""
+    """A finished network's files: weights, one row per evaluation, and its accuracies with what produced them."""
 
     checkpoint: Path
     history: Path

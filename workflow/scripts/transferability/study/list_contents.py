@@ -1,6 +1,6 @@
-"""The lists beside a data set's images, such as ``train_list``, by their content: another list is another store.
+"""The lists next to a data set's images, such as ``train_list``, by content: a different list means a different store.
 
-Light, since Snakemake reads it at every start.
+Light, because Snakemake reads it at every start.
 """
 
 import hashlib
@@ -13,11 +13,11 @@ from typing import Any
 from transferability.files import sha256_of
 from transferability.study.schema import kind_schema
 
-IS_LIST = "is_list"  # in the schema of a kind: where this key has text, it names a list
+IS_LIST = "is_list"  # in the schema of a kind: the text of a key with this names a list
 
 
 def list_files(settings: Mapping[str, Any]) -> dict[str, Path]:
-    """By key, where each list is or, where none is there, would be; without those that are in an archive."""
+    """Where each list is or, if it does not exist, would be, by key; without those that are in an archive."""
     root = Path(settings.get("root", ""))
     keys = kind_schema(settings["kind"]).get("properties", {})
     given = {key: settings.get(key) for key, about in keys.items() if about.get(IS_LIST)}
@@ -26,7 +26,7 @@ def list_files(settings: Mapping[str, Any]) -> dict[str, Path]:
 
 
 def list_path(folder: Path, given: str) -> Path:
-    """A list's file: in the data set's folder, or else from where Snakemake runs."""
+    """A list's file: in the data set's folder, or else relative to where Snakemake runs."""
     return Path(given) if not is_file(folder / given) and is_file(Path(given)) else folder / given
 
 
@@ -36,7 +36,7 @@ def is_file(path: Path) -> bool:
 
 
 def list_digests(files: Mapping[str, Path]) -> dict[str, str]:
-    """By key, the SHA-256 of each list's content; without those that cannot be read, as on a disk that is away."""
+    """SHA-256 of each list's content, by key; without those that cannot be read, as on a disk that is not mounted."""
     digests = {}
     for key, path in files.items():
         try:

@@ -2,7 +2,7 @@
 
 One algebra covers every treatment of Yosinski, Clune, Bengio and Lipson (NIPS 2014): a network is
 trained for a *target* half, its first ``copied`` layers come from a *source* network, and the first
-``frozen`` layers never move.
+``frozen`` layers never change.
 
 =================  ======  ======  ======  =====================================================
 name               source  copied  frozen  treatment
@@ -15,8 +15,8 @@ name               source  copied  frozen  treatment
 ``R3B``            R       3       3       random: layers of an untrained network
 ``P3B``            P       3       3       pretrained: layers of published weights
 ``A3B_preserve2``  A       5       3       transfer, preserving two more layers, which are fine-tuned
-``A3B_surgical``   A       3       3       transfer by one of `PLANS`: of all that is copied, the third layer learns
-``A3B_images20``   A       3       3       transfer, trained on 20 images a class of its target, drawn by the seed
+``A3B_surgical``   A       3       3       transfer by one of `PLANS`: of the copied layers, only the third learns
+``A3B_images20``   A       3       3       transfer, trained on 20 images per class of its target, drawn by the seed
 ``reduced50``      none    0       0       reduced: base of the whole set on the first 50 images of each class
 =================  ======  ======  ======  =====================================================
 """
@@ -71,7 +71,7 @@ _REDUCED = re.compile(r"reduced(?P<examples>[1-9][0-9]*)")
 
 
 def source_of(treatment: str, target: str) -> str:
-    """Where a treatment, one of `COPYING`, takes the layers of a target's networks from."""
+    """Where a treatment, one of `COPYING`, takes the layers of a target's networks from; empty for a missing half."""
     other_half = {"A": "B", "B": "A"}.get(target, "")
     sources = {"selffer": target, "transfer": other_half, **{name: source for source, name in OTHER_SOURCES.items()}}
     return sources[kind_of(treatment)]
@@ -88,10 +88,10 @@ class Network:
         copied: how many of the lowest layers are copied from the source; with a plan, n.
         frozen: how many of the lowest layers never change, at most ``copied``; with a plan, n or, if all
             layers learn in the end, 0.
-        examples_per_class: training images a class, ``None`` for all of them.
+        examples_per_class: training images per class, ``None`` for all of them.
         reduced: whether these are the first of each class, in file order, as in the paper's bases of the whole set;
-            else they are drawn by the seed.
-        plan: that says of every layer what it is, one of `PLANS`; None where only the lowest are copied.
+            otherwise they are drawn by the seed.
+        plan: one of `PLANS`, which says for every layer what it is; None if only the lowest are copied.
     """
 
     target: str
@@ -109,7 +109,7 @@ class Network:
         if (self.target in HALVES and self.source == WHOLE) or (self.target == WHOLE and self.source in HALVES):
             raise ValueError(f"a half and the whole set, which has its images, do not copy from each other: {self!r}")
         if (self.source is None) != (self.copied == 0):
-            raise ValueError(f"a network copies layers exactly if it has a source: {self!r}")
+            raise ValueError(f"a network copies layers if and only if it has a source: {self!r}")
         if not 0 <= self.frozen <= self.copied:
             raise ValueError(f"only copied layers can be frozen: {self!r}")
         if self.reduced and (self.source or self.target != WHOLE or self.examples_per_class is None):
@@ -119,9 +119,9 @@ class Network:
         if self.plan is not None and (
             self.source is None or self.preserved or self.plan not in PLANS or (self.frozen == 0) != _tunes(self.plan)
         ):
-            raise ValueError(f"a network has no such plan, or preserves no layers beside one: {self!r}")
+            raise ValueError(f"a network cannot have this plan, or cannot preserve layers with a plan: {self!r}")
         if self.plan == REINITIALIZED and not self.is_selffer:
-            raise ValueError(f"only the base of its own task can be tried with a layer drawn anew: {self!r}")
+            raise ValueError(f"only a copy of the base of its own task can have a layer reinitialized: {self!r}")
 
     @property
     def treatment(self) -> str:
@@ -134,20 +134,20 @@ class Network:
         return kind if self.frozen else f"{kind}+"
 
     def layer_plans(self, layers: int) -> list[LayerPlan]:
-        """What its layers, so many with the head, are while it is trained; see `networks.layer_plan.layer_plans`."""
+        """The plans of its layers, counted with the head, during training; see `networks.layer_plan.layer_plans`."""
         return layer_plans(self.source, self.copied, self.frozen, layers, self.plan)
 
     @property
     def is_trained(self) -> bool:
-        """Whether any layer learns; else it is evaluated as it is made."""
+        """Whether any layer learns; otherwise it is only evaluated."""
         return self.plan != REINITIALIZED
 
     @property
     def base(self) -> Self | None:
         """The base network that the copied layers are made from; None if they are made from none.
 
-        Of a network on few images it is, for a selffer, the base on the same images, or it would have seen others; and
-        for a transfer network the other half's, on all of its images.
+        For a selffer on few images it is the base on the same images, because another would have seen other
+        images; for a transfer network on few images it is the other half's, on all of its images.
         """
         if self.source is None or self.source in OTHER_SOURCES:
             return None
@@ -155,7 +155,7 @@ class Network:
 
     @property
     def compared_with(self) -> Self:
-        """The base of its own target, on as many images."""
+        """The base of its own target, on as many images; for a reduced network, on all."""
         return type(self)(self.target, examples_per_class=None if self.reduced else self.examples_per_class)
 
     @property
@@ -207,7 +207,7 @@ class Network:
 
     @property
     def facts(self) -> dict[str, str | int | None]:
-        """What tables and metrics files say of a network, by column; a plan is more than two numbers of layers."""
+        """What tables and metrics files say about a network, by column; two layer counts cannot describe a plan."""
         return {
             "network": self.name,
             "treatment": self.treatment,
@@ -306,18 +306,18 @@ class Series:
 
 
 def on_images(examples_per_class: int | None) -> str:
-    """How names of networks on few images end; empty for those on all."""
+    """The suffix of names of networks on few images; empty for those on all."""
     return "" if examples_per_class is None else f"_images{examples_per_class}"
 
 
 def _contradicts(match: re.Match[str]) -> bool:
-    """Of +, preserve and a plan a name has one, and a plan is of what it is for."""
+    """Whether a name has more than one of +, preserve and a plan, or a plan that its source cannot have."""
     alternatives = sum(bool(match[name]) for name in ("plus", "preserved", "plan"))
     return alternatives > 1 or (match["plan"] == REINITIALIZED and match["source"] != match["target"])
 
 
 def _tunes(plan: str | None) -> bool:
-    """Whether copied layers learn in the end."""
+    """Whether all copied layers learn in the end."""
     return plan == PROBE_THEN_TUNE
 
 
@@ -331,6 +331,6 @@ def depths_label(depths: Sequence[int]) -> str:
 
 
 def job_name(networks: Sequence[Network]) -> str:
-    """Of the job that trains a base, or these networks of a series: baseA, A3B+, A1-7B."""
+    """The name of the job that trains a base, or these networks of a series: baseA, A3B+, A1-7B."""
     first = networks[0]
     return first.series.name_at(depths_label([network.n for network in networks])) if first.source else first.name

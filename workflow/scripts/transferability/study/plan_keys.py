@@ -1,4 +1,4 @@
-"""What of a config treatments by a plan for every layer cannot be trained with."""
+"""Problems of a config with treatments that have a plan for every layer."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,10 +10,10 @@ def plan_problems(treatments: Sequence[str], depths: Sequence[int], deepest_cut:
     """A sentence for each problem.
 
     Args:
-        treatments: of the section ``networks``.
-        depths: likewise, of which there is one.
-        deepest_cut: of the network, above which is its head.
-        iterations: of fine-tuned networks.
+        treatments: those of the section ``networks``.
+        depths: likewise; at least one.
+        deepest_cut: the network's, above which is its head.
+        iterations: those of fine-tuned networks.
     """
     for treatment in treatments:
         if plan_of(treatment) == STATISTICS and min(depths) >= deepest_cut:

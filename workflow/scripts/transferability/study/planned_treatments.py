@@ -1,4 +1,4 @@
-"""The treatments by a plan for every layer, ``<kind>_<plan>``: which there are, and what they are called."""
+"""The treatments with a plan for every layer, ``<kind>_<plan>``: which ones exist, and what they are called."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,12 +10,12 @@ from transferability.networks.layer_plan import (
     TRUNCATED,
 )
 
-# By the kind of a treatment, the letter of the source in names of its networks, for a target half B.
+# The letter of the source in names of a treatment's networks, by the treatment's kind, for a target half B.
 _SOURCES = {"selffer": "B", "transfer": "A", "pretrained": "P", "random": "R"}
 _LEARNED = ("selffer", "transfer", "pretrained")
 
-# Each with the kinds for which it has a meaning: what untrained layers have is worth neither tuning nor imitating, and
-# a layer is drawn anew in a network that is done, the base of the target.
+# Each with the kinds for which it makes sense: untrained layers are worth neither tuning nor imitating, and a layer is
+# reinitialized in a finished network, the base of the target.
 KINDS_OF_PLANS: Mapping[str, Sequence[str]] = {
     SURGICAL: _LEARNED,
     STATISTICS: _LEARNED,
@@ -27,17 +27,17 @@ BY_PLAN = tuple(f"{kind}_{plan}" for plan, kinds in KINDS_OF_PLANS.items() for k
 
 
 def kind_of(treatment: str) -> str:
-    """Of a treatment that copies layers, without its + or plan."""
+    """The kind of a treatment that copies layers, without its + or plan."""
     return treatment.removesuffix("+").partition("_")[0]
 
 
 def plan_of(treatment: str) -> str | None:
-    """The plan of a treatment by one, one of `PLANS`; None for all others."""
+    """The plan of a treatment that has one, one of `PLANS`; None for all others."""
     return treatment.partition("_")[2] or None
 
 
 def plan_in_words(plan: str) -> str:
-    """Like probe then tune."""
+    """A plan in words, such as probe then tune."""
     return plan.replace("_", " ")
 
 

@@ -1,6 +1,6 @@
 """Published weights as a study knows them: where they are, whether they fit its network, what images they are for.
 
-What takes torch to find out is asked of `transferability.networks.pretrained`, in a process of its own, and remembered.
+What only torch can find out is asked of `transferability.networks.pretrained`, in a separate process, and cached.
 """
 
 import json
@@ -18,10 +18,10 @@ from transferability.study.names import HALVES, OTHER_SOURCES, PRETRAINED_SOURCE
 from transferability.study.planned_treatments import kind_of
 from transferability.study.schema import ConfigError, in_yaml, on_one_line
 
-DOWNLOADS = "pretrained"  # the folder of what was downloaded, in that of all results
-AS_PRETRAINED = "pretrained"  # of preprocessing.mean: what the weights say of their images
+DOWNLOADS = "pretrained"  # the folder of downloads, in the folder of all results
+AS_PRETRAINED = "pretrained"  # value of preprocessing.mean: what the weights say about their images
 _EXAMPLES = "weights.safetensors, weights.pth, torchvision:IMAGENET1K_V1 or timm:pretrained"
-_DESCRIPTION_VERSION = 1  # raised when weights would be described otherwise
+_DESCRIPTION_VERSION = 1  # raised when weights would be described differently
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class Weights:
     """Published weights that layers are copied from.
 
     Attributes:
-        source: what the config calls them: a path, or what is downloaded.
+        source: what the config calls them: a path, or the name of a download.
         file: where they are, or will be once they are downloaded.
-        preprocessing: what was done to the pixels that they were trained on, as the config's section says it; None
-            where they do not tell.
-        unused: names of their tensors that the network has no use for, its head's apart.
+        preprocessing: what was done to the pixels that they were trained on, in the form of the config's section; None
+            if they do not say.
+        unused: names of their tensors that the network does not use, apart from its head's.
     """
 
     source: str
@@ -47,23 +47,23 @@ class Weights:
 
     @property
     def sha256(self) -> str | None:
-        """Of the file; None if it is not there yet."""
+        """SHA-256 of the file; None if it does not exist yet."""
         return _sha256(self.file, self.file.stat().st_mtime_ns) if self.file.is_file() else None
 
 
 @lru_cache
 def _sha256(file: Path, _changed: int) -> str:
-    """Read once, as long as it is not changed: it may be large."""
+    """SHA-256 of a file, which is read only once unless it changes, because it may be large."""
     return sha256_of(file)
 
 
 def is_copied_from_weights(treatment: str) -> bool:
-    """Whether networks of a treatment have layers of published weights."""
+    """Whether networks of a treatment copy layers from published weights."""
     return kind_of(treatment) == OTHER_SOURCES[PRETRAINED_SOURCE]
 
 
 def source_problems(networks: Mapping[str, Any], beside: Sequence[Path]) -> Iterator[str]:
-    """What is wrong with the key ``pretrained`` of the config's section, before any weights are read."""
+    """What is wrong with the key ``pretrained`` of the section ``networks``, checked before any weights are read."""
     source, key = networks["pretrained"], "networks.pretrained"
     wanted = [treatment for treatment in networks["treatments"] if is_copied_from_weights(treatment)]
     if wanted and not source:
@@ -91,20 +91,20 @@ def _name_problems(source: str, architecture: str) -> Iterator[str]:
             f"{on_one_line(architecture)}; give a file of its weights"
         )
     elif library == "timm" and name != "pretrained":
-        yield f"networks.pretrained: is {source!r}; of timm it is timm:pretrained, and the architecture says which"
+        yield f"networks.pretrained: is {source!r}; for timm it is timm:pretrained, and the architecture says which"
     elif not name:
-        yield f"networks.pretrained: is {source!r}; it takes a name, such as torchvision:IMAGENET1K_V1"
+        yield f"networks.pretrained: is {source!r}; it needs a name, such as torchvision:IMAGENET1K_V1"
 
 
 def with_pretrained(config: Mapping[str, Any], beside: Sequence[Path]) -> dict[str, Any]:
-    """The config with its weights' path in one spelling, and with the mean that they say where it asks for that.
+    """The config with its weights' path normalized and, if it asks for that, with the mean that the weights give.
 
     Args:
-        config: whose network is described, and whose weights have no `source_problems`.
-        beside: folders in which a file is looked for first, those of config files.
+        config: one whose network is described, and whose weights have no `source_problems`.
+        beside: folders that are searched first for a file, those of config files.
 
     Raises:
-        ConfigError: the weights do not fit the network, or do not tell of their images.
+        ConfigError: the weights do not fit the network, or do not say how their images were prepared.
     """
     networks, preprocessing = dict(config["networks"]), config["preprocessing"]
     if networks["pretrained"] and not _is_name(networks["pretrained"]):
@@ -128,8 +128,8 @@ def with_pretrained(config: Mapping[str, Any], beside: Sequence[Path]) -> dict[s
         )
     if preprocessing["std"]:
         raise ConfigError(
-            f"config: preprocessing.std: is {in_yaml(preprocessing['std'])}, but mean is pretrained, which has one; "
-            "set std to []"
+            f"config: preprocessing.std: is {in_yaml(preprocessing['std'])}, but mean is pretrained, which comes with "
+            "std; set std to []"
         )
     return {**located, "preprocessing": {**preprocessing, **weights.preprocessing}}
 
@@ -179,12 +179,12 @@ def _ask(question: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def refusal(source: str, why: str) -> ConfigError:
-    """Of weights that cannot be copied from."""
+    """The error for weights that cannot be copied from."""
     return ConfigError(f"config: networks.pretrained: {on_one_line(source)}: {on_one_line(why)}")
 
 
 def _of_channels(preprocessing: Mapping[str, Any] | None, channels: int) -> Mapping[str, Any] | None:
-    """For networks that see gray images, the mean over the channels of color ones."""
+    """The preprocessing for images with these channels; for gray ones, the mean over the channels of color ones."""
     if preprocessing is None or isinstance(preprocessing["mean"], str) or channels != 1:
         return preprocessing
     return {key: [sum(values) / len(values)] for key, values in preprocessing.items() if key in {"mean", "std"}}
@@ -195,10 +195,10 @@ def _slug(architecture: str, source: str) -> str:
 
 
 def notes_on(weights: Weights, preprocessing: Mapping[str, Any]) -> Iterator[str]:
-    """What is to be known of weights before a study trains, a line each: their images, and what is not used.
+    """What to know about weights before a study trains, one line each: their images, and what is not used.
 
     Args:
-        weights: of the study.
+        weights: the study's.
         preprocessing: the config's section.
     """
     name = f"networks.pretrained: {on_one_line(weights.source)}"
@@ -209,7 +209,7 @@ def notes_on(weights: Weights, preprocessing: Mapping[str, Any]) -> Iterator[str
 
 
 def images_in_words(weights: Weights, preprocessing: Mapping[str, Any]) -> str:
-    """What is done to the pixels of the weights' own images, and whether the study's are prepared alike."""
+    """How the weights' own images were prepared, and whether the study's are prepared in the same way."""
     own = {key: preprocessing[key] for key in ("mean", "std", "scale")}
     if weights.preprocessing is None:
         return f"does not say how its images were prepared; those of this study: {_prepared(own)}"

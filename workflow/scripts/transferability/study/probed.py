@@ -7,11 +7,11 @@ from transferability.study.names import HALVES, PRETRAINED_SOURCE, RANDOM_SOURCE
 
 
 class Probed(NamedTuple):
-    """Of one split.
+    """What is probed in one split.
 
     Attributes:
         targets: the tasks that layers are probed for.
-        sources: whose layers these are, the same for all targets: bases, as their tasks are called, and others.
+        sources: where these layers come from, the same for all targets: bases, by the names of their tasks, and others.
     """
 
     targets: tuple[str, ...]
@@ -19,14 +19,14 @@ class Probed(NamedTuple):
 
     @property
     def bases(self) -> list[Network]:
-        """Those whose layers are probed."""
+        """The bases whose layers are probed."""
         return [Network(source) for source in self.sources if source in (*HALVES, WHOLE)]
 
 
 def probed_in(study: Study, split: str) -> Probed:
     """The tasks whose own base, on all images, is a network of the study, and all sources that networks can have.
 
-    These are such bases, untrained layers, and published weights if any network copies them.
+    The sources are these bases, untrained layers, and published weights if any network copies them.
     """
     networks = set(study.networks_of(split))
     bases = [one for one in (*HALVES, WHOLE) if Network(one) in networks]
@@ -36,5 +36,5 @@ def probed_in(study: Study, split: str) -> Probed:
 
 
 def probed_splits(study: Study) -> list[str]:
-    """The splits with any task that is probed: none if all networks are on few images and no base is copied."""
+    """The splits with a task that is probed; none if all networks are on few images and no base is copied."""
     return [split for split in study.splits if probed_in(study, split).targets]

@@ -1,17 +1,17 @@
-"""Cheap proxies of transferability, by name: what is read of a layer's features, and how."""
+"""Cheap proxies of transferability, by name: what is taken from a layer's features, and how."""
 
 from collections.abc import Mapping
 
-# Raised by hand when the same bases would give other probes; it makes every probe again, and no network.
+# Raised by hand when the same bases would give other probes; every probe is then made again, but no network.
 PROBES_VERSION = 1
 
-# What is read: the mean over places, or the whole map.
+# What is taken: the mean over positions, or the whole map.
 POOLED, FLATTENED = "pooled", "flattened"
 FEATURES = (POOLED, FLATTENED)
 
-# How classes are told by it. Columns of `proxies.csv` are these with the accuracy that they are, such as probe_top1.
+# How classes are predicted from it. Columns of `proxies.csv` are these with the kind of accuracy, such as probe_top1.
 PROXIES: Mapping[str, str] = {"probe": "linear probe", "center": "nearest class center"}
-# What every proxy has to be better than: the depth alone, since deeper copies cost more.
+# What every proxy has to beat: depth alone, because deeper copies cost more.
 DEPTH = "depth"
 
 SIMILARITY, INDEPENDENT = "cka", "cka_independent"

@@ -1,6 +1,6 @@
-"""The reference of the config, docs/configuration.md, from the schema and the default config: `make docs` writes it.
+"""The config reference, docs/configuration.md, generated from the schema and the default config by `make docs`.
 
-What a key means is said in the schema and what it is by default in config.yaml, so the page can say nothing else.
+What a key means comes from the schema and its default from config.yaml, so the page cannot contradict them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,16 +20,16 @@ _INTRODUCTION = """\
 # Configuration
 
 Every key of a config, with its default: the value in [`config.yaml`](../config.yaml), which is the default study.
-Another study is a file with only what differs, given as `--configfile`: mappings are merged with the default's, key by
-key, and lists take the place of its lists. Of several files, the later go on top. All keys are checked before anything
-runs; one that is unknown is refused.
+Another study is a file with only what differs, passed as `--configfile`: mappings are merged with the default's, key by
+key, and lists replace its lists. If there are several files, later ones override earlier ones. All keys are checked
+before anything runs; unknown keys are refused.
 
-Paths are relative to the folder that Snakemake runs in, and may be spelled in any way: `st/`, `./st`, `~/x`; the same
-folder spelled otherwise makes nothing run again. A file of groups that is not there is looked for in the project's
-folder.
+Paths are relative to the folder that Snakemake runs in, and may be spelled in any way: `st/`, `./st`, `~/x`; another
+spelling of the same folder makes nothing run again. A file of groups that does not exist there is looked for in the
+project's folder.
 
-What YAML reads otherwise than the eye is refused: a key that is there twice, `010` (8 to YAML), `1:30` (90). Names of
-studies, data sets, splits and groups are text: write `"no"`, `"null"` and `"2024"` in quotes.
+Anything that YAML reads differently from how it looks is refused: a duplicate key, `010` (8 to YAML), `1:30` (90).
+Names of studies, data sets, splits and groups are text: write `"no"`, `"null"` and `"2024"` in quotes.
 """
 _DATA_SETS = """\
 ## Data sets
@@ -37,7 +37,7 @@ _DATA_SETS = """\
 An entry of `datasets` has the keys of its `kind`, one of {kinds}. A key without a default must be given.
 """
 _OF_THE_DEFAULT_STUDY = (
-    "Defaults are those of the data set `{name}` in config.yaml; one of another name must give all of them."
+    "Defaults are those of the data set `{name}` in config.yaml; a data set of another name must give all of them."
 )
 
 _TYPES = {
@@ -60,7 +60,7 @@ def config_reference(schema: Mapping[str, Any], defaults: Mapping[str, Any]) -> 
     """The page, in Markdown: a table for each section of the config, and one for each kind of data set.
 
     Args:
-        schema: of the whole config, with the kinds of data sets in ``$defs``; every key has a description.
+        schema: the whole config's, with the kinds of data sets in ``$defs``; every key has a description.
         defaults: a config with every required key.
     """
     keys = schema["properties"]
@@ -78,7 +78,7 @@ def config_reference(schema: Mapping[str, Any], defaults: Mapping[str, Any]) -> 
 
 
 def _kind(name: str, about: Mapping[str, Any], data_sets: Mapping[str, Any]) -> str:
-    """A kind of data set; where the default config has one of that kind, its values are the defaults."""
+    """A kind of data set; if the default config has one of that kind, its values are the defaults."""
     known = [key for key, settings in data_sets.items() if settings["kind"] == name]
     notes = [_OF_THE_DEFAULT_STUDY.format(name=key) for key in known[:1]]
     description, defaults = " ".join([about["description"], *notes]), data_sets[known[0]] if known else {}
@@ -94,7 +94,7 @@ def _section(
 
 
 def _rows(about: Mapping[str, Any], defaults: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, ...]]:
-    """A row for each key, and below it rows for the keys of what it holds, unless these are its siblings again."""
+    """A row for each key, and below it rows for the keys inside it, unless these are its siblings again."""
     keys: Mapping[str, Any] = about["properties"]
     for key, value in keys.items():
         inner, again = value.get("properties", {}), value.get("properties", {}).keys() < keys.keys()
@@ -122,7 +122,7 @@ def _default(key: str, value: Mapping[str, Any], about: Mapping[str, Any], defau
 
 
 def _allowed(value: Mapping[str, Any]) -> str:
-    """What a key may have: `text`, `integer, at least 1`, `a or b`, `list of ...`."""
+    """What a key's value may be: `text`, `integer, at least 1`, `a or b`, `list of ...`."""
     if "const" in value:
         return _code(value["const"])
     if "enum" in value:
@@ -145,12 +145,12 @@ def _listed(names: Sequence[Any] | Mapping[str, Any]) -> str:
 
 
 def _code(value: object) -> str:
-    """As it would be written in the config, on one line."""
+    """A value as it would be written in the config, on one line."""
     return "`" + in_yaml(value).replace("|", r"\|") + "`"
 
 
 def _prose(text: str) -> str:
-    """As it would be read in a table's cell, where a bar ends the cell and <study> would be a tag."""
+    """Text for a table's cell, with escapes for a bar, which would end the cell, and for <study>, a tag otherwise."""
     return text.replace("|", r"\|").replace("<", "&lt;").replace(">", "&gt;")
 
 

@@ -1,4 +1,4 @@
-"""The config's schema, and what of a config it refuses: a line for each problem, with hints that are accepted."""
+"""The config's schema, and what it refuses in a config: a line for each problem, with hints that it would accept."""
 
 import datetime
 import difflib
@@ -16,7 +16,7 @@ from transferability.study.compared import COMPARED
 from transferability.study.names import COPYING, DIRECTIONS, FROM_THE_BOTTOM
 
 SCHEMA = PROJECT / "workflow" / "schemas" / "config.schema.yaml"
-EXACT = 2**53  # whole numbers up to it are told apart as floats too
+EXACT = 2**53  # floats are exact for all whole numbers up to this
 
 _WORDS = {
     "string": "text",
@@ -48,12 +48,12 @@ _RENAMED = {
 
 
 class ConfigError(ValueError):
-    """The config asks for something that cannot be; the message has a line for each reason."""
+    """The config asks for something impossible; the message has a line for each reason."""
 
 
 @cache
 def config_schema() -> Mapping[str, Any]:
-    """The file's schema, and in it the names that the library defines, so that they are said in one place."""
+    """The schema from its file, with the names that the library defines filled in, so that each is in one place."""
     schema: Mapping[str, Any] = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     networks = schema["properties"]["networks"]["properties"]
     networks["treatments"]["items"]["enum"] = COPYING
@@ -61,20 +61,20 @@ def config_schema() -> Mapping[str, Any]:
     figures = schema["properties"]["figures"]["properties"]
     figures["metric"]["enum"] = COMPARED
     figures["colors"]["properties"] = {
-        treatment: {"type": "string", "description": f"Of {treatment} networks."}
+        treatment: {"type": "string", "description": f"Color of {treatment} networks."}
         for treatment in ("base", *FROM_THE_BOTTOM)
     }
     return schema
 
 
 def kind_schema(kind: str) -> Mapping[str, Any]:
-    """What the schema says of data sets of a kind; nothing of one that it does not know."""
+    """The schema for data sets of a kind; empty for an unknown kind."""
     schema: Mapping[str, Any] = config_schema()["$defs"]["data_sets"].get(kind, {})
     return schema
 
 
 def with_integers(value: Any, schema: Mapping[str, Any]) -> Any:
-    """The same value; where the schema wants a number, 1000.0 is 1000, so that equal configs have equal identities."""
+    """The same value, with 1000.0 as 1000 if the schema wants a number: equal configs have equal identities."""
     match value:
         case dict():
             keys = schema.get("properties", {})
@@ -94,7 +94,7 @@ def _wants_numbers(schema: Mapping[str, Any]) -> bool:
 
 
 def _is_integer(_checker: object, value: object) -> bool:
-    """JSON knows no difference between 7 and 7.0, and no bounds; the code that counts with them does."""
+    """JSON does not distinguish 7 from 7.0 and has no bounds; the code that uses the numbers does."""
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= EXACT
 
 
@@ -112,7 +112,7 @@ _Validator = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
 
 
 def schema_problems(content: Any, schema: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """What of a part of the config, which is at ``path``, its schema refuses."""
+    """What a schema refuses in a part of the config, which is at ``path``."""
     validator = _Validator(schema)
     for error in sorted(validator.iter_errors(content), key=lambda error: [str(part) for part in error.absolute_path]):
         where = dotted(path, error.absolute_path)
@@ -130,7 +130,7 @@ def schema_problems(content: Any, schema: Mapping[str, Any], path: str = "") -> 
 
 
 def _refusal(error: jsonschema.ValidationError) -> str:
-    """Of one value."""
+    """Why one value is refused."""
     value: Any = error.instance
     wanted: Any = error.validator_value
     schema: Any = error.schema
@@ -146,10 +146,10 @@ def _refusal(error: jsonschema.ValidationError) -> str:
         case "pattern":
             refusal = f"{must} {schema['$comment']}"
         case "maxLength":
-            refusal = f"has {len(value)} characters; the most are {wanted}, since it becomes part of file names"
+            refusal = f"has {len(value)} characters; at most {wanted} are allowed, since it becomes part of file names"
         case "uniqueItems":
             twice = next(item for i, item in enumerate(value) if item in value[:i])
-            refusal = f"{on_one_line(str(twice))} is there twice"
+            refusal = f"{on_one_line(str(twice))} appears twice"
         case "minItems" | "minProperties":
             refusal = "is empty; give at least one"
         case _:
@@ -163,7 +163,7 @@ def _shown(value: object) -> str:
 
 
 def _hint(value: object, schema: Mapping[str, Any]) -> str:
-    """What is meant, most likely, as it would be written; only what the schema accepts."""
+    """What was most likely meant, as it would be written; only if the schema accepts it."""
     for candidate in _candidates(value, schema):
         if _Validator(schema).is_valid(candidate):
             if "enum" in schema and isinstance(value, str):
@@ -192,7 +192,7 @@ def _candidates(value: object, schema: Mapping[str, Any]) -> Iterator[object]:
 
 
 def _read_again(text: str) -> Iterator[object]:
-    """A number or a truth value that YAML took for text, such as 5e-4."""
+    """A number or Boolean that YAML read as text, such as 5e-4."""
     words = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
     if text.lower() in words:
         yield words[text.lower()]
@@ -203,7 +203,7 @@ def _read_again(text: str) -> Iterator[object]:
 
 
 def _as_text(value: object) -> str:
-    """How a value that is no text to YAML was written, as far as that can be known."""
+    """How a value that YAML did not read as text was written, as far as that can be known."""
     match value:
         case None:
             return "null"
@@ -215,7 +215,7 @@ def _as_text(value: object) -> str:
 
 
 class _OneLine(yaml.SafeDumper):
-    """A line break in quotes is written as \\n, where YAML would break the line."""
+    """Writes a line break in quotes as \\n, where YAML would break the line."""
 
 
 def _text_on_one_line(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
@@ -226,14 +226,14 @@ _OneLine.add_representer(str, _text_on_one_line)
 
 
 def in_yaml(value: object) -> str:
-    """A value as it would be written in a config, on one line, to be read as it is."""
+    """A value as it would be written in a config, on one line, so that it is read back unchanged."""
     form: dict[str, Any] = {"default_flow_style": True, "sort_keys": False, "width": float("inf")}
     text: str = yaml.dump(value, Dumper=_OneLine, allow_unicode=True, **form)
     return text.removesuffix("...\n").strip()
 
 
 def on_one_line(text: str) -> str:
-    """Text as it is, or as Python writes it where a character of it cannot be shown or breaks the line."""
+    """Text as it is, or its `repr` if one of its characters cannot be shown or breaks the line."""
     return text if text.isprintable() else repr(text)
 
 

@@ -1,6 +1,6 @@
-"""The sections of a config that shape no network: how it is run, and what tables and figures show.
+"""The sections of a config that affect no network: how it is run, and what tables and figures show.
 
-The schema says what each key means; what shapes networks is in `transferability.study.settings`.
+The schema says what each key means; what affects networks is in `transferability.study.settings`.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class RunningSection:
-    """The section ``running``, which changes no result; what of it a training takes is `training.recipe.Running`."""
+    """The section ``running``, which changes no result; the part that a training uses is `training.recipe.Running`."""
 
     device: str
     deterministic: bool

@@ -1,4 +1,4 @@
-"""What shapes the training of a network, and nothing else."""
+"""What affects the training of a network, and nothing else."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -8,15 +8,15 @@ from typing import Any, Self
 from transferability.study.names import HALVES
 from transferability.words import counted
 
-# Raised by hand when the same config would give other weights; it makes every network train again.
+# Raised by hand when the same config would give other weights; every network then trains again.
 ENGINE_VERSION = 5
 
 OWN_MEAN, WHOLE_MEAN = "own", "whole"
 SOURCE, ADAPT = "source", "adapt"
-FROZEN_BATCH_NORM = "frozen_batch_norm"  # where a network's identity, metrics and row say which of the two it has
-WHITE = 255  # the largest value of a pixel, which is 1 where pixels are from 0 to 1
+FROZEN_BATCH_NORM = "frozen_batch_norm"  # the key for which of the two, in a network's identity, metrics and row
+WHITE = 255  # the largest value of a pixel, which becomes 1 if pixels are scaled to 0 to 1
 
-FEW_IMAGES = "few_images"  # of a config's section training: what networks on few images have as many of
+FEW_IMAGES = "few_images"  # key of the section training: what networks on few images have the same number of
 ITERATIONS, EPOCHS = "iterations", "epochs"
 
 CAFFE_SGD, SGD, ADAMW = "caffe_sgd", "sgd", "adamw"
@@ -30,20 +30,20 @@ class Hyperparameters:
     """Settings of one training run; the config's section ``training`` explains each.
 
     Attributes:
-        learning_rate: at the start, or after the warm-up. By Caffe's update biases learn at ``bias_lr_multiplier``
+        learning_rate: at the start, or after the warm-up. With Caffe's update, biases learn at ``bias_lr_multiplier``
             times this rate.
         schedule: ``step`` (times ``step_factor`` every ``step_every`` iterations), ``cosine`` (to 0), ``constant``.
-        clip_norm: the largest norm of a network's gradient, to which longer ones are scaled down; 0 for none.
+        clip_norm: the largest norm of a network's gradient; larger ones are scaled down to it; 0 for no limit.
         precision: ``float32``, or ``tf32`` or ``bf16`` for products in reduced precision on a GPU.
         evaluate_every: iterations between validations; the last iteration is always validated.
-        optimizer: `CAFFE_SGD`, or `SGD` or `ADAMW` of torch.optim.
+        optimizer: `CAFFE_SGD`, or `SGD` or `ADAMW` from torch.optim.
         decay: which parameters decay: `ALL`, `ALL_BUT_BIASES`, or `WEIGHTS`, those of several dimensions that are
             neither class token nor position embedding.
-        warmup_iterations: in which the rate rises linearly; the schedule begins after them.
+        warmup_iterations: iterations in which the rate rises linearly; the schedule begins after them.
         label_smoothing: share of the training targets that is spread evenly over all classes.
-        layer_decay: of n copied layers, layer k from 0 learns at this to the power n - k times the rate.
-        few_images: whether the iterations are as given, `ITERATIONS`, or those of all images, of which a network on few
-            has its share, `EPOCHS`.
+        layer_decay: with n copied layers, layer k (from 0) learns at the rate times this to the power n - k.
+        few_images: whether a network on few images trains for the iterations given, `ITERATIONS`, or for its share of
+            them, and so as many epochs as on all images, `EPOCHS`.
     """
 
     iterations: int
@@ -66,10 +66,10 @@ class Hyperparameters:
     few_images: str = ITERATIONS
 
     def to_json(self) -> dict[str, Any]:
-        """All that shapes the training, and no keys that its schedule or optimizer does not use.
+        """Everything that affects training, without keys that the schedule or optimizer does not use.
 
-        Keys that came after networks had been trained are there only if they ask for something else than these have:
-        so the networks stay the same.
+        Keys added after networks had been trained are included only if they differ from what those networks had, so
+        that these stay the same.
         """
         unused = {key for key in _LATER_HYPERPARAMETERS if getattr(self, key) == getattr(Hyperparameters, key)}
         if self.schedule != "step":
@@ -82,7 +82,7 @@ class Hyperparameters:
 
     @property
     def kept_per_parameter(self) -> int:
-        """How many numbers the optimizer keeps for each one that learns, at most."""
+        """How many numbers, at most, the optimizer keeps for each one that learns."""
         return 2 if self.optimizer == ADAMW else 1
 
     @property
@@ -104,14 +104,14 @@ class Hyperparameters:
         raise ValueError(f"training: schedule is {self.schedule!r}; it must be step, cosine or constant")
 
     def on_share(self, images: int, of_all: int) -> Self:
-        """What training on so many of all images takes: the same iterations, or, if so it is to be, the same epochs."""
+        """These settings for a share of all images: with the same iterations or, with `EPOCHS`, the same epochs."""
         if self.few_images == ITERATIONS:
             return self
 
         def share(number: int) -> int:
             return math.floor(number * images / of_all + 0.5)
 
-        iterations = max(min(2, self.iterations), share(self.iterations))  # of one, no second half is left to tune in
+        iterations = max(min(2, self.iterations), share(self.iterations))  # with one, no second half is left for tuning
         return replace(
             self,
             iterations=iterations,
@@ -121,7 +121,7 @@ class Hyperparameters:
         )
 
     def evaluates_after(self, iteration: int) -> bool:
-        """Whether the network is validated once it has made this many iterations."""
+        """Whether the network is validated after this many iterations."""
         return iteration % self.evaluate_every == 0 or iteration == self.iterations
 
 
@@ -133,11 +133,11 @@ _LATER_HYPERPARAMETERS = (
 
 @dataclass(frozen=True)
 class RandomResizedCrop:
-    """A rectangle of an image, drawn at random, that is scaled to what the network sees.
+    """A random rectangle of an image, scaled to the size that the network sees.
 
     Attributes:
-        scale: the least and the largest share of the image's area that it has.
-        ratio: its least and its largest width as a multiple of its height.
+        scale: its smallest and largest area, as a share of the image's.
+        ratio: its smallest and largest width, as a multiple of its height.
     """
 
     scale: tuple[float, float]
@@ -154,10 +154,10 @@ class Preprocessing:
         mirror: whether training mirrors every other image at random.
         mean: the mean image subtracted: ``own``, of the images that the network is trained on, as in the paper;
             ``whole``, of the whole training set of its data set; or ``A`` or ``B``, of all training images of this half
-            of its split, whichever half it is trained for. Or a number for each channel, of pixels from 0 to 1.
-        scale: pixel values, less the mean image, are divided by this; unused where the mean is of numbers.
-        std: where the mean is of numbers, pixels from 0 to 1, less it, are divided by these, one a channel.
-        random_resized_crop: what training cuts out instead of a crop of what the network sees.
+            of its split, whichever half it is trained for. Or a number for each channel, for pixels from 0 to 1.
+        scale: pixel values minus the mean image are divided by this; unused if the mean is numbers.
+        std: if the mean is numbers, pixels from 0 to 1, minus the mean, are divided by these, one per channel.
+        random_resized_crop: what training cuts out instead of a crop of the size that the network sees.
     """
 
     crop: int
@@ -168,7 +168,7 @@ class Preprocessing:
     random_resized_crop: RandomResizedCrop | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """All that shapes the images; keys that came after networks had been trained only if they are used."""
+        """Everything that affects the images; keys added after networks had been trained only if they are used."""
         content: dict[str, Any] = {"crop": self.crop, "mirror": self.mirror}
         if isinstance(self.mean, str):
             content |= {"mean": self.mean, "scale": self.scale}
@@ -180,7 +180,7 @@ class Preprocessing:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """The preprocessing that `to_json`, or the config's section, tells."""
+        """The preprocessing that `to_json`, or the config's section, describes."""
         mean, resized = content["mean"], content.get("random_resized_crop")
         return cls(
             crop=content["crop"],
@@ -195,16 +195,16 @@ class Preprocessing:
 
     @property
     def factors(self) -> float | tuple[float, ...]:
-        """What pixel values, less the mean image, are multiplied by: a number, or one for each channel."""
+        """What pixel values minus the mean image are multiplied by: a number, or one for each channel."""
         return 1.0 / self.scale if isinstance(self.mean, str) else tuple(1.0 / (WHITE * one) for one in self.std)
 
     @property
     def half_of_mean(self) -> str | None:
-        """The half whose mean image is subtracted from what networks of both halves see; None if it is of none."""
+        """The half whose mean image is subtracted for networks of both halves; None if there is none."""
         return self.mean if isinstance(self.mean, str) and self.mean in HALVES else None
 
     def seen_shape(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-        """Height, width and channels of what the network sees; ValueError if this is not for such images."""
+        """Height, width and channels of what the network sees; ValueError if these settings do not fit the images."""
         height, width, channels = image_shape
         if self.crop > min(height, width):
             raise ValueError(f"preprocessing: crop is {self.crop}, but the images are {height} x {width} pixels")
@@ -215,7 +215,7 @@ class Preprocessing:
 
 
 def _numbers(values: Iterable[float]) -> tuple[float, ...]:
-    """As floats: 0 and 0.0 are the same in an identity."""
+    """Values as floats, so that 0 and 0.0 are the same in an identity."""
     return tuple(map(float, values))
 
 
@@ -226,12 +226,12 @@ def _pair(values: Iterable[float]) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Foreign:
-    """What shapes networks whose architecture is not this project's own.
+    """What affects networks whose architecture is not this project's own.
 
     Attributes:
-        cuts: names of the modules behind which the model is cut into layers.
-        options: further arguments of what builds it, by name.
-        code_sha256: of the file that it is in, but for comments and layout; empty for those of libraries.
+        cuts: names of the modules after which the model is cut into layers.
+        options: further arguments of the function that builds it, by name.
+        code_sha256: of the code in its file, ignoring comments, docstrings and layout; empty for libraries' models.
         frozen_batch_norm: the statistics of frozen layers: ``source``, as copied, or ``adapt``, measured on the target.
     """
 
@@ -241,14 +241,14 @@ class Foreign:
     frozen_batch_norm: str = SOURCE
 
     def to_json(self) -> dict[str, Any]:
-        """The statistics only where they are not the source's, which most networks have none of."""
+        """All of these; the statistics only if they are not the source's, because most networks have none."""
         adapted = {FROZEN_BATCH_NORM: self.frozen_batch_norm} if self.frozen_batch_norm != SOURCE else {}
         of_file = {"code_sha256": self.code_sha256} if self.code_sha256 else {}
         return {"cuts": list(self.cuts), "options": dict(self.options), **of_file, **adapted}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """What `to_json` gives, among other keys."""
+        """The settings that `to_json` gives, from a mapping that may have other keys."""
         return cls(
             cuts=tuple(content["cuts"]),
             options=tuple(sorted(content["options"].items())),
@@ -259,9 +259,9 @@ class Foreign:
 
 @dataclass(frozen=True)
 class Settings:
-    """All of a config that shapes the networks of a stage, apart from their names and their data.
+    """Everything in a config that affects the networks of a stage, apart from their names and their data.
 
-    What it is to be outdated, a rule's parameters and a network's identity are all made of `to_json`.
+    A rule's parameters, a network's identity and whether a network is outdated all derive from `to_json`.
     """
 
     architecture: str
@@ -272,11 +272,11 @@ class Settings:
 
     @property
     def building(self) -> dict[str, Any]:
-        """What `build_network` takes besides the architecture's name, images and classes."""
+        """Arguments of `build_network` besides the architecture's name, images and classes."""
         return {"cuts": self.foreign.cuts, "options": dict(self.foreign.options)} if self.foreign else {}
 
     def on_few_images(self, few_images: str) -> Self:
-        """Of networks on few images, by what they have as many of as those on all: `ITERATIONS` or `EPOCHS`."""
+        """The settings for networks on few images, with as many `ITERATIONS` or as many `EPOCHS` as those on all."""
         return replace(self, hyperparameters=replace(self.hyperparameters, few_images=few_images))
 
     def to_json(self) -> dict[str, Any]:

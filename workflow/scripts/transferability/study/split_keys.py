@@ -1,4 +1,4 @@
-"""What of the config's section ``splits`` cannot be meant together, or not of the classes of the data sets."""
+"""Contradictions within the config's section ``splits``, or between it and the data sets' classes."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -19,14 +19,14 @@ from transferability.study.split_plan import (
 )
 from transferability.study.split_types import IMAGES, RANDOM, seed_of_split, split_type_of
 
-CLASSES_OF = "classes_of_group"  # in the schema of a kind: this key says how many classes a group of its own has
+CLASSES_OF = "classes_of_group"  # in the schema of a kind: the group whose number of classes a key gives
 
 _OF_NAME = {RANDOM: "random split", IMAGES: "split by images"}
 _MOST_SEED = 2**32 - 1  # of numpy's legacy generator, which draws halves
 
 
 def split_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    """A sentence for each problem of a config, whose data sets have their keys and paths checked."""
+    """A sentence for each problem of a config whose data sets' keys and paths have been checked."""
     groups = {}
     for name in data_sets_of_splits(config):
         data_set = DataSet.of(config, name)
@@ -48,16 +48,16 @@ def split_problems(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _classes_by_group(data_set: DataSet) -> Mapping[str, int]:
-    """How many classes each group has, as far as that is known; of a file of groups, at most."""
+    """How many classes each group has, as far as that is known; with a file of groups, at most."""
     settings, file = data_set.settings, data_set.groups_file
     if file is None:
         keys = kind_schema(settings["kind"])["properties"]
         counting = {key: about[CLASSES_OF] for key, about in keys.items() if CLASSES_OF in about}
         if counting and sum(settings[key] for key in counting) < 2:
-            raise ValueError(f"has no 2 classes to tell apart; raise {' or '.join(counting)}")
+            raise ValueError(f"has fewer than 2 classes to tell apart; raise {' or '.join(counting)}")
         return {group: settings[key] for key, group in counting.items() if settings[key]}
     if file.is_dir():
-        raise ValueError(f"{file}: is a folder; it takes a CSV file with the columns class and group")
+        raise ValueError(f"{file}: is a folder; it must be a CSV file with the columns class and group")
     return dict(sorted(Counter(read_groups(file).values()).items()))
 
 
@@ -65,7 +65,7 @@ def _split_problems(entry: Entry, groups: Mapping[str, int]) -> Iterator[str]:
     name = entry if isinstance(entry, str) else entry["name"]
     split_type, seed = split_type_of(name), seed_of_split(name)
     if seed is not None and seed > _MOST_SEED:
-        yield f"splits: {name} has a seed above {_MOST_SEED}, the highest there is"
+        yield f"splits: {name} has a seed above {_MOST_SEED}, the highest allowed"
     elif isinstance(entry, str):
         yield from _random_split_problems(name, split_type, sum(groups.values()))
     elif "by" in entry:
@@ -83,7 +83,7 @@ def _images_split_problems(entry: Mapping[str, Any], split_type: str) -> Iterato
     if also := [half for half in HALVES if half in entry]:
         yield f"splits: {name} has by and {' and '.join(also)}; a split by images has name and by, one by group A and B"
     if split_type != IMAGES:
-        yield f"splits: {name} is by images, whose name is images and a seed, such as images0"
+        yield f"splits: {name} is by images; its name must be images and a seed, such as images0"
 
 
 def _random_split_problems(name: str, split_type: str, classes: int) -> Iterator[str]:
@@ -94,7 +94,7 @@ def _random_split_problems(name: str, split_type: str, classes: int) -> Iterator
     elif split_type != RANDOM:
         yield f"splits: {name!r} is not whole, or random and a seed, such as random0; a split by group has name, A, B"
     elif 0 < classes < 2 * len(HALVES):
-        yield f"splits: {name} cuts {classes} classes into halves; it takes at least 4, 2 for each half to tell apart"
+        yield f"splits: {name} cuts {classes} classes into halves; at least 4 are needed, 2 for each half to tell apart"
 
 
 def _semantic_split_problems(entry: Mapping[str, Any], groups: Mapping[str, int]) -> Iterator[str]:
@@ -115,16 +115,16 @@ def _group_problems(name: str, half: str, group: str, groups: Mapping[str, int],
     elif groups[group] < 2:
         yield (
             f"splits: {name} asks for the group {group!r} in {half}, which has 1 class; "
-            "it takes at least 2 to tell apart"
+            "at least 2 are needed to tell apart"
         )
 
 
 def _data_sets_problems(entry: Mapping[str, Any], groups: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    """Of a split of two data sets.
+    """Problems of a split of two data sets.
 
     Args:
-        entry: of which at least a half names its data set.
-        groups: by data set, how many classes each group has, as far as that is known.
+        entry: the split; at least one half names its data set.
+        groups: how many classes each group has, by data set, as far as that is known.
     """
     name = entry["name"]
     if "by" in entry or not is_of_data_sets(entry):
@@ -142,17 +142,17 @@ def _data_sets_problems(entry: Mapping[str, Any], groups: Mapping[str, Mapping[s
         yield f"splits: {name} has the same classes of {tasks['A'].data_set} on both sides; A and B must differ"
     for half, task in tasks.items():
         if task.group is not None and task.classes:
-            yield f"splits: {name} has in {half} a group and classes; give one of the two, or neither for all classes"
+            yield f"splits: {name} has a group and classes in {half}; give one of the two, or neither for all classes"
         if twice := sorted({one for one in task.classes if task.classes.count(one) > 1}):
             yield f"splits: {name} has in {half} the class {in_yaml(twice[0])} twice"
         if len(task.classes) == 1:
-            yield f"splits: {name} has in {half} one class; it takes at least 2 to tell apart"
+            yield f"splits: {name} has one class in {half}; at least 2 are needed to tell apart"
         if task.group is not None and task.data_set in groups:
             yield from _group_problems(name, half, task.group, groups[task.data_set], f"the data set {task.data_set}")
 
 
 def _mean_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    """The mean image of a half, where there are networks of all classes, which are of no half."""
+    """The mean image of a half, if there are networks of all classes, which belong to no half."""
     mean, networks = config["preprocessing"]["mean"], config["networks"]
     if mean not in HALVES:
         return
@@ -170,10 +170,10 @@ def _mean_problems(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _unused_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    """A data set that no network is of would have its store built for nothing."""
+    """A ``dataset`` that no split uses, whose store would be built for nothing."""
     used = list(dict.fromkeys(chain.from_iterable(data_sets_together(config))))
     if config["dataset"] not in used:
         yield (
-            f"dataset: is {in_yaml(config['dataset'])}, which no split is of; set it to one that is: "
+            f"dataset: is {in_yaml(config['dataset'])}, which no split uses; set it to one that is used: "
             f"{' or '.join(used)}"
         )

@@ -15,12 +15,12 @@ Entry = str | Mapping[str, Any]  # of the config's list of splits
 
 @dataclass(frozen=True)
 class TaskPlan:
-    """A half that is of a data set of its own.
+    """A half with a data set of its own.
 
     Attributes:
         data_set: its name.
-        group: of its classes that are meant; None for those of any.
-        classes: names of those that are meant; empty for all.
+        group: the group of the classes to use; None for any.
+        classes: names of the classes to use; empty for all.
     """
 
     data_set: str
@@ -33,7 +33,7 @@ class TaskPlan:
 
     @property
     def in_words(self) -> str:
-        """The data set, and which of its classes are meant if these are not all: letters, or glyphs: letter."""
+        """The data set, and which of its classes are used if not all: letters, or glyphs: letter."""
         which = [self.group] if self.group is not None else [*self.classes[:2], *["…"] * (len(self.classes) > 2)]
         return ": ".join([self.data_set, *[", ".join(which)] * bool(which)])
 
@@ -42,8 +42,8 @@ class TaskPlan:
 class SplitPlan:
     """A split to be made.
 
-    It is drawn by ``seed``, or by ``groups``, the group of each half; or it is of ``tasks``, by half, each of a data
-    set of its own; else it is of all classes, uncut.
+    It is drawn by ``seed``, or cut by ``groups``, the group of each half; or it has ``tasks``, by half, each with its
+    own data set; otherwise it is all classes, uncut.
     """
 
     name: str
@@ -61,12 +61,12 @@ class SplitPlan:
 
     @property
     def halves_in_words(self) -> Mapping[str, str]:
-        """By half, what tells it from the other one: its group or its data set; empty where they are alike."""
+        """What distinguishes each half from the other, its group or its data set, by half; empty if nothing does."""
         return {half: task.in_words for half, task in self.tasks.items()} if self.tasks else self.groups or {}
 
 
 def split_plans(entries: Iterable[Entry]) -> list[SplitPlan]:
-    """Of a config's splits, by type in the order of `TYPES_OF_HALVES`, and that of all classes last."""
+    """The plans of a config's splits, ordered by type as in `TYPES_OF_HALVES`, and that of all classes last."""
     return sorted(map(_split_plan, entries), key=lambda plan: _ORDER.index(plan.split_type))
 
 
@@ -80,21 +80,21 @@ def _split_plan(entry: Entry) -> SplitPlan:
 
 
 def is_of_data_sets(entry: Entry) -> bool:
-    """Whether both halves of a split say of which data set they are."""
+    """Whether both halves of a split name their data sets."""
     return not isinstance(entry, str) and all(isinstance(entry.get(half), Mapping) for half in HALVES)
 
 
 def data_sets_of(entry: Entry) -> list[str]:
-    """The names of the data sets of a split's halves, each once; empty if it is of the config's ``dataset``."""
+    """The names of the data sets of a split's halves, each once; empty if it uses the config's ``dataset``."""
     if isinstance(entry, str) or not is_of_data_sets(entry):
         return []
     return list(dict.fromkeys(entry[half]["dataset"] for half in HALVES))
 
 
 def data_sets_together(config: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """The names of the data sets that a config's splits use, of each split once; ``dataset`` for those that name none.
+    """The data sets that a config's splits use together, each combination once; ``dataset`` if a split names none.
 
-    The whole set that networks are trained for is that of ``dataset`` too.
+    Networks that are trained for the whole set use ``dataset`` too.
     """
     of_splits = [tuple(data_sets_of(entry)) for entry in config["splits"]]
     networks = config["networks"]

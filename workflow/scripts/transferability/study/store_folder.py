@@ -1,8 +1,8 @@
-"""Where the store of a data set lies: in a folder whose name carries all that shapes its images.
+"""Where the store of a data set is: in a folder whose name encodes everything that affects its images.
 
-That is ``<data set>-<digest of the settings>``, and, where lists beside the images say which of them are used or of
-which class they are, ``-<digest of the lists>``. So no two studies of other settings or other lists ever meet in one
-store, and those that agree share it.
+That is ``<data set>-<digest of the settings>`` and, if lists next to the images say which of them are used or which
+class they have, ``-<digest of the lists>``. So studies with different settings or lists never use the same store, and
+those that agree share one.
 """
 
 import glob
@@ -18,15 +18,15 @@ from transferability.store.source import StoreError
 from transferability.study.list_contents import list_digests, list_files, lists_digest
 
 DUPLICATES = "duplicates"
-# What shapes no image: a grouping is laid over the classes later, and a check changes nothing of what it checks.
+# What affects no image: a grouping is applied to the classes later, and a check does not change what it checks.
 SHAPES_NOTHING = ("groups", DUPLICATES)
-# Where the images are, whatever the folder that a study runs in.
+# Where the images are, independent of the folder that a study runs in.
 PATHS = ("root", "folder", "file")
 _DIGITS = 12
 
 
 def shaping_settings(settings: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a data set that shape its store, in the schema's order, with its defaults for those not given."""
+    """The settings of a data set that affect its store, with the schema's defaults for those not given."""
     defaults = {key: about["default"] for key, about in schema.get("properties", {}).items() if "default" in about}
     given = {**defaults, **settings}
     return {key: value for key, value in given.items() if key not in SHAPES_NOTHING}
@@ -35,8 +35,8 @@ def shaping_settings(settings: Mapping[str, Any], schema: Mapping[str, Any]) -> 
 def store_folder(stores: Path, name: str, shaping: Mapping[str, Any]) -> Path:
     """The folder of the store of a data set with these `shaping_settings`, below the folder of all stores.
 
-    Where a list is not at hand, as on a disk that is away, it is the folder of the store that is there; StoreError if
-    there are several, of other lists.
+    If a list is unavailable, as on a disk that is not mounted, it is the folder of the existing store; StoreError if
+    there are several, of different lists.
     """
     of_settings, files = settings_folder(stores, name, shaping), list_files(shaping)
     digests = list_digests(files)
@@ -54,14 +54,14 @@ def settings_folder(stores: Path, name: str, shaping: Mapping[str, Any]) -> Path
 
 
 def store_of_run(of_settings: Path, current: Callable[[], Path], *, begins: bool) -> Path:
-    """The folder of the store that a run works with: its jobs, which read the workflow anew, inherit it.
+    """The folder of the store that a run works with; its jobs, which read the workflow again, inherit it.
 
-    So lists that are edited while jobs wait or train are another store for the next run, and not for half of this one.
+    So lists that are edited while jobs wait or train mean another store for the next run, and not for half of this one.
 
     Args:
         of_settings: the `settings_folder`.
-        current: tells the `store_folder` of now.
-        begins: whether this process begins a run, and is none of its jobs.
+        current: returns the current `store_folder`.
+        begins: whether this process begins a run, and is not one of its jobs.
     """
     inherited = f"STORE_OF_{hashlib.sha256(str(of_settings).encode()).hexdigest()[:_DIGITS]}"
     if begins or inherited not in os.environ:
@@ -70,29 +70,29 @@ def store_of_run(of_settings: Path, current: Callable[[], Path], *, begins: bool
 
 
 def stores_there(of_settings: Path) -> list[Path]:
-    """The folders of the stores that are there of some settings and of any lists, given the `settings_folder`."""
+    """The folders of the existing stores with some settings and any lists, given the `settings_folder`."""
     pattern = f"{glob.escape(of_settings.name)}*/{MANIFEST}"
     return sorted(path.parent for path in of_settings.parent.glob(pattern))
 
 
 def lists_of(folder: Path, name: str, shaping: Mapping[str, Any]) -> dict[str, str]:
-    """The digests of the lists that the store in a folder is made of, by key; asked once they have been read.
+    """The digests of the lists that the store in a folder is built from, by key; called once they have been read.
 
-    StoreError if they are others than the folder's name says, since they were edited after the run began.
+    StoreError if they do not match the folder's name, because they were edited after the run began.
     """
     files = list_files(shaping)
     digests = list_digests(files)
     if _of_lists(settings_folder(folder.parent, name, shaping), digests).name != folder.name:
         lists = ", ".join(f"{key} ({path})" for key, path in files.items())
         raise StoreError(
-            f"datasets.{name}: {lists}: edited after this run began, which was to build {folder} of what was there "
-            "then; run the same command again"
+            f"datasets.{name}: {lists}: edited after this run began, which was to build {folder} from their earlier "
+            "content; run the same command again"
         )
     return digests
 
 
 def stores_of_other_lists(folder: Path, name: str, shaping: Mapping[str, Any]) -> Iterator[str]:
-    """A sentence for each store there of the same settings that was built of other lists than the one in a folder."""
+    """A sentence for each existing store with the settings of the one in a folder, but built from other lists."""
     files = list_files(shaping)
     digests = list_digests(files)
     for other in stores_there(settings_folder(folder.parent, name, shaping)):
@@ -107,7 +107,7 @@ def stores_of_other_lists(folder: Path, name: str, shaping: Mapping[str, Any]) -
 
 
 def _of_lists(of_settings: Path, digests: Mapping[str, str]) -> Path:
-    """The folder of the store of these settings and of lists of this content."""
+    """The folder of the store with these settings and with lists of this content."""
     return of_settings.with_name(f"{of_settings.name}-{lists_digest(digests)[:_DIGITS]}") if digests else of_settings
 
 
@@ -115,9 +115,9 @@ def _the_one_there(of_settings: Path, unread: str) -> Path:
     there = stores_there(of_settings)
     if len(there) > 1:
         raise StoreError(
-            f"{unread} cannot be read, and there are {len(there)} stores, each of other lists ({there[0]} and "
-            f"{there[1].name}{' ...' if len(there) > 2 else ''}), so that nothing tells which one is meant; put the "
-            "list back, or delete the others"
+            f"{unread} cannot be read, and there are {len(there)} stores, each of different lists ({there[0]} and "
+            f"{there[1].name}{' ...' if len(there) > 2 else ''}), so it is unclear which one is meant; put the list "
+            "back, or delete the others"
         )
     return there[0] if there else of_settings
 
@@ -127,5 +127,5 @@ def _absolute(path: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers that are equal are written alike."""
+    """The value, with equal numbers, such as 1 and 1.0, in the same form."""
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,4 +1,4 @@
-"""What of the config's section ``training`` cannot be meant together."""
+"""Contradictions within the config's section ``training``."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,8 +12,8 @@ def training_problems(training: Mapping[str, Any], settings: Mapping[str, Hyperp
     """A sentence for each problem.
 
     Args:
-        training: the section, which fits the schema.
-        settings: of the stages that networks are trained in.
+        training: the section, which the schema accepts.
+        settings: those of the stages that networks are trained in.
     """
     stages = [stage for stage, of_stage in settings.items() if of_stage.evaluate_every > of_stage.iterations]
     if stages:
@@ -33,7 +33,7 @@ def training_problems(training: Mapping[str, Any], settings: Mapping[str, Hyperp
 
 
 def _layer_decay_problems(training: Mapping[str, Any]) -> Iterator[str]:
-    """It is for layers that have learned before: elsewhere the lowest would hardly learn at all."""
+    """Layer decay is for layers that have been trained before; elsewhere the lowest would hardly learn at all."""
     places = {"training": training} | {
         f"training.{key}": value for key, value in training.items() if key != _FINE_TUNED
     }

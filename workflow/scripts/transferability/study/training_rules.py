@@ -11,19 +11,19 @@ Chunks = Callable[[Series], tuple[tuple[int, ...], ...]]
 
 @dataclass(frozen=True)
 class TrainingRule:
-    """What one rule that trains networks has of its own: a base, or some depths of all series of a kind.
+    """What is specific to one rule that trains networks: a base, or some depths of all series of a kind.
 
-    There are several, since Snakemake must know beforehand how many outputs a rule has.
+    There are several rules, because Snakemake must know in advance how many outputs each has.
 
     Attributes:
-        name: of the rule.
-        stage: of its networks, one of `STAGES`.
+        name: the rule's.
+        stage: its networks', one of `STAGES`.
         job: the name of its jobs, in which ``source``, unless it is `PRETRAINED_SOURCE`, ``target`` and ``examples``
             are still wildcards.
         networks: the names of the networks that a job trains, likewise.
-        priority: of its jobs over others that could start.
-        few: the images a class of its networks, if these are drawn; None if they are all, or a wildcard.
-        is_pretrained: whether the networks copy published weights, so that a replaced file trains these again only.
+        priority: that of its jobs over others that could start.
+        few: images per class of its networks, if these are drawn; None if they are all, or a wildcard.
+        is_pretrained: whether the networks copy published weights, so that a replaced file retrains only these.
     """
 
     name: str
@@ -43,7 +43,7 @@ def training_rules(bases: Iterable[Network], series: Iterable[Series], chunks: C
         series: likewise.
         chunks: the depths of each job of a series.
     """
-    # The series of its half and of the other wait for a base.
+    # The series of both halves wait for a base.
     for few in in_order(base.examples_per_class for base in bases):
         base = f"base{{target}}{on_images(few)}"
         yield TrainingRule(f"train_base{on_images(few)}", "base", base, (base,), priority=2, few=few)
@@ -57,7 +57,7 @@ def training_rules(bases: Iterable[Network], series: Iterable[Series], chunks: C
                 stage=pattern.stage,
                 job=pattern.name_at(depths),
                 networks=tuple(pattern.name_at(n) for n in chunk),
-                # the longest first, or one is left to the end alone
+                # the longest first, or one would run alone at the end
                 priority=int(pattern.stage == "fine_tuned"),
                 few=pattern.examples_per_class,
                 is_pretrained=pattern.source == PRETRAINED_SOURCE,
@@ -65,7 +65,7 @@ def training_rules(bases: Iterable[Network], series: Iterable[Series], chunks: C
 
 
 def _pattern(series: Series) -> Series:
-    """All series of a kind in one, with wildcards; published weights are a file of their own."""
+    """All series of a kind as one, with wildcards; published weights are a separate file."""
     source = series.source if series.source == PRETRAINED_SOURCE else "{source}"
     return replace(series, source=source, target="{target}")
 

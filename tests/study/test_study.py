@@ -151,7 +151,7 @@ def changed(path, value):
         (
             "study",
             "a/b",
-            "which begins with a letter or digit; write it as a_b",
+            "that begins with a letter or digit; write it as a_b",
         ),
         (
             "results",

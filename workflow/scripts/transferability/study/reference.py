@@ -19,22 +19,22 @@ _INTRODUCTION = """\
 
 # Configuration
 
-Every key of a config, with its default: the value in [`config.yaml`](../config.yaml), which is the default study.
-Another study is a file with only what differs, passed as `--configfile`: mappings are merged with the default's, key by
-key, and lists replace its lists. If there are several files, later ones override earlier ones. All keys are checked
-before anything runs; unknown keys are refused.
+This page lists every config key with its default, the value in [`config.yaml`](../config.yaml), which is the default
+study. For another study, put only what differs in a file and pass it as `--configfile`: mappings are merged with those
+of the default study, key by key, and lists replace its lists. With several files, later ones take precedence. All keys
+are checked before anything runs, and unknown keys are refused.
 
-Paths are relative to the folder that Snakemake runs in, and may be spelled in any way: `st/`, `./st`, `~/x`; another
-spelling of the same folder makes nothing run again. A file of groups that does not exist there is looked for in the
+Paths are relative to the folder that Snakemake runs in. Their spelling does not matter: `st/`, `./st`, `~/x`; spelling
+the same folder differently makes nothing run again. If a groups file does not exist there, it is looked for in the
 project's folder.
 
-Anything that YAML reads differently from how it looks is refused: a duplicate key, `010` (8 to YAML), `1:30` (90).
-Names of studies, data sets, splits and groups are text: write `"no"`, `"null"` and `"2024"` in quotes.
+What YAML reads differently than a person would is refused: a key given twice, `010` (8 to YAML), `1:30` (90). Names of
+studies, data sets, splits and groups are text: put `"no"`, `"null"` and `"2024"` in quotes.
 """
 _DATA_SETS = """\
 ## Data sets
 
-An entry of `datasets` has the keys of its `kind`, one of {kinds}. A key without a default must be given.
+An entry of `datasets` has the keys of its `kind`, one of {kinds}. Keys without a default are required.
 """
 _OF_THE_DEFAULT_STUDY = (
     "Defaults are those of the data set `{name}` in config.yaml; a data set of another name must give all of them."
@@ -134,7 +134,7 @@ def _allowed(value: Mapping[str, Any]) -> str:
     elif isinstance(value.get("additionalProperties"), dict):
         types = value["additionalProperties"]["type"]
         named = [types] if isinstance(types, str) else types
-        words += f" of names to {' or '.join(f'{_TYPES[kind]}s' for kind in named)}"
+        words += f" of names to {' or '.join(_TYPES[kind] for kind in named)}"
     bounds = [text.format(value[bound]) for bound, text in _BOUNDS.items() if bound in value]
     return ", ".join([words, *bounds])
 

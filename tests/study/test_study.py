@@ -304,6 +304,28 @@ def test_fine_tuned_networks_may_be_of_fewer_depths():
     assert study.chunks() == (tuple(range(1, 8)),)
 
 
+@pytest.mark.parametrize(
+    ("depths", "asked", "fine_tuned"),
+    [
+        ("all", "spread", (1, 4, 7)),
+        ([5, 2, 1, 4, 3], "spread", (1, 3, 5)),
+        ([6, 2], "spread", (2, 6)),
+        ([5], "spread", (5,)),
+        ([6, 2], "all", (2, 6)),
+    ],
+)
+def test_fine_tuned_depths_may_be_all_or_spread_over_those_of_the_network(depths, asked, fine_tuned):
+    config = changed("networks.fine_tuned_depths", asked)
+    config["networks"]["depths"] = depths
+    assert read_study(config).chunks(fine_tuned=True) == (fine_tuned,)
+
+
+@pytest.mark.parametrize("asked", ["", "some", "all\n", 3])
+def test_fine_tuned_depths_that_are_no_depths_are_refused(asked):
+    with pytest.raises(ConfigError, match=r"networks\.fine_tuned_depths: .*(all, spread, or a list of numbers|list)"):
+        read_study(changed("networks.fine_tuned_depths", asked))
+
+
 def test_fine_tuned_depths_that_no_network_has_count_for_nothing():
     config = changed("networks.fine_tuned_depths", [1, 4, 7])
     config["networks"]["depths"] = [4, 5]
@@ -503,5 +525,5 @@ def test_images_that_are_not_there_are_told(tmp_path):
     config["splits"] = ["random0"]
     require_images("mine", read_study(config).data_set.settings)
     config["datasets"]["mine"]["root"] = str(tmp_path / "gone")
-    with pytest.raises(ConfigError, match=r"^config: datasets\.mine\.root: there is no .*gone; it is a folder, or an"):
+    with pytest.raises(ConfigError, match=r"^config: datasets\.mine\.root: there is no .*gone; it must be a folder, or an"):
         require_images("mine", read_study(config).data_set.settings)

@@ -194,7 +194,7 @@ def _depth_problems(networks: Mapping[str, Any], layers: Sequence[str]) -> Itera
     if fine_tuned and not fine_tuned_depths(networks):
         yield (
             f"networks.fine_tuned_depths: none of {enumerated(networks['fine_tuned_depths'])} is in networks.depths, "
-            f"{enumerated(depths)}; give some that are, or [] for all of them"
+            f"{enumerated(depths)}; give some that are, or all"
         )
     for preserved in networks["preserve"]:
         if not any(1 <= n <= deepest_cut - preserved for n in depths):

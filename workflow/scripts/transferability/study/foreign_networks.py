@@ -204,7 +204,7 @@ def architecture_problems(networks: Mapping[str, Any], beside: Sequence[Path]) -
 
 
 def with_network(config: Mapping[str, Any], beside: Sequence[Path]) -> dict[str, Any]:
-    """The config with the path of its network's file normalized, and with ``depths: all`` as numbers.
+    """The config with the path of its network's file normalized, and with all depths as numbers.
 
     Args:
         config: one whose architecture has a valid name.
@@ -217,4 +217,10 @@ def with_network(config: Mapping[str, Any], beside: Sequence[Path]) -> dict[str,
     located = {**config, "networks": networks}
     if networks["depths"] == "all":
         networks["depths"] = list(range(1, len(network_layers(located))))
+    match networks["fine_tuned_depths"]:
+        case "all":
+            networks["fine_tuned_depths"] = []
+        case "spread":
+            depths = sorted(networks["depths"])
+            networks["fine_tuned_depths"] = sorted({depths[0], depths[len(depths) // 2], depths[-1]})
     return located

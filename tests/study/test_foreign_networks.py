@@ -120,6 +120,7 @@ def test_code_that_changes_makes_other_networks(config_of, tmp_path, edit, same)
     ("networks", "why"),
     [
         ({"architecture": "resnet18"}, "it must be one of caffenet, mini_caffenet, or torchvision/<name>"),
+        ({"architecture": "my_net:Net"}, "did you mean my_net.py:Net?"),
         ({"architecture": "nowhere.py:Net"}, "there is no file nowhere.py"),
         ({"architecture": "torchvision/resnet17"}, "torchvision has no classifier 'resnet17'; did you mean"),
         ({"cuts": ["stem", "blocc1"]}, "has no module 'blocc1'; near are block1"),

@@ -47,6 +47,11 @@ def changed(path, value):
         ("figures.tolerated_loss", 0.01, "figures.tolerated_loss: unknown key; it is called max_drop now"),
         ("running.resident_gb", 1, "running.resident_gb: unknown key; it is called cache_gb now"),
         ("seeds", KeyError, "top level: seeds is missing"),
+        (
+            "preprocessing.mean",
+            [124.0],
+            "preprocessing.mean[0]: is 124; it must be at most 1, because pixels are scaled",
+        ),
         ("training.iterations", "many", "training.iterations: is 'many'; it must be an integer"),
         ("training.weight_decay", "5e-4", "it must be a number; write it as 0.0005"),
         ("training.iterations", 0, "training.iterations: is 0; it must be at least 1"),
@@ -516,6 +521,15 @@ def test_settings_that_matplotlib_cannot_read_are_told_in_a_sentence(tmp_path):
     assert re.search(r"ConfigError: matplotlibrc: .* not UTF-8 text; save the file as UTF-8 or remove it", done.stderr)
 
 
+def test_a_run_outside_the_projects_folder_is_told_in_one_sentence():
+    with pytest.raises(ConfigError) as told:
+        read_study({"study": "mine", "splits": ["random0"], "networks": {"depths": [1]}})
+    assert str(told.value).startswith(
+        "config: results, stores, dataset and others are missing: the defaults, in config.yaml"
+    )
+    assert str(told.value).count("config: ") == 1
+
+
 def test_images_that_are_not_there_are_told(tmp_path):
     config = changed("dataset", "mine")
     config["datasets"]["mine"] = {"kind": "folder", "root": str(tmp_path), "size": 24}
@@ -525,5 +539,7 @@ def test_images_that_are_not_there_are_told(tmp_path):
     config["splits"] = ["random0"]
     require_images("mine", read_study(config).data_set.settings)
     config["datasets"]["mine"]["root"] = str(tmp_path / "gone")
-    with pytest.raises(ConfigError, match=r"^config: datasets\.mine\.root: there is no .*gone; it must be a folder, or an"):
+    with pytest.raises(
+        ConfigError, match=r"^config: datasets\.mine\.root: there is no .*gone; it must be a folder, or an"
+    ):
         require_images("mine", read_study(config).data_set.settings)

@@ -106,7 +106,8 @@ def _require_both_parts(
         what = "separate groups of images" if pattern else "images"
         raise StoreError(
             f"{where}.validation: {len(few)} of {len(classes)} classes have too few {what} for one of validation and "
-            f"one of training: {shown}{' and more' if len(few) > 5 else ''}; add images, or leave these out by classes"
+            f"one of training: {shown}{' and more' if len(few) > 5 else ''}; add images, or "
+            "leave these classes out by naming their folders in skip"
         )
 
 

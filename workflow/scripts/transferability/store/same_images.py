@@ -108,7 +108,7 @@ def require_apart(found: SameImages, duplicates: str, name: str, listed: Path) -
     raise StoreError(
         f"datasets.{name}: {_counted(count, 'validation image')} in training too, pixel by pixel ({pairs}"
         f"{', ...' if count > len(found.examples) else ''}; {listed} lists them), so accuracies would be measured on "
-        "training images; remove these images from one of the two parts or, if this is intended, set "
+        "training images; remove one image of each pair, or name it in skip; or, if this is intended, set "
         f"duplicates: {ALLOW} for the data set, which the report then states"
     )
 

@@ -55,6 +55,7 @@ def read_config(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> dict[
     except RecursionError:
         raise ConfigError("config: it contains itself, or is nested too deeply") from None
     _raise(_text_problems(plain, ()))
+    _raise(_defaults_problems(plain, schema))
     _raise(schema_problems(plain, schema))
     _raise(_data_set_problems(plain, schema))
     used = data_sets_of_splits(plain)
@@ -104,6 +105,16 @@ def _plain(value: Any) -> Any:
         case str():
             return str(value)
     return value
+
+
+def _defaults_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
+    """A run in a folder without config.yaml: better one sentence than all of the keys that are missing."""
+    missing = [key for key in schema["required"] if key not in config]
+    if len(missing) > len(schema["required"]) / 2:
+        yield (
+            f"{', '.join(missing[:3])} and others are missing: the defaults, in config.yaml of the folder that "
+            "Snakemake runs in; run it in the project's folder, and give only what differs by --configfile"
+        )
 
 
 def _text_problems(value: Any, place: tuple[object, ...]) -> Iterator[str]:

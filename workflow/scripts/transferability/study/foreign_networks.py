@@ -196,10 +196,12 @@ def architecture_problems(networks: Mapping[str, Any], beside: Sequence[Path]) -
         tried = places_in_words(path, beside)
         return [] if found_beside(path, beside) else [f"networks.architecture: there is no file {tried}"]
     own = architecture_names()
+    file, colon, function = name.partition(":")
     near = difflib.get_close_matches(name, own, n=1)
+    meant = f"{file}.py:{function}" if colon else near[0] if near else f"torchvision/{name}"
     return [
         f"networks.architecture: is {name!r}; it must be one of {', '.join(own)}, or torchvision/<name>, timm/<name>, "
-        f"or <file>.py:<callable>; did you mean {near[0] if near else on_one_line(f'torchvision/{name}')}?"
+        f"or <file>.py:<callable>; did you mean {on_one_line(meant)}?"
     ]
 
 

@@ -142,7 +142,8 @@ def _refusal(error: jsonschema.ValidationError) -> str:
         case "enum":
             refusal = f"{must} one of {', '.join(map(str, wanted))}"
         case "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum":
-            refusal = f"{must} {_BOUNDS[error.validator]} {wanted}"
+            why = f", {schema['$comment']}" if error.validator == "maximum" and "$comment" in schema else ""
+            refusal = f"{must} {_BOUNDS[error.validator]} {wanted}{why}"
         case "pattern":
             refusal = f"{must} {schema['$comment']}"
         case "maxLength":

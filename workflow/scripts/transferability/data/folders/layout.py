@@ -209,7 +209,7 @@ def _require_images(folder: Path, least: int, where: str) -> None:
         raise StoreError(f"{where}: there are no images in {folder}; a class is a folder with its images")
     raise StoreError(
         f"{where}.validation: {folder} has one image, but a class needs at least one for training and one for "
-        "validation; add images, or leave the class out with the key classes"
+        "validation; add images, or leave the class out by naming its folder in skip"
     )
 
 

@@ -112,7 +112,7 @@ class TestDataSize:
     def test_a_folder_that_tells_nothing_is_refused(self):
         config = {"dataset": "mine", "datasets": {"mine": {"kind": "folder", "root": "/no/such", "size": 32}}}
         study = study_of(config, {"splits": ["random0"]})
-        with pytest.raises(StoreError, match=r"datasets\.mine: there is no folder /no/such, and no file of groups"):
+        with pytest.raises(StoreError, match=r"datasets\.mine: there is no /no/such, its root, and no file of groups"):
             data_size(study.data_set, Path("no store"))
 
     def test_any_kind_of_data_set_that_is_not_at_hand_is_refused(self, small, monkeypatch):

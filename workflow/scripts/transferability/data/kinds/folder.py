@@ -33,7 +33,7 @@ def is_there(settings: Mapping[str, Any]) -> bool:
 def assumed_size(name: str, settings: Mapping[str, Any], groups: Path | None) -> DataSize:
     root = settings["root"]
     if not (classes := classes_of(groups)):
-        return unknown_size(name, settings, groups, f"there is no folder {root}")
+        return unknown_size(name, settings, groups, f"there is no {Path(root).absolute()}, its root")
     keys = FolderKeys.of(settings)
     kept = kept_classes([c.name for c in classes], keys, Path(root), name)
     training, validation = ASSUMED_IMAGES

@@ -107,15 +107,15 @@ def test_a_checkpoint_of_layers_loads_into_the_model():
     ("architecture", "cuts", "why"),
     [
         ("torchvision/densenet121", ["features.denseblock1.denselayer1"], "features.pool0 crosses it too"),
-        ("torchvision/resnet18", ["layer1.0.conv1"], "layer1.0.conv1 is no cut point: the output of maxpool crosses"),
-        ("torchvision/resnet18", ["layr1"], "no module 'layr1'; near are layer1"),
+        ("torchvision/resnet18", ["layer1.0.conv1"], "layer1.0.conv1 is not a cut point: the output of maxpool"),
+        ("torchvision/resnet18", ["layr1"], "no module 'layr1'; the nearest names are layer1"),
         ("torchvision/resnet18", ["layer2", "layer1"], "layer1 does not come after layer2"),
         ("torchvision/resnet18", ["layer1", "fc"], "nothing is above fc"),
-        ("torchvision/googlenet", ["conv1"], "aux1 takes part in training only"),
+        ("torchvision/googlenet", ["conv1"], "aux1 is used only in training"),
         ("torchvision/resnet19", ["layer1"], "torchvision has no classifier 'resnet19'; did you mean resnet18"),
         ("timm/vit_tinny", ["norm"], "timm has no model 'vit_tinny'"),
-        (f"{OWN}:Auxiliary", ["conv"], "second_head takes part in training only"),
-        (f"{OWN}:TwoHeads", ["conv"], "it returns 2 results, not one tensor of B x classes; such as an auxiliary head"),
+        (f"{OWN}:Auxiliary", ["conv"], "second_head is used only in training"),
+        (f"{OWN}:TwoHeads", ["conv"], "it returns 2 results, not one tensor of B x classes; it may have an auxiliary"),
         (f"{OWN}:Named", ["conv"], "it returns a dict, not one tensor of B x classes"),
         (f"{OWN}:Branching", ["conv"], "its forward cannot be traced"),
         (f"{OWN}:OneBlockLooks", ["block1.conv"], r"block1\.forward cannot be traced"),
@@ -123,24 +123,24 @@ def test_a_checkpoint_of_layers_loads_into_the_model():
         pytest.param(
             "torchvision/inception_v3",
             ["Mixed_5b"],
-            "AuxLogits takes part in training only; such as an auxiliary head",
+            "AuxLogits is used only in training, like an auxiliary head",
             marks=pytest.mark.slow,  # it draws its weights for long
         ),
         (f"{OWN}:Tied", ["middle"], "conv.* is used both below middle and above it"),
         (f"{OWN}:Tied", ["conv"], "conv is called more than once"),
-        (f"{OWN}:Unused", ["conv"], "spare.weight takes no part in the logits"),
+        (f"{OWN}:Unused", ["conv"], "spare.weight does not affect the logits"),
         (f"{OWN}:Maps", ["conv"], "it returns B x 10 x 14 x 14 for 10 classes"),
         (f"{OWN}:FromNumpy", ["conv"], "conv draws from Python's or NumPy's generator"),
         (f"{OWN}:RandomInEvaluation", ["conv"], "conv draws random numbers in evaluation"),
         (f"{OWN}:drawn_by_numpy", ["conv"], "fc.bias is drawn anew each time"),
         (f"{OWN}:seeded_by_itself", ["conv"], "conv.weight is the same whatever the seed"),
         (f"{OWN}:built_once", ["conv"], "returns the same module again"),
-        (f"{OWN}:OfAnOrder", ["conv"], "with the same weights it computes otherwise"),
+        (f"{OWN}:OfAnOrder", ["conv"], "with the same weights it gives other logits"),
         (f"{OWN}:SkippingItself", ["conv"], "its forward draws random numbers itself"),
-        (f"{OWN}:FromItsOwn", ["conv"], "conv computes otherwise the second time"),
+        (f"{OWN}:FromItsOwn", ["conv"], "conv gives another result the second time"),
         (f"{OWN}:OtherStatistics", ["conv"], "noise keeps statistics that are not batch norm's"),
-        (f"{OWN}:Viewing", ["conv"], "fc fails on images that lie channels last: view size is not compatible"),
-        (f"{OWN}:UnusedInTheHead", ["conv"], "fc.spare takes no part in the logits"),
+        (f"{OWN}:Viewing", ["conv"], "fc fails on channels-last images: view size is not compatible"),
+        (f"{OWN}:UnusedInTheHead", ["conv"], "fc.spare does not affect the logits"),
         (f"{OWN}:not_a_module", ["conv"], "returns a int, not a torch.nn.Module"),
         (f"{OWN}:Droping", ["conv"], "has no callable 'Droping'; did you mean Dropping"),
     ],
@@ -172,8 +172,8 @@ def test_a_constant_that_many_blocks_use_is_in_each_of_their_layers():
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({"in_state": True}, "lower is no cut point: positions.grid crosses it too"),
-        ({"moves": True}, "lower is no cut point: the result of add_ crosses it too"),
+        ({"in_state": True}, "lower is not a cut point: positions.grid crosses it too"),
+        ({"moves": True}, "lower is not a cut point: the result of add_ crosses it too"),
     ],
 )
 def test_a_buffer_that_is_kept_or_moves_is_in_one_layer_only(options, why):
@@ -264,7 +264,7 @@ class TestSelfCheck:
     def test_a_leak_past_a_cut_is_found_by_running(self):
         model = self.Leaking()
         network = nn.Sequential(*cut_into_layers(model, ["lower"], GRAY))
-        with pytest.raises(CutError, match="lower is no cut point: logits change with the image"):
+        with pytest.raises(CutError, match="lower is not a cut point: logits change with the image"):
             check_cuts(model, network, ["lower"], GRAY)
 
     def test_a_parameter_on_the_wrong_side_is_found_by_its_gradient(self):

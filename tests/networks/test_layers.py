@@ -64,7 +64,7 @@ def test_preserved_layers_end_there_too(short):
 @pytest.mark.parametrize("text", ["", "LAYERS = ()", 'LAYERS = ("only",)', "LAYERS = names"])
 def test_an_architecture_without_names_of_layers_is_told(text, short):
     (architectures.FOLDER / f"{short}.py").write_text(text)
-    with pytest.raises(ValueError, match=r"short\.py: names no two layers; give it a line such as LAYERS = "):
+    with pytest.raises(ValueError, match=r"short\.py: does not name two or more layers; add a line such as LAYERS = "):
         architectures.architecture_layers(short)
 
 

@@ -123,7 +123,7 @@ def test_code_that_changes_makes_other_networks(config_of, tmp_path, edit, same)
         ({"architecture": "my_net:Net"}, "did you mean my_net.py:Net?"),
         ({"architecture": "nowhere.py:Net"}, "there is no file nowhere.py"),
         ({"architecture": "torchvision/resnet17"}, "torchvision has no classifier 'resnet17'; did you mean"),
-        ({"cuts": ["stem", "blocc1"]}, "has no module 'blocc1'; near are block1"),
+        ({"cuts": ["stem", "blocc1"]}, "has no module 'blocc1'; the nearest names are block1"),
         ({"cuts": "stage"}, "networks.cuts: is 'stage'; it must be stages, blocks, or a list of names of modules"),
         ({"depths": [4]}, "has no cut at 4; its cuts are n = 1 to 3, stem to block2"),
         ({"depths": "some"}, "networks.depths: is 'some'; it must be all, or a list of numbers"),

@@ -101,7 +101,7 @@ def test_a_replaced_file_outdates_their_networks_and_no_others(config_of, weight
         ({"pretrained": "timm:best", "architecture": "timm/resnet18"}, "for timm it is timm:pretrained"),
         (
             {"pretrained": "torchvision:IMAGENET1K_V9", "architecture": "torchvision/resnet18"},
-            "torchvision has no weights 'IMAGENET1K_V9' of resnet18; it has IMAGENET1K_V1",
+            "torchvision has no weights 'IMAGENET1K_V9' for resnet18; it has IMAGENET1K_V1",
         ),
         ({"pretrained": "weights.pth", "architecture": "caffenet"}, "weights.pth: it does not fit the network: "),
     ],

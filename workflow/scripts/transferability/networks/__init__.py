@@ -1,1 +1,1 @@
-"""Models: architectures, how they are built, and in which precision they compute."""
+"""Models: architectures, how they are built, and the precision they compute in."""

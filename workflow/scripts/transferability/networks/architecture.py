@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-# Dropout of every kind. Other modules that draw random numbers in training are not known.
+# All kinds of dropout. Other modules that draw random numbers in training are not recognized.
 DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 
 
@@ -16,10 +16,10 @@ class Architecture:
     """How to build a network and how to draw the weights of one of its layers.
 
     Attributes:
-        build: from (height, width, channels) of the images it sees and a number of classes to a network whose layers
-            have the names ``LAYERS`` of its file.
+        build: takes (height, width, channels) of the images and the number of classes; returns a network whose layers
+            have the names in ``LAYERS`` of its file.
         initialize: draws a layer's weights from torch's global generator.
-        smallest_side: of the images that leave its pooling something to pool, in pixels.
+        smallest_side: side of the smallest images that leave its pooling something to pool, in pixels.
     """
 
     build: Callable[[tuple[int, int, int], int], nn.Sequential]
@@ -28,9 +28,9 @@ class Architecture:
 
 
 class CrossChannelNormalization(nn.Module):
-    """Caffe's LRN over five channels, x / (1 + alpha / 5 * sum of squares) ^ beta, as `torch.nn.LocalResponseNorm`.
+    """Caffe's LRN over five channels, x / (1 + alpha / 5 * sum of squares) ^ beta, like `torch.nn.LocalResponseNorm`.
 
-    The sum over neighboring channels is a product with a band matrix, a quarter of that module's time.
+    The sum over neighboring channels is a product with a band matrix, which takes a quarter of that module's time.
     """
 
     def __init__(self, channels: int, size: int = 5, alpha: float = 1e-4, beta: float = 0.75) -> None:
@@ -41,13 +41,13 @@ class CrossChannelNormalization(nn.Module):
         self.register_buffer("band", (band * (alpha / size))[:, :, None, None].float(), persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """From and to B x C x H x W."""
+        """Map B x C x H x W to the same shape."""
         scale = nn.functional.conv2d(x * x, self.get_buffer("band")) + 1
         return x * scale.pow(-self._beta)
 
 
 def relu() -> nn.ReLU:
-    """In place: its input is a layer's own result, which nothing else reads."""
+    """An in-place ReLU: its input is the layer's own result, which nothing else reads."""
     return nn.ReLU(inplace=True)
 
 
@@ -65,7 +65,7 @@ def he_normal(_layer_name: str, layer: nn.Module) -> None:
 
 
 def bias_of(module: nn.Conv2d | nn.Linear) -> torch.Tensor:
-    """The bias that every learned layer has."""
+    """The bias of a learned layer; ValueError if it has none."""
     if module.bias is None:
-        raise ValueError(f"{module}: every learned layer has a bias")
+        raise ValueError(f"{module}: every learned layer must have a bias")
     return module.bias

@@ -2,8 +2,8 @@
 
 A network is an `nn.Sequential` of named layers, so that ``network[:n]`` is what is copied at depth n and
 ``network[n:]`` what is drawn at random. A layer is one learned operation with the nonlinearity, pooling and
-normalization that follow it; dropout and flattening belong to the layer they feed. Where a maximum is pooled, ReLU
-comes after it and not before: the same to the bit, gradients too, for a fraction of the work.
+normalization that follow it; dropout and flattening belong to the layer they feed. ReLU comes after max pooling,
+not before: the same to the bit, gradients too, for a fraction of the work.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,17 +35,17 @@ def build_network(
 ) -> nn.Sequential:
     """A network with freshly drawn weights, on the CPU.
 
-    Every layer of this project's own networks draws from a generator of its own, made from the words of ``seed`` and
-    the layer's name, so that a layer's weights do not depend on the shapes of the others. Other models draw all of
-    their weights as their own code does, from one generator made from ``seed``.
+    Every layer of this project's own networks draws from its own generator, seeded with the words of ``seed`` and the
+    layer's name, so that a layer's weights do not depend on the shapes of the others. In other models, the model's own
+    code draws all weights, from one generator seeded with ``seed``.
 
     Args:
         architecture: one of `ARCHITECTURES`, or a name of `transferability.networks.library`.
         image_shape: height, width and channels of the images.
-        classes: of the logits.
+        classes: number of logits.
         seed: words.
-        cuts: names of the modules behind which another model is cut into layers.
-        options: further arguments of what builds another model.
+        cuts: names of the modules after which another model is cut into layers.
+        options: further arguments for another model's builder.
 
     Raises:
         ValueError: the images are too small for the network, or the model cannot be cut.
@@ -58,7 +58,7 @@ def build_network(
     height, width, _ = image_shape
     if min(height, width) < recipe.smallest_side:
         raise ValueError(
-            f"networks.architecture: {architecture} sees images of at least {recipe.smallest_side} pixels a side; "
+            f"networks.architecture: {architecture} needs images of at least {recipe.smallest_side} pixels a side; "
             f"these are {height} x {width}"
         )
     network = recipe.build(image_shape, classes)
@@ -69,13 +69,13 @@ def build_network(
 
 
 def shape_seen_by_model(architecture: str, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Height, width and channels of the images that another model is built for: of gray ones, in color."""
+    """The image shape that another model is built for: three channels for gray images if it sees color only."""
     height, width, channels = image_shape
     return (height, width, 3) if channels == 1 and sees_color_only(architecture) else image_shape
 
 
 def random_layers(network: nn.Sequential) -> set[str]:
-    """Names of the layers that draw random numbers in training: with dropout, or found by trying."""
+    """Names of the layers that draw random numbers in training: those with dropout, or found by trying."""
     if isinstance(network, Layered):
         return set(network.random_layers)
     return {
@@ -86,9 +86,9 @@ def random_layers(network: nn.Sequential) -> set[str]:
 
 
 def shareable_layers(network: nn.Sequential, plan: LayerPlan) -> int:
-    """How many of the lowest layers compute the same for all networks that have them frozen, of the same source.
+    """How many of the lowest layers compute the same in all networks that have them frozen from the same source.
 
-    Frozen layers of this project's own networks keep their dropout, as in Caffe; those of others are in evaluation.
+    Frozen layers of this project's own networks keep their dropout, as in Caffe; others are in evaluation mode.
     """
     if isinstance(network, Layered):
         return plan.trunk

@@ -1,4 +1,4 @@
-"""Layers that a network takes over from another: copied, or drawn alike, and held as they are if they are frozen."""
+"""Layers that a network takes from another: copied, or drawn with its statistics, and kept unchanged if frozen."""
 
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
@@ -12,28 +12,27 @@ from transferability.networks.layered import Layered
 
 
 def some_layers(network: nn.Sequential, layers: Collection[int]) -> nn.Sequential:
-    """A network of only those layers, counted from 0, whose weights have the names that they have in the whole one."""
+    """A network of only these layers, counted from 0, with weights named as in the whole network."""
     chosen = OrderedDict((name, layer) for k, (name, layer) in enumerate(network.named_children()) if k in layers)
     return Layered(chosen, network.random_layers) if isinstance(network, Layered) else nn.Sequential(chosen)
 
 
 def copy_layers(weights: Mapping[str, torch.Tensor], network: nn.Sequential, layers: Collection[int]) -> None:
-    """Copy some layers of a source's weights, counted from 0, into a network, bit for bit."""
+    """Copy the weights of some layers, counted from 0, from a source into a network, bit for bit."""
     copies = some_layers(network, layers)
     copies.load_state_dict({name: weights[name] for name in copies.state_dict()})
 
 
 def draw_like(weights: Mapping[str, torch.Tensor], network: nn.Sequential, layers: Collection[int], seed: int) -> None:
-    """Draw the parameters of some layers, each with the mean and the standard deviation of the source's of its name.
+    """Draw parameters of some layers, each with the mean and standard deviation of the source's of the same name.
 
-    They are normal, and every number is drawn on its own; statistics of batch norm, which the layers will have anew,
-    are not touched.
+    Values are independent and normal. Batch norm statistics are not touched, because these layers will get new ones.
 
     Args:
-        weights: of the source.
+        weights: the source's weights.
         network: on the CPU.
-        layers: counted from 0.
-        seed: of a generator that draws them all, one tensor after the other.
+        layers: which ones, counted from 0.
+        seed: seed of the generator that draws all of them, one tensor after the other.
     """
     generator = torch.Generator().manual_seed(seed)
     drawn = some_layers(network, layers).state_dict(keep_vars=True)
@@ -46,16 +45,16 @@ def draw_like(weights: Mapping[str, torch.Tensor], network: nn.Sequential, layer
 
 
 def freeze_layers(network: nn.Sequential, plan: LayerPlan) -> None:
-    """Let frozen layers have no gradients."""
+    """Turn off gradients for frozen layers."""
     for k in plan.frozen:
         network[k].requires_grad_(False)
 
 
 def training_mode(network: nn.Sequential, plan: LayerPlan) -> None:
-    """Dropout and batch statistics where the network learns.
+    """Put a network in training mode: dropout and batch statistics where it learns.
 
-    Frozen layers compute as in evaluation; those of this project's own networks keep their dropout, as in Caffe, up to
-    the first layer that learns.
+    Frozen layers compute as in evaluation, except that those in the trunk of this project's own networks keep their
+    dropout, as in Caffe.
     """
     network.train()
     for k in plan.frozen:
@@ -65,5 +64,5 @@ def training_mode(network: nn.Sequential, plan: LayerPlan) -> None:
 
 
 def buffers_that_move(network: nn.Sequential, plan: LayerPlan) -> dict[str, torch.Tensor]:
-    """Such as batch norm's running statistics; those of frozen layers never change and are left out."""
+    """Buffers that training changes, such as batch norm's running statistics; those of frozen layers never change."""
     return dict(some_layers(network, plan.learning).named_buffers())

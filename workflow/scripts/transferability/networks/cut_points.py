@@ -1,7 +1,7 @@
 """Where a model of any shape can be cut, and at which of these points a study cuts it.
 
-``blocks`` are as many cut points as there are with a learned operation between any two; ``stages`` are those that
-people speak of in a family of models, such as the four of a ResNet.
+``blocks`` are as many cut points as possible with a learned operation between any two; ``stages`` are those customary
+for a family of models, such as the four of a ResNet.
 """
 
 import re
@@ -16,7 +16,7 @@ from transferability.networks.tracing import CutError, Traced, below
 STAGES, BLOCKS = "stages", "blocks"
 
 _SEQUENCES = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
-# What follows weights within a layer, besides modules with parameters.
+# Modules that follow weights within a layer, in addition to those with parameters.
 _FOLLOWS = (
     nn.MaxPool2d,
     nn.ReLU,
@@ -31,7 +31,7 @@ _FOLLOWS = (
     nn.Sigmoid,
 )
 
-# Of families, by how names of architectures begin: the modules at whose ends stages end. The first that fits.
+# For each family, given by how its architectures' names begin: the modules that end stages. The first match counts.
 _STAGES = (
     (r"torchvision/alexnet", r"features\.(2|5|7|9|12)|classifier\.(2|5)"),
     (r"torchvision/(resnet|resnext|wide_resnet)", r"maxpool|layer\d"),
@@ -52,14 +52,14 @@ _POOLS = r"torchvision/vgg|timm/vgg"
 
 @dataclass(frozen=True)
 class CutPoint:
-    """A module of a model, and what is known of cutting behind it.
+    """A module of a model, and what is known about cutting after it.
 
     Attributes:
         name: of the module.
-        node: where it returns.
-        why_not: why it is no cut point; empty if it is one.
-        parameters: names of those below.
-        learned: those of two or more dimensions, the weights of learned operations.
+        node: its output.
+        why_not: why it is not a cut point; empty if it is one.
+        parameters: names of the parameters below.
+        learned: those with two or more dimensions, the weights of learned operations.
     """
 
     name: str
@@ -70,7 +70,7 @@ class CutPoint:
 
 
 def explore(model: nn.Module, image_shape: tuple[int, int, int]) -> tuple[Traced, list[CutPoint]]:
-    """A model's graph, looked into down to its blocks, and the modules in it that return a tensor, lowest first.
+    """A model's graph, traced down to its blocks, and the modules in it that return a tensor, lowest first.
 
     CutError if not even its own forward can be traced.
     """
@@ -91,7 +91,7 @@ def _called(traced: Traced) -> set[str]:
 
 
 def _holds_blocks(module: nn.Module) -> bool:
-    """Whether a module is a sequence of modules, or has one that are all of one class and not torch's own."""
+    """Whether a module is a sequence of modules, or directly contains one, all of one non-torch class."""
     sequences = [part for part in module.modules() if isinstance(part, _SEQUENCES)]
     if module in sequences:
         return True
@@ -116,7 +116,7 @@ def _opened(model: nn.Module, names: set[str], image_shape: tuple[int, int, int]
 
 
 def _cut_points(model: nn.Module, traced: Traced) -> list[CutPoint]:
-    """Lowest first; of modules that return the same, all."""
+    """Modules, lowest first, including all of those that return the same tensor."""
     position = {node: number for number, node in enumerate(traced.graph.nodes)}
     found = []
     for name, node in sorted(traced.returned.items(), key=lambda item: position[item[1]]):
@@ -133,18 +133,18 @@ def _cut_points(model: nn.Module, traced: Traced) -> list[CutPoint]:
 
 
 def used_on_both_sides(model: nn.Module, traced: Traced, node: fx.Node) -> list[str]:
-    """Names of the parameters that are used both below and above a place, in order."""
+    """Sorted names of the parameters that are used both below and above a node."""
     lower = below(node)
     sides = (dict(parameters_in(nodes, model)).keys() for nodes in (lower, traced.needed - lower))
     return sorted(set.intersection(*map(set, sides)))
 
 
 def chosen_cuts(architecture: str, model: nn.Module, points: Sequence[CutPoint], cuts: str) -> list[str]:
-    """The names of the stages or of the blocks of a model, lowest first; CutError if it has none.
+    """The names of a model's stages or blocks, lowest first; CutError if it has none.
 
     Args:
-        architecture: its name, which tells the family.
-        model: of which the cut points are.
+        architecture: its name, which determines the family.
+        model: the model that the cut points belong to.
         points: from `explore`.
         cuts: ``stages`` or ``blocks``.
     """
@@ -156,9 +156,9 @@ def chosen_cuts(architecture: str, model: nn.Module, points: Sequence[CutPoint],
 
 
 def blocks(model: nn.Module, points: Sequence[CutPoint]) -> list[str]:
-    """As many cut points as there are with weights between any two, each as high as it can be."""
+    """As many cut points as possible with weights between any two, each as high as possible."""
     everything = frozenset(name for name, parameter in model.named_parameters() if parameter.dim() > 1)
-    last: dict[int, CutPoint] = {}  # by how many weights are below
+    last: dict[int, CutPoint] = {}  # by number of weights below
     for point in points:
         if _ends_a_layer(model, point) and not point.why_not and 0 < len(point.learned) < len(everything):
             last[len(point.learned)] = point
@@ -176,7 +176,7 @@ def _ends_a_layer(model: nn.Module, point: CutPoint) -> bool:
 
 
 def _named(points: Sequence[CutPoint], nodes: Sequence[fx.Node]) -> list[str]:
-    """Each of these by the outermost module that ends there and has no other of them in it."""
+    """A name for each node: the outermost module that ends there and contains none of the other nodes' modules."""
     names = {node: [point.name for point in points if point.node is node] for node in nodes}
     inside = [name for of_node in names.values() for name in of_node]
 

@@ -1,7 +1,7 @@
 """A model of any shape cut into layers, which are the pieces of its traced graph between neighboring cut points.
 
-A cut point is a module whose output is the only tensor that what comes after it needs. The model is traced with
-`torch.fx`; of it, only the modules around cut points are looked into, and the others are called as they are. So every
+A cut point is a module whose output is the only tensor that everything after it needs. The model is traced with
+`torch.fx`, which descends only into the modules that contain cut points and calls the others as they are. So every
 piece computes what the model does, to the bit, with the model's own modules under their own names.
 """
 
@@ -16,7 +16,7 @@ from transferability.networks.tracing import CutError, Traced, below
 
 
 def crossing(traced: Traced, cut: fx.Node) -> list[fx.Node]:
-    """What else than the output of a cut is needed above it."""
+    """Nodes other than the output of a cut that are needed above it."""
     lower, needed = below(cut), traced.needed
     return [
         node
@@ -32,7 +32,7 @@ def cut_into_layers(model: nn.Module, cuts: Sequence[str], image_shape: tuple[in
     """The layers between cut points, lowest first, one more than there are cuts.
 
     Args:
-        model: of which every parameter must be in exactly one layer; it shares its modules with the layers.
+        model: every parameter must be in exactly one layer; the layers share the model's modules.
         cuts: names of modules in the order in which they are computed.
         image_shape: height, width and channels of the images that the layers are for, in batches of any size.
 
@@ -43,7 +43,7 @@ def cut_into_layers(model: nn.Module, cuts: Sequence[str], image_shape: tuple[in
     for name in cuts:
         if name not in modules or not name:
             near = difflib.get_close_matches(name, modules, n=3)
-            raise CutError(f"it has no module {name!r}{'; near are ' if near else ''}{', '.join(near)}")
+            raise CutError(f"it has no module {name!r}{'; the nearest names are ' if near else ''}{', '.join(near)}")
     traced = Traced(model, opened_for(cuts), image_shape)
     layers: list[fx.GraphModule] = []
     lower: set[fx.Node] = set()
@@ -53,7 +53,7 @@ def cut_into_layers(model: nn.Module, cuts: Sequence[str], image_shape: tuple[in
     ):
         nodes = below(end)
         if end is features:
-            raise CutError(f"nothing is above {cuts[-1]}, so that nothing would be trained once it is frozen")
+            raise CutError(f"nothing is above {cuts[-1]}, so nothing would be trained once it is frozen")
         if not lower < nodes:
             below_it = cuts[len(layers) - 1]
             raise CutError(f"{name} does not come after {below_it}; name cuts in order, from images to logits")
@@ -65,24 +65,24 @@ def cut_into_layers(model: nn.Module, cuts: Sequence[str], image_shape: tuple[in
 
 
 def opened_for(cuts: Collection[str]) -> set[str]:
-    """The modules around cuts, which must be looked into: those that they are parts of."""
+    """The modules that contain cuts, which must be traced into."""
     return {name[:end] for name in cuts for end in range(len(name)) if name[end] == "."}
 
 
 def cut_node(traced: Traced, name: str) -> fx.Node:
-    """Where a module returns; CutError if it cannot be cut behind it."""
+    """The node of a module's output; CutError if the model cannot be cut after it."""
     if name in traced.called_again:
-        raise CutError(f"{name} is called more than once, so that what comes after it is not one place")
+        raise CutError(f"{name} is called more than once, so what comes after it is not a single place")
     if name not in traced.returned or traced.returned[name] not in traced.needed:
-        raise CutError(f"{name} returns no single tensor, or is not called on the way to the logits")
+        raise CutError(f"{name} does not return a single tensor, or is not called on the way to the logits")
     node = traced.returned[name]
     if others := crossing(traced, node):
-        raise CutError(f"{name} is no cut point: {named(others[0])} crosses it too")
+        raise CutError(f"{name} is not a cut point: {named(others[0])} crosses it too")
     return node
 
 
 def named(node: fx.Node) -> str:
-    """What a node is to someone who knows the model: a module's output, or a parameter, or an operation."""
+    """A node in terms of the model: a module's output, a parameter, or an operation's result."""
     if node.op in ("call_module", "get_attr"):
         return f"the output of {node.target}" if node.op == "call_module" else str(node.target)
     return "the images" if node.op == "placeholder" else f"the result of {node.name}"
@@ -91,7 +91,7 @@ def named(node: fx.Node) -> str:
 def _layer(
     model: nn.Module, traced: Traced, nodes: Collection[fx.Node], given: fx.Node | None, output: fx.Node
 ) -> fx.GraphModule:
-    """The piece of a graph that computes an output from what is given, or from the images."""
+    """The piece of a graph that computes an output from a given node, or from the images."""
     piece = fx.Graph()
     features = piece.placeholder("features")
     copied = {given: features} if given else {}
@@ -120,27 +120,27 @@ def _layer(
 def _require_apart(
     model: nn.Module, layers: Sequence[nn.Module], ends: Sequence[str], constants: Collection[str]
 ) -> None:
-    """Every parameter in one layer: else freezing a layer would freeze a part of another, or nothing would train it."""
+    """Require every parameter in one layer: otherwise freezing would reach another, or nothing would train it."""
     found: dict[str, str] = {}
     for layer, end in zip(layers, ends, strict=True):
         for name, _ in (*layer.named_parameters(), *layer.named_buffers()):
             if name in found and name not in constants:
-                raise CutError(f"{name} is used both below {found[name]} and above it, so that no cut parts it")
+                raise CutError(f"{name} is used both below {found[name]} and above it, so no cut separates it")
             found[name] = end
     owners: dict[int, str] = {}
     for layer in layers:
         for name, parameter in layer.named_parameters():
             if id(parameter) in owners:
-                raise CutError(f"{owners[id(parameter)]} and {name} are one parameter in two layers")
+                raise CutError(f"{owners[id(parameter)]} and {name} are the same parameter in two layers")
             owners[id(parameter)] = name
     if unused := [name for name, _ in model.named_parameters() if name not in found]:
-        raise CutError(f"{unused[0]} takes no part in the logits, so that nothing trains it")
+        raise CutError(f"{unused[0]} does not affect the logits, so nothing would train it")
 
 
 def _give_each_its_own(layers: Sequence[fx.GraphModule]) -> None:
-    """A copy of each module without weights that a lower layer has too, such as one dropout that is used everywhere.
+    """Copy each module without weights that a lower layer also has, such as one dropout that is used everywhere.
 
-    Else freezing a layer, which then computes as in evaluation, would do the same to a part of another.
+    Otherwise freezing a layer, which then computes as in evaluation, would do the same to a part of another.
     """
     owned: set[int] = set()
     for layer in layers:

@@ -1,7 +1,7 @@
-"""What a study must know of a network that is not this project's own, found out once by building and running it.
+"""What a study must know about a network that is not this project's own, found once by building and running it.
 
-Run as a process of its own, ``python -m transferability.networks.describe`` with what is asked as JSON in the standard
-input, since it needs torch, which takes seconds to load and which Snakemake's start can do without.
+Run as a separate process, ``python -m transferability.networks.describe`` with the request as JSON on standard input,
+because it needs torch, which takes seconds to load and which Snakemake can start without.
 """
 
 import json
@@ -23,18 +23,18 @@ from transferability.networks.operations import run_layers
 from transferability.networks.self_check import check_cuts
 from transferability.networks.tracing import CutError, no_logits
 
-CLASSES = 10  # any number does
+CLASSES = 10  # any number will do
 _OF_CONVOLUTION, _IMAGE_CHANNELS = 4, (1, 3)
 
 
 def describe(
     architecture: str, options: Mapping[str, Any], cuts: str | list[str], image_shape: tuple[int, int, int]
 ) -> dict[str, Any]:
-    """A network's cut points and its layers, checked; CutError if it has none or some that are not safe.
+    """A network's cut points and layers, checked; CutError if it has none, or some that are not safe.
 
     Args:
         architecture: as `transferability.networks.library` names them.
-        options: further arguments of what builds it.
+        options: further arguments for its builder.
         cuts: ``stages``, ``blocks`` or names of modules.
         image_shape: height, width and channels of the images.
     """
@@ -63,7 +63,7 @@ def describe(
 
 
 def _filters(model: nn.Module, points: Sequence[CutPoint]) -> str:
-    """The name of the weights of a convolution of images, if that is what is learned first; else empty."""
+    """The name of the first learned weights, if they are those of a convolution of images; otherwise empty."""
     lowest = min((point for point in points if point.learned), key=lambda point: len(point.learned), default=None)
     for name in sorted(lowest.learned) if lowest else ():
         weights = model.get_parameter(name)
@@ -73,7 +73,7 @@ def _filters(model: nn.Module, points: Sequence[CutPoint]) -> str:
 
 
 def _shown(model: nn.Module, points: Sequence[CutPoint], image_shape: tuple[int, int, int]) -> list[dict[str, Any]]:
-    """Of modules that end blocks, and of those with weights that are no cut points: what is below, and why not."""
+    """For modules that end blocks, and those with weights that are not cut points: what is below, and why not."""
     ends = blocks(model, points)
     operations, shapes = run_layers(layered(model, ends, image_shape, CLASSES), image_shape)
     below = dict(zip(ends, zip(accumulate(operations), shapes, strict=True), strict=False))
@@ -96,12 +96,12 @@ def _shown(model: nn.Module, points: Sequence[CutPoint], image_shape: tuple[int,
 def _require_drawn_by_seed(
     model: nn.Module, again: nn.Module, other: nn.Module, image_shape: tuple[int, int, int]
 ) -> None:
-    """CutError unless all of a model is drawn by its seed and is in its weights.
+    """CutError unless all of a model is determined by its seed and is in its weights.
 
     Args:
-        model: of a seed.
-        again: of the same seed.
-        other: of another seed; it gets the model's weights.
+        model: built with a seed.
+        again: built with the same seed.
+        other: built with another seed; it gets the model's weights.
         image_shape: height, width and channels of the images that they see.
     """
     weights, repeated, others = (one.state_dict() for one in (model, again, other))
@@ -123,11 +123,11 @@ def _require_drawn_by_seed(
             torch.manual_seed(0)
             logits.append(_run(built.eval(), images))
         if not torch.equal(*logits):
-            raise CutError("with the same weights it computes otherwise: it has drawn something that is no buffer")
+            raise CutError("with the same weights it gives other logits: it has drawn something that is not a buffer")
 
 
 def _run(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """A model's logits of images; CutError if it has none, or that names the innermost module that fails on them."""
+    """A model's logits for images; CutError if it has none, or naming the innermost module that fails on them."""
     running: list[str] = []
     with ExitStack() as stack:
         for name, module in model.named_modules():
@@ -148,7 +148,7 @@ def _run(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
 
 
 def main() -> None:
-    """Answer the standard input's question in the standard output: what `describe` returns, or its error."""
+    """Answer a request from standard input on standard output: with what `describe` returns, or its error."""
     asked = json.load(sys.stdin)
     try:
         found = describe(**{**asked, "image_shape": tuple(asked["image_shape"])})

@@ -11,7 +11,7 @@ from transferability.networks.precision import computing_in
 def features_at(
     depths: Collection[int], layers: Iterable[nn.Module], images: torch.Tensor, precision: str
 ) -> dict[int, torch.Tensor]:
-    """What comes out of the first k layers, for every k in ``depths`` and for all layers; 0 are the images."""
+    """The output of the first k layers, for every k in ``depths`` and for all layers; k = 0 gives the images."""
     at_depth = {0: images}
     with computing_in(precision, images.device.type):
         for depth, layer in enumerate(layers, start=1):
@@ -20,10 +20,9 @@ def features_at(
 
 
 def logits_of(layers: Iterable[nn.Module], features: torch.Tensor, precision: str) -> torch.Tensor:
-    """What a network's upper layers make of features: B x classes, float32.
+    """The logits that a network's upper layers compute from features: B x classes, float32.
 
-    The last layer computes in float32: in reduced precision, two classes of a few images in a hundred come out the
-    same.
+    The last layer computes in float32: in reduced precision, two classes would tie on a few images in a hundred.
     """
     *lower, last = layers
     with computing_in(precision, features.device.type):

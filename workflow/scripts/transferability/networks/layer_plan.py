@@ -1,6 +1,6 @@
 """The plan of a network: layer by layer, where its weights come from and whether they learn.
 
-Light on purpose: names of networks are made of the names of plans, so nothing here imports torch.
+Light on purpose: network names contain plan names, so nothing here imports torch.
 """
 
 from collections.abc import Collection
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import NamedTuple
 
-# Where a layer's weights come from, if they are not copied from a source: drawn as the architecture does, or with the
-# mean and standard deviation of each of the source's tensors; or the network has no such layer.
+# Where a layer's weights come from if not copied from a source: drawn as the architecture draws them, or with the mean
+# and standard deviation of each of the source's tensors; or the network does not have the layer.
 NEW, STATISTICS_OF_SOURCE, DROPPED = "new", "S", "dropped"
 
 SURGICAL, STATISTICS, TRUNCATED = "surgical", "statistics", "truncated"
 PROBE_THEN_TUNE, REINITIALIZED = "probe_then_tune", "reinitialized"
-# Plans that have a name. Without one, the lowest layers are copied and the others new.
+# Named plans. Without one, the lowest layers are copied and the others are new.
 PLANS = (SURGICAL, STATISTICS, TRUNCATED, PROBE_THEN_TUNE, REINITIALIZED)
 
 
 class PlannedLayer(NamedTuple):
-    """Where a layer's weights come from, a letter of a source or one of the above, and its rate: 0 frozen, 1 learns."""
+    """Where a layer's weights come from, a source's letter or one of the above, and its rate: 0 frozen, 1 learns."""
 
     source: str
     rate: int
@@ -27,7 +27,7 @@ class PlannedLayer(NamedTuple):
 
 @dataclass(frozen=True)
 class LayerPlan:
-    """Layers from images to logits; all numbers of layers count from 0."""
+    """Layers from images to logits; layer numbers count from 0."""
 
     layers: tuple[PlannedLayer, ...]
 
@@ -51,27 +51,27 @@ class LayerPlan:
 
     @property
     def drawn_like_source(self) -> tuple[int, ...]:
-        """Those with the mean and standard deviation of the source's tensors."""
+        """Layers drawn with the mean and standard deviation of the source's tensors."""
         return tuple(k for k, layer in enumerate(self.layers) if layer.source == STATISTICS_OF_SOURCE)
 
     @property
     def trunk(self) -> int:
-        """How many of the lowest layers are frozen copies of one source, which networks of that source have alike."""
+        """How many of the lowest layers are frozen copies of one source, the same in all networks with that source."""
         return sum(1 for _ in takewhile(self.held.__contains__, range(len(self.layers))))
 
 
 def layer_plans(source: str | None, copied: int, frozen: int, layers: int, plan: str | None = None) -> list[LayerPlan]:
-    """The plans of a network's training, one after the other, each for an equal share of its iterations.
+    """The plans of a network's training, in order, each for an equal share of its iterations.
 
     Args:
-        source: of copied layers.
-        copied: how many of the lowest are copied; of a network with a plan that has a name, n.
-        frozen: how many of these never learn; of a plan with a name it is not asked for.
-        layers: how many the network has, the last of which is the head.
+        source: where copied layers come from.
+        copied: how many of the lowest layers are copied; with a named plan, n.
+        frozen: how many of these never learn; ignored with a named plan.
+        layers: how many layers the network has, including the head, which is the last.
         plan: one of `PLANS`, or None.
     """
     n, held, tuned = copied, PlannedLayer(str(source), 0), PlannedLayer(str(source), 1)
-    new, above = PlannedLayer(NEW, 1), layers - copied - 1  # of n, below the head
+    new, above = PlannedLayer(NEW, 1), layers - copied - 1  # above n, below the head
     if plan == SURGICAL:
         return [_plan([held] * (n - 1), [tuned], [held] * above, [new])]
     if plan == STATISTICS:

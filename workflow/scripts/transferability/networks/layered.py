@@ -16,12 +16,12 @@ TRIED_IMAGES = 2  # batch norm needs more than one in training
 
 
 class Layered(nn.Sequential):
-    """A model cut into layers, whose weights have the names that they have in the model.
+    """A model cut into layers, whose weights keep their names in the model.
 
-    So a checkpoint of it can be loaded into the model that it was made from.
+    So a checkpoint can be loaded into the model that it was made from.
 
     Attributes:
-        random_layers: names of those that draw random numbers in training.
+        random_layers: names of the layers that draw random numbers in training.
     """
 
     def __init__(self, layers: Mapping[str, nn.Module], random_layers: Collection[str] = ()) -> None:
@@ -35,35 +35,35 @@ class Layered(nn.Sequential):
         return super().__getitem__(index)
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
-        """By the names in the model."""
+        """A state dict with the names in the model."""
         return OrderedDict((_in_model(name), t) for name, t in super().state_dict(*args, **kwargs).items())
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """From the names in the model."""
+        """Load a state dict with the names in the model."""
         names = {_in_model(name): name for name in super().state_dict()}
         own = {names.get(name, name): tensor for name, tensor in state_dict.items()}
         return super().load_state_dict(own, strict=strict, assign=assign)
 
 
 def _in_model(name: str) -> str:
-    """Without the layer's name."""
+    """The name without the layer's."""
     return name.partition(".")[2]
 
 
 def layered(
     model: nn.Module, cuts: Sequence[str], image_shape: tuple[int, int, int], classes: int, *, gray: bool = False
 ) -> Layered:
-    """A model as a network of one more layers than cuts, which have their names; the last has that of its last weights.
+    """A model as a network with one more layer than cuts, named after them; the last is named after its last weights.
 
     Args:
-        model: on the CPU; from images, B x C x H x W, to logits, B x classes.
+        model: on the CPU; maps images, B x C x H x W, to logits, B x classes.
         cuts: names of modules, in the order in which they are computed.
         image_shape: height, width and channels of the images that the model sees.
-        classes: of the logits.
-        gray: whether the network gets images of one channel, which the model then sees in all of its channels.
+        classes: number of logits.
+        gray: whether the network gets images with one channel, which is repeated in all channels of the model.
 
     Raises:
-        CutError: a layer cannot be frozen, shared and trained again as layers here are.
+        CutError: a layer cannot be frozen, shared and trained again the way layers are here.
     """
     layers = cut_into_layers(model, cuts, image_shape)
     names = [name.replace(".", "/") for name in (*cuts, last_layer_name(layers[-1]))]
@@ -88,14 +88,14 @@ def layered(
 
 
 def last_layer_name(layer: nn.Module) -> str:
-    """Of the module with the last weights; CutError if there are none, since then no layer is above the last cut."""
+    """The name of the module with the last weights; CutError if there are none, and so no layer above the last cut."""
     if not (parameters := [name for name, _ in layer.named_parameters()]):
-        raise CutError("nothing above the last cut is learned, so that nothing would be trained at the last depth")
+        raise CutError("nothing above the last cut is learned, so nothing would be trained at the last depth")
     return parameters[-1].rpartition(".")[0] or parameters[-1]
 
 
 def _draws_after_trial(name: str, layer: fx.GraphModule, features: torch.Tensor) -> bool:
-    """Whether a layer draws random numbers in training; if it overwrites its input, let it get a copy."""
+    """Whether a layer draws random numbers in training; if it overwrites its input, make it use a copy."""
     draws, overwrites = False, False
     for training in (False, True):
         layer.train(training)
@@ -110,25 +110,25 @@ def _draws_after_trial(name: str, layer: fx.GraphModule, features: torch.Tensor)
         overwrites |= given._version != version
         draws = not torch.equal(torch.get_rng_state(), before)
         if draws and not training:
-            raise CutError(f"{name} draws random numbers in evaluation, so that no accuracy could be had again")
+            raise CutError(f"{name} draws random numbers in evaluation, so no accuracy could be reproduced")
         torch.manual_seed(0)
         if not torch.equal(_result(name, layer, features.clone()), result):
-            raise CutError(f"{name} computes otherwise the second time; let it draw from torch's own generator only")
+            raise CutError(f"{name} gives another result the second time; let it draw from torch's own generator only")
     if overwrites:  # other networks read it too
         _begin_with(layer, "clone")
     return draws
 
 
 def _result(name: str, layer: nn.Module, features: torch.Tensor) -> torch.Tensor:
-    """What a layer makes of features, with batch norm's statistics as they were; CutError if that fails."""
+    """A layer's output for features, leaving batch norm's statistics as they were; CutError if that fails."""
     buffers = {key: buffer.clone() for key, buffer in layer.named_buffers()}
     try:
         result = layer(features)
     except Exception as error:  # whatever the model's own code raises
         first_line = (str(error).splitlines() or [""])[0]
-        raise CutError(f"{name} fails on images that lie channels last: {first_line}") from error
+        raise CutError(f"{name} fails on channels-last images: {first_line}") from error
     if not isinstance(result, torch.Tensor) or result.shape[:1] != features.shape[:1]:
-        raise CutError(f"what {name} returns is no tensor with a row for each image")
+        raise CutError(f"what {name} returns is not a tensor with a row for each image")
     for key, buffer in layer.named_buffers():
         if not torch.equal(buffer, buffers[key]):
             owner = key.rpartition(".")[0]
@@ -139,7 +139,7 @@ def _result(name: str, layer: nn.Module, features: torch.Tensor) -> torch.Tensor
 
 
 def _begin_with(layer: fx.GraphModule, method: str, *arguments: int) -> None:
-    """Let a layer see what a method makes of what it is given."""
+    """Make a layer apply a tensor method to its input first."""
     given = next(node for node in layer.graph.nodes if node.op == "placeholder")
     users = list(given.users)
     with layer.graph.inserting_after(given):

@@ -1,7 +1,7 @@
 """Networks that are not this project's own: torchvision's, timm's, and modules in files.
 
 An architecture's name says where it is from: ``torchvision/resnet18``, ``timm/vit_tiny_patch16_224``, or
-``nets/mine.py:SmallNet``, a callable in a file that takes ``num_classes`` and, if it wants it, ``image_shape``.
+``nets/mine.py:SmallNet``, a callable in a file that takes ``num_classes`` and, optionally, ``image_shape``.
 """
 
 import difflib
@@ -28,14 +28,14 @@ Shape = tuple[int, int, int]  # height, width and channels of the images that a 
 def build_model(
     architecture: str, options: Mapping[str, Any], image_shape: Shape, classes: int, *seed: str | int
 ) -> nn.Module:
-    """A model as its own code draws it, on the CPU; CutError if it cannot be built.
+    """A model with weights drawn by its own code, on the CPU; CutError if it cannot be built.
 
     Args:
         architecture: as above.
-        options: further arguments of what builds it, such as ``patch_size``.
-        image_shape: what it is built for, where it is built for one.
-        classes: of its logits.
-        seed: words that give what its code draws from torch's generator.
+        options: further arguments for its builder, such as ``patch_size``.
+        image_shape: what it is built for, if it depends on that.
+        classes: number of its logits.
+        seed: words that seed torch's generator, from which its code draws.
     """
     if downloads := sorted(_DOWNLOADS & options.keys()):
         raise CutError(f"networks.options: {downloads[0]} would give it weights; every network here draws its own")
@@ -51,7 +51,7 @@ def build_model(
 
 
 def sees_color_only(architecture: str) -> bool:
-    """Whether its images have three channels in any case, so that gray ones are repeated in each."""
+    """Whether its images always have three channels, so that gray ones are repeated in each."""
     return architecture.startswith("torchvision/")
 
 
@@ -64,7 +64,7 @@ def _builder_of(architecture: str) -> Callable[[Shape, int, dict[str, Any]], nn.
 
 
 def _of_torchvision(name: str) -> Callable[[Shape, int, dict[str, Any]], nn.Module]:
-    from torchvision import models  # noqa: PLC0415 - seconds, which the project's own networks need not wait
+    from torchvision import models  # noqa: PLC0415 - slow, and the project's own networks do not need it
     from torchvision.models._api import get_model_builder, list_models  # noqa: PLC0415 - as above
 
     known = list_models(module=models)
@@ -83,7 +83,7 @@ def _of_timm(name: str) -> Callable[[Shape, int, dict[str, Any]], nn.Module]:
     try:
         import timm  # noqa: PLC0415 - not everyone has it
     except ImportError as error:
-        raise CutError("it is one of timm's, which is not installed; pip install timm==1.0.31") from error
+        raise CutError("it needs timm, which is not installed; pip install timm==1.0.31") from error
     if not timm.is_model(name):
         raise CutError(f"timm has no model {name!r}{_near(name, timm.list_models())}")
 
@@ -117,7 +117,7 @@ def _of_file(path: Path, name: str) -> Callable[[Shape, int, dict[str, Any]], nn
 
 @cache
 def _module_of(path: Path) -> ModuleType:
-    """A file as a module, which may import others beside it; read once in a process."""
+    """A file as a module, which may import others next to it; read once per process."""
     module_name = f"networks_of_{path.stem}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None or not path.is_file():
@@ -133,7 +133,7 @@ def _module_of(path: Path) -> ModuleType:
 
 
 def _first_accepted(builder: Callable[..., nn.Module], sizes: Sequence[Mapping[str, Any]], **given: Any) -> nn.Module:
-    """Built for a size of images, by whatever name the builder has for that, if it has any."""
+    """Build a model for an image size, passed under whatever name the builder has for it, if any."""
     *named, unnamed = sizes
     for size in named:
         try:

@@ -1,4 +1,4 @@
-"""What each layer of a network computes: how many operations, and features of which shape."""
+"""What each layer of a network computes: how many operations, and features of what shape."""
 
 import torch
 from torch import nn
@@ -6,13 +6,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def run_layers(network: nn.Sequential, image_shape: tuple[int, int, int]) -> tuple[list[int], list[tuple[int, ...]]]:
-    """Floating-point operations an image of each layer's forward pass, and the shape of the features it returns.
+    """Floating-point operations per image in each layer's forward pass, and the shape of the features it returns.
 
-    Counted by torch as the layers are run: of convolutions and products of matrices. Torch does not count attention's
-    products of queries, keys and values on the CPU, which are few where images are small.
+    Torch counts those of convolutions and matrix products as the layers are run. On the CPU, it does not count
+    attention's products of queries, keys and values, which are few if images are small.
 
     Args:
-        network: on the CPU; it is left in the mode of evaluation.
+        network: on the CPU; it is left in evaluation mode.
         image_shape: height, width and channels of the images.
     """
     height, width, channels = image_shape

@@ -1,7 +1,7 @@
 """Published weights as the source of a network's layers: whether they fit, and what images they were made for.
 
-Run as a process of its own, ``python -m transferability.networks.pretrained``, as `transferability.networks.describe`
-is, with what is asked as JSON in the standard input.
+Run as a separate process, ``python -m transferability.networks.pretrained``, like `transferability.networks.describe`,
+with the request as JSON on standard input.
 """
 
 import difflib
@@ -20,8 +20,8 @@ from transferability.networks.published import Published, published
 from transferability.networks.tracing import CutError
 from transferability.networks.weight_files import WeightsError, about_weights, read_weights
 
-_COUNTS = "num_batches_tracked"  # of batch norm, which older files lack and no network here computes with
-_TOLD = 3  # problems in a message
+_COUNTS = "num_batches_tracked"  # batch norm's, which older files lack and no network here uses
+_TOLD = 3  # problems listed in a message
 
 
 def describe_weights(
@@ -32,18 +32,18 @@ def describe_weights(
     options: Mapping[str, Any] | None = None,
     **_further: object,
 ) -> dict[str, Any]:
-    """What a study must know of weights before it trains.
+    """What a study must know about weights before it trains.
 
     Args:
-        source: the path of a file, or what `transferability.networks.published` downloads.
-        architecture: of the network whose layers they become.
+        source: the path of a file, or a name that `transferability.networks.published` downloads.
+        architecture: the architecture of the network whose layers they become.
         image_shape: height, width and channels of the images that it sees.
-        cuts: of the network, if it is not this project's own.
-        options: further arguments of what builds it.
+        cuts: the network's cuts, if it is not this project's own.
+        options: further arguments for its builder.
 
     Returns:
-        ``preprocessing``, as a config has it, what the images were that they were trained on, None where that is not
-        known; ``unused``, the names of tensors that are neither the network's nor its head's.
+        ``preprocessing``, how the images they were trained on were preprocessed, as in a config, None if unknown;
+        ``unused``, the names of tensors that belong neither to the network nor to its head.
 
     Raises:
         WeightsError: they cannot be read, or do not fit.
@@ -61,14 +61,14 @@ def describe_weights(
 
 
 def _of_images(preprocessing: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """What of a preprocessing is done to the values of pixels."""
+    """The part of a preprocessing that applies to pixel values."""
     return (
         {key: preprocessing[key] for key in ("mean", "std", "scale") if key in preprocessing} if preprocessing else None
     )
 
 
 def pretrained_weights(path: Path, network: nn.Sequential) -> dict[str, torch.Tensor]:
-    """The weights of all layers of a network but the last, of a file; WeightsError with its name if they do not fit."""
+    """A file's weights for all layers of a network but the last; WeightsError with its name if they do not fit."""
     try:
         return fitting(read_weights(path), network)
     except WeightsError as error:
@@ -76,9 +76,9 @@ def pretrained_weights(path: Path, network: nn.Sequential) -> dict[str, torch.Te
 
 
 def fitting(weights: Mapping[str, torch.Tensor], network: nn.Sequential) -> dict[str, torch.Tensor]:
-    """Of weights, those of all layers of a network but the last, which is of its classes and drawn anew.
+    """The weights for all layers of a network but the last, which depends on the classes and is drawn anew.
 
-    WeightsError with the names, or the shapes, of what does not fit.
+    WeightsError with the names or shapes of what does not fit.
     """
     wanted = network[:-1].state_dict()
     if problems := list(_problems(weights, network)):
@@ -94,7 +94,7 @@ def _problems(weights: Mapping[str, torch.Tensor], network: nn.Sequential) -> It
         if name not in weights:
             if not name.endswith(_COUNTS):
                 near = difflib.get_close_matches(name, others, n=_TOLD) or difflib.get_close_matches(name, weights)
-                nearest = f", and the nearest names are {', '.join(near)}" if near else ", and nothing of a like name"
+                nearest = f", and the nearest names are {', '.join(near)}" if near else ", and no name is similar"
                 yield f"it lacks {name}{nearest}"
         elif weights[name].shape != tensor.shape:
             yield f"its {name} is {_shape(weights[name])}, the network's {_shape(tensor)}"
@@ -106,13 +106,13 @@ def _problems(weights: Mapping[str, torch.Tensor], network: nn.Sequential) -> It
 
 
 def _unused(weights: Mapping[str, torch.Tensor], network: nn.Sequential) -> list[str]:
-    """Names of tensors that do no harm, of modules that the network has not."""
+    """Names of tensors that do no harm, from modules that the network does not have."""
     modules = {name.partition(".")[0] for name in network[:-1].state_dict()}
     return [name for name in _beside(weights, network) if name.partition(".")[0] not in modules]
 
 
 def _beside(weights: Collection[str], network: nn.Sequential) -> list[str]:
-    """Names that are neither of a network's layers nor of its head, whatever that is made of in the weights."""
+    """Names that belong neither to a network's layers nor to its head, whatever the head consists of in the weights."""
     lower, everything = network[:-1].state_dict().keys(), network.state_dict().keys()
     heads = tuple({f"{parent}." for name in everything - lower if (parent := name.rpartition(".")[0])})
     return sorted(name for name in weights if name not in everything and not name.startswith(heads))
@@ -123,17 +123,17 @@ def _shape(tensor: torch.Tensor) -> str:
 
 
 def download(source: str, path: Path, network: Mapping[str, Any], image_shape: tuple[int, int, int]) -> Published:
-    """Download weights into a file that tells of what images they are; WeightsError if there is no way to them.
+    """Download weights into a file that says what images they are for; WeightsError if they cannot be obtained.
 
     Args:
         source: as for `transferability.networks.published.published`.
-        path: of the file.
+        path: where to write the file.
         network: the config's architecture, cuts and options.
         image_shape: height, width and channels of the images that it sees.
     """
     found = published(source, network["architecture"], network["options"], image_shape)
     if found is None:
-        raise WeightsError(f"{source} is nothing that is downloaded")
+        raise WeightsError(f"{source} is not something that can be downloaded")
     found.save(path)
     build = {"cuts": network["cuts"], "options": network["options"]}
     pretrained_weights(path, build_network(network["architecture"], image_shape, CLASSES, 0, **build))
@@ -141,7 +141,7 @@ def download(source: str, path: Path, network: Mapping[str, Any], image_shape: t
 
 
 def main() -> None:
-    """Answer the standard input's question in the standard output: what `describe_weights` returns, or its error."""
+    """Answer a request from standard input on standard output: with what `describe_weights` returns, or its error."""
     asked = json.load(sys.stdin)
     try:
         found = describe_weights(**asked)

@@ -14,20 +14,20 @@ from transferability.networks.weight_files import WeightsError, write_weights
 
 Shape = tuple[int, int, int]
 
-# With weights, torchvision builds these so that they take over the normalization of TensorFlow's; without, not.
+# With weights, torchvision builds these to convert images to TensorFlow's normalization; without weights, it does not.
 _PREPARE_IMAGES_THEMSELVES = ("googlenet", "inception_v3")
 
 
 @dataclass(frozen=True)
 class Published:
-    """Weights with a name.
+    """Named weights.
 
     Attributes:
         source: the name, such as ``torchvision:IMAGENET1K_V1``.
-        address: where they are downloaded from, as far as the library tells.
-        preprocessing: ``mean`` and ``std`` of pixels from 0 to 1, one a channel; None if they are not told.
-        shapes: gives tensors of the weights' names and shapes, and of any values.
-        load: downloads them, or takes them from the library's cache, as a module of the library.
+        address: where they are downloaded from, as far as the library says.
+        preprocessing: ``mean`` and ``std`` per channel of pixels from 0 to 1; None if unknown.
+        shapes: returns tensors with the weights' names and shapes, and arbitrary values.
+        load: downloads them, or takes them from the library's cache; returns one of the library's modules.
     """
 
     source: str
@@ -37,29 +37,31 @@ class Published:
     load: Callable[[], nn.Module]
 
     def save(self, path: Path) -> None:
-        """Write them to a file; WeightsError that says what to do if they cannot be had."""
+        """Write them to a file; WeightsError that says what to do if they cannot be obtained."""
         try:
             weights = self.load().state_dict()
         except Exception as error:  # of many kinds: no network, no such address, a proxy's refusal
             first_line = (str(error).splitlines() or [type(error).__name__])[0]
-            if isinstance(error, TypeError):  # of what builds the network
-                raise WeightsError(f"networks.pretrained: {self.source} cannot be had so ({first_line})") from error
+            if isinstance(error, TypeError):  # from the network's builder
+                raise WeightsError(
+                    f"networks.pretrained: {self.source} cannot be loaded like this ({first_line})"
+                ) from error
             told = self.preprocessing or {}
             images = f", and preprocessing to {{mean: {told['mean']}, std: {told['std']}}}" if told else ""
             raise WeightsError(
-                f"networks.pretrained: {self.source} cannot be downloaded ({first_line}); where there is a network, "
-                f"fetch {self.address}, and set networks.pretrained to the path of that file{images}"
+                f"networks.pretrained: {self.source} cannot be downloaded ({first_line}); where there is internet "
+                f"access, fetch {self.address}, and set networks.pretrained to the path of that file{images}"
             ) from error
         write_weights(path, weights, {"origin": self.source, "address": self.address, "preprocessing": told_of(self)})
 
 
 def told_of(weights: Published) -> dict[str, Any] | None:
-    """What images they are for, as JSON has it."""
+    """The preprocessing of the images they are for, as JSON has it."""
     return None if weights.preprocessing is None else dict(weights.preprocessing)
 
 
 def published(source: str, architecture: str, options: Mapping[str, Any], image_shape: Shape) -> Published | None:
-    """Weights by name for an architecture of that library, or None of the path of a file; WeightsError if unknown."""
+    """Named weights for an architecture of that library, or None for the path of a file; WeightsError if unknown."""
     library, _, name = source.partition(":")
     model = architecture.partition("/")[2]
     if library == "torchvision":
@@ -70,16 +72,16 @@ def published(source: str, architecture: str, options: Mapping[str, Any], image_
 
 
 def _of_torchvision(source: str, model: str, name: str, options: Mapping[str, Any]) -> Published:
-    from torchvision.models._api import get_model, get_model_weights  # noqa: PLC0415 - seconds, which files need not wait
+    from torchvision.models._api import get_model, get_model_weights  # noqa: PLC0415 - slow, and files do not need it
 
     known = get_model_weights(model).__members__
     if name not in known:
         near = difflib.get_close_matches(name, list(known), n=1) or list(known)
-        raise WeightsError(f"torchvision has no weights {name!r} of {model}; it has {' and '.join(near)}")
+        raise WeightsError(f"torchvision has no weights {name!r} for {model}; it has {' and '.join(near)}")
     if model in _PREPARE_IMAGES_THEMSELVES and not options.get("transform_input"):
         raise WeightsError(
-            f"torchvision's weights of {model} are for images that the network itself prepares; set networks.options "
-            "to {transform_input: true}"
+            f"torchvision's weights for {model} require the network itself to normalize its images; set "
+            "networks.options to {transform_input: true}"
         )
     weights = known[name]
     transforms = weights.transforms()
@@ -98,7 +100,7 @@ def _of_timm(source: str, architecture: str, options: Mapping[str, Any], image_s
     name = architecture.partition("/")[2]
     config = timm.get_pretrained_cfg(name)
     if config is None or not config.has_weights:
-        raise WeightsError(f"timm has no weights of {name}")
+        raise WeightsError(f"timm has no weights for {name}")
     hub = f"https://huggingface.co/{config.hf_hub_id}" if config.hf_hub_id else ""
 
     def load() -> nn.Module:
@@ -106,14 +108,14 @@ def _of_timm(source: str, architecture: str, options: Mapping[str, Any], image_s
         given = {"pretrained": True, "in_chans": channels, **options}
         try:
             return timm.create_model(name, img_size=(height, width), **given)
-        except TypeError:  # as networks are built: those that no image's size shapes do not take it
+        except TypeError:  # as in `build_model`: models for any image size do not take it
             return timm.create_model(name, **given)
 
     return Published(
         source=source,
         address=str(config.url or hub or "its weights"),
         preprocessing=_mean_and_std(config.mean, config.std),
-        # timm fits its weights to the channels and sizes that it builds a model for.
+        # timm adapts its weights to the channels and sizes that it builds a model for.
         shapes=lambda: build_model(architecture, options, image_shape, config.num_classes, 0).state_dict(),
         load=load,
     )

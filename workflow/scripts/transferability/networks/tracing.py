@@ -11,32 +11,32 @@ from torch import fx, nn
 
 from transferability.networks.generators import generator_states
 
-_CONSTANT = "_tensor_constant"  # how torch.fx names tensors that a forward makes
+_CONSTANT = "_tensor_constant"  # prefix of torch.fx's names for tensors that a forward creates
 _DIMENSIONS = 4  # of images, B x C x H x W
 _FLAG = "asks_whether_it_is_training"
 
 
 class CutError(ValueError):
-    """The model cannot be cut so; the message names the module."""
+    """The model cannot be cut as requested; the message says why."""
 
 
 class _IsTraining(nn.Module):
-    """In place of a flag that the model's code reads while it is traced, such as that of a functional dropout."""
+    """Stands in for a flag that the model's code reads while it is traced, such as a functional dropout's."""
 
     def forward(self) -> bool:
         return self.training
 
 
 class _Tracer(fx.Tracer):
-    """Looks into some modules only, and remembers what every module returns."""
+    """Traces into some modules only and remembers what every module returns."""
 
-    proxy_buffer_attributes = True  # what is computed of buffers is computed anew each time
+    proxy_buffer_attributes = True  # so that what is computed from buffers is recomputed each time
 
     def __init__(self, opened: Collection[str]) -> None:
         super().__init__()
         self._opened = opened
         self.failed = ""  # name of the innermost module in which tracing failed
-        self.returned: dict[str, list[Any]] = {}  # by name of a module, for each time it is called
+        self.returned: dict[str, list[Any]] = {}  # by module name, one entry per call
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return module_qualified_name not in self._opened
@@ -56,16 +56,16 @@ class Traced:
     """A model's graph from images to logits.
 
     Args:
-        model: to be traced; CutError if it cannot be.
-        opened: names of the modules that are looked into.
+        model: the model to trace; CutError if it cannot be traced.
+        opened: names of the modules to trace into.
         image_shape: height, width and channels of the images.
 
     Attributes:
-        opened: names of the modules that are looked into.
-        graph: the same in training and in evaluation, but for flags that ask which of the two it is.
-        returned: by name of each module that is called once and returns a tensor, the node of it.
+        opened: names of the modules that were traced into.
+        graph: the same in training and in evaluation, except for flags that say which of the two it is.
+        returned: the output node of each module that is called once and returns a tensor, by the module's name.
         called_again: names of modules that are called more than once.
-        constants: names of buffers that are not in the model's state, which every layer that asks for them has.
+        constants: names of buffers that are not in the model's state dict; every layer that uses one has it.
     """
 
     def __init__(self, model: nn.Module, opened: Collection[str], image_shape: tuple[int, int, int]) -> None:
@@ -73,7 +73,7 @@ class Traced:
         self.opened = frozenset(opened)
         self.constants = {name for name, _ in model.named_buffers()} - model.state_dict().keys()
         try:
-            _constants(model)  # of an earlier trace
+            _constants(model)  # removes those of an earlier trace
             in_training, _ = _traced(model.train(), opened)
             constants = _constants(model)
             self.graph, returned = _traced(model.eval(), opened)
@@ -81,7 +81,7 @@ class Traced:
             model.train(was_training)
         for name, tensor in constants.items():
             if not torch.equal(tensor, getattr(model, name, torch.empty(0))):
-                raise CutError("its forward computes with other constants in training than in evaluation")
+                raise CutError("its forward uses different constants in training than in evaluation")
         self.called_again = {name for name, results in returned.items() if len(results) > 1}
         self.returned = {
             name: results[0].node
@@ -93,7 +93,7 @@ class Traced:
 
     @cached_property
     def needed(self) -> set[fx.Node]:
-        """All that the logits are computed from; what only checks shapes is none of it."""
+        """All nodes that the logits are computed from; those that only check shapes are left out."""
         return below(self.logits)
 
     def is_constant(self, node: fx.Node) -> bool:
@@ -102,7 +102,7 @@ class Traced:
 
     @property
     def logits(self) -> fx.Node:
-        """CutError if the model returns no single tensor."""
+        """The node of the logits; CutError if the model does not return a single tensor."""
         (result,) = self.graph.output_node().args
         if not isinstance(result, fx.Node):
             raise no_logits(result)
@@ -118,19 +118,19 @@ def _traced(model: nn.Module, opened: Collection[str]) -> tuple[fx.Graph, dict[s
         graph = tracer.trace(model, concrete_args=defaults or None)
     except CutError:
         raise
-    except Exception as error:  # whatever the model's own code raises where it meets no tensors
+    except Exception as error:  # whatever the model's own code raises when it gets no real tensors
         first_line = (str(error).splitlines() or [""])[0]
         forward = f"{tracer.failed}.forward" if tracer.failed else "its forward"
         raise CutError(f"{forward} cannot be traced: {type(error).__name__}: {first_line}") from error
-    if generator_states() != before:  # it would be drawn once, now, and never again
+    if generator_states() != before:  # they would be drawn once, while tracing, and never again
         raise CutError("its forward draws random numbers itself; let a module do that, such as torch.nn.Dropout")
     return graph, tracer.returned
 
 
 def _ask_whether_training(model: nn.Module, graph: fx.Graph, in_training: fx.Graph) -> None:
-    """Where the graph of the evaluation has False and that of the training True, or the reverse, let it ask.
+    """Where the evaluation graph has False and the training graph True, insert a flag that is read at run time.
 
-    CutError where they differ in anything else, such as a head that is only there in training.
+    CutError if they differ in anything else, such as a head that exists only in training.
     """
     nodes, others = list(graph.nodes), list(in_training.nodes)
     for node, other in zip(nodes, others, strict=False):
@@ -143,14 +143,14 @@ def _ask_whether_training(model: nn.Module, graph: fx.Graph, in_training: fx.Gra
             continue
         if not hasattr(model, _FLAG):
             model.add_module(_FLAG, _IsTraining())
-        with graph.inserting_before(node):  # one for each, or it would cross cuts
+        with graph.inserting_before(node):  # one per node, because a shared one would cross cuts
             flag = graph.call_module(_FLAG)
         node.args = _merged(node.args, other.args, flag)
         node.kwargs = _merged(node.kwargs, other.kwargs, flag)
 
 
 def _constants(model: nn.Module) -> dict[str, torch.Tensor]:
-    """The tensors that a trace of a forward has made and kept in the model, which are taken out of it."""
+    """Remove and return the tensors that tracing a forward has stored in the model."""
     names = [name for name in vars(model) if name.startswith(_CONSTANT)]
     return {name: vars(model).pop(name) for name in names}
 
@@ -171,20 +171,20 @@ def _merged(in_evaluation: Any, in_training: Any, flag: fx.Node) -> Any:
 def _other_path(nodes: Sequence[fx.Node], others: Sequence[fx.Node]) -> str:
     called = [{str(node.target) for node in graph if node.op == "call_module"} for graph in (nodes, others)]
     if only := sorted(called[1] - called[0]):
-        return f"{only[0]} takes part in training only; such as an auxiliary head, which its builder may leave out"
+        return f"{only[0]} is used only in training, like an auxiliary head, which its builder may be able to omit"
     if only := sorted(called[0] - called[1]):
-        return f"{only[0]} takes part in evaluation only"
-    return "its forward takes another path in training than in evaluation"
+        return f"{only[0]} is used only in evaluation"
+    return "its forward takes a different path in training than in evaluation"
 
 
 def no_logits(result: object) -> CutError:
-    """That of a model which returns something else than a tensor."""
+    """The error for a model that returns something other than a tensor."""
     what = f"{len(result)} results" if isinstance(result, tuple | list) else f"a {type(result).__name__}"
-    return CutError(f"it returns {what}, not one tensor of B x classes; such as an auxiliary head")
+    return CutError(f"it returns {what}, not one tensor of B x classes; it may have an auxiliary head")
 
 
 def _fill_in_sizes(graph: fx.Graph, image_shape: tuple[int, int, int]) -> None:
-    """Height, width and channels of the images as numbers, with what is calculated from them; so they cross no cut."""
+    """Replace the images' height, width and channels, and what depends on them, by numbers, so they cross no cut."""
     height, width, channels = image_shape
     sizes = {1: channels, 2: height, 3: width}
     values: dict[fx.Node, Any] = {}
@@ -201,7 +201,7 @@ def _fill_in_sizes(graph: fx.Graph, image_shape: tuple[int, int, int]) -> None:
 
 
 def _part_of_shape(node: fx.Node) -> slice | None:
-    """The slice of ``x.shape[slice]``, where x are the images that the model gets."""
+    """The slice of ``x.shape[slice]``, where x is the batch of images given to the model."""
     match node.target, node.args:
         case operator.getitem, (fx.Node(args=(fx.Node(op="placeholder"), "shape")) as shape, slice() as part):
             return part if shape.target is getattr else None
@@ -209,7 +209,7 @@ def _part_of_shape(node: fx.Node) -> slice | None:
 
 
 def dimension_of_images(node: fx.Node) -> int | None:
-    """The k of ``x.shape[k]`` or ``x.size(k)``, where x are the images that the model gets."""
+    """The k of ``x.shape[k]`` or ``x.size(k)``, where x is the batch of images given to the model."""
     match node.target, node.args:
         case "size", (fx.Node(op="placeholder"), int() as dimension):
             return dimension % _DIMENSIONS
@@ -221,7 +221,7 @@ def dimension_of_images(node: fx.Node) -> int | None:
 
 
 def below(node: fx.Node) -> set[fx.Node]:
-    """A node and all that it is computed from, but the number of images, which every layer can ask its own input."""
+    """A node and all that it is computed from, except the batch size, which every layer can get from its input."""
     found, open_nodes = {node}, [node]
     while open_nodes:
         new = {needed for needed in open_nodes.pop().all_input_nodes if dimension_of_images(needed) != 0} - found

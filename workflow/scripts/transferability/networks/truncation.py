@@ -1,4 +1,4 @@
-"""Networks that end at a cut: what crosses it is averaged over places, and a linear layer tells the classes."""
+"""Networks that end at a cut: what crosses it is averaged over positions, and a linear layer classifies it."""
 
 from collections.abc import Sequence
 
@@ -9,16 +9,16 @@ from transferability.networks.build import ARCHITECTURES
 from transferability.networks.layered import Layered
 from transferability.networks.operations import run_layers
 
-READOUT = "readout"  # the layer's name, unless the network has one of that name
+READOUT = "readout"  # the layer's name, unless the network has a layer of that name
 
 
 class Readout(nn.Module):
-    """The mean over an image's places, or its tokens, and a linear layer.
+    """The mean over an image's positions or tokens, followed by a linear layer.
 
     Args:
-        shape: of an image's features, without the batch: C, T x C, C x H x W, or H x W x C where only so height equals
-            width, as those of windowed transformers lie.
-        classes: of the logits.
+        shape: shape of an image's features, without the batch: C, T x C, C x H x W, or H x W x C if only this order
+            makes height equal width, as in windowed transformers.
+        classes: number of logits.
     """
 
     def __init__(self, shape: Sequence[int], classes: int) -> None:
@@ -33,7 +33,7 @@ class Readout(nn.Module):
             case [channels, _, _]:
                 self._places = (2, 3)
             case _:
-                raise ValueError(f"features of shape {' x '.join(map(str, shape))} have no places to average over")
+                raise ValueError(f"features of shape {' x '.join(map(str, shape))} have no positions to average over")
         self.truncated_readout = nn.Linear(channels, classes)  # a name that no other network has
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
@@ -45,14 +45,15 @@ class Readout(nn.Module):
 def truncated(
     network: nn.Sequential, n: int, image_shape: tuple[int, int, int], architecture: str, seed: int
 ) -> nn.Sequential:
-    """The lowest n layers of a network, and a `Readout` of what these give.
+    """The lowest n layers of a network, followed by a `Readout` of their output.
 
     Args:
         network: on the CPU.
         n: how many layers are kept.
         image_shape: height, width and channels of the images.
-        architecture: by which the readout is drawn as its head is; other models' as torch draws a linear layer.
-        seed: of that draw.
+        architecture: if it is one of this project's, the readout is drawn like its head; otherwise as torch draws a
+            linear layer.
+        seed: seed of that draw.
     """
     kept, shapes = network[:n], run_layers(network, image_shape)[1]
     torch.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Files of weights that somebody published: what they hold, read so that nothing in them can run."""
+"""Weight files that somebody published: their contents, read so that no code in them can run."""
 
 import json
 from collections.abc import Mapping
@@ -11,25 +11,25 @@ import torch
 
 from transferability.files import whole_file
 
-METADATA = "transferability"  # of safetensors: one key, since their order is not kept
+METADATA = "transferability"  # the only key of safetensors metadata, because the order of keys is not kept
 SAFETENSORS = ".safetensors"
-# What trainings wrap a state dict into, and what wrappers of modules put before its names.
+# Keys under which training scripts store a state dict, and prefixes that module wrappers add to its names.
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _PREFIXES = ("module.", "_orig_mod.")
 
 
 class WeightsError(ValueError):
-    """The file has no weights that can be used; the message says why."""
+    """The file has no usable weights; the message says why."""
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """The tensors of a file by name, floating-point ones in float32, on the CPU.
 
     Args:
-        path: a file of safetensors, if it is called so, or else of torch's: a state dict, or one within a dict.
+        path: a safetensors file if it has that suffix, otherwise torch's: a state dict, or a dict that contains one.
 
     Raises:
-        WeightsError: it is none, or some of it is no finite number.
+        WeightsError: it is neither, or has values that are not finite.
         OSError: it cannot be read.
     """
     content = _of_safetensors(path) if path.suffix == SAFETENSORS else _state_dict(_of_torch(path))
@@ -44,7 +44,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
 
 
 def about_weights(path: Path) -> dict[str, Any]:
-    """What made the weights, if the file is one of this project's own; else empty."""
+    """What made the weights, if the file is one of this project's own; otherwise empty."""
     if path.suffix != SAFETENSORS:
         return {}
     try:
@@ -56,7 +56,7 @@ def about_weights(path: Path) -> dict[str, Any]:
 
 
 def write_weights(path: Path, weights: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> None:
-    """A file of safetensors, with what is to be known of them."""
+    """Write weights to a safetensors file, with information about them."""
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
     content = safetensors.torch.save(tensors, {METADATA: json.dumps(about, sort_keys=True)})
     with whole_file(path) as temporary:
@@ -67,7 +67,7 @@ def _of_safetensors(path: Path) -> Mapping[str, torch.Tensor]:
     try:
         return safetensors.torch.load_file(path)
     except safetensors.SafetensorError as error:
-        raise WeightsError(f"it is no file of safetensors, or a damaged one ({error})") from error
+        raise WeightsError(f"it is not a safetensors file, or it is damaged ({error})") from error
 
 
 def _of_torch(path: Path) -> object:
@@ -75,7 +75,7 @@ def _of_torch(path: Path) -> object:
         return torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
-    except Exception as error:  # of many kinds, for whatever is no file of torch's
+    except Exception as error:  # of many kinds, depending on what the file really is
         raise WeightsError(
             "it cannot be read as weights alone: it is damaged, or has objects that would have to run code; "
             "save the model's state_dict() and nothing else"
@@ -83,22 +83,22 @@ def _of_torch(path: Path) -> object:
 
 
 def _state_dict(content: object) -> Mapping[str, torch.Tensor]:
-    """The one that is the content, or in it."""
+    """The state dict that the content is or contains."""
     if isinstance(content, Mapping):
         content = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)), content)
     if not isinstance(content, Mapping):
-        raise WeightsError(f"it is a {type(content).__name__}, not a state dict: names with their tensors")
+        raise WeightsError(f"it is a {type(content).__name__}, not a state dict, which maps names to tensors")
     for name, value in content.items():
         if not isinstance(name, str) or not isinstance(value, torch.Tensor):
             raise WeightsError(
-                f"it is no state dict: its {name!r} is a {type(value).__name__}, not a tensor; state dicts in a dict "
-                f"are found by the keys {', '.join(_WRAPPERS)}"
+                f"it is not a state dict: its {name!r} is a {type(value).__name__}, not a tensor; a state dict in a "
+                f"dict is found by the keys {', '.join(_WRAPPERS)}"
             )
     return content
 
 
 def _unwrapped(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Without what all names begin with that is not the model's."""
+    """The weights without prefixes that wrappers have added to all of their names."""
     names = dict(weights)
     while names and (prefix := next((p for p in _PREFIXES if all(name.startswith(p) for name in names)), "")):
         names = {name.removeprefix(prefix): tensor for name, tensor in names.items()}

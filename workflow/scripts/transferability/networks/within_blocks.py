@@ -12,12 +12,12 @@ from transferability.networks.tracing import CutError, Traced
 
 @dataclass(frozen=True)
 class Block:
-    """A module that cuts are made behind and not in.
+    """A module after which cuts are made, and not inside it.
 
     Attributes:
         name: of the module.
-        why_not: of its parts, by their names in it, why each is no cut point; empty for one that is.
-        refused: why it cannot be looked into; else empty.
+        why_not: why each of its parts, by its name in the module, is not a cut point; empty for one that is.
+        refused: why it cannot be traced into; otherwise empty.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Block:
 
 
 def within_blocks(model: nn.Module, image_shape: tuple[int, int, int]) -> list[Block]:
-    """The blocks of a model, lowest first, with their parts, and the parts of sequences among these.
+    """The blocks of a model, lowest first, with their parts and the parts of sequences among them.
 
     CutError if not even the model's own forward can be traced.
 
@@ -40,7 +40,7 @@ def within_blocks(model: nn.Module, image_shape: tuple[int, int, int]) -> list[B
     names = [name for name in dict.fromkeys(called) if _has_parts(model.get_submodule(name))]
     try:
         opened = _looked_into(model, traced, names, image_shape)
-    except CutError:  # some cannot be; so one by one
+    except CutError:  # some cannot be traced into, so one by one
         return [_block(model, traced, name, image_shape) for name in names]
     return [Block(name, dict(_why_not(model, opened, name))) for name in names]
 
@@ -50,7 +50,7 @@ def _has_parts(module: nn.Module) -> bool:
 
 
 def _looked_into(model: nn.Module, traced: Traced, names: list[str], image_shape: tuple[int, int, int]) -> Traced:
-    """The model traced with these blocks, and sequences in them, open too; CutError if one of them cannot be."""
+    """The model also traced into these blocks and sequences in them; CutError if one of them cannot be."""
     inside = (f"{name}.{part}" for name in names for part, module in _parts(model, name) if _is_sequence(module))
     return Traced(model, {*traced.opened, *names, *inside}, image_shape)
 
@@ -64,7 +64,7 @@ def _block(model: nn.Module, traced: Traced, name: str, image_shape: tuple[int, 
 
 
 def _parts(model: nn.Module, block: str) -> Iterator[tuple[str, nn.Module]]:
-    """The modules in a block by their names in it, those in sequences after these."""
+    """The modules in a block by their names in it; those in a sequence follow it."""
     for name, child in model.get_submodule(block).named_children():
         yield name, child
         if _is_sequence(child):
@@ -92,7 +92,7 @@ def _why_not(model: nn.Module, traced: Traced, block: str) -> Iterator[tuple[str
 
 
 def _in_block(node: fx.Node, block: str) -> str:
-    """What a node is to someone who looks at the block alone, so that blocks that are alike have the same words."""
+    """What a node is from the point of view of its block, so that similar blocks have the same words."""
     if not _is_in(node, block):
         return (
             "what the block is given" if any(_is_in(user, block) for user in node.users) else "what is beside the block"
@@ -102,4 +102,4 @@ def _in_block(node: fx.Node, block: str) -> str:
 
 
 def _is_in(node: fx.Node, block: str) -> bool:
-    return block in node.meta.get("nn_module_stack", ())  # those that are merged of both modes have none
+    return block in node.meta.get("nn_module_stack", ())  # flags that tell the two modes apart have none

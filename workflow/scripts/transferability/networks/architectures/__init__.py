@@ -1,7 +1,7 @@
-"""The network architectures, one a file: a file's name is the architecture's name in the config.
+"""The network architectures, one per file: a file's name is the architecture's name in the config.
 
 Each file has ``LAYERS``, the names of its layers, and an ``ARCHITECTURE``, which builds them. Nothing here imports
-torch, since Snakemake asks for all names on every start.
+torch, because Snakemake reads all names whenever it starts.
 """
 
 import ast
@@ -11,7 +11,7 @@ FOLDER = Path(__file__).parent
 
 
 def architecture_names() -> tuple[str, ...]:
-    """Of all files in this folder, found without importing them."""
+    """The names of all files in this folder, found without importing them."""
     return tuple(sorted(path.stem for path in FOLDER.glob("[!_]*.py")))
 
 
@@ -25,4 +25,4 @@ def architecture_layers(name: str) -> tuple[str, ...]:
         match statement:
             case ast.Assign(targets=[ast.Name(id="LAYERS")], value=ast.Tuple(elts=[_, _, *_]) as names):
                 return tuple(map(str, ast.literal_eval(names)))
-    raise ValueError(f'{path}: names no two layers; give it a line such as LAYERS = ("conv1", "conv2", "fc3")')
+    raise ValueError(f'{path}: does not name two or more layers; add a line such as LAYERS = ("conv1", "conv2", "fc3")')

@@ -13,7 +13,7 @@ def caffenet(image_shape: tuple[int, int, int], classes: int) -> nn.Sequential:
     """The network of Yosinski et al., Caffe's reference network: its 1000-class form sees 227 x 227 x 3 pixels.
 
     Taken layer by layer from the authors' imagenet_train.prototxt. Pooling sizes round up, as in Caffe. Other image
-    sizes change only what fc6 sees.
+    sizes change only fc6's input.
     """
     height, width, channels = image_shape
     features = 256 * _caffenet_pooled(height) * _caffenet_pooled(width)
@@ -33,7 +33,7 @@ def caffenet(image_shape: tuple[int, int, int], classes: int) -> nn.Sequential:
 
 
 def caffe_gaussian(layer_name: str, layer: nn.Module) -> None:
-    """The authors' fillers: Gaussian weights, biases 0, or 1 where Caffe's reference network has it so."""
+    """The authors' fillers: Gaussian weights, biases 0, or 1 where Caffe's reference network has that."""
     for module in layer.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.normal_(module.weight, std=0.005 if layer_name in ("fc6", "fc7") else 0.01)
@@ -45,7 +45,7 @@ def _caffe_pool() -> nn.MaxPool2d:
 
 
 def _caffenet_pooled(side: int) -> int:
-    """Side of what conv5 hands to fc6 for images of this side: 6 for 227."""
+    """Side of the features that conv5 passes to fc6 for images of this side: 6 for 227."""
     side = (side - 11) // 4 + 1
     for _ in range(3):
         side = -(-(side - 3) // 2) + 1

@@ -161,7 +161,7 @@ def test_a_killed_job_is_known_where_it_ran(made_up):
     here = replace(Process.this(), pid=ended.pid)
     made_up.job("baseA", "baseA", process=here, **HALF_WAY)
     assert made_up.status().counts["base"] == {FAILED: 1, WAITING: 1}
-    assert f"process {ended.pid} is gone from {here.host}, killed (SIGKILL): most often memory" in unwrapped(made_up)
+    assert f"process {ended.pid} is gone from {here.host}, killed (SIGKILL): usually because" in unwrapped(made_up)
     assert "lower running.cache_gb, running.networks_per_job or training.batch_size" in unwrapped(made_up)
 
 

@@ -99,7 +99,7 @@ class TestVisibleGpus:
         command.write_text(f"#!/bin/sh\nexec {shutil.which('sleep', path=os.defpath)} 600\n")
         command.chmod(0o755)
         monkeypatch.setattr(devices, "LISTING_SECONDS", 0.1)
-        with pytest.raises(TimeoutError, match="nvidia-smi has not answered for 0 s; see to the driver"):
+        with pytest.raises(TimeoutError, match="nvidia-smi has not answered for 0 s; check the driver"):
             visible_gpus()
 
     def test_a_driver_that_fails_shows_none(self, nvidia_smi):

@@ -103,14 +103,14 @@ class TestLastWords:
     def test_a_killed_job_is_told_in_its_log_and_on_the_terminal(self, tmp_path, kill):
         log, done = ended_by(tmp_path, f"time.sleep(2.5); {kill}")
         assert done.returncode == -signal.SIGKILL
-        told = re.search(r"killed \(SIGKILL\); it had (\d+) MB: (.*)\n$", log)
+        told = re.search(r"killed \(SIGKILL\); it used (\d+) MB: (.*)\n$", log)
         assert 200 < int(told[1]) < 400
         assert told[2].endswith(self.LOWER)
         assert done.stderr.endswith(f"job: {told[0]}")
 
     def test_killed_at_once_it_is_told_without_its_memory(self, tmp_path):
         log, _ = ended_by(tmp_path, "os.kill(os.getpid(), 9)")
-        assert re.search(rf"killed \(SIGKILL\)(; it had \d+ MB)?: .*; {self.LOWER}\n$", log)
+        assert re.search(rf"killed \(SIGKILL\)(; it used \d+ MB)?: .*; {self.LOWER}\n$", log)
 
     @pytest.mark.parametrize(
         "end",

@@ -177,8 +177,8 @@ class TestDeath:
         record = replace(JOB, process=replace(Process.this(), pid=ended.pid), peak_mb=5321)
         lower = "running.cache_gb, running.networks_per_job or training.batch_size"
         assert record.death == (
-            f"the attempt before, process {ended.pid} on {record.process.host}, was killed (SIGKILL); it had 5,321 MB: "
-            f"most often memory had run out; lower {lower}, or give it more memory"
+            f"the previous attempt, process {ended.pid} on {record.process.host}, was killed (SIGKILL); "
+            f"it used 5,321 MB: usually because memory ran out; lower {lower}, or give it more memory"
         )
 
     def test_on_another_node_it_did_not_either(self):

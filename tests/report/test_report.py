@@ -311,7 +311,7 @@ def test_a_file_that_is_no_metrics_is_named(made_up):
     path = next(iter(made_up.metrics.values()))
     for content in ([], {"made_from": None}, "text"):
         write_json(path, content)
-        with pytest.raises(ValueError, match=rf"{path.name}: no metrics of a network; delete it"):
+        with pytest.raises(ValueError, match=rf"{path.name}: not a network's metrics; delete it"):
             made_up.networks()
 
 

@@ -201,7 +201,7 @@ class TestEveryFault:
         for log in logs["baseB"][:2]:
             assert LAST_WORDS in log
             assert "lower running.cache_gb, running.networks_per_job or training.batch_size" in log
-        assert "the attempt before, process" in logs["baseB"][1]
+        assert "the previous attempt, process" in logs["baseB"][1]
 
     def test_one_that_could_say_why_it_ended_was_not_killed(self, battered):
         _, logs = battered

@@ -1,1 +1,1 @@
-"""What every job has: its log, signals, devices, determinism and where results come from."""
+"""What every job needs: its log, signals, devices, determinism and the provenance of results."""

@@ -1,11 +1,11 @@
-"""What Snakemake measured of a job's last attempt, in the job's benchmark file."""
+"""What Snakemake measured in a job's last attempt, from the job's benchmark file."""
 
 import csv
 from pathlib import Path
 
 
 def last_attempt(path: Path) -> tuple[float | None, float | None]:
-    """Seconds and peak of memory in MB of a job's last attempt; None of what is not known."""
+    """Seconds and peak memory in MB of a job's last attempt; None for what is unknown."""
     try:
         with path.open(encoding="utf-8") as file:
             row = next(csv.DictReader(file, delimiter="\t"))

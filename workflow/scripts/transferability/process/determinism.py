@@ -1,4 +1,4 @@
-"""The same bits every time on a GPU. On the CPU they always are, for one machine, versions and number of threads."""
+"""Bit-identical results on a GPU. On the CPU they always are, for the same machine, versions and number of threads."""
 
 import os
 from collections.abc import Iterator
@@ -8,17 +8,17 @@ import torch
 
 from transferability.process.environment import environment
 
-# The workspaces with which cuBLAS promises the same bits every time.
+# The workspaces with which cuBLAS guarantees the same bits every time.
 WORKSPACES = (":4096:8", ":16:8")
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
 @contextmanager
 def deterministic_algorithms(device: str, *, wanted: bool) -> Iterator[None]:
-    """Compute with deterministic algorithms only, where wanted and on ``cuda``, for the length of the block.
+    """Compute with deterministic algorithms only, if wanted and on ``cuda``, for the length of the block.
 
-    Enter it before CUDA computes anything: cuBLAS reads its setting once. Within it, an operation of which PyTorch has
-    no deterministic form raises a RuntimeError that names it; none of our networks has one.
+    Enter it before CUDA computes anything: cuBLAS reads its setting once. Within it, an operation for which PyTorch has
+    no deterministic algorithm raises a RuntimeError that names it; none of our networks has one.
     """
     if not wanted or device != "cuda":
         yield

@@ -1,10 +1,10 @@
 """Which device a job computes on.
 
-Snakemake's ``--resources gpu=N`` limits how many GPU jobs run, but gives none of them a device. So jobs claim a GPU
-each, among those they may use, by binding a local socket of its name for as long as they live; the operating system
-frees the name when a job dies, however it dies. Unlike a file to lock, a name in Linux's abstract namespace is the same
-for all users of a machine, whatever their permissions and temporary folders. Under SLURM the GPUs of an allocation are
-its own, and claimed within it.
+Snakemake's ``--resources gpu=N`` limits how many GPU jobs run, but does not assign them devices. So each job claims one
+of the GPUs it may use by binding a local socket with the GPU's name for as long as it lives; the operating system frees
+the name when the job dies, however it dies. Unlike a lock file, a name in Linux's abstract namespace is the same for
+all users of a machine, whatever their permissions and temporary folders. Under SLURM, the GPUs of an allocation are its
+own and are claimed within it.
 """
 
 import errno
@@ -30,8 +30,8 @@ _NAME = re.compile(r"\d+|(GPU|MIG)-\S+")
 def visible_gpus() -> list[str]:
     """The GPUs this process may use, as CUDA_VISIBLE_DEVICES names them; found without starting CUDA.
 
-    Of a GPU that is divided into MIG instances, these are the devices. As CUDA does, it reads CUDA_VISIBLE_DEVICES up
-    to the first entry that is none: ``-1``, or SLURM's ``NoDevFiles``.
+    If a GPU is divided into MIG instances, these are the devices. Like CUDA, this reads CUDA_VISIBLE_DEVICES up to the
+    first entry that is not a device: ``-1``, or SLURM's ``NoDevFiles``.
     """
     allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
     if allowed is not None:
@@ -41,7 +41,7 @@ def visible_gpus() -> list[str]:
 
 
 def _listed_gpus() -> dict[str, tuple[str, list[str]]]:
-    """By index: the UUIDs of each GPU and of its MIG instances, as nvidia-smi lists them; none without it.
+    """The UUIDs of each GPU and its MIG instances, by index, as nvidia-smi lists them; empty without nvidia-smi.
 
     TimeoutError if it does not answer: a driver that hangs is no reason to compute on the CPU.
     """
@@ -49,7 +49,7 @@ def _listed_gpus() -> dict[str, tuple[str, list[str]]]:
         done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=LISTING_SECONDS)
     except subprocess.TimeoutExpired as error:
         raise TimeoutError(
-            f"nvidia-smi has not answered for {LISTING_SECONDS:.0f} s; see to the driver, or set device to cpu"
+            f"nvidia-smi has not answered for {LISTING_SECONDS:.0f} s; check the driver, or set device to cpu"
         ) from error
     except (OSError, subprocess.CalledProcessError):
         return {}
@@ -67,8 +67,8 @@ def require_gpus(wanted: int, device: str, jobs_per_gpu: int = 1) -> None:
     """ValueError if jobs would wait for more GPUs than there are; without any GPU they run on the CPU.
 
     Args:
-        wanted: what ``--resources gpu=`` says.
-        device: what the config says, ``auto``, ``cuda`` or ``cpu``.
+        wanted: the number in ``--resources gpu=``.
+        device: the config's: ``auto``, ``cuda`` or ``cpu``.
         jobs_per_gpu: how many jobs may share a GPU.
     """
     there = visible_gpus()
@@ -82,8 +82,8 @@ def require_gpus(wanted: int, device: str, jobs_per_gpu: int = 1) -> None:
 
 
 def require_cuda(device: str) -> None:
-    """ValueError if a GPU was claimed for a PyTorch that cannot use any."""
-    import torch  # noqa: PLC0415 - this module is read by every start of Snakemake
+    """ValueError if a GPU was claimed, but PyTorch cannot use any."""
+    import torch  # noqa: PLC0415 - this module is imported whenever Snakemake starts
 
     if device == "cuda" and torch.version.cuda is None:
         raise ValueError(
@@ -93,12 +93,12 @@ def require_cuda(device: str) -> None:
 
 
 def throttled(wanted: int, device: str) -> str:
-    """What to say where a limit of GPUs only limits how many jobs run on the CPU; empty if there is nothing to say."""
+    """A warning if a limit on GPUs only limits how many jobs run on the CPU; otherwise empty."""
     if device != "auto" or visible_gpus():
         return ""
     return (
         f"no GPU is visible: training runs on the CPU, and --resources gpu={wanted} only limits it to {wanted} jobs "
-        "at a time; leave it away to use all cores"
+        "at a time; omit it to use all cores"
     )
 
 
@@ -111,7 +111,7 @@ def claimed_device(wanted: str, say: Say, jobs_per_gpu: int = 1) -> Iterator[str
     Args:
         wanted: ``auto`` (a GPU if there is one), ``cuda`` or ``cpu``.
         say: called with one line when the job has to wait for a GPU, and when it gets one.
-        jobs_per_gpu: how many jobs share a GPU; none shares one while another is free.
+        jobs_per_gpu: how many jobs may share a GPU; none shares one while another is free.
 
     Raises:
         ValueError: ``cuda`` is wanted and no GPU is visible.
@@ -122,7 +122,7 @@ def claimed_device(wanted: str, say: Say, jobs_per_gpu: int = 1) -> Iterator[str
     if not gpus:
         yield "cpu"
         return
-    # Numbered as nvidia-smi does, of which the claims are; CUDA's own order puts the fastest GPU first.
+    # Numbered as in nvidia-smi, because the claims are; CUDA's default order puts the fastest GPU first.
     with (
         _first_free(_claims_of(gpus), jobs_per_gpu, say) as gpu,
         environment(CUDA_VISIBLE_DEVICES=gpu, CUDA_DEVICE_ORDER="PCI_BUS_ID"),
@@ -132,14 +132,14 @@ def claimed_device(wanted: str, say: Say, jobs_per_gpu: int = 1) -> Iterator[str
 
 
 def _claims_of(gpus: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """For each GPU the names to claim: as it is called here, and its UUID, since another user may call it otherwise."""
+    """The names to claim for each GPU: its name here and its UUID, because another user may name it differently."""
     listed = _listed_gpus()
     uuids = [uuid for gpu, instances in listed.values() for uuid in (gpu, *instances)]
     allocation = os.environ.get("SLURM_JOB_ID", "machine")
 
     def claims(gpu: str) -> tuple[str, ...]:
         here = f"transferability-{allocation}-{gpu}"
-        # A UUID may be given by its beginning.
+        # A UUID may be abbreviated to its beginning.
         known = [listed[gpu][0]] if gpu in listed else [uuid for uuid in uuids if uuid.startswith(gpu)]
         return here, *(f"transferability-{uuid}" for uuid in known)
 
@@ -148,7 +148,7 @@ def _claims_of(gpus: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 @contextmanager
 def _first_free(claims: Mapping[str, tuple[str, ...]], jobs_per_gpu: int, say: Say) -> Iterator[str]:
-    """The first GPU of which no other process holds a claim, held for the length of the block."""
+    """The first GPU with a share that no other process has claimed, held for the length of the block."""
     waiting = False
     while True:
         for share in range(jobs_per_gpu):
@@ -168,7 +168,7 @@ def _first_free(claims: Mapping[str, tuple[str, ...]], jobs_per_gpu: int, say: S
 
 def _bind(holder: socket.socket, name: str) -> bool:
     try:
-        holder.bind(f"\0{name}")  # the leading zero makes it abstract: no file, and gone with its holder
+        holder.bind(f"\0{name}")  # the leading null byte makes it abstract: not a file, and gone with its holder
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise

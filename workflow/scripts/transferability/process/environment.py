@@ -1,4 +1,4 @@
-"""Environment variables that are set for a while."""
+"""Environment variables that are set temporarily."""
 
 import os
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
-"""What a job that is killed cannot say itself, noted in its log by a process that watches it.
+"""What a killed job cannot report itself, noted in its log by a process that watches it.
 
-The watcher runs as a program of its own, without the library and the packages around it, so that it is small and starts
-at once. It ends with the job: it is told of a good end, and notes any other.
+The watcher runs as a separate program, without the library and its packages, so that it is small and starts at once.
+It ends with the job: the job announces a normal end, and the watcher notes any other.
 """
 
 import os
@@ -16,7 +16,7 @@ from pathlib import Path
 
 LOOK_SECONDS = 1.0
 GOODBYE = b"."
-FATAL = b"Fatal Python error"  # faulthandler's, which has said what it was
+FATAL = b"Fatal Python error"  # from faulthandler, which has already logged the cause
 
 
 @contextmanager
@@ -26,11 +26,11 @@ def watched(log: Path, job: str, lower: Sequence[str]) -> Iterator[None]:
     Args:
         log: the job's log, where its death is noted.
         job: its name, for the terminal.
-        lower: keys of the config that make it need less memory.
+        lower: keys of the config to lower so that it needs less memory.
     """
     command = [sys.executable, "-ISu", __file__, str(os.getpid()), str(log), job, *lower]
     try:
-        # In a session of its own: what kills the job's process group leaves it the time to say so.
+        # In its own session, so that whatever kills the job's process group leaves it time to report that.
         watcher = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
     except OSError:  # no memory for another process; the job is more important
         watcher = None
@@ -60,12 +60,12 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def death_in_words(peak_mb: int | None, kernel_kills: int, lower: Sequence[str]) -> str:
-    """What is known of a process that ended without a word."""
-    had = f"; it had {peak_mb:,} MB" if peak_mb else ""
+    """What is known about a process that was killed without reporting why."""
+    had = f"; it used {peak_mb:,} MB" if peak_mb else ""
     why = (
-        "the system ended a process for want of memory at this time"
+        "the system killed a process for lack of memory at this time"
         if kernel_kills
-        else "most often memory had run out"
+        else "usually because memory ran out"
     )
     return f"killed (SIGKILL){had}: {why}; {memory_sentence(lower)}"
 
@@ -97,7 +97,7 @@ def _tail(log: Path) -> bytes:
 
 
 def _peak_mb(pid: int) -> int | None:
-    """The most memory that a process has had, in MB of 10^6 bytes."""
+    """The peak memory of a process, in MB of 10^6 bytes."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -107,7 +107,7 @@ def _peak_mb(pid: int) -> int | None:
 
 
 def _kernel_kills() -> int:
-    """How many processes the system has ended for want of memory, on this machine or in this control group."""
+    """How many processes the system has killed for lack of memory, on this machine or in this control group."""
     counts = [0]
     for path in ("/proc/vmstat", "/sys/fs/cgroup/memory.events", f"/sys/fs/cgroup{_cgroup()}/memory.events"):
         try:

@@ -18,25 +18,26 @@ from transferability.process.signals import SIGNALS, Interrupted
 
 Say = Callable[[str], None]
 
-# How the libraries that allocate memory themselves say that there is none; their errors are RuntimeErrors.
+# How libraries that allocate memory themselves say that it has run out; their errors are RuntimeErrors.
 _NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
 
 
 @contextmanager
 def job_log(path: Path, job: str, lower: Sequence[str] = ()) -> Iterator[Say]:
-    """Yields a function that notes a line in the job's log and, with the job's name, on the terminal.
+    """Yield a function that writes a line to the job's log and, with the job's name, to the terminal.
 
-    A job does not die because nobody can read what it says: a full disk under the log and a terminal that is gone are
-    passed over. An expected problem (ValueError, RuntimeError of ours, OSError) ends the process with its message
-    alone; any other is a defect, whose traceback goes to the log too. Of a fault that ends Python at once, such as the
-    bus error of reading a file that has been cut short meanwhile, the log says where it was. A signal that would end
-    it at once is an expected problem, so that what the job holds, such as temporary folders, is cleared away. Of a job
-    that is killed, most often for want of memory, its log says so, and what to lower.
+    A job does not die because nobody can read its output: a full disk under the log and a closed terminal are ignored.
+    An expected problem (ValueError, RuntimeError, OSError, MemoryError) ends the process with only its message on the
+    terminal; any other is a defect, and its traceback is shown there too. The log has the traceback of both. For a
+    fault that ends Python at once, such as a bus error from reading a file truncated in the meantime, the log says
+    where it happened. A signal that would end the process at once counts as an expected problem, so that what the job
+    holds, such as temporary folders, is cleaned up. If a job is killed, most often for lack of memory, its log says so
+    and what to lower.
 
     Args:
         path: the log.
         job: its name on the terminal.
-        lower: keys of the config that make it need less memory.
+        lower: keys of the config to lower so that it needs less memory.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab", buffering=0) as file:  # unbuffered: nothing is left to be written when it is closed
@@ -46,12 +47,12 @@ def job_log(path: Path, job: str, lower: Sequence[str] = ()) -> Iterator[Say]:
                 file.write(text.encode(errors="backslashreplace"))
 
         def say(line: str) -> None:
-            line = visible(line, keep="\n\t")  # names in it may have anything
+            line = visible(line, keep="\n\t")  # names in it may contain anything
             write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
             try:
                 print(f"{job}: {line}", file=sys.stderr, flush=True)
             except (OSError, ValueError):  # ValueError: stderr is closed
-                # Python would try the rest again on leaving, and fail the job for it.
+                # Otherwise Python would try to write the rest at exit, and the job would fail.
                 sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for the rest of the process
 
         faulthandler.enable(file)
@@ -70,7 +71,7 @@ def job_log(path: Path, job: str, lower: Sequence[str] = ()) -> Iterator[Say]:
 
 
 def _remedy(error: BaseException, lower: Sequence[str]) -> str:
-    """What to do about an error, if memory is what was missing."""
+    """What to do about an error, if memory has run out."""
     text = str(error).lower()
     if not isinstance(error, MemoryError) and not any(words in text for words in _NO_MEMORY):
         return ""
@@ -79,11 +80,11 @@ def _remedy(error: BaseException, lower: Sequence[str]) -> str:
 
 @contextmanager
 def _signals_raised() -> Iterator[None]:
-    """Within the block, the first of `SIGNALS` that nobody handles or ignores raises Interrupted; more are ignored."""
+    """Within the block, the first of `SIGNALS` not already handled or ignored raises Interrupted; more are ignored."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
         for each in unhandled:
-            signal.signal(each, signal.SIG_IGN)  # or a second one would cut short the clearing away
+            signal.signal(each, signal.SIG_IGN)  # or a second one would interrupt the cleanup
         raise Interrupted(f"stopped by {signal.Signals(number).name}")
 
     in_main_thread = threading.current_thread() is threading.main_thread()

@@ -1,4 +1,4 @@
-"""How fast images are read, told while they are."""
+"""How fast images are read, reported as they are."""
 
 import time
 
@@ -7,7 +7,7 @@ from transferability.words import counted, duration
 
 
 class Pace:
-    """A line every so often: how far, how fast, how long to go."""
+    """Logs the number of images done, the rate and the time left, every so often."""
 
     def __init__(self, say: Say, total: int, log_every_seconds: float) -> None:
         self._say, self._total, self._log_every_seconds = say, total, log_every_seconds

@@ -1,7 +1,7 @@
 """What a result was made with: versions, the workflow's commit, the device.
 
-All of this goes into metrics files and none of it into a network's identity or a rule's parameters: a commit or another
-machine trains nothing anew.
+All of this goes into metrics files and none of it into a network's identity or a rule's parameters: a new commit or
+another machine causes no retraining.
 """
 
 import platform
@@ -19,7 +19,7 @@ GIT_SECONDS = 10.0
 
 
 def provenance(device: str) -> dict[str, Any]:
-    """What a network trained now in this process, on ``cpu`` or ``cuda``, is made with, by key of its metrics file."""
+    """The provenance of a network trained now in this process, on ``cpu`` or ``cuda``, by key of its metrics file."""
     return {
         "versions": versions(),
         "commit": commit_of(PROJECT),
@@ -37,8 +37,8 @@ def versions() -> dict[str, str]:
 def commit_of(folder: Path) -> str | None:
     """The git commit that a folder has checked out, with ``-dirty`` if a tracked file differs; None if git cannot say.
 
-    Asked once a process: what is checked out later is not what runs. A repository around the folder is not its own and
-    not asked.
+    Asked once per process: what is checked out later is not what runs. A repository that merely contains the folder is
+    not its own and not asked.
     """
     git = ["git", "--no-optional-locks", f"--git-dir={folder / '.git'}", f"--work-tree={folder}"]
     describe = [*git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
@@ -50,7 +50,7 @@ def commit_of(folder: Path) -> str | None:
 
 
 def device_name(device: str) -> str:
-    """The GPU's model; or ``cpu`` with its model and the instructions used, since others may round differently."""
+    """The GPU's model; or ``cpu`` with its model and instruction set, because others may round differently."""
     if device == "cuda":
         return torch.cuda.get_device_name()
     return f"cpu ({_cpu_model()}, {torch.backends.cpu.get_cpu_capability()})"

@@ -1,4 +1,4 @@
-"""Leaving in order when asked to."""
+"""Stopping cleanly when asked to."""
 
 import signal
 import threading

@@ -1,4 +1,4 @@
-"""What SLURM tells of its nodes and of jobs in its queue; nothing where it is not, or does not answer."""
+"""What SLURM says about its nodes and the jobs in its queue; nothing if it is absent or does not answer."""
 
 import os
 import subprocess
@@ -6,20 +6,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-SECONDS = 20.0  # for an answer
+SECONDS = 20.0  # to wait for an answer
 PENDING = "PENDING"
 OUT_OF_MEMORY = "OUT_OF_MEMORY"
-# Of a job that is in the queue, or has a node.
+# States of a job that is in the queue or has a node.
 ALIVE = frozenset({PENDING, "RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "REQUEUED", "SIGNALING", "STAGE_OUT"})
 
-_JOB = ("%A", "%T", "%r", "%C", "%m", "%P", "%l", "%k", "%Z")  # the folder last, which may hold any character
+_JOB = ("%A", "%T", "%r", "%C", "%m", "%P", "%l", "%k", "%Z")  # the folder last, because it may contain any character
 _NODE = ("%P", "%c", "%m", "%l")
 _UNITS = {"K": 1 / 1024, "M": 1, "G": 1024, "T": 1024**2}
 
 
 @dataclass(frozen=True)
 class Node:
-    """A node of a partition: its cores, MB of memory, and the time that a job may take."""
+    """A node of a partition: its cores, MB of memory, and the time limit of a job."""
 
     partition: str
     is_default: bool
@@ -30,11 +30,11 @@ class Node:
 
 @dataclass(frozen=True)
 class QueuedJob:
-    """A job as ``squeue`` knows it; of one that has ended, as long as it remembers.
+    """A job as ``squeue`` knows it, including those that have ended, as long as it remembers them.
 
     Attributes:
-        number: SLURM's.
-        rule: the rule and wildcards, which Snakemake notes in the comment.
+        number: SLURM's job number.
+        rule: the rule and wildcards, which Snakemake puts in the comment.
         reason: SLURM's word for why it waits.
     """
 
@@ -51,7 +51,7 @@ class QueuedJob:
 
 @dataclass(frozen=True)
 class Queue:
-    """The jobs of a folder, and the nodes that they may have; empty where there is no SLURM."""
+    """The jobs of a folder, and the nodes that they may use; empty without SLURM."""
 
     jobs: Sequence[QueuedJob] = ()
     nodes: Sequence[Node] = ()
@@ -61,7 +61,7 @@ class Queue:
         return [job for job in self.jobs if job.state == PENDING]
 
     def end_of(self, number: str | None) -> str | None:
-        """How a job has ended, in SLURM's word; None if it has not, or if nothing is known of it."""
+        """How a job ended, in SLURM's word; None if it has not, or if nothing is known about it."""
         return next((job.state for job in self.jobs if job.number == number and job.state not in ALIVE), None)
 
 
@@ -90,7 +90,7 @@ def partition_nodes() -> tuple[Node, ...]:
 
 
 def fewest_cores(nodes: Iterable[Node], partition: str | None) -> int | None:
-    """Cores of the smallest node of a partition, or of several, ``cpu,gpu``; the default one if it is None."""
+    """Cores of the smallest node of a partition, or of several, ``cpu,gpu``; None means the default partition."""
     names = None if partition is None else partition.split(",")
     return min(
         (node.cores for node in nodes if (node.is_default if names is None else node.partition in names)), default=None
@@ -98,7 +98,7 @@ def fewest_cores(nodes: Iterable[Node], partition: str | None) -> int | None:
 
 
 def why_it_waits(job: QueuedJob, nodes: Sequence[Node]) -> str:
-    """SLURM's reason, and what it means: what to change where waiting does not help."""
+    """SLURM's reason and what it means, with what to change if waiting does not help."""
     meaning = _shortfall(job, nodes) if job.reason in _ASKS_FOR_TOO_MUCH else ""
     word = job.reason.partition(",")[0]
     meaning = meaning or _MEANINGS.get(word, "") or _limit_in_words(job.reason)
@@ -106,7 +106,7 @@ def why_it_waits(job: QueuedJob, nodes: Sequence[Node]) -> str:
 
 
 def _shortfall(job: QueuedJob, nodes: Sequence[Node]) -> str:
-    """Which of a job's wishes no node of its partition can fulfil."""
+    """Which of a job's requests no node of its partition can satisfy."""
     mine = [node for node in nodes if node.partition in job.partition.split(",")]
     cores, memory = max((node.cores for node in mine), default=0), max((node.memory_mb for node in mine), default=0)
     if mine and job.cores > cores:
@@ -119,24 +119,24 @@ def _shortfall(job: QueuedJob, nodes: Sequence[Node]) -> str:
         )
     if job.reason == "Resources":
         return ""
-    return f"partition {job.partition} has no node of what it asks for, such as a GPU: see the profile's first block"
+    return f"partition {job.partition} has no node with what it asks for, such as a GPU: see the profile's first block"
 
 
 _ASKS_FOR_TOO_MUCH = ("PartitionConfig", "BadConstraints", "Resources")
-# Of SLURM's reasons, up to a comma. Of a limit, see below.
+# By SLURM's reasons, up to a comma. For limits, see below.
 _MEANINGS: Mapping[str, str] = {
     "Resources": "no node is free yet",
     "Priority": "others are ahead",
     "None": "just submitted",
     "BeginTime": "queued again, it starts in a minute or two",
-    "Cleaning": "its last attempt is being cleared away",
+    "Cleaning": "its last attempt is being cleaned up",
     "Dependency": "waits for another job",
     "DependencyNeverSatisfied": "will never start: cancel it (scancel), and run again",
     "PartitionTimeLimit": "asks for more time than the partition allows: lower running.longest_minutes",
     "PartitionNodeLimit": "asks for more nodes than the partition allows: choose another in the profile",
     "PartitionDown": "the partition is down: ask the administrators, or choose another in the profile",
     "PartitionInactive": "the partition takes no jobs: choose another in the profile",
-    "ReqNodeNotAvail": "the nodes that it could have are down, drained or reserved: ask the administrators",
+    "ReqNodeNotAvail": "the nodes that it could use are down, drained or reserved: ask the administrators",
     "Reservation": "waits for a reservation",
     "InvalidAccount": "the account is not known: set slurm_account in the profile",
     "InvalidQOS": "the quality of service is not known: set it in the profile",
@@ -156,20 +156,16 @@ _WISHES = {
 
 
 def _limit_in_words(reason: str) -> str:
-    """Of the account or the quality of service, such as QOSMaxCpuPerJobLimit.
+    """What a limit of the account or the quality of service means, such as QOSMaxCpuPerJobLimit.
 
-    A limit for each job never ends by itself, as one of all jobs together does.
+    Waiting does not help against a limit per job, only against one on all jobs together.
     """
     if not reason.startswith(("QOS", "Assoc")):
         return ""
     if "PerJob" in reason or "MaxWall" in reason:
         wishes = (words for word, words in _WISHES.items() if word.lower() in reason.lower())
-        return (
-            f"a job may not ask for so much of {wish}"
-            if (wish := next(wishes, ""))
-            else "a job may not ask for so much"
-        )
-    return "your jobs or your group's have used what they may; it starts as others end"
+        return f"it exceeds the limit per job on {wish}" if (wish := next(wishes, "")) else "it exceeds a limit per job"
+    return "your jobs or your group's are at their limit; it starts as others end"
 
 
 def _answer(*command: str) -> list[str] | None:
@@ -186,7 +182,7 @@ def _count(text: str) -> int:
 
 
 def _megabytes(text: str) -> float:
-    """Like 8000M, 4G or 0."""
+    """MB from text such as 8000M, 4G or 0."""
     unit = _UNITS.get(text[-1:], 0.0)
     number = text[:-1] if unit else text
     return float(number) * (unit or 1) if number.replace(".", "", 1).isdigit() else 0.0

@@ -1,1 +1,1 @@
-"""What training leaves on the disk: checkpoints, states, progress and metrics."""
+"""What training leaves on disk: checkpoints, states, progress and metrics."""

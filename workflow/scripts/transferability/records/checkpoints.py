@@ -1,7 +1,7 @@
 """Checkpoints: a network's weights in safetensors, with what made them.
 
-Nothing in a checkpoint can run. It is the same to the bit for the same weights and settings, whatever it was
-trained beside, so times and devices are not in it but in the metrics file.
+No code in a checkpoint can run. It is the same to the bit for the same weights and settings, whatever was trained
+alongside, so times and devices are not in it but in the metrics file.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ _WEIGHTS_DIGEST = "weights_sha256"
 
 
 class CheckpointError(ValueError):
-    """The file is no checkpoint, is damaged, or is not the network it should be."""
+    """The file is not a checkpoint, is damaged, or is not the network it should be."""
 
 
 def save_checkpoint(path: Path, weights: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> None:
@@ -35,7 +35,7 @@ def save_checkpoint(path: Path, weights: Mapping[str, torch.Tensor], about: Mapp
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """What made the checkpoint, as `save_checkpoint` was told; CheckpointError if it is damaged or none of ours."""
+    """What made the checkpoint, as given to `save_checkpoint`; CheckpointError if it is damaged or not one of ours."""
     about = _read_metadata(path)
     del about[_WEIGHTS_DIGEST]
     return about
@@ -59,9 +59,9 @@ def _read_metadata(path: Path) -> dict[str, Any]:
 
 
 def load_weights(path: Path, **expected: object) -> dict[str, torch.Tensor]:
-    """The weights of a checkpoint whose metadata must say what is ``expected``, such as ``network="baseA"``.
+    """The weights of a checkpoint whose metadata must match ``expected``, such as ``network="baseA"``.
 
-    CheckpointError if they do not, or if the weights are not those that were saved.
+    CheckpointError if it does not, or if the weights are not those that were saved.
     """
     about = _read_metadata(path)
     for key, value in expected.items():
@@ -86,7 +86,7 @@ def _digest(weights: Mapping[str, torch.Tensor]) -> str:
 
 
 def first_layer_weights(path: Path, beginning: str) -> Any:
-    """The first weights of a convolution whose name begins so, an array of filters x channels x height x width."""
+    """The first convolution weights whose name begins like this, an array of filters x channels x height x width."""
     weights = load_weights(path)
     named = (tensor for name, tensor in sorted(weights.items()) if name.startswith(beginning))
     return next(tensor.numpy() for tensor in named if tensor.dim() == 4)

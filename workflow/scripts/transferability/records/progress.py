@@ -1,8 +1,8 @@
-"""What a training job lets others see of itself while it runs: one small file, beside the states of its networks.
+"""What a training job shows others while it runs: one small file, next to the states of its networks.
 
-The file is there from a job's start to its end. A job that ends without finishing leaves it, with the reason; one that
-is killed leaves it as it was, so that its time tells how long there has been no sign of life. Whoever reads it may be
-on another node: nothing but the file is needed.
+The file exists from a job's start to its end. A job that ends without finishing leaves it, with the reason; one that is
+killed leaves it as it was, so that its time shows how long there has been no sign of life. Readers may be on another
+node: nothing but the file is needed.
 """
 
 import json
@@ -22,7 +22,7 @@ from transferability.process.signals import Interrupted
 
 SUFFIX = ".progress.json"
 RUNNING, STOPPED, FAILED = "running", "stopped", "failed"
-# What makes a training job need less memory.
+# Keys of the config to lower so that a training job needs less memory.
 LESS_MEMORY = ("running.cache_gb", "running.networks_per_job", "training.batch_size")
 
 
@@ -31,12 +31,12 @@ class Progress:
     """Where the networks of a job stand.
 
     Attributes:
-        iteration: how many they have made, of ``iterations``.
-        images_per_second: images a second, each counted once for every network; None before the first iteration.
+        iteration: how many iterations they have made, of ``iterations``.
+        images_per_second: each image counted once per network; None before the first iteration.
         seconds_left: until the last iteration, at that rate; None before the first iteration.
-        seconds: by network, of the device, spent on it so far, in earlier attempts too.
+        seconds: device seconds spent on each network so far, including earlier attempts, by name.
         device: what they are trained on.
-        histories: by network, its evaluations so far, a mapping of `series.HISTORY_COLUMNS` each.
+        histories: the evaluations of each network so far, by name, each a mapping by `learner.HISTORY_COLUMNS`.
     """
 
     iteration: int
@@ -49,17 +49,17 @@ class Progress:
 
     @property
     def top1(self) -> dict[str, float | None]:
-        """The newest accuracy of each network, None before its first evaluation."""
+        """The latest accuracy of each network, None before its first evaluation."""
         return {name: rows[-1]["validation_top1"] if rows else None for name, rows in self.histories.items()}
 
 
 @dataclass(frozen=True)
 class Process:
-    """Which process of which machine a job is."""
+    """The process that a job runs in, and its machine."""
 
     host: str
     pid: int
-    pid_namespace: int | None  # containers number their processes anew
+    pid_namespace: int | None  # containers have their own process numbers
     slurm_job: str | None
 
     @classmethod
@@ -72,17 +72,17 @@ class Process:
 
     @property
     def is_here(self) -> bool:
-        """Whether it is or was a process of this machine, or of this container."""
+        """Whether it is or was a process on this machine, or in this container."""
         here = Process.this()
         return (self.host, self.pid_namespace) == (here.host, here.pid_namespace)
 
     @property
     def is_gone(self) -> bool:
-        """Whether it has certainly ended, which can be told only where it ran."""
+        """Whether it has certainly ended, which can be determined only where it ran."""
         if not self.is_here:
             return False
         try:
-            os.kill(self.pid, 0)  # asks, and sends nothing
+            os.kill(self.pid, 0)  # only asks, and sends nothing
         except ProcessLookupError:
             return True
         except PermissionError:
@@ -95,13 +95,13 @@ class JobRecord:
     """What a job's file says.
 
     Attributes:
-        networks: names of all networks the job is to make, those it found finished too.
+        networks: names of all networks of the job, including those it found finished.
         time: of this record, in seconds since 1970, by the clock of the job's machine.
         outcome: `RUNNING`, or how the job ended: `STOPPED` on request, `FAILED`.
         reason: one line on why it ended.
-        peak_mb: the most memory that its process has had, in MB.
-        start_seconds: from the start of its process until it trained.
-        iteration, ..., device, top1: as in `Progress`; None or empty until the training has begun.
+        peak_mb: the peak memory of its process, in MB.
+        start_seconds: from the start of its process until it began training.
+        iteration, ..., device, top1: as in `Progress`; None or empty until training begins.
     """
 
     split: str
@@ -130,15 +130,15 @@ class JobRecord:
 
     @property
     def death(self) -> str | None:
-        """How its process ended, if it certainly has, without a word of its own; read by the job's next attempt."""
+        """How its process was killed, if it was; for the job's next attempt, to which a process elsewhere has ended."""
         if self.outcome != RUNNING or (self.process.is_here and not self.process.is_gone):
             return None
         words = death_in_words(self.peak_mb, 0, LESS_MEMORY)
-        return f"the attempt before, process {self.process.pid} on {self.process.host}, was {words}"
+        return f"the previous attempt, process {self.process.pid} on {self.process.host}, was {words}"
 
 
 def _age_of_this_process() -> float | None:
-    """Seconds since it was started."""
+    """Seconds since this process was started."""
     try:
         started = int(Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
         return time.clock_gettime(time.CLOCK_BOOTTIME) - started / os.sysconf("SC_CLK_TCK")
@@ -148,9 +148,9 @@ def _age_of_this_process() -> float | None:
 
 @contextmanager
 def progress_file(path: Path, job: JobRecord) -> Iterator[Callable[[Progress], None]]:
-    """Keep a job's file for the length of the block; yields what is to be called with every `Progress`.
+    """Keep a job's file for the length of the block; yield a function to call with every `Progress`.
 
-    Like its log, the file is for others to read: if it cannot be written, the job goes on.
+    Like its log, the file is for others to read: if it cannot be written, the job continues.
     """
     newest = job
 
@@ -174,7 +174,7 @@ def progress_file(path: Path, job: JobRecord) -> Iterator[Callable[[Progress], N
 
 
 def _peak_mb() -> int:
-    """The most main memory that this process has had, in MB of 10^6 bytes."""
+    """The peak main memory of this process, in MB of 10^6 bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 // 10**6
 
 
@@ -184,7 +184,7 @@ def _one_line(error: BaseException) -> str:
 
 
 def read_job_record(path: Path) -> JobRecord | None:
-    """What a job's file says; None if the job has ended since, or if it is no such file."""
+    """What a job's file says; None if the job has ended in the meantime, or if it is not such a file."""
     try:
         content: dict[str, Any] = read_json(path)
         return JobRecord(

@@ -1,7 +1,7 @@
-"""Where a training stands, kept so that a job that dies resumes where it was.
+"""The state of a training, kept so that a job that dies resumes where it was.
 
 State files live outside the outputs of the workflow's rules, because Snakemake deletes the outputs of failed jobs.
-For every network there are up to two states, the newest and the one before, and once it is finished its files.
+Every network has up to two states, the newest and the one before it, and its files once it is finished.
 """
 
 import hashlib
@@ -30,10 +30,10 @@ class TrainingState:
     """One network between two iterations.
 
     Attributes:
-        identity: digest of everything that shapes the network; a state of another identity is never used.
+        identity: digest of everything that shapes the network; a state with another identity is never used.
         iteration: how many iterations the network has made.
         tensors: all that training changes: weights, buffers, momentum.
-        progress: evaluations so far, losses since the last one, and whatever else is JSON.
+        progress: evaluations so far, losses since the last one, and any other JSON.
     """
 
     identity: str
@@ -43,7 +43,7 @@ class TrainingState:
 
 
 class StateFolder:
-    """The states of one network. Damaged or foreign files are passed over, never used."""
+    """The states of one network. Damaged or foreign files are ignored."""
 
     def __init__(self, folder: Path, identity: str) -> None:
         self._folder = folder
@@ -53,7 +53,7 @@ class StateFolder:
 
     @contextmanager
     def held(self, say: Say) -> Iterator[None]:
-        """Hold this network for the length of the block; says so before it waits for another process to let go."""
+        """Hold this network for the length of the block; say so before waiting for another process to release it."""
         with held_file(self._folder / "lock", say, f"another process is training {self._folder.name}; waiting for it"):
             yield
 
@@ -89,7 +89,7 @@ class StateFolder:
         self._previous.unlink(missing_ok=True)
 
     def _note(self, files: Sequence[Path]) -> dict[str, Any]:
-        """What tells finished files that are intact and of this identity."""
+        """What identifies finished files as intact and of this identity."""
         return {"identity": self.identity, "sha256": {file.name: sha256_of(file) for file in files}}
 
     def restore_finished(self, files: Sequence[Path]) -> bool:

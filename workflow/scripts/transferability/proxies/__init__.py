@@ -1,1 +1,1 @@
-"""Cheap proxies of transferability: what the features of bases tell without a network trained on them."""
+"""Cheap proxies for transferability: what the features of bases show without training a network on them."""

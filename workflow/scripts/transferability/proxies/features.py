@@ -1,4 +1,4 @@
-"""Features at cut points as probes read them: a row of numbers for each image, of one of two kinds."""
+"""Features at cut points as probes read them: one row of numbers per image, in two kinds."""
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -13,7 +13,7 @@ from transferability.proxies.moments import Standardization
 from transferability.seeding import generator_for
 from transferability.study.proxies import FLATTENED, POOLED
 
-# Sums of products have so many rows and columns, 134 MB of float64: as many as the paper's fc6 and fc7 have features.
+# Sums of products have this many rows and columns, 134 MB in float64: as many as the paper's fc6 and fc7 have units.
 MOST_FEATURES = 4096
 
 Cut = tuple[int, str]  # depth, and kind of features
@@ -23,8 +23,8 @@ Rows = Mapping[Cut, torch.Tensor]  # B x dimension each, float32
 class SeenImages:
     """The features of images at every depth, in batches, as often as wanted and the same to the bit each time.
 
-    They are computed once and kept, if all of them take no more than ``cache_bytes``; else at each time anew, so that
-    never more than a batch is held.
+    They are computed once and kept if all of them take at most ``cache_bytes``; otherwise they are recomputed each
+    time, and no more than this plus one batch is held.
     """
 
     def __init__(self, images: EvaluationSet, trunk: nn.Sequential, precision: str, cache_bytes: float) -> None:
@@ -38,7 +38,7 @@ class SeenImages:
         return len(self._images)
 
     def __iter__(self) -> Iterator[tuple[Rows, torch.Tensor]]:
-        """Features, by cut, and classes, B."""
+        """Yield features by cut, and classes, B."""
         if self._all_kept:
             yield from self._kept
             return
@@ -54,7 +54,7 @@ class SeenImages:
         self._all_kept = room >= 0
 
     def standardize(self, standards: Mapping[Cut, Standardization]) -> None:
-        """Give standardized features from now on."""
+        """Yield standardized features from now on."""
         self._standards = standards
         self._kept = [(self._standardized(rows), targets) for rows, targets in self._kept]
 
@@ -70,7 +70,7 @@ class SeenImages:
 
 
 def rows_of(features: torch.Tensor) -> dict[str, torch.Tensor]:
-    """What comes out of a layer, B x ..., by kind of features; vectors are not pooled, and are the flattened kind."""
+    """A layer's output, B x ..., by kind of features; vectors are not pooled and count as flattened."""
     if features.ndim == 2:
         return {FLATTENED: _projected(features.float())}
     maps = _channels_first(features).float()
@@ -78,9 +78,9 @@ def rows_of(features: torch.Tensor) -> dict[str, torch.Tensor]:
 
 
 def _projected(rows: torch.Tensor) -> torch.Tensor:
-    """As they are; of more than `MOST_FEATURES`, so many sums of some each, of random signs and each in one of them.
+    """Rows as they are or, if longer than `MOST_FEATURES`, this many sums, each feature in one and with a random sign.
 
-    This random projection keeps distances in the mean, and is the same for all images, sources and studies.
+    This random projection preserves distances on average, and is the same for all images, sources and studies.
     """
     dimension = rows.shape[1]
     if dimension <= MOST_FEATURES:
@@ -93,16 +93,16 @@ def _projected(rows: torch.Tensor) -> torch.Tensor:
 
 @lru_cache(maxsize=8)
 def _projection(dimension: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """A random order of so many features, and the sign of each."""
+    """A random order of this many features, and the sign of each."""
     random = generator_for("projection of features", dimension)
     order, signs = random.permutation(dimension), random.choice([-1.0, 1.0], dimension)
     return torch.from_numpy(order), torch.from_numpy(signs).float()
 
 
 def _channels_first(features: torch.Tensor) -> torch.Tensor:
-    """B x channels x places: tokens have them last, maps where the other two sides are equal, or else first.
+    """Features as B x channels x positions: channels are last in tokens, and in maps if only that makes them square.
 
-    Of more than two sides, places are in a row.
+    More than two dimensions of positions are flattened into one.
     """
     if features.ndim > 4:
         return features.flatten(2)
@@ -113,7 +113,7 @@ def _channels_first(features: torch.Tensor) -> torch.Tensor:
 
 
 def _on_grid(maps: torch.Tensor) -> torch.Tensor:
-    """As they are; larger ones averaged over the cells of the finest grid that leaves `MOST_FEATURES` at most."""
+    """Maps as they are or, if larger, averaged over the cells of the finest grid with at most `MOST_FEATURES`."""
     channels, sides = maps.shape[1], maps.shape[2:]
     grid = sides
     for cells in range(max(sides), 0, -1):

@@ -1,6 +1,6 @@
-"""Sums over the features of images, of which none is kept: what varies, how much, and where the classes are.
+"""Sums over the features of images, none of which is kept: what varies, how much, and where the classes are.
 
-Sums are in float64 and do not depend on the order of the images but for rounding.
+Sums are in float64 and do not depend on the order of the images, except for rounding.
 """
 
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ _LEAST_VARIANCE = 1e-10  # as a share of the mean square; what varies less is ro
 
 
 class Moments:
-    """Sums over the features of images that were given so far.
+    """Sums over the features of the images added so far.
 
     Attributes:
-        images: of each class.
-        sums: of each class, classes x dimension.
-        products: of all images, dimension x dimension.
-        least, most: of each feature.
+        images: number of images of each class.
+        sums: sums of features for each class, classes x dimension.
+        products: sums of products over all images, dimension x dimension.
+        least, most: smallest and largest value of each feature.
     """
 
     def __init__(self, dimension: int, classes: int, device: torch.device | str = "cpu") -> None:
@@ -43,13 +43,13 @@ class Moments:
 
     @property
     def covariance(self) -> torch.Tensor:
-        """Of the features as they are, over all images: dimension x dimension."""
+        """The covariance of the raw features, over all images: dimension x dimension."""
         mean = self.mean
         return torch.addr(self.products / self.images.sum(), mean, mean, alpha=-1)
 
     @property
     def dead_units(self) -> float:
-        """The share of features that are the same of every image, as those of a ReLU that never fires."""
+        """The share of features that are the same for every image, like those of a ReLU that never fires."""
         return float((self.least == self.most).double().mean())
 
     @property
@@ -65,13 +65,13 @@ class Moments:
 
 @dataclass(frozen=True)
 class Standardization:
-    """What gives features mean 0 and variance 1 over the images of some moments; those that do not vary become 0.
+    """Gives features mean 0 and variance 1 over the images of some moments; those that do not vary become 0.
 
     Attributes:
-        mean: of the features as they are.
-        factors: that features, less their mean, are multiplied by.
-        covariance: of the standardized features, dimension x dimension.
-        centers: the mean of each class, classes x dimension, 0 of a class without images.
+        mean: the mean of the raw features.
+        factors: what features are multiplied by after subtracting their mean.
+        covariance: the covariance of the standardized features, dimension x dimension.
+        centers: the standardized mean of each class, classes x dimension, 0 for a class without images.
         has_images: whether each class has any.
     """
 

@@ -28,15 +28,15 @@ from transferability.training.images import evaluation_set
 from transferability.training.recipe import Recipe
 from transferability.training.sources import frozen_weights, source_weights
 
-_HELD_OUT = 5  # one of so many training images of each class chooses the regularization
+_HELD_OUT = 5  # one in this many training images of each class is held out to choose the regularization
 
-# By source, whose layers are probed: a base's checkpoint, or published weights; None for untrained layers.
+# For each source whose layers are probed: a base's checkpoint, or published weights; None for untrained layers.
 SourceFiles = Mapping[str, Path | None]
 Images = tuple[NDArray[np.int64], NDArray[np.int64]]  # positions in the store, and targets
 
 
 class Probing(NamedTuple):
-    """How to compute, and what to tell; none of it shapes what is found, but for a device's rounding."""
+    """How to compute and log; none of it affects the results, except for a device's rounding."""
 
     device: str
     cache_bytes: float
@@ -52,17 +52,17 @@ def made_from(files: SourceFiles) -> dict[str, str]:
 def probe(
     recipe: Recipe, target: str, files: SourceFiles, probing: Probing, only: str | None = None
 ) -> list[dict[str, Any]]:
-    """What proxies tell of every network with frozen layers for a target: a row for each and each kind of features.
+    """The proxies of every network with frozen layers for a target: a row per network and kind of features.
 
     Args:
-        recipe: of networks with frozen layers.
-        target: whose images are seen, cut as in validation.
-        files: of all sources, the target's own base among them.
-        probing: how.
-        only: the one source that is probed, the same as among all; None for all of them.
+        recipe: the recipe of networks with frozen layers.
+        target: whose images are used, cropped as in validation.
+        files: the files of all sources, including the target's own base.
+        probing: how to compute and log.
+        only: the one source to probe, with the same results as among all; None for all of them.
 
     Raises:
-        CheckpointError: a base's checkpoint is damaged, or not that of this split, seed and store.
+        CheckpointError: a base's checkpoint is damaged, or not from this split, seed and store.
         WeightsError: published weights do not fit.
     """
     task = recipe.task(target)
@@ -72,9 +72,9 @@ def probe(
     sources = [only] if only else list(files)
     seen: dict[str, SeenImages] = {}
     found: dict[str, dict[Cut, dict[str, Any]]] = {}
-    # Features that may be kept at a time: those of both parts of one source, and of all sources' validation images.
+    # Features that may be kept at once: those of both parts of one source, and of all sources' validation images.
     share = probing._replace(cache_bytes=probing.cache_bytes / (2 + len(files)))
-    for source in dict.fromkeys([*sources, target]):  # to whose layers others are compared
+    for source in dict.fromkeys([*sources, target]):  # whose layers others are compared with
         trunk = _trunk(recipe, target, source, files[source], probing.device)
         seen[source] = _seen(recipe, task, validation, trunk, share)
         if source in sources:
@@ -88,7 +88,7 @@ def probe(
                 found[source][depth, kind] |= similarities[depth]
     probing.say(
         f"{task.split}, seed {recipe.seed}: layers of {', '.join(sources)} probed on {len(validation[1]):,} validation "
-        f"images of {target}, by {len(fit[1]):,} training images and {len(held_out[1]):,} held out of them"
+        f"images of {target}, with {len(fit[1]):,} training images and {len(held_out[1]):,} held out of them"
     )
     depths = sorted({depth for depth, _ in found[sources[0]]})
     return [
@@ -100,20 +100,20 @@ def probe(
 
 
 def _facts(recipe: Recipe, source: str, target: str, depth: int) -> dict[str, Any]:
-    """Of the network whose frozen layers are probed, as tables call it."""
+    """What identifies the network whose frozen layers are probed, by column of tables."""
     facts = Series(source, target).at(depth).facts
     about = {"split": recipe.split.name, "split_type": recipe.split.split_type, "seed": recipe.seed}
     return {**about, **{key: facts[key] for key in ("network", "treatment", "source", "target", "n")}}
 
 
 def _of_kind(found: Mapping[Cut, dict[str, Any]], depth: int, kind: str) -> dict[str, Any]:
-    """Where each image has one vector, both kinds of features are that."""
+    """The results for one kind of features; where features are vectors, both kinds are the same."""
     similarity = dict.fromkeys((SIMILARITY, INDEPENDENT))
     return {**similarity, **found.get((depth, kind), found[depth, FLATTENED])}
 
 
 def _trunk(recipe: Recipe, target: str, source: str, file: Path | None, device: str) -> nn.Sequential:
-    """All layers but the last, as a network with frozen layers of this source has them."""
+    """All layers but the last, as in a network with frozen layers of this source."""
     model = recipe.build(2)
     network = Series(source, target).at(len(model) - 1)
     copied = source_weights(recipe, network, file)
@@ -130,7 +130,7 @@ def _seen(recipe: Recipe, task: Task, images: Images, trunk: nn.Sequential, prob
 
 
 def held_out_part(task: Task, seed: int) -> tuple[Images, Images]:
-    """The training images of a task in two parts, the second a fifth of each class, but at least one of two."""
+    """The training images of a task in two parts, the second a fifth of each class, at least one if it has two."""
     positions, targets = task.training()
     drawn = generator_for(seed, task.split, task.target, "images that choose a regularization")
     order, images = drawn.permutation(len(targets)), np.bincount(targets)
@@ -141,7 +141,7 @@ def held_out_part(task: Task, seed: int) -> tuple[Images, Images]:
 
 
 def _shuffled(images: Images, task: Task, seed: int) -> Images:
-    """In random order: similarity is of batches, and one of a few classes would not be like the whole."""
+    """Images in random order: similarity is computed by batch, which must not have just a few classes."""
     order = generator_for(seed, task.split, task.target, "order of probed images").permutation(len(images[1]))
     return images[0][order], images[1][order]
 
@@ -178,7 +178,7 @@ class _Probes:
                 one.step()
 
     def _hits(self, images: SeenImages) -> dict[Cut, list[int]]:
-        """How many images each regularization's classifier names right."""
+        """How many images each regularization's classifier gets right."""
         hits = {cut: torch.zeros(len(one.regularizations), dtype=torch.int64) for cut, one in self._probes.items()}
         for standardized, targets in images:
             for cut, features in standardized.items():
@@ -186,7 +186,7 @@ class _Probes:
         return {cut: counts.tolist() for cut, counts in hits.items()}
 
     def judged(self, images: SeenImages) -> dict[Cut, dict[str, Any]]:
-        """What is told of each cut, with the accuracies on images that have no part in it."""
+        """The results for each cut, with the accuracies on images not used for fitting."""
         right: dict[Cut, dict[str, list[torch.Tensor]]] = {cut: {"probe": [], "center": []} for cut in self._probes}
         every_target = []
         for rows, targets in images:
@@ -219,7 +219,7 @@ def _accuracies(proxy: str, right: NDArray[np.bool_], targets: NDArray[np.int64]
 
 
 def _similarities(seen: SeenImages, own: SeenImages, random: np.random.Generator) -> dict[int, dict[str, float | None]]:
-    """By depth, how alike a source's flattened features and those of the target's base are, on the same images."""
+    """How similar a source's flattened features are to those of the target's base on the same images, by depth."""
     found: dict[int, Similarity] = {}
     for (rows, targets), (own_rows, _) in zip(seen, own, strict=True):
         orders = exchanges(len(targets), random)
@@ -232,5 +232,5 @@ def _similarities(seen: SeenImages, own: SeenImages, random: np.random.Generator
 
 
 def _number(value: float) -> float | None:
-    """None for what is no number, which JSON has none for."""
+    """The value, or None for NaN, which JSON does not have."""
     return None if math.isnan(value) else value

@@ -1,8 +1,8 @@
 """Linear probes: multinomial logistic regression on standardized features, for several regularizations at once.
 
-It is fitted by whole passes over the images, of which the gradients alone are summed, so that none need be kept and the
-order of the batches changes nothing but rounding. A step minimizes the bound of Böhning (1992), which the features'
-covariance gives, so that there is no step length to be found; Nesterov's acceleration goes between the steps.
+They are fitted by whole passes over the images, summing only gradients, so that no images need be kept and the order of
+batches affects only rounding. A step minimizes the bound of Böhning (1992), which follows from the features'
+covariance, so that no step size has to be chosen; Nesterov's acceleration is applied between steps.
 """
 
 from collections.abc import Sequence
@@ -11,31 +11,31 @@ import torch
 
 from transferability.proxies.moments import Standardization
 
-# Half of the squared weights is added to the mean cross-entropy so many times.
+# What multiplies half the sum of squared weights, which is added to the mean cross-entropy.
 REGULARIZATIONS = (1e-4, 1e-3, 1e-2)
-PASSES = 20  # from nothing
-FURTHER_PASSES = 6  # from what was found on most of the images
+PASSES = 20  # from zero weights
+FURTHER_PASSES = 6  # from the weights fitted on most of the images
 
-# Added to the bound's curvature: in directions in which features hardly vary a probe learns slowly, as by gradients.
+# Added to the bound's curvature: in directions of little variance a probe learns slowly, as by gradient descent.
 _LEAST_CURVATURE = 0.05
 
 
 class Probe:
-    """A linear classifier for each of some regularizations, that is being fitted.
+    """Linear classifiers that are being fitted, one for each regularization.
 
     Attributes:
-        regularizations: of the classifiers.
+        regularizations: one for each classifier.
     """
 
     def __init__(
         self, features: Standardization, regularizations: Sequence[float] = REGULARIZATIONS, share: float = 1.0
     ) -> None:
-        """Classifiers that know nothing.
+        """Classifiers with zero weights.
 
         Args:
-            features: what standardizes them, of all images.
-            regularizations: of the classifiers.
-            share: of these images, how large a part the probe is fitted on.
+            features: the standardization of the features of all images.
+            regularizations: one for each classifier.
+            share: the share of these images that the probe is fitted on.
         """
         self.regularizations = tuple(regularizations)
         self._classes, self._share = len(features.has_images), share
@@ -54,7 +54,7 @@ class Probe:
         self._gradient, self._images = torch.zeros_like(self._ahead).flatten(1), 0
 
     def only(self, position: int) -> None:
-        """Go on with one of the classifiers, from what it has learned, on all images."""
+        """Continue with one of the classifiers, from its current weights, on all images."""
         self.regularizations = (self.regularizations[position],)
         self._weights, self._share = self._weights[:, position : position + 1].contiguous(), 1.0
         self._start()
@@ -64,7 +64,7 @@ class Probe:
 
         Args:
             standardized: their features, B x dimension, float32.
-            members: 1 for the class of each and 0 for others, B x classes, float32.
+            members: their classes, one-hot, B x classes, float32.
         """
         scores = torch.addmm(self._used[-1], standardized, self._used[:-1]).view(len(members), -1, self._classes)
         residuals = scores.softmax(2).sub_(members[:, None]).flatten(1)
@@ -73,7 +73,7 @@ class Probe:
         self._images += len(members)
 
     def step(self) -> None:
-        """End the pass: move every classifier."""
+        """End the pass: update every classifier."""
         gradient = (self._gradient / self._images).view_as(self._ahead)
         penalties = self._ahead.new_tensor(self.regularizations)[:, None]
         slope = (gradient[:-1] + penalties * self._ahead[:-1]).flatten(1).float()
@@ -89,12 +89,12 @@ class Probe:
         self._begin_pass(ahead)
 
     def classes_of(self, standardized: torch.Tensor) -> torch.Tensor:
-        """What each classifier takes images for: classifiers x B."""
+        """The classes that each classifier predicts: classifiers x B."""
         flat = self._weights.flatten(1).float()
         scores = torch.addmm(flat[-1], standardized, flat[:-1])
         return scores.view(len(standardized), -1, self._classes).argmax(2).T
 
 
 def best_regularization(hits: Sequence[int]) -> int:
-    """The position of that with most right answers on held-out images; of several, the last, which is the largest."""
+    """The position of the one with the most hits on held-out images; of several, the last, which is the largest."""
     return max(range(len(hits)), key=lambda position: (hits[position], position))

@@ -1,4 +1,4 @@
-"""How alike two layers' features of the same images are: linear CKA, debiased."""
+"""How similar two layers' features of the same images are: linear CKA, debiased."""
 
 import math
 from collections.abc import Sequence
@@ -7,10 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-# Of 19 values of features whose images are exchanged, the largest is one that independent features exceed with a
-# probability of 1 in 20.
+# Independent features exceed the largest of 19 values computed with exchanged images with a probability of 1 in 20.
 PERMUTATIONS = 19
-_FEWEST_IMAGES = 4  # of which the unbiased estimate is defined
+_FEWEST_IMAGES = 4  # for which the unbiased estimate is defined
 
 
 class Similarity:
@@ -30,7 +29,7 @@ class Similarity:
         Args:
             x: of one layer.
             y: of the other.
-            shifts: by how many images y is moved against x, `PERMUTATIONS` of them.
+            shifts: by how many images to shift y against x, `PERMUTATIONS` of them.
         """
         if len(x) < _FEWEST_IMAGES:
             return
@@ -47,7 +46,7 @@ class Similarity:
 
     @property
     def independent(self) -> float:
-        """What features that are independent exceed 1 time in 20: the largest of those with exchanged images."""
+        """The value that independent features exceed 1 time in 20: the largest of those with exchanged images."""
         return float(self._values[1:].max())
 
     @property
@@ -58,12 +57,12 @@ class Similarity:
 
 
 def exchanges(images: int, random: np.random.Generator) -> list[int]:
-    """Shifts for `Similarity.add` by which no image is with itself: permutations, since batches are in random order."""
+    """Shifts for `Similarity.add` that pair no image with itself: permutations, because batches are in random order."""
     return [int(shift) for shift in random.integers(1, max(images, 2), PERMUTATIONS)]
 
 
 def _products(features: torch.Tensor) -> torch.Tensor:
-    """Of every image with every other one, 0 of one with itself, of features less their mean: B x B, float64.
+    """Products of each image's centered features with every other image's, 0 with its own: B x B, float64.
 
     The estimate does not depend on the mean; without it, float32 is enough for the products.
     """
@@ -72,7 +71,7 @@ def _products(features: torch.Tensor) -> torch.Tensor:
 
 
 def _hsic(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """The unbiased estimate of HSIC, of `_products`."""
+    """The unbiased estimate of HSIC, from `_products`."""
     images = len(x)
     means = x.sum() * y.sum() / ((images - 1) * (images - 2))
     return (x.flatten() @ y.flatten() + means - 2 / (images - 2) * (x.sum(0) @ y.sum(0))) / (images * (images - 3))

@@ -115,7 +115,7 @@ def test_a_checkpoint_of_layers_loads_into_the_model():
         ("torchvision/resnet19", ["layer1"], "torchvision has no classifier 'resnet19'; did you mean resnet18"),
         ("timm/vit_tinny", ["norm"], "timm has no model 'vit_tinny'"),
         (f"{OWN}:Auxiliary", ["conv"], "second_head is used only in training"),
-        (f"{OWN}:TwoHeads", ["conv"], "it returns 2 results, not one tensor of B x classes; it may have an auxiliary"),
+        (f"{OWN}:TwoHeads", ["conv"], "it returns 2 results, not one tensor of B x classes; return the logits"),
         (f"{OWN}:Named", ["conv"], "it returns a dict, not one tensor of B x classes"),
         (f"{OWN}:Branching", ["conv"], "its forward cannot be traced"),
         (f"{OWN}:OneBlockLooks", ["block1.conv"], r"block1\.forward cannot be traced"),

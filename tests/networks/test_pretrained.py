@@ -49,6 +49,28 @@ def test_what_a_training_wraps_them_in_is_taken_off(key, prefix, weights, saved)
     assert read_weights(saved(wrapped)).keys() == weights.keys()
 
 
+@pytest.mark.parametrize("prefix", ["model.", "net.backbone."])
+def test_a_module_around_the_network_is_taken_off(prefix, weights, saved):
+    path = saved({"state_dict": {prefix + name: tensor for name, tensor in weights.items()}})
+    found = pretrained_weights(path, network(3))
+    assert all(torch.equal(found[name], weights[name]) for name in found)
+    assert describe(path)["unused"] == []
+
+
+def test_a_module_of_the_network_is_not_taken_for_one_around_it(weights, saved):
+    one = {name: tensor for name, tensor in weights.items() if name.startswith("conv1.")}
+    with pytest.raises(WeightsError, match=r"lacks conv2\.0\.weight"):
+        describe(saved(one))
+
+
+def test_weights_of_another_architecture_are_told_in_one_sentence(saved):
+    with pytest.raises(WeightsError) as told:
+        describe(saved(nn.TransformerEncoderLayer(8, 2).state_dict()))
+    assert "none of its names is one of the network's: they are self_attn.in_proj_weight, " in str(told.value)
+    assert "and the network's conv1.0.weight, conv1.0.bias, conv2.0.weight and so on; another" in str(told.value)
+    assert "more" not in str(told.value)
+
+
 def test_safetensors_are_the_same(weights, saved, tmp_path):
     save_file(weights, tmp_path / "weights.safetensors")
     one, other = read_weights(tmp_path / "weights.safetensors"), read_weights(saved(weights))
@@ -125,6 +147,21 @@ def test_a_pickle_that_would_run_code_does_not(saved, tmp_path):
 def test_damaged_files_are_refused(name, tmp_path):
     (tmp_path / name).write_bytes(b"nonsense")
     with pytest.raises(WeightsError, match="damaged"):
+        describe(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors"])
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"", "it is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "a Git LFS pointer, not the weights; run git lfs pull"),
+        (b"\n<!DOCTYPE html><p>", "it is a web page"),
+    ],
+)
+def test_what_failed_downloads_leave_is_called_what_it_is(content, what, name, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(WeightsError, match=what):
         describe(tmp_path / name)
 
 

@@ -203,6 +203,20 @@ def _is_shallow(content: Any) -> bool:
     return False
 
 
+def stand_in(head: bytes, what: str) -> str:
+    """What failed downloads and checkouts leave in place of a file, told from its first bytes; empty for other files.
+
+    Args:
+        head: the first bytes, a hundred or so.
+        what: the file was meant to be, such as image.
+    """
+    if not head:
+        return "it is empty"
+    if head.startswith(b"version https://git-lfs"):
+        return f"it is a Git LFS pointer, not the {what}; run git lfs pull"
+    return "it is a web page" if head.lstrip().lower().startswith((b"<!doctype html", b"<html")) else ""
+
+
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:

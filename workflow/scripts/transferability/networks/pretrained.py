@@ -52,7 +52,7 @@ def describe_weights(
     network = build_network(architecture, (height, width, channels), CLASSES, 0, cuts=cuts, options=options)
     found = published(source, architecture, options or {}, (height, width, channels))
     if found is None:
-        weights: Mapping[str, torch.Tensor] = read_weights(Path(source))
+        weights: Mapping[str, torch.Tensor] = without_wrapper(read_weights(Path(source)), network)
         preprocessing = about_weights(Path(source)).get("preprocessing")
     else:
         weights, preprocessing = found.shapes(), found.preprocessing
@@ -70,9 +70,22 @@ def _of_images(preprocessing: Mapping[str, Any] | None) -> dict[str, Any] | None
 def pretrained_weights(path: Path, network: nn.Sequential) -> dict[str, torch.Tensor]:
     """A file's weights for all layers of a network but the last; WeightsError with its name if they do not fit."""
     try:
-        return fitting(read_weights(path), network)
+        return fitting(without_wrapper(read_weights(path), network), network)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
+
+
+def without_wrapper(weights: Mapping[str, torch.Tensor], network: nn.Sequential) -> Mapping[str, torch.Tensor]:
+    """The weights without the name of a module around the network that all of them begin with, like Lightning's model.
+
+    Names stay as they are if the network has a module of that name.
+    """
+    own = {name.partition(".")[0] for name in network.state_dict()}
+    while len(outer := {name.partition(".")[0] for name in weights}) == 1 and outer.isdisjoint(own):
+        if not all("." in name for name in weights):
+            break
+        weights = {name.partition(".")[2]: tensor for name, tensor in weights.items()}
+    return weights
 
 
 def fitting(weights: Mapping[str, torch.Tensor], network: nn.Sequential) -> dict[str, torch.Tensor]:
@@ -90,6 +103,12 @@ def fitting(weights: Mapping[str, torch.Tensor], network: nn.Sequential) -> dict
 def _problems(weights: Mapping[str, torch.Tensor], network: nn.Sequential) -> Iterator[str]:
     wanted = network[:-1].state_dict()
     others = sorted(weights.keys() - wanted.keys())
+    if wanted.keys().isdisjoint(weights):
+        yield (
+            f"none of its names is one of the network's: they are {_some(weights)}, and the network's {_some(wanted)}; "
+            "another architecture has these, or its modules have other names"
+        )
+        return
     for name, tensor in wanted.items():
         if name not in weights:
             if not name.endswith(_COUNTS):
@@ -116,6 +135,11 @@ def _beside(weights: Collection[str], network: nn.Sequential) -> list[str]:
     lower, everything = network[:-1].state_dict().keys(), network.state_dict().keys()
     heads = tuple({f"{parent}." for name in everything - lower if (parent := name.rpartition(".")[0])})
     return sorted(name for name in weights if name not in everything and not name.startswith(heads))
+
+
+def _some(names: Collection[str]) -> str:
+    first = list(names)[:_TOLD]
+    return f"{', '.join(first)}{' and so on' if len(names) > len(first) else ''}"
 
 
 def _shape(tensor: torch.Tensor) -> str:

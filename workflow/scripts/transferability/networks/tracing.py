@@ -180,7 +180,10 @@ def _other_path(nodes: Sequence[fx.Node], others: Sequence[fx.Node]) -> str:
 def no_logits(result: object) -> CutError:
     """The error for a model that returns something other than a tensor."""
     what = f"{len(result)} results" if isinstance(result, tuple | list) else f"a {type(result).__name__}"
-    return CutError(f"it returns {what}, not one tensor of B x classes; it may have an auxiliary head")
+    return CutError(
+        f"it returns {what}, not one tensor of B x classes; return the logits alone, by a subclass "
+        "with another forward, whose weights keep their names"
+    )
 
 
 def _fill_in_sizes(graph: fx.Graph, image_shape: tuple[int, int, int]) -> None:

@@ -9,7 +9,7 @@ import safetensors
 import safetensors.torch
 import torch
 
-from transferability.files import whole_file
+from transferability.files import stand_in, whole_file
 
 METADATA = "transferability"  # the only key of safetensors metadata, because the order of keys is not kept
 SAFETENSORS = ".safetensors"
@@ -32,6 +32,9 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         WeightsError: it is neither, or has values that are not finite.
         OSError: it cannot be read.
     """
+    with path.open("rb") as file:
+        if instead := stand_in(file.read(100), "weights"):
+            raise WeightsError(instead)
     content = _of_safetensors(path) if path.suffix == SAFETENSORS else _state_dict(_of_torch(path))
     weights = {
         name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in _unwrapped(content).items()

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from transferability.files import stand_in
+
 Image.init()  # loads all of Pillow's formats now, because readers are threads
 
 # Raster images. Not what Pillow also opens: pages (PDF, EPS), videos, measurements, game textures.
@@ -70,12 +72,8 @@ def what_it_is(path: Path) -> str:
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     text = head.lstrip().lower()
-    if not head:
-        return "it is empty"
-    if head.startswith(b"version https://git-lfs"):
-        return "it is a Git LFS pointer, not the image itself; run git lfs pull"
-    if text.startswith((b"<!doctype html", b"<html")):
-        return "it is a web page"
+    if instead := stand_in(head, "image"):
+        return instead
     if _is_heif(head):
         return _HEIF
     if text.startswith(b"<svg"):

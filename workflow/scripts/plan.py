@@ -4,8 +4,7 @@ from tempfile import TemporaryDirectory
 from transferability.planning.calibration import peak_bytes
 from transferability.planning.data_size import data_size
 from transferability.planning.plan import plan_study, report
-from transferability.process.determinism import deterministic_algorithms, use_threads
-from transferability.process.devices import claimed_device, require_cuda
+from transferability.process.computing import computing_device
 from transferability.process.log import job_log
 from transferability.study.design import read_study
 from transferability.training.recipe import Running
@@ -13,12 +12,7 @@ from transferability.training.recipe import Running
 with job_log(Path(snakemake.log[0]), "plan") as say:
     study = read_study(snakemake.config)
     running = study.running
-    with (
-        claimed_device(running.device, say, running.jobs_per_gpu) as device,
-        deterministic_algorithms(device, wanted=running.deterministic),
-    ):
-        require_cuda(device)
-        use_threads(running.threads)
+    with computing_device(running.device, say, running.jobs_per_gpu, running.deterministic, running.threads) as device:
         folders = {name: Path(path) for name, path in snakemake.params.stores.items()}
         sizes = {name: data_size(data_set, folders[name]) for name, data_set in study.data_sets.items()}
         with TemporaryDirectory(dir=study.folder, prefix=".plan-") as folder:

@@ -5,8 +5,7 @@ from transferability.data.split_stores import open_stores
 from transferability.data.splits import split_from_json
 from transferability.files import write_json
 from transferability.inspection.outdated import read_splits
-from transferability.process.determinism import deterministic_algorithms, use_threads
-from transferability.process.devices import claimed_device, require_cuda
+from transferability.process.computing import computing_device
 from transferability.process.log import job_log
 from transferability.process.provenance import provenance
 from transferability.proxies.probe_bases import Probing, made_from, probe
@@ -23,12 +22,7 @@ split, seed = snakemake.wildcards.split, int(snakemake.wildcards.seed)
 with job_log(log, f"{split} probes") as say:
     study = read_study(snakemake.config)
     running = study.running
-    with (
-        claimed_device(running.device, say, running.jobs_per_gpu) as device,
-        deterministic_algorithms(device, wanted=running.deterministic),
-    ):
-        require_cuda(device)
-        use_threads(running.threads)
+    with computing_device(running.device, say, running.jobs_per_gpu, running.deterministic, running.threads) as device:
         stores = open_stores(study, split, [*map(Path, snakemake.input.store)])
         splits = read_splits({split: Path(snakemake.input.split)}, study)
         recipe = Recipe(stores, split_from_json(splits[split], stores), seed, study.settings("frozen"))

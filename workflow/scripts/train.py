@@ -4,8 +4,7 @@ from pathlib import Path
 from transferability.data.split_stores import open_stores
 from transferability.data.splits import split_from_json
 from transferability.inspection.outdated import read_splits
-from transferability.process.determinism import deterministic_algorithms, use_threads
-from transferability.process.devices import claimed_device, require_cuda
+from transferability.process.computing import computing_device
 from transferability.process.log import job_log
 from transferability.records.progress import LESS_MEMORY, SUFFIX, JobRecord, Process, progress_file, read_job_record
 from transferability.store.reading import SAME_IMAGES, read_manifest
@@ -34,13 +33,10 @@ with (
     running = study.running
     with (
         event_files(event_folder(study.config, split, seed), wanted=running.tensorboard) as curves,
-        claimed_device(running.device, say, running.jobs_per_gpu) as device,
-        deterministic_algorithms(device, wanted=running.deterministic),
+        computing_device(running.device, say, running.jobs_per_gpu, running.deterministic, running.threads) as device,
     ):
         if last is not None and last.death:
             say(last.death)
-        require_cuda(device)
-        use_threads(running.threads)
         manifests = [*map(Path, snakemake.input.store)]
         folders = (manifest.parent for manifest in manifests)
         for data_set, folder in zip(study.data_sets_of(split), folders, strict=True):

@@ -10,7 +10,6 @@ from pathlib import Path
 from transferability.unicode_names import nfc
 
 COMMA, TAB, SEMICOLON, SPACE = ",", "\t", ";", " "
-DELIMITERS_IN_WORDS = {COMMA: "comma", TAB: "tab", SEMICOLON: "semicolon", SPACE: "white space"}
 
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 

@@ -17,7 +17,7 @@ from transferability.delimited_text import nearest, text_key
 from transferability.labels import visible
 from transferability.store.reading import Store
 from transferability.store.source import ImageClass, Sample
-from transferability.study.names import HALVES, WHOLE
+from transferability.study.names import HALVES, WHOLE, other_half
 from transferability.study.split_plan import SplitPlan, TaskPlan
 from transferability.study.split_types import DATA_SETS, IMAGES, RANDOM, SEMANTIC, split_type_of
 from transferability.words import counted
@@ -48,7 +48,7 @@ class Split:
             store = store_of(stores, target)
             halved(self.name, store.classes, np.bincount(store.labels[store.training], minlength=len(store.classes)))
         task = self._task(stores, target)
-        return task if target == WHOLE else replace(task, other=self._task(stores, _other(target)))
+        return task if target == WHOLE else replace(task, other=self._task(stores, other_half(target)))
 
     def _task(self, stores: Stores, target: str) -> Task:
         about = (store_of(stores, target), self.halves[target], target, self.name)
@@ -234,7 +234,7 @@ def split_to_json(split: Split, stores: Stores) -> dict[str, Any]:
                 **(_of_store(task.store) if apart else {}),
                 "training_images": len(task.training()[0]),
                 "validation_images": len(task.validation()[0]),
-                **({IN_OTHER_HALF: images_in(task, tasks[_other(half)]).to_json()} if apart else {}),
+                **({IN_OTHER_HALF: images_in(task, tasks[other_half(half)]).to_json()} if apart else {}),
                 **({SHARPNESS: unlike.to_json()} if (unlike := unlike_sharpness(task)) else {}),
                 "class_count": len(task.classes),
                 "classes": [
@@ -245,10 +245,6 @@ def split_to_json(split: Split, stores: Stores) -> dict[str, Any]:
             for half, task in tasks.items()
         },
     }
-
-
-def _other(half: str) -> str:
-    return HALVES[1 - HALVES.index(half)]
 
 
 def _of_store(store: Store) -> dict[str, str]:

@@ -36,7 +36,7 @@ from transferability.results.effects import formula
 from transferability.results.pairs import compared_types, dead_depths, of_the_paper, paired_differences
 from transferability.results.unlearned import bases_at_chance, doubtful, meaningless
 from transferability.study.compared import accuracy_in_words, evaluation_in_words
-from transferability.study.names import SYMBOLS, WHOLE
+from transferability.study.names import SYMBOLS, WHOLE, other_half
 from transferability.study.split_types import DATA_SETS, IMAGES, RANDOM, SEMANTIC, TYPES_OF_HALVES
 
 # The treatments of figure 2, with how far beside their n their points are.
@@ -174,10 +174,9 @@ def _by_direction(split_type: str, axes: Axes, accuracies: pd.DataFrame, results
         if of_target.empty:
             continue
         style = marker_style("transfer") | {"marker": marker, "linestyle": "none"}
-        source = "B" if target == "A" else "A"
         x = of_target["n"].to_numpy(float)
         trained_for = f": trained for {visible(groups[target])}" if groups else ""
-        axes.plot(x, of_target["accuracy"], label=f"{source}n{target}, base{target}{trained_for}", **style)
+        axes.plot(x, of_target["accuracy"], label=f"{other_half(target)}n{target}, base{target}{trained_for}", **style)
         _mark(axes, x, of_target)
     learned = rows[~meaningless(rows)]
     if learned["n"].nunique() > 1:

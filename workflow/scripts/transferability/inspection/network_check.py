@@ -34,10 +34,10 @@ from transferability.training.evaluation import evaluate
 from transferability.training.recipe import Recipe, identity_of
 from transferability.training.sources import frozen_weights, source_weights
 
+MEASURED = ("running_mean", "running_var")  # statistics of batch norm
+MOST_OF_STATISTICS = 5  # how many times as far off as an accuracy these may be
 # Another device, version or number of threads may add in another order, so that an image on the edge between two
 # classes falls to the other side. In reduced precision there are more such images, and a CPU has none of a GPU's TF32.
-MEASURED = ("running_mean", "running_var")  # statistics of batch norm
-MOST_OF_STATISTICS = 5  # so many times as far off as an accuracy may be
 ROUNDING_TOLERANCE = {"float32": 0.002, "tf32": 0.01, "bf16": 0.01}
 
 

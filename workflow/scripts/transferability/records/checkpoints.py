@@ -5,7 +5,6 @@ alongside, so times and devices are not in it but in the metrics file.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ import safetensors
 import safetensors.torch
 import torch
 
-from transferability.files import parse_json, whole_file
-from transferability.networks.weight_files import METADATA
+from transferability.files import parse_json
+from transferability.networks.weight_files import METADATA, write_weights
 
 _WEIGHTS_DIGEST = "weights_sha256"
 
@@ -27,11 +26,8 @@ class CheckpointError(ValueError):
 
 def save_checkpoint(path: Path, weights: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> None:
     """Write weights and what made them; a digest of the weights is added to the latter."""
-    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
-    about = {**about, _WEIGHTS_DIGEST: _digest(tensors)}
-    content = safetensors.torch.save(tensors, {METADATA: json.dumps(about, sort_keys=True)})
-    with whole_file(path) as temporary:
-        temporary.write_bytes(content)
+    on_cpu = {name: tensor.detach().cpu() for name, tensor in weights.items()}
+    write_weights(path, on_cpu, {**about, _WEIGHTS_DIGEST: _digest(on_cpu)})
 
 
 def read_about(path: Path) -> dict[str, Any]:

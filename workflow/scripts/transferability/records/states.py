@@ -19,9 +19,9 @@ import safetensors.torch
 import torch
 
 from transferability.files import held_file, read_json, sha256_of, whole_file, write_json
+from transferability.networks.weight_files import METADATA
 from transferability.process.log import Say
 
-_METADATA = "transferability"
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
@@ -61,7 +61,7 @@ class StateFolder:
         """Keep a state and the one before it."""
         header = {"identity": state.identity, "updates": state.iteration, "progress": state.progress}
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
-        content = safetensors.torch.save(tensors, {_METADATA: json.dumps(header)})
+        content = safetensors.torch.save(tensors, {METADATA: json.dumps(header)})
         with whole_file(self._newest) as temporary:
             temporary.write_bytes(content + hashlib.sha256(content).digest())
             if self._newest.exists():
@@ -128,7 +128,7 @@ def _read_state(path: Path) -> TrainingState | None:
     if hashlib.sha256(body).digest() != digest:
         return None
     length = int.from_bytes(body[:8], "little")  # the safetensors format: length of the header, header, tensors
-    header = json.loads(json.loads(body[8 : 8 + length])["__metadata__"][_METADATA])
+    header = json.loads(json.loads(body[8 : 8 + length])["__metadata__"][METADATA])
     return TrainingState(header["identity"], header["updates"], safetensors.torch.load(body), header["progress"])
 
 

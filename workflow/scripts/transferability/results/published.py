@@ -24,6 +24,7 @@ from transferability.study.names import (
     WHOLE,
     Network,
     Series,
+    other_half,
     source_of,
 )
 from transferability.study.schema import EXACT
@@ -87,8 +88,7 @@ def full_design(accuracies: pd.DataFrame) -> list[tuple[str, int, str]]:
 
 
 def _both_directions(series: Series) -> tuple[Series, Series]:
-    mirror = {"A": "B", "B": "A"}
-    source, target = (mirror.get(part, part) for part in (series.source, series.target))
+    source, target = (other_half(part) if part in HALVES else part for part in (series.source, series.target))
     return series, replace(series, source=source, target=target)
 
 

@@ -1,22 +1,9 @@
-"""How well a network does on validation images: a batch, an evaluation, and all evaluations of its training."""
+"""How well a network does on validation images: in an evaluation, and over all evaluations of its training."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
-
-
-def loss_and_hits(logits: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Of a batch: summed, float64, cross-entropy, right answers, right ones among the five best; and which are right.
-
-    The latter are B booleans: no sum by class on a GPU, where one adds in any order.
-    """
-    loss = nn.functional.cross_entropy(logits, targets, reduction="sum")
-    best = logits.topk(min(5, logits.shape[1]), dim=1).indices
-    hits = best == targets[:, None]
-    return torch.stack([loss.double(), hits[:, 0].sum().double(), hits.sum().double()]), hits[:, 0]
 
 
 def balanced_accuracy(right: NDArray[np.bool_], targets: NDArray[np.int64]) -> float:

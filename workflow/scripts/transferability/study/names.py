@@ -70,10 +70,15 @@ _BASE = re.compile(rf"base(?P<target>A|B|whole){_EXAMPLES}")
 _REDUCED = re.compile(r"reduced(?P<examples>[1-9][0-9]*)")
 
 
+def other_half(half: str) -> str:
+    """The half that is not this one."""
+    return HALVES[1 - HALVES.index(half)]
+
+
 def source_of(treatment: str, target: str) -> str:
     """Where a treatment, one of `COPYING`, takes the layers of a target's networks from; empty for a missing half."""
-    other_half = {"A": "B", "B": "A"}.get(target, "")
-    sources = {"selffer": target, "transfer": other_half, **{name: source for source, name in OTHER_SOURCES.items()}}
+    other = other_half(target) if target in HALVES else ""
+    sources = {"selffer": target, "transfer": other, **{name: source for source, name in OTHER_SOURCES.items()}}
     return sources[kind_of(treatment)]
 
 

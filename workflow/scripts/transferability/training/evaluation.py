@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
+from torch import nn
 
 from transferability.data.stream import EvaluationSet
 from transferability.networks.forward import logits_of
 from transferability.networks.precision import use_precision
-from transferability.results.scores import balanced_accuracy, loss_and_hits
+from transferability.results.scores import balanced_accuracy
 from transferability.study.names import Network
 from transferability.training.images import training_sample, validation_set
 from transferability.training.recipe import Recipe
@@ -36,7 +37,7 @@ def evaluations(
     totals, hits = [], []
     with torch.no_grad():
         for images, targets in on.batches():
-            of_each = [loss_and_hits(logits, targets) for logits in logits_of_each(images)]
+            of_each = [_loss_and_hits(logits, targets) for logits in logits_of_each(images)]
             totals.append(torch.stack([sums for sums, _ in of_each]))
             hits.append(torch.stack([right for _, right in of_each]))
     means = (torch.stack(totals).sum(0) / len(on)).tolist()
@@ -45,6 +46,17 @@ def evaluations(
         Evaluation(loss, top1, top5, balanced_accuracy(right, on.targets), len(on))
         for (loss, top1, top5), right in zip(means, rights, strict=True)
     ]
+
+
+def _loss_and_hits(logits: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of a batch: summed, float64, cross-entropy, right answers, right ones among the five best; and which are right.
+
+    The latter are B booleans: no sum by class on a GPU, where one adds in any order.
+    """
+    loss = nn.functional.cross_entropy(logits, targets, reduction="sum")
+    best = logits.topk(min(5, logits.shape[1]), dim=1).indices
+    hits = best == targets[:, None]
+    return torch.stack([loss.double(), hits[:, 0].sum().double(), hits.sum().double()]), hits[:, 0]
 
 
 def evaluate(

@@ -33,10 +33,6 @@ HISTORY_COLUMNS = (
 )
 
 
-# What a state keeps besides tensors: its name there, and the learner's attribute.
-_KEPT = {"history": "history", "losses": "_losses", "first_loss": "_first_loss", "seconds": "seconds"}
-
-
 class Learner:
     """A network in training, which resumes from its last state, if there is one.
 
@@ -234,7 +230,13 @@ class Learner:
         exploded = bool(losses) and self._has_exploded(losses[-1])
         if self.failure is not None or exploded or not all(p.isfinite().all() for p in trained):
             return
-        progress = {"layers": self._layers, **{name: getattr(self, attribute) for name, attribute in _KEPT.items()}}
+        progress = {
+            "layers": self._layers,
+            "history": self.history,
+            "losses": self._losses,
+            "first_loss": self._first_loss,
+            "seconds": self.seconds,
+        }
         self._states.save(TrainingState(self._states.identity, self.iteration, self._tensors(), progress))
 
     def resume(self, state: TrainingState | None) -> None:
@@ -249,5 +251,5 @@ class Learner:
             for name, tensor in self._tensors().items():
                 tensor.copy_(state.tensors[name])
         self.iteration = state.iteration
-        for name, attribute in _KEPT.items():
-            setattr(self, attribute, state.progress[name])
+        self.history, self._losses = state.progress["history"], state.progress["losses"]
+        self._first_loss, self.seconds = state.progress["first_loss"], state.progress["seconds"]

@@ -11,10 +11,12 @@ from functools import partial
 import torch
 
 from transferability.data.stream import EvaluationSet, TrainingStream
+from transferability.data.tasks import Task
 from transferability.networks.forward import features_at
 from transferability.networks.precision import use_precision
 from transferability.process.provenance import device_name
 from transferability.process.signals import Interrupted, StopRequest
+from transferability.study.names import WHOLE
 from transferability.study.settings import Hyperparameters
 from transferability.training.evaluation import Evaluation, evaluations
 from transferability.training.graphs import Replayed, side_by_side
@@ -113,8 +115,8 @@ def train_in_lock_step(
     lock_step = LockStep(shared, hyperparameters, running)
     names = ", ".join(learner.network.name for learner in learners)
     running.say(
-        f"training {counted(len(learners), 'network')} for half {task.target} of "
-        f"{task.split} on {device_name(running.device)}: {names}"
+        f"training {counted(len(learners), 'network')} for {_task_in_words(task)} on {device_name(running.device)}: "
+        f"{names}"
     )
     reports = Reports(hyperparameters, learners, first, running)
     last_state = time.monotonic()
@@ -146,6 +148,10 @@ def train_in_lock_step(
             raise Interrupted(f"stopped by {stop.signal_name} after iteration {iteration + 1}; the state is written")
         reports.made(iteration + 1, len(learning))
     _tell_unlearned(learners, running)
+
+
+def _task_in_words(task: Task) -> str:
+    return "all classes" if task.target == WHOLE else f"half {task.target} of {task.split}"
 
 
 def _tell_troubles(learning: Sequence[Learner], running: Running) -> None:

@@ -14,9 +14,9 @@ from PIL.ImageFile import ImageFile
 
 from transferability.data.folders.image_formats import formats_of, is_raw, what_it_is
 
-STRETCH, CROP = "stretch", "crop"
+STRETCH = "stretch"
 MODES = {1: "L", 3: "RGB"}
-WHITE, BLACK = "white", "black"
+WHITE = "white"
 
 _ORIENTATION = ExifTags.Base.Orientation
 _TURNS = {

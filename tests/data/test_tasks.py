@@ -263,7 +263,9 @@ def test_more_images_than_a_class_has_are_refused_by_its_name(store, task):
     labels[np.flatnonzero(labels[store.training] == 4)[3:]] = 0
     task = replace(task, store=replace(store, labels=labels))
     assert len(few(task, 3).training()[0]) == 9
-    with pytest.raises(TooFewImagesError, match="asks for 4 images a class, but in random0 the class class 004 has 3"):
+    with pytest.raises(
+        TooFewImagesError, match="asks for 4 images per class, but in random0 the class class 004 has 3"
+    ):
         few(task, 4).training()
 
 

@@ -89,8 +89,8 @@ def test_images_that_are_in_both_are_counted(split, stores):
     assert images_in(task_a, task_b) == ImagesInOther(0, 9)
     told = images_in_both(split_to_json(split, stores))
     assert told == (
-        "of A, 0 validation images and 9 training images are training images of B too; "
-        "of B, 6 validation images and 9 training images are training images of A too"
+        "0 validation images and 9 training images of A are also training images of B; "
+        "6 validation images and 9 training images of B are also training images of A"
     )
 
 

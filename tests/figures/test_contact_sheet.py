@@ -63,4 +63,4 @@ def test_halves_by_images_show_their_own_training_images_of_the_same_classes():
 def test_of_a_large_half_some_classes_are_shown_and_the_title_says_so():
     figure = halves_sheet(store_of(200, 1), Split("random0", "random", {"A": tuple(range(100)), "B": (100, 101)}))
     assert sum(bool(axes.images) for axes in figure.axes) == 40 + 2
-    assert figure.axes[0].get_title() == "half A of random0: 100 classes, 40 of them shown"
+    assert figure.axes[0].get_title() == "half A of random0: 100 classes, 40 shown"

@@ -60,7 +60,7 @@ def test_halves_by_images_have_a_column_of_their_own_after_random_ones(accuracie
     with figure_style(COLORS):
         figure2, figure3, effects, reused = (draw(of_all) for draw in DRAWN)
     for figure in (figure2, effects, reused):
-        assert [axes.get_title().replace("\n", " ").split(" (no networks")[0] for axes in figure.axes[:3]] == titles
+        assert [axes.get_title().replace("\n", " ").split(" (no ")[0] for axes in figure.axes[:3]] == titles
     assert has_line(figure3.axes[-1], range(8), [0, *range(1, 8)])
     assert [answer.halves for answer in answers(of_all)] == titles
 
@@ -248,7 +248,7 @@ def test_figure_2_of_the_published_accuracies_names_the_papers_two_reasons(publi
         "1  fragile co-adaptation, base − BnB",
         "2  specificity of the features, BnB − AnB",
     ]
-    assert figure.axes[1].get_title() == "semantic halves\n(no networks BnB, BnB⁺, AnB⁺)"
+    assert figure.axes[1].get_title() == "semantic halves\n(no BnB, BnB⁺, AnB⁺ networks)"
     assert not texts(grouped)
     assert len(grouped.get_xlabel().splitlines()) == 1
 
@@ -415,7 +415,7 @@ def test_the_comparison_shows_both_studies_where_both_have_networks(accuracies, 
 
 def test_the_comparison_says_which_of_several_amounts_it_is_of(accuracies, published):
     amounts = [accuracies.assign(examples_per_class=few) for few in (5, 20)]
-    for table, added in ((accuracies, ""), (pd.concat(amounts, ignore_index=True), ", 20 images a class")):
+    for table, added in ((accuracies, ""), (pd.concat(amounts, ignore_index=True), ", 20 images per class")):
         with figure_style(COLORS):
             figure = comparison.compare(by_metric(table, METRIC), by_metric(published, METRIC))
         (legend,) = figure.legends
@@ -443,7 +443,7 @@ def test_a_comparison_of_nothing_in_common_says_so(accuracies, published):
     with figure_style(COLORS):
         figure = comparison.compare(*(by_metric(table, METRIC) for table in (accuracies.iloc[:0], published)))
     assert not figure.axes
-    assert texts(figure) == ["no treatment that both have"]
+    assert texts(figure) == ["no treatment that both studies have"]
 
 
 @pytest.mark.parametrize("draw", [*DRAWN, paper.reduced])

@@ -355,5 +355,5 @@ class TestFewImages:
 
     def test_more_images_than_a_class_has_are_refused(self, small, size):
         study = study_of({"datasets": NINE_CLASSES, "networks": {"examples_per_class": [7]}})
-        with pytest.raises(TooFewImagesError, match="asks for 7 images a class, but in random0 the class"):
+        with pytest.raises(TooFewImagesError, match="asks for 7 images per class, but in random0 the class"):
             half_sizes(study, {"glyphs": replace(size, training=size.training - 1)})

@@ -37,10 +37,10 @@ def test_the_facts_are_those_of_the_images(root):
     save(root / "train" / "dog" / "large.jpg", size=(90, 60))
     facts = facts_of(page_of(root))
     assert facts["classes"] == "2"
-    assert facts["training images"] == "7, 3 to 4 a class"
-    assert facts["validation images"] == "2, 1 a class"
+    assert facts["training images"] == "7, 3 to 4 per class"
+    assert facts["validation images"] == "2, 1 per class"
     assert facts["every image becomes"] == "16 × 16 × 3 (height × width × channels)"
-    assert facts["sizes of the files"] == "from 20 × 20 over 20 × 20, the median, to 90 × 60 pixels (width × height)"
+    assert facts["image sizes"] == "from 20 × 20 to 90 × 60 pixels, median 20 × 20 (width × height)"
     assert facts["formats"] == "PNG 8, JPEG 1"
     assert facts["modes"] == "RGB 9"
 
@@ -86,7 +86,7 @@ def test_images_that_cannot_be_used_are_named_with_why(root):
         path.write_bytes(b"")
     page = page_of(root)
     text = text_of(page)
-    assert f"{TOLD + 2} images cannot be used, and no store is built before they are repaired" in text
+    assert f"{TOLD + 2} images cannot be used, and no store is built until they are repaired" in text
     assert page.count("<li>") == TOLD
     assert "and 2 more, in the table of files" in text
     assert "train/dog/empty21.png refused: datasets.mine: " in text
@@ -96,8 +96,8 @@ def test_one_is_told_in_the_singular(root):
     (root / "train" / "dog" / "dog0.png").write_bytes(b"")
     shutil.copy(root / "train" / "cat" / "cat0.png", root / "val" / "cat" / "again.png")
     text = text_of(page_of(root))
-    assert "1 image cannot be used, and no store is built before it is repaired" in text
-    assert "1 validation image is in training too, pixel by pixel" in text
+    assert "1 image cannot be used, and no store is built until it is repaired" in text
+    assert "1 validation image is also a training image, pixel by pixel" in text
 
 
 def test_a_page_without_an_image_says_so(root):
@@ -135,7 +135,13 @@ def test_images_that_are_no_files_have_no_facts_of_files(tmp_path):
     source = Patterns()
     found = survey(source, source.classes, 1, Pace(lambda _line: None, 0, log_every_seconds=60))
     facts = facts_of(data_page(found, source.classes, REFUSE, tmp_path))
-    assert facts.keys() == {"classes", "training images", "validation images", "every image becomes", "the same images"}
+    assert facts.keys() == {
+        "classes",
+        "training images",
+        "validation images",
+        "every image becomes",
+        "duplicate images",
+    }
 
 
 def test_it_needs_nothing_but_itself(root):
@@ -150,7 +156,7 @@ def test_it_needs_nothing_but_itself(root):
 def test_duplicates_stop_a_study_only_if_they_are_not_allowed(root, duplicates, is_built):
     shutil.copy(root / "train" / "cat" / "cat0.png", root / "val" / "cat" / "again.png")
     text = text_of(page_of(root, duplicates=duplicates))
-    assert "1 validation image is in training too" in text
+    assert "1 validation image is also a training image" in text
     assert ("no store is built" in text) != is_built
 
 

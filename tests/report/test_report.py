@@ -110,8 +110,8 @@ def test_depths_that_were_not_tried_are_told_and_not_drawn_as_failed(tmp_path):
     study = MadeUp(tmp_path, networks=DEFAULT["networks"] | {"depths": [7]})
     html = unfolded(study.html())
     assert html.count('<li class="untried">layer 1</li>') == 2 * len(study.study.splits)
-    assert "Layers in dashes: not tried." in html
-    assert "no layer of n = 7 tried" in html
+    assert "Dashed layers were not tried." in html
+    assert "no layer, with n = 7 tried" in html
     assert "<dt>depths n tried</dt><dd>7</dd>" in html
 
 
@@ -151,8 +151,8 @@ def test_classes_of_very_unequal_size_are_told(made_up, chance, told):
     key = ("random0", 0, "baseB")
     write_json(made_up.metrics[key], read_json(made_up.metrics[key]) | {"majority_baseline": chance})
     words = (
-        "the commonest of the 32 classes of half B of random0 has 24 % of its validation images: top-1 rewards naming "
-        "it; balanced accuracy, of which naming it alone gives 3.1 %, does not"
+        "the most common of the 32 classes of half B of random0 has 24 % of its validation images: top-1 accuracy "
+        "rewards predicting it; balanced accuracy, 3.1 % for predicting nothing else, does not"
     )
     assert (words in unfolded(made_up.html())) == told
     assert ("classes of unequal size" in made_up.html()) == told
@@ -227,8 +227,8 @@ def test_all_networks_there_and_none_flagged(complete):
     assert page.missing == []
     assert page.warnings == []
     assert "<b>glyphs</b>" in html
-    assert f"All {len(complete.metrics)} networks of the study are there." in html
-    assert "No base network that is there is at chance." in html
+    assert f"All {len(complete.metrics)} networks of the study are finished." in html
+    assert "No finished base network is at chance." in html
     assert 'class="problem"' not in html
 
 
@@ -408,14 +408,14 @@ def test_a_recipe_that_only_some_networks_have_is_flagged(tmp_path):
     assert [what for what in facts if "recipe" in what] == ["fine-tuned networks' own recipe"]
     told = facts["fine-tuned networks' own recipe"]
     assert told.startswith("learning_rate 0.005 (bases: 0.05), layer_decay 0.8 (bases: 1")
-    assert "flatters its networks beside the others" in told
+    assert "look too good next to the others" in told
     assert not [what for what in dict(MadeUp(tmp_path / "same").page().facts) if "recipe" in what]
 
 
 def test_more_evaluations_are_flagged_where_the_best_of_them_counts(tmp_path):
     training = DEFAULT["training"] | {"frozen": {"evaluate_every": 50}}
     page = MadeUp(tmp_path, training=training, figures=DEFAULT["figures"] | {"metric": "top1_best"}).page()
-    assert dict(page.facts)["frozen networks' own recipe"].startswith("evaluate_every 50 (bases: 40). Whichever")
+    assert dict(page.facts)["frozen networks' own recipe"].startswith("evaluate_every 50 (bases: 40). A recipe")
 
 
 def test_random_splits_come_first_and_semantic_halves_have_their_groups(tmp_path):
@@ -472,7 +472,7 @@ def test_the_answer_says_of_which_part_the_co_adaptation_drop_is_or_that_it_cann
     page, html = complete.page(), unfolded(complete.html())
     for answer in page.answers:
         if answer["halves"] == "semantic halves (letter / symbol)":  # of one split and seed
-            assert answer["co_adaptation"].startswith("cannot be told of one split and seed; largest at layer ")
+            assert answer["co_adaptation"].startswith("not conclusive with one split and seed; largest at layer ")
         assert "largest at layer " in answer["co_adaptation"]
         assert f"Co-adaptation drop in cross-entropy: {answer['co_adaptation']}." in html
 

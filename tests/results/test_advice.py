@@ -32,18 +32,18 @@ def series(name, *drops):
 def test_it_goes_as_deep_as_every_depth_is_within():
     told = advised(*series("P{}whole", 0.0, 1.0, 5.0, 0.0), *series("P{}whole+", 0.0, -3.0))
     assert told == (
-        "of the published weights copy and freeze up to conv2 at no more than 2 points; "
-        "fine-tuning all up to conv2 gains +3.0 ± 0.2 points"
+        "published weights: copy and freeze up to conv2 at a drop of at most 2 points; "
+        "fine-tuning all layers up to conv2 gains +3.0 ± 0.2 points"
     )
 
 
 def test_what_only_the_mean_says_is_not_for_certain():
-    assert "up to conv2 (by the mean; for certain up to conv1) at" in advised(*series("P{}whole", 0.0, 1.9))
+    assert "up to conv2 (by the mean; for certain, up to conv1) at" in advised(*series("P{}whole", 0.0, 1.9))
 
 
 def test_none_can_be_kept_or_there_are_none():
     assert advised(*series("P{}whole", 9.0)) == (
-        "of the published weights no layer can be copied and frozen at no more than 2 points"
+        "published weights: no layer can be copied and frozen at a drop of at most 2 points"
     )
     assert advised(*series("R{}whole", 9.0)) == ""
 

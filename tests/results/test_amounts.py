@@ -68,20 +68,20 @@ def test_tables_of_all_images_alone_have_no_column_of_amounts():
     study = results(frame(*rows(amounts=[""])))
     assert all("examples_per_class" not in TABLES[name](study) for name in ("effects", "reuse", "drops", "table1"))
     assert list(answers_by_amount(study)) == []
-    assert "a class" not in headline_by_amount(study)
+    assert "per class" not in headline_by_amount(study)
 
 
 def test_the_headline_answers_for_each_amount(study):
     lines = list(answers_by_amount(study))
     assert [line.partition(":")[0] for line in lines] == [
-        "random halves, on 5 images a class",
-        "random halves, on 20 images a class",
+        "random halves, on 5 images per class",
+        "random halves, on 20 images per class",
         "random halves, on all images",
     ]
     assert "copy up to conv3 frozen" in lines[0]
     assert "copy up to conv3 frozen" in lines[1]
     assert "copy no layer frozen" in lines[2]
-    assert "gain of fine-tuned transfer, AnB⁺ − base, n = 3: +15.1 ± 0.2; base 30.0 %" in lines[0]
+    assert "gain from fine-tuned transfer, AnB⁺ − base, n = 3: +15.1 ± 0.2; base 30.0 %" in lines[0]
     text = headline_by_amount(study)
     assert "36 networks" in text
     assert "random halves, on all images: base 80.0 %" in text
@@ -92,7 +92,7 @@ def test_without_networks_on_all_images_the_largest_amount_is_told_in_full():
     extra = [("random0", seed, name, 0.8) for seed in (0, 1, 2) for name in ("baseA", "baseB")]
     study = results(frame(*rows(amounts=["_images5", "_images20"]), *extra))
     assert study.amounts == (5, 20)
-    assert "random halves, on 20 images a class: base 50.0 %" in headline_by_amount(study)
+    assert "random halves, on 20 images per class: base 50.0 %" in headline_by_amount(study)
 
 
 def test_networks_are_flagged_by_the_bases_that_they_depend_on():
@@ -119,7 +119,7 @@ def test_the_figure_has_a_panel_a_treatment_and_a_line_an_amount(study):
         "fine-tuning gain",
     ]
     lines = {line.get_label(): line for line in panels[1].get_lines()}
-    labels = ["5 images a class", "20 images a class", "all images"]
+    labels = ["5 images per class", "20 images per class", "all images"]
     assert [label for label in lines if label in labels] == labels
     assert [lines[label].get_ydata()[0] for label in labels] == pytest.approx([-5.1, 0.9, 9.9])
     assert len({lines[label].get_marker() for label in labels}) == 3

@@ -206,11 +206,11 @@ def test_there_is_no_verdict_beside_a_base_at_chance_and_none_is_passed_over():
 def test_the_headline_says_up_to_where_layers_can_be_copied(published):
     lines = [" ".join(line.split()) for line in headline(results(published, PAPERS)).splitlines()]
     assert [line for line in lines if "a drop of" in line] == [
-        "a drop of at most 2 points, frozen: layers 1-3 together (to conv3)",
-        "a drop of at most 2 points, fine-tuned: layers 1-7 together (to fc7), by the mean, not conclusive; none by "
-        "the 95 % interval",
-        "a drop of at most 2 points, frozen: layers 1-2 together (to conv2), by the mean of one split and seed: "
-        "no interval",
+        "reusable at a drop of at most 2 points, frozen: layers 1-3 together (up to conv3)",
+        "reusable at a drop of at most 2 points, fine-tuned: layers 1-7 together (up to fc7), by the mean, not "
+        "conclusive; none by the 95 % interval",
+        "reusable at a drop of at most 2 points, frozen: layers 1-2 together (up to conv2), by the mean of one split "
+        "and seed, no interval",
     ]
 
 
@@ -254,7 +254,7 @@ def test_a_network_that_may_be_at_chance_beside_bases_that_are_not_is_in_its_mea
     summary = summarize(results(data)).set_index("treatment")
     assert summary.loc[treatment, ["networks", "left_out", "at_chance"]].tolist() == [1, 0, 1]
     assert summary.loc[treatment, "mean"] == pytest.approx(0.03)
-    assert f"{name} of random0, seed 0. That may be a finding" in headline(results(data))
+    assert f"{name} of random0, seed 0. This may be a finding" in headline(results(data))
 
 
 @pytest.mark.parametrize("name", ["B1B", "A1B", "B1B+", "A1B+"])
@@ -264,7 +264,7 @@ def test_a_dead_network_is_in_no_mean_but_is_counted_and_named_and_can_be_includ
     treatment = data.loc[data["network"] == name, "treatment"].item()
     row = summarize(results(data)).set_index("treatment").loc[treatment]
     assert row[["networks", "left_out"]].tolist() == [0, 1]
-    assert f"unlearned, 1 beside the bases: {name} of random0, seed 0." in headline(results(data))
+    assert f"unlearned, 1 besides the bases: {name} of random0, seed 0." in headline(results(data))
     included = Results.by(data, METRIC, 0.02, LAYERS, "include")
     row = summarize(included).set_index("treatment").loc[treatment]
     assert row[["networks", "left_out"]].tolist() == [1, 0]
@@ -300,17 +300,22 @@ def lines_of(text, words):
 @pytest.mark.parametrize(
     ("losses", "words"),
     [
-        ({7: 0.01}, "layers 1-7 together (to fc7), of n = 7 tried"),
-        ({7: 0.05}, "no layer of n = 7 tried"),
-        ({3: 0.01, 5: 0.05, 7: 0.01}, "layers 1-3 together (to conv3), of n = 3, 5, 7 tried (but n = 7 too)"),
-        ({1: 0.05, 2: 0.05, 3: 0.05}, "no layer of n = 1-3 tried"),
+        ({7: 0.01}, "layers 1-7 together (up to fc7), with n = 7 tried"),
+        ({7: 0.05}, "no layer, with n = 7 tried"),
+        (
+            {3: 0.01, 5: 0.05, 7: 0.01},
+            "layers 1-3 together (up to conv3), with n = 3, 5, 7 tried, but the drop at n = 7 is small enough",
+        ),
+        ({1: 0.05, 2: 0.05, 3: 0.05}, "no layer, with n = 1-3 tried"),
         (dict.fromkeys(range(1, 8), 0.05), "no layer"),
     ],
 )
 def test_the_headline_speaks_of_depths_that_were_tried_and_of_no_others(losses, words):
     rows = [("random0", 0, "baseB", 0.8)] + [("random0", 0, f"A{n}B", 0.8 - loss) for n, loss in losses.items()]
     text = headline(results(frame(*rows)))
-    expected = f"a drop of at most 2 points, frozen: {words}, by the mean of one split and seed: no interval"
+    expected = (
+        f"reusable at a drop of at most 2 points, frozen: {words}, by the mean of one split and seed, no interval"
+    )
     assert lines_of(text, "a drop of") == [expected]
     assert "fine-tuned" not in text
     assert "without selffer networks" in text
@@ -322,7 +327,7 @@ def test_differences_of_the_headline_have_the_intervals_of_the_effects():
     half = 50 * (row["high"] - row["low"])
     assert half > 0.1
     [line] = lines_of(headline(results(data)), "other half's frozen features")
-    assert line == f"drop with other half's frozen features, base - A7B: {100 * row['mean']:.1f} ± {half:.1f}"
+    assert line == f"drop with the other half's frozen features, base - A7B: {100 * row['mean']:.1f} ± {half:.1f}"
 
 
 def test_fine_tuned_transfer_stands_beside_training_twice_and_their_difference():
@@ -330,8 +335,8 @@ def test_fine_tuned_transfer_stands_beside_training_twice_and_their_difference()
     accuracies = {"baseB": 0.8, "A1B+": 0.85, "A7B+": 0.83, "B1B+": 0.82}
     text = headline(results(frame(*(("random0", 0, name, accuracy) for name, accuracy in accuracies.items()))))
     assert [line for line in lines_of(text, "(no interval)") if "B+" in line] == [
-        "gain of fine-tuned own layers, BnB+ - base, n = 1: +2.0 (no interval)",
-        "gain of fine-tuned transfer, AnB+ - base, n = 1, 7: +4.0 (no interval)",
+        "gain from fine-tuning its own layers, BnB+ - base, n = 1: +2.0 (no interval)",
+        "gain from fine-tuned transfer, AnB+ - base, n = 1, 7: +4.0 (no interval)",
         "transfer gain, AnB+ - BnB+, n = 1: +3.0 (no interval)",
     ]
 
@@ -339,12 +344,12 @@ def test_fine_tuned_transfer_stands_beside_training_twice_and_their_difference()
 def test_a_drop_that_is_too_large_by_the_mean_only_is_said_to_be_not_conclusive():
     data = study(4, 1, lambda split, _seed, n: 0.015 * n + 0.01 * (split - 1.5))
     [line] = lines_of(headline(results(data, max_drop=0.014)), "a drop of")
-    assert line.endswith("no layer of n = 1, 7 tried; that n = 1 costs more is not conclusive")
+    assert line.endswith("no layer, with n = 1, 7 tried; the larger drop at n = 1 is not conclusive")
 
 
 def test_of_selffer_networks_alone_the_headline_says_nothing_of_the_other_half():
     text = headline(results(frame(("random0", 0, "baseB", 0.8), ("random0", 0, "B7B", 0.75))))
-    assert lines_of(text, "own frozen") == ["drop with own frozen features, base - B7B: 5.0 (no interval)"]
+    assert lines_of(text, "own frozen") == ["drop with its own frozen features, base - B7B: 5.0 (no interval)"]
     assert not any(word in text for word in ("other", "transfer", "a drop of", "without"))
 
 
@@ -481,9 +486,9 @@ def line_of_co_adaptation(data):
 @pytest.mark.parametrize(
     ("fit", "generalization", "which"),
     [
-        (0.5, -0.3, "of fit: fit +0.515"),
-        (-0.3, 0.5, "of generalization: fit -0.285"),
-        (0.3, 0.3, "of fit and of generalization: fit +0.315"),
+        (0.5, -0.3, "due to fit: fit +0.515"),
+        (-0.3, 0.5, "due to generalization: fit -0.285"),
+        (0.3, 0.3, "due to fit and generalization: fit +0.315"),
         (-0.3, 0.1, None),
     ],
 )
@@ -491,28 +496,29 @@ def test_the_headline_says_of_which_part_the_co_adaptation_drop_is(fit, generali
     line = line_of_co_adaptation(co_adapted(fit, generalization))
     assert line.startswith("co-adaptation drop in cross-entropy: ")
     if which is None:  # the selffers are better, and so no depth is beyond its interval
-        assert "cannot be told from none; largest at layer 5 (conv5), 0.000" in line
+        assert "not distinguishable from zero; largest at layer 5 (conv5), 0.000" in line
     else:
         assert f"largest at layer 3 (conv3), {fit + generalization - 0.005:+.3f} ± " in line
         assert f"nats, {which}" in line
 
 
 def test_what_cannot_be_told_of_co_adaptation_is_said_to_be_so():
-    assert "cannot be told of one split and seed; largest at layer 3" in line_of_co_adaptation(co_adapted(0.5, 0, 1))
+    assert "not conclusive with one split and seed; largest at layer 3" in line_of_co_adaptation(co_adapted(0.5, 0, 1))
     without = study(2, 1, lambda _split, _seed, n: 0.01 * n)
     assert line_of_co_adaptation(without) is None
     selffers = frame(("random0", 0, "baseB", 0.8), ("random0", 0, "B3B", 0.7))
-    assert "cannot be told, for want of networks with one" in line_of_co_adaptation(selffers)
+    assert "unknown, because no networks have one" in line_of_co_adaptation(selffers)
     few = {"classes": 2, "validation_images": 9, "majority_baseline": 0.5}
     assert "where a base may be at chance" in line_of_co_adaptation(co_adapted(0.5, 0.2, **few))
 
 
 def test_the_headline_says_that_published_training_losses_are_in_training_mode(published):
     lines = headline(results(published, PAPERS)).splitlines()
-    assert f"{'co-adaptation drop in cross-entropy:':56} largest at layer 5 (conv5), +0.041 ± 0.018 nats, of fit" in (
-        "\n".join(lines)
+    assert (
+        f"{'co-adaptation drop in cross-entropy:':64} largest at layer 5 (conv5), +0.041 ± 0.018 nats, due to fit"
+        in ("\n".join(lines))
     )
-    assert lines[-1].startswith("training cross-entropies are of the last iterations, in training mode")
+    assert lines[-1].startswith("training cross-entropies are from the last iterations, in training mode")
 
 
 def test_a_comparison_has_both_parts_better_being_positive(published):

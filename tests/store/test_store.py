@@ -544,8 +544,8 @@ class TestTheSameImage:
         assert of_manifest(manifest) == SameImages(2, 1, 0, 2, examples)
         assert said[-1] == shared_images(manifest)
         assert shared_images(manifest).split("; ") == [
-            "2 validation images are in training too, so no test of what was learned",
-            "1 training image is there twice",
+            "2 validation images are in training too and cannot test what was learned",
+            "1 training image is repeated",
             "2 images are in several classes",
         ]
 

@@ -116,7 +116,10 @@ def test_iterations_by_the_share_of_the_images_are_rounded_and_at_least_two():
         (["most"], "networks.examples_per_class[0]: is 'most'; it must be all, or a number of images"),
         (["20"], "it must be all, or a number of images; write it as 20"),
         ([5, 5], "networks.examples_per_class: 5 appears twice"),
-        ([5, 151], "networks.examples_per_class: asks for 151 images a class, but random0 has 150 training images of"),
+        (
+            [5, 151],
+            "networks.examples_per_class: asks for 151 images per class, but random0 has 150 training images of",
+        ),
     ],
 )
 def test_what_is_no_amount_is_refused(amounts, told):
@@ -127,7 +130,7 @@ def test_what_is_no_amount_is_refused(amounts, told):
 
 def test_halves_by_images_have_half_of_them():
     config = config_of([76]) | {"splits": [{"name": "images0", "by": "images"}]}
-    with pytest.raises(ConfigError, match="asks for 76 images a class, but images0 has 75 training images"):
+    with pytest.raises(ConfigError, match="asks for 76 images per class, but images0 has 75 training images"):
         read_study(config)
 
 

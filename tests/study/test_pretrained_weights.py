@@ -144,14 +144,14 @@ def test_the_mean_image_of_a_half_of_another_split_is_not_known_here(config_of, 
     path = tmp_path / "weights.safetensors"
     about = {"preprocessing": {"crop": 0, "mirror": True, "mean": "A", "scale": 32.0}}
     save_file({name: t.contiguous() for name, t in weights.items()}, path, {METADATA: json.dumps(about)})
-    told = (
-        "was trained on images less the mean image of half A of their split, divided by 32, and that image is not known"
-    )
+    told = "was trained on images minus the mean image of half A of their split, divided by 32, and that image is not "
     with pytest.raises(ConfigError, match=told):
         read_study(config_of(path, {"mean": "pretrained"}))
     study = read_study(config_of(path))
     (note,) = notes_on(study.weights, study.config["preprocessing"])
-    assert "its images: less the mean image of half A of their split, divided by 32; those of this study DIFFER" in note
+    assert (
+        "its images: minus the mean image of half A of their split, divided by 32; those of this study DIFFER" in note
+    )
 
 
 def test_a_checkpoint_of_ours_says_its_mean_image(config_of, weights, tmp_path):
@@ -168,7 +168,7 @@ def test_another_mean_than_the_weights_is_told(config_of, weights, tmp_path):
     write_weights(path, weights, {"preprocessing": NUMBERS})
     study = read_study(config_of(path))
     (note,) = notes_on(study.weights, study.config["preprocessing"])
-    assert "less 0.25, divided by 0.5; those of this study DIFFER: less the mean image (own), divided by 64" in note
+    assert "minus 0.25, divided by 0.5; those of this study DIFFER: minus the mean image (own), divided by 64" in note
 
 
 @pytest.mark.parametrize(

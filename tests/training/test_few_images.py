@@ -82,5 +82,5 @@ def test_epochs_are_of_the_identity_and_iterations_of_none(recipe, by_epochs):
 
 
 def test_no_more_images_are_trained_on_than_every_class_has(recipe, running, tmp_path):
-    with pytest.raises(TooFewImagesError, match="asks for 13 images a class, but in random0 the class "):
+    with pytest.raises(TooFewImagesError, match="asks for 13 images per class, but in random0 the class "):
         trained(recipe, running, tmp_path, "baseB_images13")

@@ -42,8 +42,8 @@ def test_it_ends_verified_with_networks_on_each_amount_and_bases_on_all_images(f
     assert effects["examples_per_class"].unique().tolist() == [3, 6]
     assert (effects[effects["metric"] == "top1_final"]["pairs"] == 2).all()
     output = (finished.folder / "output.txt").read_text()
-    assert "random halves, on 3 images a class: at no more than 2 points, copy" in output
-    assert "random halves, on 6 images a class: base" in output
+    assert "random halves, on 3 images per class: at a drop of at most 2 points, copy" in output
+    assert "random halves, on 6 images per class: base" in output
     for kind in ("png", "pdf"):
         assert (finished.results / "figures" / f"amounts.{kind}").exists()
     finished.run("verify")
@@ -65,4 +65,4 @@ def test_as_many_epochs_train_networks_on_few_images_again_and_no_others(unchang
 def test_more_images_than_a_class_has_are_refused_before_anything_runs(unchanged):
     unchanged.configure(changed(networks={"examples_per_class": [13]}))
     output = unchanged.run(check=False)
-    assert "networks.examples_per_class: asks for 13 images a class, but random0 has 12 training images" in output
+    assert "networks.examples_per_class: asks for 13 images per class, but random0 has 12 training images" in output

@@ -62,7 +62,7 @@ def test_every_cut_is_probed_and_the_report_shows_it(probed):
     assert "random" in set(agreement["treatment"]) <= {"selffer", "transfer", "random"}  # others if bases have learned
     page = (probed.results / "report.html").read_text()
     assert '<section id="proxies">' in page
-    assert "understates AnB, which trains the layers above anew" in " ".join(page.split())
+    assert "underestimates AnB, which trains the layers above anew" in " ".join(page.split())
 
 
 def test_nothing_is_made_again_and_a_report_without_them_has_none(probed, finished_study):

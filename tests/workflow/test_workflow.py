@@ -680,7 +680,7 @@ def test_a_study_of_halves_by_images(tmp_path):
     assert "halves by images (same classes): base" in (project.results / "headline.txt").read_text()
     page = (project.results / "report.html").read_text()
     assert "12 classes, 72 training images and 72 validation images" in page
-    assert "disjoint training images, of which alone features can be specific" in page
+    assert "share all classes but no training images, so features can be specific only to images" in page
     project.run("verify", "image_lists")
     lists = {
         (half, part): (project.results / "splits" / f"images0_{half}_{part}.txt").read_text().splitlines()

@@ -136,7 +136,7 @@ def test_notes_count_and_name(root):
     (root / "val" / ".DS_Store").touch()
     with source_of(root) as source:
         assert source.notes == [
-            "passed over, hidden, or left by a system or a tool: 1 (val/.DS_Store)",
+            "passed over, hidden, or left behind by a system or tool: 1 (val/.DS_Store)",
             "passed over, no images: 5 (train/ant/0.txt, train/ant/1.txt, train/ant/2.txt, ...)",
         ]
     assert passed_over_lines({}) == []

@@ -49,10 +49,10 @@ def images_in_both(split: Mapping[str, Any]) -> str:
     if not found:
         return ""
     if any(images["validation"] is None for images in found.values()):
-        return "images of A and B differ in size or channels and are not compared"
+        return "images of A and B differ in size or channels, so they are not compared"
     other = dict(zip(found, reversed(found), strict=True))
     return "; ".join(
-        f"of {half}, {counted(images['validation'], 'validation image')} and "
-        f"{counted(images['training'], 'training image')} are training images of {other[half]} too"
+        f"{counted(images['validation'], 'validation image')} and {counted(images['training'], 'training image')} "
+        f"of {half} are also training images of {other[half]}"
         for half, images in found.items()
     )

@@ -49,7 +49,7 @@ def amounts(results: Results) -> Figure:
     }
     columns = min(_COLUMNS, max(map(len, panels.values())))
     if not columns:
-        return nothing_but("no networks with copied layers beside bases on as many images")
+        return nothing_but("no networks with copied layers to compare with bases on as many images")
     rows = sum(-(-len(effects) // columns) for effects in panels.values())
     depths = sorted({int(n) for n in everything["n"]})
     figure = Figure(figsize=(max(6.6, 4.2 * columns), 0.9 + 3.4 * rows), layout="constrained")

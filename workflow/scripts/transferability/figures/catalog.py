@@ -34,17 +34,17 @@ OF_RESULTS: Mapping[str, FigureEntry] = {
     "amounts": FigureEntry("How much target data?", frozenset(COPYING), every_amount=True),
     "figure2": FigureEntry("Accuracy by depth", _COPIES),
     "effects": FigureEntry("What copied layers cost and gain", _COPIES),
-    "parts": FigureEntry("Bad fit or overfitting?", frozenset({"selffer", "transfer", "pretrained"})),
+    "parts": FigureEntry("Poor fit or overfitting?", frozenset({"selffer", "transfer", "pretrained"})),
     "figure3": FigureEntry(
-        "Dissimilar halves, random filters, and differences to base", frozenset({"transfer", "random", "pretrained"})
+        "Dissimilar halves, random filters, and drops from base", frozenset({"transfer", "random", "pretrained"})
     ),
     "plans": FigureEntry("What plans for every layer cost and gain", frozenset(BY_PLAN)),
-    "reduced": FigureEntry("Fewer images of each class", frozenset({"reduced"}), every_amount=True),
+    "reduced": FigureEntry("Fewer images per class", frozenset({"reduced"}), every_amount=True),
 }
 # Of cheap proxies, of a study for which they were asked.
 OF_PROXIES: Mapping[str, FigureEntry] = {
     "proxies": FigureEntry("How far cheap proxies can be trusted"),
-    "probes": FigureEntry("What bases tell without further networks"),
+    "probes": FigureEntry("What bases reveal without more networks"),
 }
 # Of what training leaves besides, and of the data.
 FIGURES: Mapping[str, FigureEntry] = {

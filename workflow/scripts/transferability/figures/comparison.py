@@ -28,7 +28,7 @@ from transferability.study.split_types import SEMANTIC, SPLIT_TYPES_IN_WORDS
 # The columns of `differences_to_base` that are drawn, each with its scale and what it says.
 _SHOWN = {
     "difference": (-100, "points below base"),
-    "relative": (-100, "below base, % of it"),
+    "relative": (-100, "below base, % of base"),
     "fit": (-1, "fit:\nnats worse than base"),
     "generalization": (-1, "generalization:\nnats worse than base"),
 }
@@ -47,7 +47,7 @@ def compare(ours: pd.DataFrame, published: pd.DataFrame) -> Figure:
     of_each = [set(zip(table["treatment"], table["split_type"], strict=True)) for table in tables.values()]
     common = sorted(of_each[0] & of_each[1], key=lambda pair: (pair[1] == SEMANTIC, list(LABELS).index(pair[0])))
     if not common:
-        return nothing_but("no treatment that both have")
+        return nothing_but("no treatment that both studies have")
     shown = [column for column in _SHOWN if all(table[column].notna().any() for table in tables.values())]
     figure = Figure(figsize=(2.6 * max(2, len(common)), 0.8 + 2.8 * len(shown)), layout="constrained")
     panels = figure.subplots(len(shown), len(common), squeeze=False, sharex=True)

@@ -49,8 +49,8 @@ def _title(store: Store, shown: int) -> str:
     return (
         f"{store.name}: {count} classes, {store.training_count:,} training and "
         f"{len(store.labels) - store.training_count:,} validation images of {' × '.join(map(str, store.image_shape))}; "
-        f"{_shown_of(store, store.training, TRAINING_SHOWN)} training images a class, then "
-        f"{_shown_of(store, store.validation, VALIDATION_SHOWN)} of validation"
+        f"{_shown_of(store, store.training, TRAINING_SHOWN)} training images per class, then "
+        f"{_shown_of(store, store.validation, VALIDATION_SHOWN)} validation images"
         + (f" ({shown} of the classes)" if shown < count else "")
     )
 
@@ -72,7 +72,7 @@ def halves_sheet(stores: Stores, split: Split) -> Figure:
     shown = {half: _spread(classes, _CLASSES_OF_A_HALF) for half, classes in split.halves.items()}
     figure = _sheet([(split.task(stores, half), classes) for half, classes in shown.items()], len(shown))
     for axes, (half, classes) in zip(figure.axes[: len(shown)], split.halves.items(), strict=True):
-        part = f", {len(shown[half])} of them shown" if len(shown[half]) < len(classes) else ""
+        part = f", {len(shown[half])} shown" if len(shown[half]) < len(classes) else ""
         of = f" of {store_of(stores, half).name}" if split.split_type == DATA_SETS else ""
         title = wrapped(f"half {half} of {split.name}: {len(classes)} classes{of}{part}", _BOLD_TITLE, lines=9)
         axes.set_title(title, fontweight="bold", **text_style(title))

@@ -62,7 +62,7 @@ def figure2(results: Results) -> Figure:
     accuracies = accuracies[accuracies["treatment"].isin(list(_FIGURE2))]
     split_types = [one for one in compared_types(accuracies) if (accuracies["split_type"] == one).any()]
     if not split_types:
-        return nothing_but("no networks of halves that this figure shows")
+        return nothing_but("no networks for halves that this figure shows")
     depths = _depths(accuracies)
     figure = Figure(figsize=(depth_width(depths) * len(split_types), 8.4), layout="constrained")
     panels = figure.subplots(2, len(split_types), squeeze=False, sharex=True)
@@ -79,7 +79,7 @@ def figure2(results: Results) -> Figure:
         key = _mean_lines(lines, of_type)
         absent = [SYMBOLS[t] for t in _FIGURE2 if t in there and not (of_type["treatment"] == t).any()]
         points.set_title(
-            "\n".join([results.halves(split_type), *[f"(no networks {', '.join(absent)})"] * bool(absent)])
+            "\n".join([results.halves(split_type), *[f"(no {', '.join(absent)} networks)"] * bool(absent)])
         )
         lines.set_xlabel("\n".join([DEPTH_LABEL, *key]))
     for row, what in zip(panels, ("every network", "means"), strict=True):
@@ -150,9 +150,7 @@ def figure3(results: Results) -> Figure:
     ]
     drawn = [(draw, label) for draw, label, shown in panels if shown]
     if not drawn:
-        return nothing_but(
-            "no frozen networks with layers of the other half, of published weights or of random filters"
-        )
+        return nothing_but("no frozen networks with layers from the other half, published weights or random filters")
     figure = Figure(figsize=(4.7 * len(drawn), 4.9), layout=ConstrainedLayoutEngine(wspace=0.05))
     for axes, (draw, label) in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
         draw(axes, accuracies, results)
@@ -186,7 +184,7 @@ def _by_direction(split_type: str, axes: Axes, accuracies: pd.DataFrame, results
 
 
 def _random_filters(axes: Axes, accuracies: pd.DataFrame, results: Results) -> None:
-    axes.set_title("random, untrained filters,\nfrozen")
+    axes.set_title("random untrained filters,\nfrozen")
     with_random = accuracies.loc[accuracies["treatment"] == "random", "split"].unique()
     rows = accuracies[accuracies["split"].isin(with_random) & accuracies["treatment"].isin(("base", "random"))]
     for split_type, line in _LINES_OF_SPLITS.items():
@@ -206,7 +204,7 @@ def _random_filters(axes: Axes, accuracies: pd.DataFrame, results: Results) -> N
 
 def _normalized(axes: Axes, accuracies: pd.DataFrame, results: Results) -> None:
     """Drops from the base of the own target, so that halves of different difficulty compare; below is worse."""
-    axes.set_title("all of these, as drops from\nthe base of their own half")
+    axes.set_title("all of these, as drops from\ntheir own half's base")
     for treatment, split_type, line, what in (
         *(("transfer", of, _LINES_OF_SPLITS[of], f"AnB, {results.halves(of)}") for of in TYPES_OF_HALVES),
         ("random", None, "-.", "random filters"),
@@ -231,7 +229,7 @@ def reduced(results: Results) -> Figure:
     accuracies = in_percent(results.accuracies)
     rows = accuracies[accuracies["treatment"] == "reduced"]
     if rows.empty:
-        return nothing_but("no networks of reduced data")
+        return nothing_but("no networks on reduced data")
     figure = Figure(figsize=(6.6, 4.6), layout="constrained")
     axes = figure.subplots()
     examples, learned = rows["examples_per_class"].to_numpy(float), rows[~meaningless(rows)]
@@ -250,7 +248,7 @@ def reduced(results: Results) -> Figure:
     axes.set_xticks(counts, list(map(str, counts)), rotation=60)
     axes.minorticks_off()
     from_zero(axes)
-    axes.set_xlabel("training images a class")
+    axes.set_xlabel("training images per class")
     axes.set_ylabel(accuracy_label(results))
     axes.grid(axis="x", visible=False)
     warn(figure, bases_at_chance(accuracies[accuracies["target"] == WHOLE]), below=True)

@@ -34,9 +34,9 @@ from transferability.study.compared import (
 # Dark and light, so that they are told apart in gray too; of no treatment.
 _COLORS: Mapping[str, str] = {TRAINING_CROSS_ENTROPY: "#5B2A86", GENERALIZATION_GAP: "#D8B365"}
 _MEANING: Mapping[str, str] = {
-    VALIDATION_CROSS_ENTROPY: "the whole drop, on validation images",
-    TRAINING_CROSS_ENTROPY: "of it fit: on training images",
-    GENERALIZATION_GAP: "of it generalization: the rest",
+    VALIDATION_CROSS_ENTROPY: "total drop, on validation images",
+    TRAINING_CROSS_ENTROPY: "fit: the part on training images",
+    GENERALIZATION_GAP: "generalization: the rest",
 }
 _REASONS, _UNDIVIDED = ("co-adaptation drop", "specificity drop"), ("total drop",)
 _OF_WEIGHTS = ("pretrained drop",)

@@ -38,7 +38,7 @@ def plans(results: Results) -> Figure:
     rows = [plan for plan in PLANS if any(plan_effect(treatment) in there for treatment in _of_plan(plan))]
     split_types = [split_type for split_type in SPLIT_TYPES_IN_WORDS if (table["split_type"] == split_type).any()]
     if not rows:
-        return nothing_but("no networks of a plan beside those that they are compared with")
+        return nothing_but("no networks with a plan to compare with their counterparts")
     depths = sorted({int(n) for n in table["n"]})
     width = max(7.4, 5.6 * len(split_types))
     labels = depth_labels(depths, layer_names(accuracies), (width / len(split_types) - 1) / (len(depths) + 0.2))
@@ -57,7 +57,7 @@ def plans(results: Results) -> Figure:
     for axes, split_type in zip(panels[0], split_types, strict=True):
         axes.set_title(results.halves(split_type))
     for axes in panels[-1]:
-        axes.set_xlabel("layer n, by the plan")
+        axes.set_xlabel("layer n of the plan")
     warn(figure, bases_at_chance(accuracies))
     shared_legend(figure, panels.flat, "outside lower center", columns=2)
     return figure

@@ -117,7 +117,7 @@ def _scatter(axes: Axes, proxies: pd.DataFrame, results: Results) -> None:
         )
         axes.plot(ends, ends, color=QUIET, linewidth=1)
     axes.set_title("\n".join(lines), size="small", color=QUIET)
-    axes.set_xlabel("told by the linear probe: points below base")
+    axes.set_xlabel("predicted by the linear probe: points below base")
 
 
 def _correlation(row: "pd.core.frame.Pandas") -> str:  # type: ignore[name-defined]

@@ -75,7 +75,7 @@ def reuse(results: Results) -> Figure:
     effects = effects[effects["effect"].isin((*_DROPS, *_GAINS))]
     split_types = [one for one in compared_types(accuracies) if (effects["split_type"] == one).any()]
     if not split_types:
-        return nothing_but("no networks with copied layers beside their bases")
+        return nothing_but("no networks with copied layers to compare with their bases")
     ways = [treatment for treatment in WAYS_OF_REUSE if (verdicts["treatment"] == treatment).any()]
     kinds = [kind for kind in (_DROPS, _GAINS) if effects["effect"].isin(kind).any()]
     width, height = max(9.4, 1.4 + 5.4 * len(split_types)), 1.6 + 0.8 * len(ways) + 2.6 * len(kinds)

@@ -28,14 +28,14 @@ _SHOWN_EFFECTS = [effect for effect in EFFECTS if effect not in PLAN_EFFECTS and
 
 def sheet_shown(data_set: str) -> str:
     """Of the contact sheet of a data set."""
-    return f"Small images of {visible(data_set)} in rows, a row for each class: first of training, then of validation."
+    return f"Small images of {visible(data_set)}, one row per class: first training images, then validation images."
 
 
 def halves_shown(split: str, groups: Groups) -> str:
     """Of the picture of a split's halves."""
     of = f", {groups_in_words({split: groups[split]})}" if split in groups else ""
     of = ", each with its own training images" if split_type_of(split) == IMAGES else of
-    return f"Small images in two columns, halves A and B of {split}{of}, a row for each class."
+    return f"Small images in two columns, halves A and B of {split}{of}, one row per class."
 
 
 def curves_shown(accuracies: pd.DataFrame, title: str) -> str:
@@ -43,13 +43,13 @@ def curves_shown(accuracies: pd.DataFrame, title: str) -> str:
     split, _, seed = title.rpartition("_seed")
     rows = accuracies[(accuracies["split"] == split) & (accuracies["seed"].astype(str) == seed)]
     ends = "; ".join(_by_treatment(rows.assign(accuracy=rows["top1_final"])))
-    return f"Curves of validation top-1 over training, of {split}, seed {seed}. Their ends: {ends}."
+    return f"Curves of validation top-1 accuracy over training for {split}, seed {seed}. Final values: {ends}."
 
 
 def figure_shown(name: str, results: Results) -> str:
     """Of a figure of results, by its name: the main numbers that are drawn."""
     shown = results if OF_RESULTS[name].every_amount else results.at_most
-    return " ".join(f"{text}." for text in _FIGURES[name](shown)) or "Nothing to be drawn."
+    return " ".join(f"{text}." for text in _FIGURES[name](shown)) or "Nothing to draw."
 
 
 def _reuse(results: Results) -> Iterator[str]:
@@ -61,7 +61,7 @@ def _reuse(results: Results) -> Iterator[str]:
             for treatment, way in WAYS_OF_REUSE.items()
             if len(rows := _told(of_type[of_type["treatment"] == treatment]))
         )
-        yield f"Cells with points below base, {results.halves(split_type)}: {told or 'nothing to tell'}"
+        yield f"Cells with points below base, {results.halves(split_type)}: {told or 'none'}"
     yield from _of_effects("Bars", results)
 
 
@@ -130,7 +130,7 @@ def _reduced(results: Results) -> Iterator[str]:
     rows = results.accuracies[results.accuracies["treatment"] == "reduced"]
     means = rows[~meaningless(rows)].groupby("examples_per_class")["accuracy"].mean()
     told = ", ".join(f"{count}: {100 * mean:.1f} %" for count, mean in means.items())
-    yield f"A line of mean accuracy by training images a class: {told}"
+    yield f"A line of mean accuracy by training images per class: {told}"
 
 
 def _amounts(results: Results) -> Iterator[str]:

@@ -37,14 +37,14 @@ _CLASSES = TableView(
     },
 )
 _SAME = TableView(
-    "Images that are there more than once",
+    "Duplicate images",
     {column: Column(column.replace("_", " ")) for column in HEADER},
 )
 _FILES = TableView("Files that are refused, passed over or treated", {"file": Column("file"), "what": Column("what")})
 
 _IF_SHARED = {
-    ALLOW: "duplicates: allow lets a study go on, whose accuracies are also of images trained on",
-    REFUSE: "no store is built before one of the two is removed, or duplicates: allow says that it is as it should be",
+    ALLOW: "duplicates: allow lets a study proceed, but its accuracies then include images that it was trained on",
+    REFUSE: "no store is built until one of the two is removed or duplicates: allow accepts them",
 }
 
 
@@ -88,30 +88,30 @@ def _facts(found: Survey) -> Iterator[tuple[str, str]]:
     training, validation = found.counts.T
     side = " × ".join(map(str, found.source.image_shape))
     yield "classes", f"{len(found.counts):,}"
-    yield "training images", f"{training.sum():,}, {_range(training)} a class"
-    yield "validation images", f"{validation.sum():,}, {_range(validation)} a class"
+    yield "training images", f"{training.sum():,}, {_range(training)} per class"
+    yield "validation images", f"{validation.sum():,}, {_range(validation)} per class"
     yield "every image becomes", f"{side} (height × width × channels)"
     if len(found.sizes):
         if smaller := int((found.sizes.min(axis=1) < min(found.source.image_shape[:2])).sum()):
             yield "smaller than that", f"{counted(smaller, 'image')}, enlarged"
-        yield "sizes of the files", _sizes(found.sizes)
+        yield "image sizes", _sizes(found.sizes)
         yield "formats", _shares(found.formats)
         yield "modes", _shares(found.modes)
-    yield "the same images", in_words(found.same)
+    yield "duplicate images", in_words(found.same)
 
 
 def _problems(found: Survey, duplicates: str) -> Iterator[str]:
     """What would stop a study, or bias it."""
     if found.refused:
         yield (
-            f"{counted(len(found.refused), 'image')} cannot be used, and no store is built before "
-            f"{'it is' if len(found.refused) == 1 else 'they are'} repaired or named in skip"
+            f"{counted(len(found.refused), 'image')} cannot be used, and no store is built until "
+            f"{'it is' if len(found.refused) == 1 else 'they are'} repaired or listed in skip"
         )
     if count := found.same.validation_in_training:
-        are = "is" if count == 1 else "are"
-        yield f"{counted(count, 'validation image')} {are} in training too, pixel by pixel; {_IF_SHARED[duplicates]}"
+        are = "is also a training image" if count == 1 else "are also training images"
+        yield f"{counted(count, 'validation image')} {are}, pixel by pixel; {_IF_SHARED[duplicates]}"
     if count := found.same.of_several_classes:
-        yield f"{counted(count, 'image')} {'has' if count == 1 else 'have'} the pixels of one of another class"
+        yield f"{counted(count, 'image')} {'is' if count == 1 else 'are'} identical to an image of another class"
     if found.unlike:
         yield sharpness_in_words({"": found.unlike})
 
@@ -160,7 +160,7 @@ def _sizes(sizes: NDArray[np.int64]) -> str:
     shown = [" × ".join(map(str, sizes[order[at]])) for at in (0, len(order) // 2, -1)]
     if shown[0] == shown[-1]:
         return f"{shown[0]} pixels (width × height)"
-    return f"from {shown[0]} over {shown[1]}, the median, to {shown[2]} pixels (width × height)"
+    return f"from {shown[0]} to {shown[2]} pixels, median {shown[1]} (width × height)"
 
 
 def _shares(counts: Mapping[str, int]) -> str:

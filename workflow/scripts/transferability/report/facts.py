@@ -21,7 +21,7 @@ from transferability.study.settings import ADAPT, FEW_IMAGES, SOURCE
 from transferability.words import counted, duration, enumerated, plural
 
 _STATISTICS = {
-    SOURCE: "statistics of the source, as copied; of untrained layers, of the target's training images",
+    SOURCE: "statistics copied from the source; for untrained layers, measured on the target's training images",
     ADAPT: "statistics measured on the target's training images",
 }
 
@@ -45,22 +45,22 @@ def facts_of(
     networks, training = study.config["networks"], study.settings("base").hyperparameters
     yield plural(len(study.data_sets), "data set"), ", ".join(map(visible, study.data_sets))
     for name, manifest in manifests.items():
-        yield f"same images{f' in {visible(name)}' * (len(study.data_sets) > 1)}", shared_images(manifest)
+        yield f"duplicate images{f' in {visible(name)}' * (len(study.data_sets) > 1)}", shared_images(manifest)
     for split in splits:
         if found := images_in_both(split):
-            yield f"same images in A and B of {split['split']}", found
+            yield f"images in both A and B of {split['split']}", found
         if found := unlike_in_words(split):
-            yield f"validation images of {split['split']} unlike training images", found
+            yield f"validation images unlike training images in {split['split']}", found
     yield "network", str(networks["architecture"])
     if (foreign := study.settings("base").foreign) is not None:
         yield "layers", ", ".join(study.layers)
-        yield "batch norm of frozen layers", _STATISTICS[foreign.frozen_batch_norm]
+        yield "batch norm in frozen layers", _STATISTICS[foreign.frozen_batch_norm]
     if study.weights is not None:
         yield (
             "pretrained weights",
             f"{visible(study.weights.source)}, SHA-256 {study.weights.sha256 or 'not known yet'}",
         )
-        yield "images of these weights", images_in_words(study.weights, study.config["preprocessing"])
+        yield "images of pretrained weights", images_in_words(study.weights, study.config["preprocessing"])
     named = [f"{name} ({_by_half(study.groups[name])})" if name in study.groups else name for name in study.splits]
     yield "splits", f"{len(study.splits)}: {', '.join(named)}"
     if study.targets != HALVES:
@@ -68,21 +68,21 @@ def facts_of(
     yield "seeds", f"{len(study.seeds)} ({plural(len(study.seeds), 'seed')} {enumerated(study.seeds)})"
     yield "depths n tried", enumerated(networks["depths"])
     if fine_tuned_depths(networks) != sorted(networks["depths"]):
-        yield "depths n tried fine-tuned", enumerated(fine_tuned_depths(networks))
+        yield "depths n fine-tuned", enumerated(fine_tuned_depths(networks))
     if study.has_few:
-        yield "training images", f"{_listed_amounts(study)}, drawn by the seed, the fewer among the more"
+        yield "training images", f"{_listed_amounts(study)}, drawn by the seed, smaller draws within larger ones"
         fixed = study.config["training"][FEW_IMAGES]
-        yield "training on few images", f"as many {fixed} as on all"
+        yield "training on few images", f"as many {fixed} as on all images"
     yield "networks", f"{len(accuracies):,}"
     iterations, images = counted(training.iterations, "iteration"), counted(training.batch_size, "image")
-    yield "base networks' training", f"{iterations} of {images}"
+    yield "training of base networks", f"{iterations} of {images}"
     yield from _own_recipes(study)
-    yield "accuracy compared", metric_in_words(study.figures.metric)
+    yield "accuracy metric", metric_in_words(study.figures.metric)
     if (guessing := accuracies["majority_baseline"]).notna().any():
         low, high = 100 * guessing.min(), 100 * guessing.max()
         yield "accuracy by guessing", f"{low:.1f} %" if f"{low:.1f}" == f"{high:.1f}" else f"{low:.1f} to {high:.1f} %"
     spent = hours_by_device(jobs_made)
-    yield "time of training", "; ".join(f"{duration(3600 * hours)} on {device}" for device, hours in spent.items())
+    yield "training time", "; ".join(f"{duration(3600 * hours)} on {device}" for device, hours in spent.items())
     yield from _imbalance(accuracies)
 
 
@@ -100,8 +100,8 @@ def _own_recipes(study: Study) -> Iterator[tuple[str, str]]:
         if different:
             yield (
                 f"{stage.replace('_', '-')} networks' own recipe",
-                f"{', '.join(different)}. Whichever of the two recipes these validation accuracies chose, if any, "
-                "flatters its networks beside the others; one fixed beforehand, or chosen on other images, does not",
+                f"{', '.join(different)}. A recipe that was chosen by these validation accuracies makes its networks "
+                "look too good next to the others; one fixed beforehand, or chosen on other images, does not",
             )
 
 
@@ -120,9 +120,9 @@ def _imbalance(accuracies: pd.DataFrame) -> Iterator[tuple[str, str]]:
     for most in uneven.sort_values("majority_baseline", ascending=False).head(1).to_dict("records"):
         yield (
             "classes of unequal size",
-            f"the commonest of the {most['classes']} classes of half {most['target']} of {most['split']} has "
-            f"{100 * most['majority_baseline']:.0f} % of its validation images: top-1 rewards naming it; balanced "
-            f"accuracy, of which naming it alone gives {100 / most['classes']:.1f} %, does not",
+            f"the most common of the {most['classes']} classes of half {most['target']} of {most['split']} has "
+            f"{100 * most['majority_baseline']:.0f} % of its validation images: top-1 accuracy rewards predicting it; "
+            f"balanced accuracy, {100 / most['classes']:.1f} % for predicting nothing else, does not",
         )
 
 
@@ -131,9 +131,9 @@ def flags_in_words(accuracies: pd.DataFrame) -> str:
     bases = accuracies[accuracies["treatment"] == "base"]
     if flagged := int(accuracies["flag"].notna().sum()):
         return (
-            f"{counted(flagged, 'network')} {'is' if flagged == 1 else 'are'} flagged, since they or a base that they "
-            "are compared with or copied from are, or may be, unlearned"
+            f"{counted(flagged, 'network')} {'is' if flagged == 1 else 'are'} flagged: the network itself, or a base "
+            "that it is compared with or copied from, is or may be unlearned"
         )
     if bases["at_chance"].isna().any():
-        return "Of some bases it is not known whether they are at chance: they were trained before it was recorded"
-    return "No base network that is there is at chance"
+        return "It is not known whether some bases are at chance: they were trained before this was recorded"
+    return "No finished base network is at chance"

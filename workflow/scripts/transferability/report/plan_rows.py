@@ -9,32 +9,32 @@ from transferability.study.names import SYMBOLS
 from transferability.study.planned_treatments import BY_PLAN, kind_of, plan_of
 
 _SOURCES = {
-    "selffer": "of its own half's base",
-    "transfer": "of the other half's base",
-    "pretrained": "of the published weights",
+    "selffer": "from its own half's base",
+    "transfer": "from the other half's base",
+    "pretrained": "from published weights",
     "random": "untrained",
 }
 # What the layers are, and what the effect tells.
 _TOLD = {
     SURGICAL: (
-        "{}, as are all below the head; of these, only the n-th learns",
-        "what tuning one layer and a new head gains over a training from scratch",
+        "{}, like all below the head; of these, only the n-th is trained",
+        "the gain from tuning one layer and a new head over training from scratch",
     ),
     STATISTICS: (
-        "{}, frozen; those above are drawn with the mean and deviation of its tensors",
-        "what the scale of the source's weights is worth to the layers that are trained anew",
+        "{}, frozen; those above are initialized with the mean and standard deviation of the source's tensors",
+        "the value of the scale of the source's weights for the newly trained layers",
     ),
     TRUNCATED: (
-        "{}, frozen; a linear head on their mean over places is all there is above",
-        "what the layers above n add to a linear classifier",
+        "{}, frozen; above them is only a linear head on their mean over positions",
+        "the value of the layers above n over a linear classifier",
     ),
     PROBE_THEN_TUNE: (
-        "{}, frozen for the first half of the training and fine-tuned with the rest in the second",
-        "what is gained where new layers have learned before they change the copied ones",
+        "{}, frozen for the first half of training and fine-tuned with the rest in the second",
+        "the gain from training new layers before they can change the copied ones",
     ),
     REINITIALIZED: (
-        "{}, as are all, with its head; the n-th is drawn anew, and nothing is trained",
-        "how much rests on what the layer has learned",
+        "{}, like all others and the head; the n-th is randomly reinitialized, and nothing is trained",
+        "how much depends on what the layer has learned",
     ),
 }
 

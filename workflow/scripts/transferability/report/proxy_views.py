@@ -20,18 +20,18 @@ def _number(value: float) -> str:
 
 PROXY_VIEWS: dict[str, TableView] = {
     "proxy_agreement": TableView(
-        "Proxies against measured drops",
+        "Proxies and measured drops",
         {
             "proxy": Column("proxy", lambda proxy: PROXIES.get(proxy, proxy)),
             "features": Column("features"),
             "treatment": Column("networks", lambda treatment: SYMBOLS[treatment]),
             "scope": Column("over"),
-            "networks": Column("how many"),
+            "networks": Column("count"),
             "rank_correlation": Column("rank correlation", _number),
             "low": Column("from", _number),
             "high": Column("to", _number),
             "mean_error": Column("mean error, points", drop_points),
-            "mean_absolute_error": Column("its mean size, points", drop_points),
+            "mean_absolute_error": Column("mean absolute error, points", drop_points),
         },
     ),
     "proxies": TableView(
@@ -48,8 +48,8 @@ PROXY_VIEWS: dict[str, TableView] = {
             "center_top1": Column("nearest class center, top-1, %", _percent),
             "dead_units": Column("dead, %", _percent),
             "effective_dimension": Column("effective dimension", lambda value: f"{value:.1f}"),
-            SIMILARITY: Column("CKA to the own base", _number),
-            INDEPENDENT: Column("of independent features, 1 in 20 above", lambda value: f"{value:.3f}"),
+            SIMILARITY: Column("CKA with the target's base", _number),
+            INDEPENDENT: Column("CKA of unrelated features, 1 in 20 above", lambda value: f"{value:.3f}"),
         },
     ),
 }
@@ -57,7 +57,7 @@ PROXY_VIEWS: dict[str, TableView] = {
 
 def proxies_shown(table: Path | None) -> str:
     """In words, for who does not see it: how well the linear probe ranks what was measured, where that is known."""
-    lines = "Lines of the accuracies of linear probes and of nearest class centers by depth."
+    lines = "Lines of the accuracies of linear probes and nearest class centers by depth."
     if table is None or not table.exists():
         return lines
     agreement = read_table(table)

@@ -123,7 +123,7 @@ def _trying(what: str, tried: list[str]) -> Iterator[None]:
         raise
     except Exception as error:
         raise RehearsalError(
-            f"{what} could not be made once the networks are trained, and none is trained before ({reason_of(error)})"
+            f"{what} could not be made once the networks are trained, so none is trained yet ({reason_of(error)})"
         ) from error
     tried.append(what)
 

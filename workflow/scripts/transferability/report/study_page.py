@@ -44,55 +44,55 @@ _CONTACT_SHEETS = frozenset({"contact_sheet", "halves"})
 
 # What networks there are, for a target half B: the treatments, their names, their first n layers, and what they tell.
 _NETWORKS: Sequence[tuple[frozenset[str], str, str, str]] = (
-    (frozenset({"base"}), "base", "trained from scratch", "what all others are compared with"),
+    (frozenset({"base"}), "base", "trained from scratch", "the reference for all others"),
     (
-        *(frozenset({"selffer"}), "BnB, selffer", "of its own half's base, frozen"),
-        f"{formula('co-adaptation drop')}: what parting co-adapted layers costs",
+        *(frozenset({"selffer"}), "BnB, selffer", "from its own half's base, frozen"),
+        f"{formula('co-adaptation drop')}: the cost of separating co-adapted layers",
     ),
     (
-        *(frozenset({"transfer"}), "AnB, transfer", "of the other half's base, frozen"),
-        f"{formula('total drop')}: what copying the other half's layers costs",
+        *(frozenset({"transfer"}), "AnB, transfer", "from the other half's base, frozen"),
+        f"{formula('total drop')}: the cost of copying the other half's layers",
     ),
     (
         *(frozenset({"selffer", "transfer"}), "BnB and AnB", "as above"),
-        f"{formula('specificity drop')}: of that, what features made for other classes cost",
+        f"{formula('specificity drop')}: of that, the cost of features learned for other classes",
     ),
-    (frozenset({"random"}), "RnB, random", "untrained, frozen", "what learning the features is worth"),
+    (frozenset({"random"}), "RnB, random", "untrained, frozen", "the value of learned features"),
     (
-        *(frozenset({"selffer+"}), "BnB⁺", "of its own half's base, fine-tuned with the rest"),
-        f"{formula('retraining gain')}: what training twice gains, without anything to transfer",
+        *(frozenset({"selffer+"}), "BnB⁺", "from its own half's base, fine-tuned with the rest"),
+        f"{formula('retraining gain')}: the gain from training twice, with nothing to transfer",
     ),
     (
-        *(frozenset({"transfer+"}), "AnB⁺", "of the other half's base, fine-tuned with the rest"),
-        f"{formula('fine-tuning gain')}: what training twice and having seen the other half gain",
+        *(frozenset({"transfer+"}), "AnB⁺", "from the other half's base, fine-tuned with the rest"),
+        f"{formula('fine-tuning gain')}: the gain from training twice and having seen the other half",
     ),
     (
         *(frozenset({"selffer+", "transfer+"}), "BnB⁺ and AnB⁺", "as above"),
-        f"{formula('transfer gain')}: of that, what having seen the other half gains",
+        f"{formula('transfer gain')}: of that, the gain from having seen the other half",
     ),
-    (frozenset({"random+"}), "RnB⁺", "untrained, trained with the rest", "how far the draw of first weights matters"),
+    (frozenset({"random+"}), "RnB⁺", "untrained, trained with the rest", "how much the initial weights matter"),
     (
-        *(frozenset({"pretrained"}), "PnB, pretrained", "of published weights, frozen"),
-        f"{formula('pretrained drop')}: what copying published layers costs",
+        *(frozenset({"pretrained"}), "PnB, pretrained", "from published weights, frozen"),
+        f"{formula('pretrained drop')}: the cost of copying published layers",
     ),
     (
         *(frozenset({"selffer", "pretrained"}), "BnB and PnB", "as above"),
-        f"{formula('pretrained specificity drop')}: of that, what features made for other images cost",
+        f"{formula('pretrained specificity drop')}: of that, the cost of features learned from other images",
     ),
     (
         *(frozenset({"random", "pretrained"}), "PnB and RnB", "as above"),
-        f"{formula('pretrained feature gain')}: what published features are worth",
+        f"{formula('pretrained feature gain')}: the value of published features",
     ),
     (
-        *(frozenset({"pretrained+"}), "PnB⁺", "of published weights, fine-tuned with the rest"),
-        f"{formula('pretrained gain')}: what beginning with published weights gains",
+        *(frozenset({"pretrained+"}), "PnB⁺", "from published weights, fine-tuned with the rest"),
+        f"{formula('pretrained gain')}: the gain from starting with published weights",
     ),
     (
         *(frozenset({"selffer+", "pretrained+"}), "BnB⁺ and PnB⁺", "as above"),
-        f"{formula('pretrained transfer gain')}: of that, what is not gained by training twice",
+        f"{formula('pretrained transfer gain')}: of that, the gain beyond training twice",
     ),
     *plan_rows(),
-    (frozenset({"reduced"}), "reduced", "trained from scratch on fewer images", "what less data costs"),
+    (frozenset({"reduced"}), "reduced", "trained from scratch on fewer images", "the cost of less data"),
 )
 
 

@@ -25,9 +25,9 @@ CHUNK = 64  # images that a thread reads at a time
 
 # What was done to an image, so that it is not used as its file has it.
 TREATED: Mapping[str, Callable[[ImageFacts], bool]] = {
-    "turned upright, by their EXIF orientation": lambda facts: facts.turned,
-    "composed on the background, since something of them is transparent": lambda facts: facts.composed,
-    "with several pictures, of which the first is used": lambda facts: facts.more_frames,
+    "turned upright by their EXIF orientation": lambda facts: facts.turned,
+    "placed on the background because they have transparent parts": lambda facts: facts.composed,
+    "with several pictures, of which only the first is used": lambda facts: facts.more_frames,
 }
 
 

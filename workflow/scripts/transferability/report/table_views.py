@@ -102,7 +102,7 @@ def _without_interval(reuse: pd.DataFrame) -> pd.DataFrame:
 
 _BELOW_BASE = "below_base"
 _N = Column("n", _whole)
-_IMAGES = Column("images a class", _whole, nothing="all")  # in tables that have several amounts
+_IMAGES = Column("images per class", _whole, nothing="all")  # in tables that have several amounts
 _PAIRS, _SPLITS = Column("pairs", _whole), Column("splits", _whole)
 _LEFT_OUT = Column("left out", _whole, mostly_nothing=True)
 _NATS = {
@@ -124,7 +124,7 @@ JOBS = TableView(
         "device": Column("device"),
         "training_seconds": Column("training, s", _seconds),
         "last_attempt_seconds": Column("last attempt, start to end, s", _seconds),
-        "peak_mb": Column("peak of memory, MB", _whole),
+        "peak_mb": Column("peak memory, MB", _whole),
     },
 )
 MAKERS = TableView(
@@ -178,12 +178,12 @@ def _common(split_type: Column) -> dict[str, TableView]:
                 "treatment": Column("treatment"),
                 "n": _N,
                 "preserved": Column("preserved", _whole),
-                EXAMPLES: Column("images a class", _whole),
+                EXAMPLES: Column("images per class", _whole),
                 "networks": Column("networks", _whole),
                 "mean": Column("mean, %", _percent),
                 "standard_deviation": Column("standard deviation, points", drop_points),
-                "minimum": Column("least, %", _percent),
-                "maximum": Column("most, %", _percent),
+                "minimum": Column("minimum, %", _percent),
+                "maximum": Column("maximum, %", _percent),
                 _BELOW_BASE: Column("points below base", drop_points),
                 "left_out": _LEFT_OUT,
                 "at_chance": Column("at chance", _whole, mostly_nothing=True),
@@ -203,7 +203,7 @@ def _common(split_type: Column) -> dict[str, TableView]:
                 "over_base_paired_low": Column("from", points),
                 "over_base_paired_high": Column("to", points),
                 "over_selffer+_paired": Column("over BnB⁺, paired", points),
-                "gain_over_selffer+": Column("gain over BnB⁺'s gain", points),
+                "gain_over_selffer+": Column("gain beyond that of BnB⁺", points),
                 "left_out": _LEFT_OUT,
             },
         ),
@@ -246,7 +246,7 @@ def table_views(metric: str, halves: Callable[[str], str] = _HALVES) -> dict[str
         "layer": Column("layer"),
         metric: Column("accuracy, %", _percent),
         f"{other}_{which}": Column(heading, _percent),
-        "base": Column("its base"),
+        "base": Column("base network"),
         _BELOW_BASE: Column("points below base", drop_points),
         VALIDATION_CROSS_ENTROPY: Column("cross-entropy, validation, nats", _cross_entropy),
         TRAINING_CROSS_ENTROPY: Column("training, nats", _cross_entropy),

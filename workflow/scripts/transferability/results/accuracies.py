@@ -230,7 +230,7 @@ def of_training_mode(accuracies: pd.DataFrame) -> str:
     of_iterations = accuracies[TRAINING_CROSS_ENTROPY].notna() & accuracies[TRAINING_IMAGES_EVALUATED].isna()
     if not of_iterations.any():
         return ""
-    return "training cross-entropies are of the last iterations, in training mode: random crops, mirrors, dropout"
+    return "training cross-entropies are from the last iterations, in training mode: random crops, mirroring, dropout"
 
 
 def by_metric(accuracies: pd.DataFrame, metric: str, unlearned: str = LEAVE_OUT) -> pd.DataFrame:

@@ -29,9 +29,9 @@ def _of_frozen(rows: pd.DataFrame, max_drop: float) -> list[str]:
         return []
     deepest = deepest_within(rows, _FROZEN)
     surely = deepest_within(rows.assign(verdict=rows["verdict"].where(rows["conclusive"])), _FROZEN)
-    unsure = "" if surely == deepest else f" (by the mean; for certain {_up_to(rows, surely)})"
+    unsure = "" if surely == deepest else f" (by the mean; for certain, {_up_to(rows, surely)})"
     what = f"copy and freeze {_up_to(rows, deepest)}{unsure}" if deepest else "no layer can be copied and frozen"
-    return [f"of the published weights {what} at no more than {100 * max_drop:g} points"]
+    return [f"published weights: {what} at a drop of at most {100 * max_drop:g} points"]
 
 
 def _up_to(rows: pd.DataFrame, n: int) -> str:
@@ -47,4 +47,6 @@ def _of_fine_tuned(accuracies: pd.DataFrame, reuse: pd.DataFrame) -> list[str]:
     low, high = interval(of_deepest)
     half = "" if np.isnan(low) else f" ± {50 * (high - low):.1f}"
     names = reuse.loc[reuse["n"] == n, "layer"]
-    return [f"fine-tuning all up to {names.iloc[0]} gains {points(of_deepest['difference'].mean())}{half} points"]
+    return [
+        f"fine-tuning all layers up to {names.iloc[0]} gains {points(of_deepest['difference'].mean())}{half} points"
+    ]

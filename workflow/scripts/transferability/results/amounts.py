@@ -43,7 +43,7 @@ def headline_by_amount(results: Results) -> str:
 def answers_by_amount(results: Results) -> Iterator[str]:
     """A line for each amount of images and kind of halves: how deep layers can be copied, and what fine-tuning gains.
 
-    Like "random halves, on 20 images a class: at no more than 2 points, copy up to conv3 frozen". None for
+    Like "random halves, on 20 images per class: at a drop of at most 2 points, copy up to conv3 frozen". None for
     a study whose networks are all trained on all images.
     """
     for amount in results.amounts if results.has_few else ():
@@ -54,7 +54,7 @@ def answers_by_amount(results: Results) -> Iterator[str]:
 def _in_words(answer: Answer, max_drop: float) -> Iterator[str]:
     ways = [_copied(treatment, layers) for treatment, layers in answer.reusable.items()]
     if ways:
-        yield f"at no more than {100 * max_drop:g} points, copy {', '.join(ways)}"
+        yield f"at a drop of at most {100 * max_drop:g} points, copy {', '.join(ways)}"
     yield from (f"{what}: {gain}" for what, gain in answer.gains.items() if what.startswith(GAINS_OVER_BASE))
     yield f"base {answer.base_in_words}"
 

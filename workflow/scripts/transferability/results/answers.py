@@ -25,22 +25,22 @@ from transferability.words import counted, drop_points, enumerated, nats, points
 _PARTS = (TRAINING_CROSS_ENTROPY, GENERALIZATION_GAP)
 # Treatments, each shown at its deepest cut, with what their drop from base is of.
 _DEEPEST: Mapping[str, str] = {
-    "selffer": "own frozen features, base − B{}B",
-    "transfer": "other half's frozen features, base − A{}B",
+    "selffer": "its own frozen features, base − B{}B",
+    "transfer": "the other half's frozen features, base − A{}B",
     "random": "random frozen features, base − R{}B",
     "pretrained": "published frozen features, base − P{}B",
 }
-GAINS_OVER_BASE = ("gain of fine-tuned transfer", "gain of fine-tuned published layers")
+GAINS_OVER_BASE = ("gain from fine-tuned transfer", "gain from fine-tuning published layers")
 # Each the mean over all n of an effect.
 _FINE_TUNED: Mapping[str, str] = {
-    "retraining gain": "gain of fine-tuned own layers",
+    "retraining gain": "gain from fine-tuning its own layers",
     "fine-tuning gain": GAINS_OVER_BASE[0],
     "transfer gain": "transfer gain",
     "pretrained gain": GAINS_OVER_BASE[1],
-    "pretrained transfer gain": "gain over fine-tuned own layers",
+    "pretrained transfer gain": "gain over fine-tuning its own layers",
 }
 
-_WIDTH = 56  # of what a line of the headline is of
+_WIDTH = 64  # of what a line of the headline is of
 _PLAIN = str.maketrans("−⁺", "-+")  # for terminals
 
 NOT_CONCLUSIVE = "not conclusive"
@@ -106,7 +106,7 @@ class ReusableLayers:
 
     @property
     def _layers(self) -> str:
-        to = "to " * (self.deepest > 1)
+        to = "up to " * (self.deepest > 1)
         return together(self.deepest) + (f" ({to}{self.layers[self.deepest - 1]})" if self.deepest else "")
 
     @property
@@ -114,25 +114,25 @@ class ReusableLayers:
         """Which depths were, unless all were that there are."""
         if len(self.verdicts) == len(self.layers):
             return ""
-        return f"{',' * bool(self.deepest)} of n = {enumerated(list(self.verdicts))} tried"
+        return f", with n = {enumerated(list(self.verdicts))} tried"
 
     @property
     def _beyond_a_gap(self) -> str:
         """Depths at which the drop is tolerated though at a smaller one it is not."""
         deeper = [n for n, within in self.verdicts.items() if within and n > self.deepest]
-        return f" (but n = {enumerated(deeper)} too)" if deeper else ""
+        return f", but the drop at n = {enumerated(deeper)} is small enough" if deeper else ""
 
     @property
     def _rests_on(self) -> str:
         if self.surely is None:
-            return f", by the mean of one split and seed: {NO_INTERVAL}"
+            return f", by the mean of one split and seed, {NO_INTERVAL}"
         words = ""
         if self.surely < self.deepest:
             surely = together(self.surely) if self.surely else "none"
             words = f", by the mean, {NOT_CONCLUSIVE}; {surely} by the 95 % interval"
         further = next((n for n in self.verdicts if n > self.deepest), None)
         if further in self.unsure:
-            words += f"; that n = {further} costs more is {NOT_CONCLUSIVE}"
+            words += f"; the larger drop at n = {further} is {NOT_CONCLUSIVE}"
         return words
 
 
@@ -201,9 +201,9 @@ def _notes(split_type: str, there: set[str]) -> Iterator[str]:
         there: the treatments of which there are networks.
     """
     if split_type == IMAGES:
-        yield "the halves have the same classes and disjoint training images, of which alone features can be specific"
+        yield "the halves share all classes but no training images, so features can be specific only to images"
     if "transfer" in there and "selffer" not in there:
-        yield "without selffer networks (BnB), what lost co-adaptation costs is not told from what specificity does"
+        yield "without selffer networks (BnB), the costs of lost co-adaptation and of specificity cannot be told apart"
 
 
 def headline(results: Results, by_amount: Sequence[str] = ()) -> str:
@@ -217,7 +217,7 @@ def headline(results: Results, by_amount: Sequence[str] = ()) -> str:
     networks = counted(len(accuracies), "network")
     lines = [
         f"{networks}; accuracy is {results.metric}",
-        "drops and gains are in points, paired with each base; a drop is positive where a network is worse",
+        "drops and gains are paired and in points; a drop is positive if a network is worse",
     ]
     for answer in answers(results.at_most):
         lines.append(f"{answer.halves}: base {answer.base_in_words}")
@@ -252,19 +252,19 @@ def _co_adaptation(drops: pd.DataFrame, of_type: pd.DataFrame, layers: Sequence[
     rows = {(row["metric"], row["n"]): row for row in drops[drops["pairs"] > 0].to_dict("records")}
     whole = [row for (metric, _), row in rows.items() if metric == VALIDATION_CROSS_ENTROPY]
     if not whole:
-        return "cannot be told, for want of networks with one"
+        return "unknown, because no networks have one"
     largest = max(whole, key=lambda row: row["mean"])
     n = largest["n"]
     where = f"at layer {n} ({layers[n - 1]}), {_with_interval(largest)} nats"
     if np.isnan(largest["low"]):
-        return f"cannot be told of one split and seed; largest {where}"
+        return f"{NOT_CONCLUSIVE} with one split and seed; largest {where}"
     if doubtful(of_type[(of_type["treatment"] == "selffer") & (of_type["n"] == n)]).any():
-        return f"cannot be told; largest {where}, where a base may be at chance"
+        return f"{NOT_CONCLUSIVE}; largest {where}, where a base may be at chance"
     if not largest["low"] > 0:
-        return f"cannot be told from none; largest {where}"
+        return f"not distinguishable from zero; largest {where}"
     parts = {LOSSES[loss]: rows[loss, n] for loss in _PARTS if (loss, n) in rows}
     surely = [name for name, row in parts.items() if row["low"] > 0]
-    which = f"of {' and of '.join(surely)}" if surely else "whether of fit or of generalization cannot be told"
+    which = f"due to {' and '.join(surely)}" if surely else "whether due to fit or generalization is not conclusive"
     sizes = ", ".join(f"{name} {_with_interval(row)}" for name, row in parts.items())
     return f"largest {where}, {which}{f': {sizes}' if sizes else ''}"
 

@@ -27,7 +27,7 @@ def copied_from(treatment: str) -> str:
 def way_in_words(treatment: str, max_drop: float) -> str:
     """Of a headline: at what drop layers count as reusable, and how."""
     of = f"{copied_from(treatment)} " if is_copied_from_weights(treatment) else ""
-    return f"a drop of at most {100 * max_drop:g} points, {of}{WAYS_OF_REUSE[treatment]}"
+    return f"reusable at a drop of at most {100 * max_drop:g} points, {of}{WAYS_OF_REUSE[treatment]}"
 
 
 def reusable(results: Results) -> pd.DataFrame:

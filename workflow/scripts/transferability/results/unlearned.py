@@ -70,11 +70,11 @@ def bases_at_chance(accuracies: pd.DataFrame) -> str:
     """What is to be known of bases before any number is read: a line for those at chance, one for those untold."""
     bases = accuracies["treatment"] == "base"
     lines = (
-        (meaningless, AT_CHANCE, "means nothing and is left out of means."),
-        (doubtful, TOO_FEW, "may mean nothing; no verdict on it is conclusive."),
+        (meaningless, AT_CHANCE, "are meaningless and left out of means."),
+        (doubtful, TOO_FEW, "may be meaningless; no verdict on them is conclusive."),
     )
     return "\n".join(
-        f"{what}: {named(accuracies[bases & which(accuracies)])}. What is compared with them or copied from them {so}"
+        f"{what}: {named(accuracies[bases & which(accuracies)])}. Networks compared with them or copied from them {so}"
         for which, what, so in lines
         if (bases & which(accuracies)).any()
     )
@@ -86,16 +86,18 @@ def others_at_chance(accuracies: pd.DataFrame) -> str:
     unlearned = accuracies[np.array(own, bool) & (accuracies["treatment"] != "base") & meaningless(accuracies)]
     lines = []
     if len(unlearned):
-        are = f"{len(unlearned)} beside the bases"
-        lines.append(f"unlearned, {are}: {named(unlearned)}. What has not learned is left out of means.")
+        are = f"{len(unlearned)} besides the bases"
+        lines.append(f"unlearned, {are}: {named(unlearned)}. Means leave out what has not learned.")
     if "included" in accuracies and accuracies["included"].any():
         flags = _flagged(accuracies, AT_CHANCE) | _flagged(accuracies, NO_LOWER_LOSS)
-        them = f"{named(accuracies[flags])}. Means have them, as figures.unlearned says."
-        return f"unlearned, or beside a base that is: {them}" if flags.any() else ""
+        them = f"{named(accuracies[flags])}. Means include them, as figures.unlearned asks."
+        return f"unlearned, or dependent on a base that is: {them}" if flags.any() else ""
     guessing = accuracies["at_chance"].fillna(False).astype(bool)
     rows = accuracies[guessing & (accuracies["treatment"] != "base") & ~meaningless(accuracies)]
     if len(rows):
-        lines.append(f"at chance, though their bases are not: {named(rows)}. That may be a finding; means have them.")
+        lines.append(
+            f"at chance, though their bases are not: {named(rows)}. This may be a finding; means include them."
+        )
     return "\n".join(lines)
 
 

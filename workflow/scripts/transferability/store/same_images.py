@@ -125,11 +125,11 @@ def shared_images(manifest: Mapping[str, Any]) -> str:
 def in_words(found: SameImages) -> str:
     """The images that occur more than once, in words."""
     facts = [
-        f"{_counted(found.validation_in_training, 'validation image')} in training too, so no test of what was learned"
+        f"{_counted(found.validation_in_training, 'validation image')} in training too and cannot test what was learned"
         if found.validation_in_training
         else "no validation image is in training too",
-        f"{_counted(found.repeated_in_training, 'training image')} there twice" if found.repeated_in_training else "",
-        f"{_counted(found.repeated_in_validation, 'validation image')} there twice"
+        f"{_counted(found.repeated_in_training, 'training image')} repeated" if found.repeated_in_training else "",
+        f"{_counted(found.repeated_in_validation, 'validation image')} repeated"
         if found.repeated_in_validation
         else "",
         f"{_counted(found.of_several_classes, 'image')} in several classes" if found.of_several_classes else "",

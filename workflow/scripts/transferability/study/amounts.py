@@ -28,8 +28,8 @@ def more_last(amount: Amount) -> float:
 
 
 def amount_in_words(amount: Amount) -> str:
-    """An amount in words, such as 20 images a class."""
-    return "all images" if amount is None else f"{counted(amount, 'image')} a class"
+    """An amount in words, such as 20 images per class."""
+    return "all images" if amount is None else f"{counted(amount, 'image')} per class"
 
 
 def too_few_in_words(split: str, asked: int, name: str, there: int) -> str:
@@ -42,7 +42,7 @@ def too_few_in_words(split: str, asked: int, name: str, there: int) -> str:
         there: how many training images it has.
     """
     return (
-        f"networks.examples_per_class: asks for {asked} images a class, but in {split} the class {name} has "
+        f"networks.examples_per_class: asks for {asked} images per class, but in {split} the class {name} has "
         f"{counted(there, 'training image')}; ask for no more, or for {ALL}"
     )
 
@@ -61,4 +61,4 @@ def amount_problems(config: Mapping[str, Any]) -> Iterator[str]:
             few = [amount for amount in amounts_of(config["networks"]) if amount is not None]
             if few and few[-1] > there:
                 have = f"has {counted(there, 'training image')} of each class"
-                yield f"networks.examples_per_class: asks for {few[-1]} images a class, but {split} {have}"
+                yield f"networks.examples_per_class: asks for {few[-1]} images per class, but {split} {have}"

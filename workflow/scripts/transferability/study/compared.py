@@ -4,7 +4,7 @@ _ACCURACIES = {"top1": "top-1 accuracy", "top5": "top-5 accuracy", "balanced": "
 _EVALUATIONS = {
     "final": "last evaluation",
     "best": "best evaluation",
-    "mean_best10": "mean of ten best evaluations",
+    "mean_best10": "mean of the ten best evaluations",
 }
 
 TOP1, TOP5, BALANCED = (tuple(f"{accuracy}_{which}" for which in _EVALUATIONS) for accuracy in _ACCURACIES)

@@ -221,16 +221,16 @@ def images_in_words(weights: Weights, preprocessing: Mapping[str, Any]) -> str:
     if prepared == _prepared(own):
         return f"its images and those of this study: {prepared}"
     return (
-        f"its images: {prepared}; those of this study DIFFER: {_prepared(own)}; preprocessing.mean: pretrained takes "
-        "the weights'"
+        f"its images: {prepared}; those of this study DIFFER: {_prepared(own)}; preprocessing.mean: pretrained would "
+        "prepare them like the weights'"
     )
 
 
 def _prepared(preprocessing: Mapping[str, Any]) -> str:
     mean = preprocessing["mean"]
     if mean in HALVES:
-        return f"less the mean image of half {mean} of their split, divided by {preprocessing['scale']:g}"
+        return f"minus the mean image of half {mean} of their split, divided by {preprocessing['scale']:g}"
     if isinstance(mean, str):
-        return f"less the mean image ({mean}), divided by {preprocessing['scale']:g}"
+        return f"minus the mean image ({mean}), divided by {preprocessing['scale']:g}"
     mean, std = (", ".join(f"{value:g}" for value in preprocessing[key]) for key in ("mean", "std"))
-    return f"pixels from 0 to 1, less {mean}, divided by {std}"
+    return f"pixels from 0 to 1, minus {mean}, divided by {std}"

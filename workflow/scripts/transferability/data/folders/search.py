@@ -34,10 +34,10 @@ class Reason(StrEnum):
     """Why something is passed over."""
 
     SKIPPED = "named in skip"
-    LITTER = "hidden, or left by a system or a tool"
+    LITTER = "hidden, or left behind by a system or tool"
     NO_IMAGE = "no images"
-    TWICE = "links to what is already there, or to a folder around it"
-    LOOSE = "next to the class folders"
+    TWICE = "links to something read already, or to an enclosing folder"
+    LOOSE = "outside the class folders"
 
 
 @dataclass

@@ -372,7 +372,7 @@ def test_every_figure_and_table_has_a_caption():
     named = {*re.findall(r"\.\./report/(\w+)\.rst", rules), *FIGURES}
     named |= {f"{table}_table" for table in re.findall(r'table\("(\w+)"\)', rules)}
     assert len(named) == 1 + 14 + 8
-    assert {path.stem for path in TEXTS.glob("*.rst")} == named
+    assert {path.stem for path in TEXTS.glob("*.rst")} == named | {"whole"}  # "study" where no classes are split
 
 
 def test_a_small_picture_is_kept_and_a_large_one_reduced(tmp_path):

@@ -8,6 +8,7 @@ from transferability.figures.catalog import OF_RESULTS
 from transferability.figures.pictures import picture
 from transferability.figures.style import figure_style
 from transferability.files import csv_of
+from transferability.report.amount_view import accuracies_by_amount
 from transferability.results.amounts import answers_by_amount, headline_by_amount
 from transferability.results.pairs import paired_differences
 from transferability.results.tables import TABLES
@@ -86,6 +87,26 @@ def test_the_headline_answers_for_each_amount(study):
     assert "36 networks" in text
     assert "random halves, on all images: base 80.0 %" in text
     assert all(line.partition(";")[0] in text for line in lines)
+
+
+def test_accuracies_stand_side_by_side_by_amount(study):
+    sheet = accuracies_by_amount(study)
+    assert sheet.headings == [
+        "halves",
+        "network",
+        "n",
+        "5 images per class, %",
+        "20 images per class, %",
+        "all images, %",
+    ]
+    found = {(row[1].text, row[2].text): [cell.text for cell in row[3:]] for row in sheet.rows}
+    assert found == {
+        ("base", "0"): ["30.0", "50.0", "80.0"],
+        ("BnB", "3"): ["28.1", "47.1", "79.1"],
+        ("AnB", "3"): ["35.1", "49.1", "70.1"],
+        ("AnB⁺", "3"): ["45.1", "56.1", "81.1"],
+    }
+    assert accuracies_by_amount(results(frame(*rows(amounts=[""])))) is None
 
 
 def test_without_networks_on_all_images_the_largest_amount_is_told_in_full():

@@ -208,7 +208,7 @@ def test_the_headline_says_up_to_where_layers_can_be_copied(published):
     assert [line for line in lines if "a drop of" in line] == [
         "reusable at a drop of at most 2 points, frozen: layers 1-3 together (up to conv3)",
         "reusable at a drop of at most 2 points, fine-tuned: layers 1-7 together (up to fc7), by the mean, not "
-        "conclusive; none by the 95 % interval",
+        "conclusive; n = 2-4 by the 95 % interval",
         "reusable at a drop of at most 2 points, frozen: layers 1-2 together (up to conv2), by the mean of one split "
         "and seed, no interval",
     ]

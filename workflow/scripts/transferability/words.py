@@ -1,5 +1,6 @@
 """Numbers as people read them."""
 
+import math
 from collections.abc import Sequence
 
 
@@ -45,6 +46,11 @@ def points(value: float) -> str:
 def drop_points(value: float) -> str:
     """A drop in accuracy in percentage points: 0.012 is 1.2, and a gain of the same size is −1.2."""
     return points(value).lstrip("+")
+
+
+def half_interval(low: float, high: float) -> str:
+    """Half the width of an interval of accuracies in points, like `` ± 1.2``; empty if there is none."""
+    return "" if math.isnan(low) else f" ± {50 * (high - low):.1f}"
 
 
 def nats(value: float) -> str:

@@ -15,6 +15,7 @@ from transferability.figures.catalog import FIGURES, OF_PROXIES, OF_RESULTS
 from transferability.files import read_json
 from transferability.labels import visible
 from transferability.report.alternatives import FILTERS_SHOWN, curves_shown, figure_shown, halves_shown, sheet_shown
+from transferability.report.amount_view import accuracies_by_amount
 from transferability.report.facts import facts_of, flags_in_words
 from transferability.report.html import TEXTS, Picture, caption, contact_sheet_on_page, figure_on_page, render
 from transferability.report.plan_rows import plan_rows
@@ -32,6 +33,7 @@ from transferability.results.unlearned import bases_at_chance, others_at_chance
 from transferability.store.source import ImageClass
 from transferability.study.design import Key, Study, without_running
 from transferability.study.groups import read_titles
+from transferability.study.names import WHOLE
 from transferability.study.split_types import SEMANTIC
 from transferability.words import counted
 
@@ -46,7 +48,7 @@ _CONTACT_SHEETS = frozenset({"contact_sheet", "halves"})
 _NETWORKS: Sequence[tuple[frozenset[str], str, str, str]] = (
     (frozenset({"base"}), "base", "trained from scratch", "the reference for all others"),
     (
-        *(frozenset({"selffer"}), "BnB, selffer", "from its own half's base, frozen"),
+        *(frozenset({"selffer"}), "BnB, selffer", "from its own base, frozen"),
         f"{formula('co-adaptation drop')}: the cost of separating co-adapted layers",
     ),
     (
@@ -59,7 +61,7 @@ _NETWORKS: Sequence[tuple[frozenset[str], str, str, str]] = (
     ),
     (frozenset({"random"}), "RnB, random", "untrained, frozen", "the value of learned features"),
     (
-        *(frozenset({"selffer+"}), "BnB⁺", "from its own half's base, fine-tuned with the rest"),
+        *(frozenset({"selffer+"}), "BnB⁺", "from its own base, fine-tuned with the rest"),
         f"{formula('retraining gain')}: the gain from training twice, with nothing to transfer",
     ),
     (
@@ -136,7 +138,9 @@ class Page:
     captions: Mapping[str, str]
     facts: Sequence[tuple[str, str]]
     answers: Sequence[Mapping[str, Any]]
+    of_halves: bool
     by_amount: Sequence[str]
+    accuracies_by_amount: Sheet | None
     reuse: Picture | None
     figures: Sequence[Picture]
     proxies: Sequence[Picture]
@@ -183,14 +187,17 @@ def page_of(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str
     splits = [read_json(path) for path in files.splits.values() if path.exists()]
     tables = {**files.tables, "accuracies": files.accuracies}
     there = set(accuracies["treatment"])
+    of_halves = set(study.splits) != {WHOLE}
     figures = {name: path for name, path in files.figures.items() if OF_RESULTS[name].treatments & there}
     return Page(
         study=study.config["study"],
-        about=caption("study"),
+        about=caption("study" if of_halves else WHOLE),
         captions={path.stem: caption(path.stem) for path in TEXTS.glob("*_table.rst")},
         facts=list(facts_of(study, accuracies, jobs_made, files.manifests, splits)),
         answers=[_answer(answer, results.max_drop) for answer in answers(results.at_most)],
+        of_halves=of_halves,
         by_amount=list(answers_by_amount(results)),
+        accuracies_by_amount=accuracies_by_amount(results),
         reuse=_figure("reuse", figures.get("reuse"), results),
         figures=_there(_figure(name, figures.get(name), results) for name in OF_RESULTS if name != "reuse"),
         proxies=_there(

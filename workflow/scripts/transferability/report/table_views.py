@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from transferability.report.runs import MAKER_COLUMNS
-from transferability.results.answers import NO_INTERVAL
 from transferability.results.by_images import EXAMPLES
+from transferability.results.pairs import NO_INTERVAL
 from transferability.results.reuse import WAYS_OF_REUSE, copied_from
 from transferability.study.compared import (
     GENERALIZATION_GAP,
@@ -48,7 +48,7 @@ class TableView:
     arranged: Callable[[pd.DataFrame], pd.DataFrame] | None = None
 
 
-def _percent(value: float) -> str:
+def percent(value: float) -> str:
     return f"{100 * value:.1f}"
 
 
@@ -180,10 +180,10 @@ def _common(split_type: Column) -> dict[str, TableView]:
                 "preserved": Column("preserved", _whole),
                 EXAMPLES: Column("images per class", _whole),
                 "networks": Column("networks", _whole),
-                "mean": Column("mean, %", _percent),
+                "mean": Column("mean, %", percent),
                 "standard_deviation": Column("standard deviation, points", drop_points),
-                "minimum": Column("minimum, %", _percent),
-                "maximum": Column("maximum, %", _percent),
+                "minimum": Column("minimum, %", percent),
+                "maximum": Column("maximum, %", percent),
                 _BELOW_BASE: Column("points below base", drop_points),
                 "left_out": _LEFT_OUT,
                 "at_chance": Column("at chance", _whole, mostly_nothing=True),
@@ -214,10 +214,10 @@ def _common(split_type: Column) -> dict[str, TableView]:
                 "n": _N,
                 EXAMPLES: _IMAGES,
                 "networks": Column("networks", _whole),
-                "base": Column("base, %", _percent),
-                "transfer": Column("AnB, %", _percent),
+                "base": Column("base, %", percent),
+                "transfer": Column("AnB, %", percent),
                 "drop": Column("drop, points", drop_points),
-                "relative": Column("drop, % of base", _percent),
+                "relative": Column("drop, % of base", percent),
                 "paired": Column("drop, paired, points", drop_points),
                 "left_out": _LEFT_OUT,
             },
@@ -244,14 +244,14 @@ def table_views(metric: str, halves: Callable[[str], str] = _HALVES) -> dict[str
         "treatment": Column("treatment"),
         "n": _N,
         "layer": Column("layer"),
-        metric: Column("accuracy, %", _percent),
-        f"{other}_{which}": Column(heading, _percent),
+        metric: Column("accuracy, %", percent),
+        f"{other}_{which}": Column(heading, percent),
         "base": Column("base network"),
         _BELOW_BASE: Column("points below base", drop_points),
         VALIDATION_CROSS_ENTROPY: Column("cross-entropy, validation, nats", _cross_entropy),
         TRAINING_CROSS_ENTROPY: Column("training, nats", _cross_entropy),
         GENERALIZATION_GAP: Column("generalization gap, nats", _cross_entropy),
-        TRAINING_TOP1: Column("training top-1, %", _percent),
+        TRAINING_TOP1: Column("training top-1, %", percent),
         "at_chance": Column("at chance", _yes, mostly_nothing=True),
         "flag": Column("flag"),
     }

@@ -1,52 +1,60 @@
 """What somebody who has published weights and a data set wants to know, in a sentence."""
 
-import numpy as np
 import pandas as pd
 
-from transferability.results.pairs import interval, paired_differences
-from transferability.results.reuse import deepest_within
+from transferability.results.pairs import NO_INTERVAL, paired_differences
+from transferability.results.reuse import WAYS_OF_REUSE, certain_depths, deepest_within
 from transferability.study.names import OTHER_SOURCES, PRETRAINED_SOURCE
-from transferability.words import points
+from transferability.words import enumerated, half_interval, points
 
 _FROZEN = OTHER_SOURCES[PRETRAINED_SOURCE]
 _FINE_TUNED = f"{_FROZEN}+"
 
 
 def advice(accuracies: pd.DataFrame, reuse: pd.DataFrame, max_drop: float) -> str:
-    """How far published layers can be copied and frozen, and what fine-tuning them gains; empty without such networks.
+    """Which published layers give the highest accuracy, and how many can be frozen; empty without such networks.
+
+    The highest of several accuracies on the same validation images is a little too good, and the sentence says so.
 
     Args:
         accuracies: of one split type, with the column ``accuracy``.
         reuse: rows of `transferability.results.reuse.reusable`, of that split type.
-        max_drop: what freezing them may cost, of accuracy.
+        max_drop: what freezing them may cost, in accuracy.
     """
-    parts = [*_of_frozen(reuse[reuse["treatment"] == _FROZEN], max_drop), *_of_fine_tuned(accuracies, reuse)]
-    return "; ".join(parts)
+    rows = reuse[reuse["treatment"].isin((_FROZEN, _FINE_TUNED)) & reuse["verdict"].notna()]
+    if rows.empty:
+        return ""
+    return "; ".join([_best(accuracies, rows), *_of_frozen(rows[rows["treatment"] == _FROZEN], max_drop)])
+
+
+def _best(accuracies: pd.DataFrame, rows: pd.DataFrame) -> str:
+    best = rows.sort_values("drop", kind="stable").iloc[0]
+    pairs = paired_differences(accuracies, "base", best["treatment"])
+    accuracy = pairs.loc[pairs["n"] == best["n"], "second"].mean()
+    half = half_interval(best["low"], best["high"]) or f" ({NO_INTERVAL})"
+    of_several = f", the best of {len(rows)} choices and so a little optimistic" if len(rows) > 1 else ""
+    return (
+        f"published weights: the highest accuracy, {100 * accuracy:.1f} %, is with layers {_up_to(best)} "
+        f"{WAYS_OF_REUSE[best['treatment']]}, {points(-best['drop'])}{half} points over "
+        f"base{of_several}"
+    )
 
 
 def _of_frozen(rows: pd.DataFrame, max_drop: float) -> list[str]:
-    if rows["verdict"].isna().all():
+    if rows.empty:
         return []
-    deepest = deepest_within(rows, _FROZEN)
-    surely = deepest_within(rows.assign(verdict=rows["verdict"].where(rows["conclusive"])), _FROZEN)
-    unsure = "" if surely == deepest else f" (by the mean; for certain, {_up_to(rows, surely)})"
-    what = f"copy and freeze {_up_to(rows, deepest)}{unsure}" if deepest else "no layer can be copied and frozen"
-    return [f"published weights: {what} at a drop of at most {100 * max_drop:g} points"]
+    at_a_drop = f"at a drop of at most {100 * max_drop:g} points"
+    if not (deepest := deepest_within(rows, _FROZEN)):
+        return [f"no layer can be copied and frozen {at_a_drop}"]
+    certain = certain_depths(rows, _FROZEN)
+    tried = [n for n in rows["n"].sort_values() if n <= deepest]
+    unsure = "" if certain == tried else f" (by the mean; certain at {_depths(certain)})"
+    return [f"layers {_up_to(rows[rows['n'] == deepest].iloc[0])} can be copied and frozen {at_a_drop}{unsure}"]
 
 
-def _up_to(rows: pd.DataFrame, n: int) -> str:
-    return f"up to {rows.loc[rows['n'] == n, 'layer'].iloc[0]}" if n else "none"
+def _depths(depths: list[int]) -> str:
+    return f"n = {enumerated(depths)}" if depths else "no n"
 
 
-def _of_fine_tuned(accuracies: pd.DataFrame, reuse: pd.DataFrame) -> list[str]:
-    pairs = paired_differences(accuracies, _FINE_TUNED, "base")
-    if pairs.empty:
-        return []
-    n = pairs["n"].max()
-    of_deepest = pairs[pairs["n"] == n]
-    low, high = interval(of_deepest)
-    half = "" if np.isnan(low) else f" ± {50 * (high - low):.1f}"
-    names = reuse.loc[reuse["n"] == n, "layer"]
-    return [
-        f"fine-tuning all layers up to {names.iloc[0]} gains {points(of_deepest['difference'].mean())}{half} points"
-    ]
+def _up_to(row: pd.Series) -> str:
+    return f"up to {row['layer']}"

@@ -10,7 +10,7 @@ import pandas as pd
 from transferability.results.accuracies import Results, of_training_mode
 from transferability.results.advice import advice
 from transferability.results.effects import EFFECTS, effects, formula
-from transferability.results.pairs import compared_types, interval, of_the_paper, paired_differences
+from transferability.results.pairs import NO_INTERVAL, compared_types, interval, of_the_paper, paired_differences
 from transferability.results.reuse import WAYS_OF_REUSE, deepest_within, reusable, way_in_words
 from transferability.results.unlearned import bases_at_chance, doubtful, meaningless, others_at_chance
 from transferability.study.compared import (
@@ -44,7 +44,6 @@ _WIDTH = 64  # of what a line of the headline is of
 _PLAIN = str.maketrans("−⁺", "-+")  # for terminals
 
 NOT_CONCLUSIVE = "not conclusive"
-NO_INTERVAL = "no interval"
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,11 @@ class ReusableLayers:
             return f", by the mean of one split and seed, {NO_INTERVAL}"
         words = ""
         if self.surely < self.deepest:
-            surely = together(self.surely) if self.surely else "none"
+            certain = [n for n in self.verdicts if n <= self.deepest and n not in self.unsure]
+            if certain and certain[-1] > self.surely:
+                surely = f"n = {enumerated(certain)}"
+            else:
+                surely = together(self.surely) if self.surely else "none"
             words = f", by the mean, {NOT_CONCLUSIVE}; {surely} by the 95 % interval"
         further = next((n for n in self.verdicts if n > self.deepest), None)
         if further in self.unsure:

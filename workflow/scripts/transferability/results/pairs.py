@@ -16,6 +16,7 @@ from transferability.study.split_types import TYPES_OF_HALVES
 # Treatments with layers that were trained before.
 REUSING = tuple(treatment for treatment in COPYING if not treatment.startswith("random"))
 CONFIDENCE = 0.95  # of all intervals
+NO_INTERVAL = "no interval"
 MEANS = ["split_type", "n", "pairs", "splits", "mean", "low", "high", "left_out"]  # of `means_with_intervals`
 
 

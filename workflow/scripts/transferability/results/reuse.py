@@ -88,3 +88,9 @@ def deepest_within(reuse: pd.DataFrame, treatment: str) -> int:
             break
         deepest = row["n"]
     return deepest
+
+
+def certain_depths(reuse: pd.DataFrame, treatment: str) -> list[int]:
+    """The n up to `deepest_within` at which the whole interval of the drop is tolerated, not only the mean."""
+    rows = reuse[(reuse["treatment"] == treatment) & (reuse["n"] <= deepest_within(reuse, treatment))]
+    return sorted(map(int, rows.loc[rows["conclusive"].astype(bool), "n"]))

@@ -118,7 +118,7 @@ def with_pretrained(config: Mapping[str, Any], beside: Sequence[Path]) -> dict[s
     if weights.preprocessing is None:
         raise ConfigError(
             f"config: preprocessing.mean: is pretrained, but {on_one_line(weights.source)} does not say how its images "
-            "were prepared; give mean and std as lists, or mean: own"
+            "were prepared; give mean and std as lists, those with which the weights were trained"
         )
     if weights.preprocessing["mean"] in HALVES:
         raise ConfigError(

@@ -109,6 +109,21 @@ def test_accuracies_stand_side_by_side_by_amount(study):
     assert accuracies_by_amount(results(frame(*rows(amounts=[""])))) is None
 
 
+def test_published_weights_are_advised_on_for_each_amount():
+    accuracies = {"_images5": (0.3, 0.35, 0.33), "": (0.8, 0.79, 0.84)}  # base, frozen, fine-tuned
+    networks = [
+        ("whole", seed, name.format(few), accuracy + 0.001 * seed * (i > 0))
+        for few, of_amount in accuracies.items()
+        for seed in (0, 1, 2)
+        for i, (name, accuracy) in enumerate(zip(("basewhole{}", "P3whole{}", "P3whole+{}"), of_amount, strict=True))
+    ]
+    few, all_images = answers_by_amount(results(frame(*networks)))
+    assert few.startswith("all classes, on 5 images per class: published weights: the highest accuracy, 35.1 %, ")
+    assert "is with layers up to conv3 frozen, +5.1 ± 0.2 points over base" in few
+    assert "84.1 %, is with layers up to conv3 fine-tuned" in all_images
+    assert "; base 80.0 %" in all_images
+
+
 def test_without_networks_on_all_images_the_largest_amount_is_told_in_full():
     extra = [("random0", seed, name, 0.8) for seed in (0, 1, 2) for name in ("baseA", "baseB")]
     study = results(frame(*rows(amounts=["_images5", "_images20"]), *extra))

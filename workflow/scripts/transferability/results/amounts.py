@@ -52,7 +52,13 @@ def answers_by_amount(results: Results) -> Iterator[str]:
 
 
 def _in_words(answer: Answer, max_drop: float) -> Iterator[str]:
-    ways = [_copied(treatment, layers) for treatment, layers in answer.reusable.items()]
+    if answer.advice:
+        yield answer.advice
+    ways = [
+        _copied(treatment, layers)
+        for treatment, layers in answer.reusable.items()
+        if not is_copied_from_weights(treatment)  # the advice is of these
+    ]
     if ways:
         yield f"at a drop of at most {100 * max_drop:g} points, copy {', '.join(ways)}"
     yield from (f"{what}: {gain}" for what, gain in answer.gains.items() if what.startswith(GAINS_OVER_BASE))
@@ -63,5 +69,4 @@ def _copied(treatment: str, layers: ReusableLayers) -> str:
     """Like up to conv3 frozen, and in brackets what that rests on."""
     to = f"up to {layers.layers[layers.deepest - 1]}" if layers.deepest else "no layer"
     proviso = layers.proviso.lstrip(",; ")
-    of = " of published weights" * is_copied_from_weights(treatment)
-    return f"{to}{of} {WAYS_OF_REUSE[treatment]}" + (f" ({proviso})" if proviso else "")
+    return f"{to} {WAYS_OF_REUSE[treatment]}" + (f" ({proviso})" if proviso else "")

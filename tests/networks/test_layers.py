@@ -75,7 +75,7 @@ def test_tables_have_the_names(results):
     made = {name: make(results) for name, make in TABLES.items()}
     assert set(made["reuse"][["n", "layer"]].itertuples(index=False, name=None)) == {(1, "stem"), (3, "block2")}
     assert set(made["drops"]["n"]) == {3}
-    assert re.search(r"fine-tuned: +layers 1-3 together \(to block2\), of n = 1, 3 tried", made["headline"])
+    assert re.search(r"fine-tuned: +layers 1-3 together \(up to block2\), with n = 1, 3 tried", made["headline"])
 
 
 def test_figures_have_the_names(results):

@@ -107,9 +107,9 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _defaults_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
+def _defaults_problems(config: Any, schema: Mapping[str, Any]) -> Iterator[str]:
     """A run in a folder without config.yaml: better one sentence than all of the keys that are missing."""
-    missing = [key for key in schema["required"] if key not in config]
+    missing = [key for key in schema["required"] if key not in config] if isinstance(config, dict) else []
     if len(missing) > len(schema["required"]) / 2:
         yield (
             f"{', '.join(missing[:3])} and others are missing: the defaults, in config.yaml of the folder that "

@@ -14,7 +14,13 @@ SHAPES = [(24, 24, 1), (32, 32, 3), (28, 28, 1)]
 
 @pytest.mark.parametrize(
     ("architecture", "shape"),
-    [*(("mini_caffenet", shape) for shape in SHAPES), ("caffenet", (67, 67, 3)), ("caffenet", (100, 68, 1))],
+    [
+        *(("mini_caffenet", shape) for shape in SHAPES),
+        ("small_caffenet", (28, 28, 3)),
+        ("small_caffenet", (64, 48, 3)),
+        ("caffenet", (67, 67, 3)),
+        ("caffenet", (100, 68, 1)),
+    ],
 )
 def test_eight_layers_with_the_papers_names(architecture, shape):
     network = build_network(architecture, shape, 11, 0)
@@ -43,8 +49,9 @@ def test_another_name_or_seed_draws_other_weights():
     assert len(set(firsts)) == 4
 
 
-def test_mini_caffenet_draws_he_weights():
-    network = build_network("mini_caffenet", (24, 24, 1), 5, 0)
+@pytest.mark.parametrize("architecture", ["mini_caffenet", "small_caffenet"])
+def test_the_networks_for_small_images_draw_he_weights(architecture):
+    network = build_network(architecture, (24, 24, 1), 5, 0)
     for layer in network[1:7]:
         module = next(m for m in layer if isinstance(m, nn.Conv2d | nn.Linear))
         inputs = module.weight[0].numel()

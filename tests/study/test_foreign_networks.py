@@ -119,7 +119,10 @@ def test_code_that_changes_makes_other_networks(config_of, tmp_path, edit, same)
 @pytest.mark.parametrize(
     ("networks", "why"),
     [
-        ({"architecture": "resnet18"}, "it must be one of caffenet, mini_caffenet, or torchvision/<name>"),
+        (
+            {"architecture": "resnet18"},
+            "it must be one of caffenet, mini_caffenet, small_caffenet, or torchvision/<name>",
+        ),
         ({"architecture": "my_net:Net"}, "did you mean my_net.py:Net?"),
         ({"architecture": "nowhere.py:Net"}, "there is no file nowhere.py"),
         ({"architecture": "torchvision/resnet17"}, "torchvision has no classifier 'resnet17'; did you mean"),

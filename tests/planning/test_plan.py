@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given
@@ -261,6 +262,18 @@ def test_the_report_adds_up(small, size):
     assert "1: 24 h 0 min, 2: 12 h 0 min, 4: 6 h 0 min" in text
     assert "all: 2 h 0 min" in text
     assert "memory of a job: 0.60 GB of main memory" in text
+
+
+def test_the_report_says_what_its_validation_images_can_tell(small, size):
+    plan = plan_with(small, size, [10.0] * 24)
+    text = report(plan, "cpu", {"main": 600_000_000})
+    fewest = min(half.validation for half in plan.halves.values())
+    assert f"validation: {fewest} images in the smallest half" in text
+    assert "figures.max_drop is 2 points" in text
+    # The most that the difference of two independent shares of N images varies is where both are one half.
+    draws = np.random.default_rng(0).binomial(fewest, 0.5, (2, 100_000)) / fewest
+    (error,) = re.findall(r"standard error of up to ([\d.]+) points", text)
+    assert float(error) == pytest.approx(100 * (draws[0] - draws[1]).std(), rel=0.02)
 
 
 def test_the_report_says_what_its_times_have_in_them(small, size):

@@ -256,6 +256,7 @@ def report(plan: Plan, device: str, peak: Mapping[str, int]) -> str:
         f"memory of a job: {' and '.join(f'{amount(b)} of {kind} memory' for kind, b in peak.items())}; {held}",
         f"running.images_per_second: a base trains at {plan.images_per_second:,.0f}; the config has "
         f"{study.running.images_per_second:,}, which sets the time limits on a cluster",
+        *_precision(plan),
         *_hint_on_seeds(study),
     ]
     return "\n".join(lines)
@@ -267,6 +268,19 @@ def _size_line(study: Study, name: str, size: DataSize) -> str:
         f"{what}: {counted(len(size.classes), 'class')}, {size.training.sum():,} training and "
         f"{size.validation.sum():,} validation images of {' x '.join(map(str, size.image_shape))} ({size.origin})"
     )
+
+
+def _precision(plan: Plan) -> Iterator[str]:
+    """How closely the validation images can tell two networks, before any is trained.
+
+    With equal accuracies p and errors that are independent, the difference of two accuracies on N images has the
+    variance 2 p (1 - p) / N, which is at most 1 / (2 N). Errors on the same images agree more often than that.
+    """
+    fewest = min(plan.halves[job.half].validation for job in plan.seconds)
+    error, max_drop = 100 * math.sqrt(0.5 / fewest), 100 * plan.study.figures.max_drop
+    yield f"validation: {fewest:,} images in the smallest half; from these alone, the difference between two networks"
+    yield f"  has a standard error of up to {error:.1f} points, and figures.max_drop is {max_drop:g} points; how many"
+    yield "  images, splits and seeds it takes to tell that is in docs/science.md"
 
 
 def _hint_on_seeds(study: Study) -> Iterator[str]:

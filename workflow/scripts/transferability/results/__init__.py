@@ -1,10 +1,10 @@
 """From records to tables: accuracies, paired effects, what can be reused.
 
-Which accuracy is compared is chosen once, by `transferability.results.accuracies.by_metric`, and is the column
-``accuracy`` from there on. The paper's is ``top1_mean_best10``, the mean of a network's ten best evaluations: it
-selects on the validation set and so is a little too good, for every network alike. ``top1_final`` does not select.
+`transferability.results.accuracies.by_metric` chooses once which accuracy is compared; from then on it is the column
+``accuracy``. The paper's is ``top1_mean_best10``, the mean of a network's ten best evaluations: it selects on the
+validation set and so is slightly too optimistic, for every network alike. ``top1_final`` does not select.
 
-Networks that a base at chance makes meaningless (`transferability.results.unlearned.meaningless`) are in no mean,
-interval or verdict of any table; ``left_out`` counts them. Where they are all that there is, the row stays and is
-empty.
+Networks that have not learned, and those that depend on a base that has not
+(`transferability.results.unlearned.meaningless`), are excluded from the means, intervals and verdicts of all tables;
+``left_out`` counts them. Where no other networks are left, the row remains, with its values empty.
 """

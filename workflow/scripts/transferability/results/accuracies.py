@@ -1,4 +1,4 @@
-"""The accuracies of all networks of a study, one row a network, each beside the base of its own target."""
+"""The accuracies of all networks of a study, one row per network, each beside the base of its own target."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -32,7 +32,7 @@ from transferability.study.split_types import SPLIT_TYPES_IN_WORDS, Groups, halv
 
 _Made = TypeVar("_Made")
 
-# Top-1 beside top-5; balanced accuracy is the mean over classes of the share of a class's images that are named right.
+# Each top-1 is followed by its top-5; balanced accuracy is the mean of the per-class accuracies.
 METRICS = (*chain.from_iterable(zip(TOP1, TOP5, strict=True)), *BALANCED)
 KEY = ["split", "seed", "network"]
 _CROSS_ENTROPIES = (VALIDATION_CROSS_ENTROPY, TRAINING_CROSS_ENTROPY)
@@ -49,7 +49,7 @@ COLUMNS = [
     *(*_OF_NETWORK, "layer", *_OF_TRAINING),
     *(*LOSSES, TRAINING_TOP1, TRAINING_IMAGES_EVALUATED, "base"),
 ]
-# What tells an accuracy from guessing; published results, and networks trained before it was recorded, lack it.
+# What distinguishes an accuracy from guessing; published results, and networks trained before it was recorded, lack it.
 GUESSING = ("classes", "validation_images", "majority_baseline", "guessing_loss", "lowest_training_loss")
 _INTEGERS = [
     *("n", "copied", "frozen", "seed", "examples_per_class", "iterations", "evaluations"),
@@ -63,7 +63,7 @@ _NUMBERS = (
     *LOSSES,
     TRAINING_TOP1,
 )  # that may be missing
-# Of all tables that are made from accuracies.
+# The text columns of all tables that are made from accuracies.
 _TEXT = [
     *("split", "split_type", "network", "treatment", "source", "target", "flag"),
     *("effect", "metric", "unit", "layer", "layers", "verdict", "job", "device", FROZEN_BATCH_NORM),
@@ -72,31 +72,35 @@ _TEXT = [
 
 
 def collect(metrics: Iterable[Path], layers: Sequence[str]) -> pd.DataFrame:
-    """One row for every metrics file.
+    """Make one row from each metrics file, beside its base; see `beside_bases`.
 
-    ValueError for a file that is incomplete, that has an accuracy outside 0 to 1, or that repeats a network. The column
-    `FROZEN_BATCH_NORM` is there only if frozen layers of any network have batch norm.
+    The column `FROZEN_BATCH_NORM` exists only if frozen layers of any network have batch norm.
 
     Args:
-        metrics: files of networks.
-        layers: the names of all layers of these, lowest first; the column ``layer`` has that of the n-th, the deepest
-            below the cut, and is empty for bases.
+        metrics: the metrics files of the networks.
+        layers: the names of all layers of these networks, lowest first. The column ``layer`` has the name of the n-th,
+            the deepest below the cut, and is empty for bases.
+
+    Raises:
+        ValueError: a file is incomplete, has an impossible value, such as an accuracy outside 0 to 1, or repeats a
+            network.
     """
     return collect_contents(((str(path), read_json(path)) for path in metrics), layers)
 
 
 def collect_contents(metrics: Iterable[tuple[str, Any]], layers: Sequence[str]) -> pd.DataFrame:
-    """The same of files that were read before, each with its name."""
+    """The same for files that have already been read, each given with its name."""
     return frame_of(((path, _measured(path, content, layers)) for path, content in metrics), layers)
 
 
 def beside_bases(frame: pd.DataFrame) -> pd.DataFrame:
-    """Add to each network its base, its accuracies and the differences to them, where there is one.
+    """Add to each network its base, the base's accuracies and the differences from them, where there is a base.
 
-    Columns ``base_`` and ``difference_`` and a name of `COMPARED` are of the base of the same split, target and seed,
-    and on as many images. The column ``at_chance`` is `at_chance`. The column ``flag`` names what makes a comparison
-    meaningless, or may: its own base or the base that its layers come from is at chance, or is judged on too few images
-    to tell. What was not recorded of a network is empty.
+    For each name in `COMPARED`, the columns ``base_<name>`` and ``difference_<name>`` refer to the base of the same
+    split, target and seed that was trained on the same number of images. The column ``at_chance`` is that of
+    `at_chance`. The column ``flag`` says what makes a comparison meaningless or may do so: the network, its base, or
+    the base that its layers come from is at chance or never had a loss below that of guessing, or a base was evaluated
+    on too few images to tell. Values that were not recorded are empty.
     """
     frame = frame.assign(**{column: None for column in (*_INTEGERS, *_NUMBERS) if column not in frame})
     frame = frame.astype(dict.fromkeys(_INTEGERS, "Int64") | dict.fromkeys(_NUMBERS, "float64"))
@@ -120,12 +124,14 @@ class Results:
 
     Attributes:
         accuracies: as `collect` makes them, with the column ``accuracy``; see `by_metric`.
-        metric: which that is, one of `COMPARED`.
-        max_drop: what copying layers may cost, in accuracy, so 0.02 for 2 points.
-        layers: the names of all layers of the network, lowest first, whether networks are cut there or not.
-        groups: of the halves of splits, semantic or of two data sets, where they are known.
-        sources: bases that nothing is compared with, of halves that networks only copy from; no part of accuracies.
-        images: in words, the amount that all networks are trained on, where the study has others; else empty.
+        metric: the metric in that column, one of `COMPARED`.
+        max_drop: the tolerated drop from copying layers, as a fraction of 1: 0.02 for 2 points.
+        layers: the names of all layers of the network, lowest first, whether or not networks are cut there.
+        groups: the groups or data sets of splits' halves, where they are known.
+        sources: bases of halves that networks only copy from. Nothing is compared with them, and they are not among
+            the accuracies.
+        images: in words, the number of images that all networks are trained on if the study has other amounts too;
+            otherwise empty.
     """
 
     accuracies: pd.DataFrame
@@ -149,16 +155,16 @@ class Results:
         groups: Groups | None = None,
         targets: Sequence[str] = HALVES,
     ) -> Self:
-        """Of accuracies as `collect` makes them; ValueError if some networks lack the metric.
+        """Results from accuracies as `collect` makes them; ValueError if some networks lack the metric.
 
         Args:
-            accuracies: of all networks.
+            accuracies: the accuracies of all networks.
             metric: one of `COMPARED`.
-            max_drop: what copying layers may cost.
-            layers: the names of all.
-            unlearned: `LEAVE_OUT`, or ``include`` to have unlearned networks in all means.
-            groups: of the halves of splits; those of splits without networks are not told.
-            targets: the halves that networks are trained for and compared.
+            max_drop: the tolerated drop from copying layers.
+            layers: the names of all layers, lowest first.
+            unlearned: `LEAVE_OUT`, or ``include`` to count unlearned networks in all means.
+            groups: the groups of splits' halves; those of splits without networks are dropped.
+            targets: the halves that networks are trained for and compared on.
         """
         compared = by_metric(accuracies, metric, unlearned)
         there = {split: halves for split, halves in (groups or {}).items() if (compared["split"] == split).any()}
@@ -167,19 +173,19 @@ class Results:
 
     @classmethod
     def asked(cls, accuracies: pd.DataFrame, params: Mapping[str, Any]) -> Self:
-        """As the parameters of a rule say, which may have others too; their names are those that `by` has."""
+        """Results with the parameters of a rule, which are named as in `by`; other parameters are ignored."""
         compared = (accuracies, params["metric"], params["max_drop"], params["layers"], params["unlearned"])
         return cls.by(*compared, groups=params["groups"], targets=params.get("targets", HALVES))
 
     @classmethod
     def of_study(cls, accuracies: pd.DataFrame, study: Study) -> Self:
-        """As the study's config says."""
+        """Results with the settings of the study's config."""
         asked = study.figures
         compared = (accuracies, asked.metric, asked.max_drop, study.layers, asked.unlearned)
         return cls.by(*compared, groups=study.groups, targets=study.targets)
 
     def once(self, what: Hashable, make: Callable[[], _Made]) -> _Made:
-        """What is made of these results, the first time it is asked for: tables, figures and pages ask for the same."""
+        """Make something from these results the first time only: tables, figures and pages need the same things."""
         if what not in self._made:
             self._made[what] = make()
         made: _Made = self._made[what]
@@ -187,30 +193,30 @@ class Results:
 
     @property
     def networks(self) -> pd.DataFrame:
-        """All, those too that are only copied from."""
+        """All networks, including those that are only copied from."""
         return pd.concat([self.sources, self.accuracies]) if len(self.sources) else self.accuracies
 
     def groups_of(self, split_type: str) -> Groups:
-        """Of the halves of splits of a type, where they are known."""
+        """The groups of halves of a type's splits, where they are known."""
         splits = set(self.accuracies.loc[self.accuracies["split_type"] == split_type, "split"])
         return {split: halves for split, halves in self.groups.items() if split in splits}
 
     def halves(self, split_type: str) -> str:
-        """Halves of a type in words, with the groups or data sets that they are of, and how many images there are."""
+        """The halves of a split type in words, with their groups or data sets, and the number of images if set."""
         return halves_in_words(split_type, self.groups_of(split_type)) + (f", {self.images}" if self.images else "")
 
     @property
     def amounts(self) -> tuple[Amount, ...]:
-        """Images a class that networks are trained on, as `by_images.amounts_of`."""
+        """The numbers of images per class that networks are trained on, as in `by_images.amounts_of`."""
         return amounts_of(self.accuracies)
 
     @property
     def has_few(self) -> bool:
-        """Whether there are networks on few images."""
+        """Whether any networks are trained on few images."""
         return self.amounts != (None,)
 
     def at(self, amount: Amount) -> Self:
-        """Those of networks on so many images a class, as `by_images.on_amount`."""
+        """The results of networks trained on this many images per class, as in `by_images.on_amount`."""
         if amount is None and not self.has_few:
             return self
         return self.once(("on", amount), lambda: self._at(amount))
@@ -221,12 +227,12 @@ class Results:
 
     @property
     def at_most(self) -> Self:
-        """Those on the most images, which what is of one amount shows."""
+        """The results of networks trained on the most images, for everything that shows a single amount."""
         return self.at(self.amounts[-1])
 
 
 def of_training_mode(accuracies: pd.DataFrame) -> str:
-    """A line that says so where training cross-entropies are not of an evaluation, as published ones; else empty."""
+    """A note if any training cross-entropies, such as published ones, do not come from an evaluation; else empty."""
     of_iterations = accuracies[TRAINING_CROSS_ENTROPY].notna() & accuracies[TRAINING_IMAGES_EVALUATED].isna()
     if not of_iterations.any():
         return ""
@@ -234,10 +240,10 @@ def of_training_mode(accuracies: pd.DataFrame) -> str:
 
 
 def by_metric(accuracies: pd.DataFrame, metric: str, unlearned: str = LEAVE_OUT) -> pd.DataFrame:
-    """With the metric as the column ``accuracy``, the one that is compared from here on.
+    """The table with the metric as the column ``accuracy``, which is compared from here on.
 
-    The column ``included`` says that means have unlearned networks too, where ``unlearned`` is ``include``.
-    ValueError that names the networks which lack the metric, if there are any.
+    The column ``included`` is true if ``unlearned`` is ``include``: means then count unlearned networks too.
+    If any networks lack the metric, a ValueError names them.
     """
     lacking = accuracies[accuracies[metric].isna()]
     if len(lacking):
@@ -261,19 +267,19 @@ def read_accuracies(path: Path) -> pd.DataFrame:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read any table of ours; text stays text, where pandas would take ``NA`` for nothing and ``1e5`` for a number."""
+    """Read any of our tables; text stays text, whereas pandas would read ``NA`` as missing and ``1e5`` as a number."""
     return pd.read_csv(
         path, dtype=dict.fromkeys(_TEXT, "string"), keep_default_na=False, na_values=[""], encoding="utf-8"
     )
 
 
 def layer_names(accuracies: pd.DataFrame) -> dict[int, str]:
-    """By n, for every n that was tried, the name of the n-th layer."""
+    """The name of the n-th layer, by n, for every n that was tried."""
     return dict(accuracies.loc[accuracies["n"] > 0, ["n", "layer"]].itertuples(index=False, name=None))
 
 
 def frame_of(rows: Iterable[tuple[str, Mapping[str, Any]]], layers: Sequence[str]) -> pd.DataFrame:
-    """The rows, each with where it comes from, beside their bases; ValueError if a network is there twice."""
+    """A table of rows, each given with its origin, beside their bases; ValueError if a network occurs twice."""
     places: dict[tuple[Any, ...], str] = {}
     checked = []
     for place, row in rows:
@@ -309,7 +315,7 @@ def _measured(path: str, content: Any, layers: Sequence[str]) -> dict[str, Any]:
 
 
 def _right(row: Mapping[str, Any], layers: Sequence[str]) -> dict[str, bool]:
-    """For each column that is no accuracy, whether it can be so in the metrics of a network."""
+    """For each column other than accuracies and cross-entropies, whether a network's metrics can have this value."""
     try:
         network = Network.parse(row["network"])
     except (TypeError, ValueError):
@@ -341,12 +347,12 @@ def _is_count(value: object) -> bool:
 
 
 def require_accuracy(value: object, where: str) -> None:
-    """ValueError that says where the value is, if it is no number from 0 to 1."""
+    """Raise a ValueError that says where the value is, unless it is a number from 0 to 1."""
     if not isinstance(value, int | float) or not 0 <= value <= 1:  # refuses NaN too
         raise ValueError(f"{where} is {value!r}; an accuracy is a number from 0 to 1")
 
 
 def require_cross_entropy(value: object, where: str) -> None:
-    """ValueError that says where the value is, if it is no number from 0 up."""
+    """Raise a ValueError that says where the value is, unless it is a finite number that is not negative."""
     if not isinstance(value, int | float) or not 0 <= value < float("inf"):
         raise ValueError(f"{where} is {value!r}; a cross-entropy is a number from 0 up, in nats")

@@ -1,4 +1,4 @@
-"""What somebody who has published weights and a data set wants to know, in a sentence."""
+"""What someone with published weights and a data set wants to know, in one sentence."""
 
 import pandas as pd
 
@@ -14,12 +14,12 @@ _FINE_TUNED = f"{_FROZEN}+"
 def advice(accuracies: pd.DataFrame, reuse: pd.DataFrame, max_drop: float) -> str:
     """Which published layers give the highest accuracy, and how many can be frozen; empty without such networks.
 
-    The highest of several accuracies on the same validation images is a little too good, and the sentence says so.
+    The highest of several accuracies on the same validation images is slightly optimistic, and the sentence says so.
 
     Args:
-        accuracies: of one split type, with the column ``accuracy``.
-        reuse: rows of `transferability.results.reuse.reusable`, of that split type.
-        max_drop: what freezing them may cost, in accuracy.
+        accuracies: the accuracies of one split type, with the column ``accuracy``.
+        reuse: rows of `transferability.results.reuse.reusable` for that split type.
+        max_drop: the tolerated drop from freezing layers, as a fraction of 1.
     """
     rows = reuse[reuse["treatment"].isin((_FROZEN, _FINE_TUNED)) & reuse["verdict"].notna()]
     if rows.empty:

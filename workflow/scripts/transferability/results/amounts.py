@@ -1,4 +1,4 @@
-"""How much target data: the tables by amount, and in a line for each what can be copied and what fine-tuning gains."""
+"""How much target data: tables by amount, and a line for each on what can be copied and what fine-tuning gains."""
 
 from collections.abc import Callable, Iterator
 
@@ -13,10 +13,10 @@ from transferability.study.pretrained_weights import is_copied_from_weights
 
 
 def of_each_amount(make: Callable[[Results], pd.DataFrame]) -> Callable[[Results], pd.DataFrame]:
-    """A table of the networks on each amount of images, one below the other, with the column `EXAMPLES`.
+    """Make a table for each amount of images, one below the other, with the column `EXAMPLES`.
 
-    It is empty for networks on all images, as in the table of accuracies. Where a study has no others, the table is as
-    it is made.
+    That column is empty for networks trained on all images, as in the table of accuracies. If a study has no others,
+    the table is made unchanged, without the column.
     """
 
     def made(results: Results) -> pd.DataFrame:
@@ -29,22 +29,22 @@ def of_each_amount(make: Callable[[Results], pd.DataFrame]) -> Callable[[Results
 
 
 def _with_amount(table: pd.DataFrame, amount: Amount) -> pd.DataFrame:
-    """With the column, behind what else tells the networks of a row."""
+    """The table with the column, after the others that say which networks a row is about."""
     place = 1 + list(table.columns).index("n" if "n" in table else "depths")
     table.insert(place, EXAMPLES, pd.Series([amount] * len(table), table.index, "Int64"))
     return table
 
 
 def headline_by_amount(results: Results) -> str:
-    """What a study found: of the most images in full, and of each amount in a line of `answers_by_amount`."""
+    """What a study found: in full for the most images, and with a line of `answers_by_amount` for each amount."""
     return headline(results, list(answers_by_amount(results)))
 
 
 def answers_by_amount(results: Results) -> Iterator[str]:
-    """A line for each amount of images and kind of halves: how deep layers can be copied, and what fine-tuning gains.
+    """Yield a line per amount of images and kind of halves: how deep layers can be copied, and what fine-tuning gains.
 
-    Like "random halves, on 20 images per class: at a drop of at most 2 points, copy up to conv3 frozen". None for
-    a study whose networks are all trained on all images.
+    An example is "random halves, on 20 images per class: at a drop of at most 2 points, copy up to conv3 frozen". There
+    are no lines for a study whose networks are all trained on all images.
     """
     for amount in results.amounts if results.has_few else ():
         for answer in answers(results.at(amount)):
@@ -57,7 +57,7 @@ def _in_words(answer: Answer, max_drop: float) -> Iterator[str]:
     ways = [
         _copied(treatment, layers)
         for treatment, layers in answer.reusable.items()
-        if not is_copied_from_weights(treatment)  # the advice is of these
+        if not is_copied_from_weights(treatment)  # the advice covers these
     ]
     if ways:
         yield f"at a drop of at most {100 * max_drop:g} points, copy {', '.join(ways)}"
@@ -66,7 +66,7 @@ def _in_words(answer: Answer, max_drop: float) -> Iterator[str]:
 
 
 def _copied(treatment: str, layers: ReusableLayers) -> str:
-    """Like up to conv3 frozen, and in brackets what that rests on."""
+    """A phrase like "up to conv3 frozen", with what it rests on in parentheses."""
     to = f"up to {layers.layers[layers.deepest - 1]}" if layers.deepest else "no layer"
     proviso = layers.proviso.lstrip(",; ")
     return f"{to} {WAYS_OF_REUSE[treatment]}" + (f" ({proviso})" if proviso else "")

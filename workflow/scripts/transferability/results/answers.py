@@ -1,4 +1,4 @@
-"""What a study found, in a few numbers: for its headline, and for the top of its report."""
+"""What a study found, in a few numbers, for its headline and the top of its report."""
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from transferability.study.split_types import IMAGES
 from transferability.words import counted, drop_points, enumerated, nats, points
 
 _PARTS = (TRAINING_CROSS_ENTROPY, GENERALIZATION_GAP)
-# Treatments, each shown at its deepest cut, with what their drop from base is of.
+# Treatments, each shown at its deepest cut, with what its drop from base is attributed to.
 _DEEPEST: Mapping[str, str] = {
     "selffer": "its own frozen features, base − B{}B",
     "transfer": "the other half's frozen features, base − A{}B",
@@ -31,7 +31,7 @@ _DEEPEST: Mapping[str, str] = {
     "pretrained": "published frozen features, base − P{}B",
 }
 GAINS_OVER_BASE = ("gain from fine-tuned transfer", "gain from fine-tuning published layers")
-# Each the mean over all n of an effect.
+# Effects whose mean over all n is shown.
 _FINE_TUNED: Mapping[str, str] = {
     "retraining gain": "gain from fine-tuning its own layers",
     "fine-tuning gain": GAINS_OVER_BASE[0],
@@ -40,7 +40,7 @@ _FINE_TUNED: Mapping[str, str] = {
     "pretrained transfer gain": "gain over fine-tuning its own layers",
 }
 
-_WIDTH = 64  # of what a line of the headline is of
+_WIDTH = 64  # of the part of a headline's line that says what its value is
 _PLAIN = str.maketrans("−⁺", "-+")  # for terminals
 
 NOT_CONCLUSIVE = "not conclusive"
@@ -48,12 +48,12 @@ NOT_CONCLUSIVE = "not conclusive"
 
 @dataclass(frozen=True)
 class Difference:
-    """A drop or a gain: a mean difference of accuracies over pairs.
+    """A drop or a gain: the mean difference in accuracy over pairs.
 
     Attributes:
-        mean: positive for a drop where a network is worse, for a gain where it is better.
-        half: half the width of its 95 % interval, NaN without one.
-        is_drop: if not, it is a gain.
+        mean: a drop is positive where a network is worse, a gain where it is better.
+        half: half the width of the 95 % interval; NaN if there is none.
+        is_drop: whether it is a drop; otherwise it is a gain.
     """
 
     mean: float
@@ -62,7 +62,7 @@ class Difference:
 
     @classmethod
     def of(cls, pairs: pd.DataFrame, *, is_drop: bool) -> Self:
-        """Of `paired_differences`."""
+        """The difference over the rows of `paired_differences`."""
         low, high = interval(pairs)
         return cls(float(pairs["difference"].mean()), (high - low) / 2, is_drop)
 
@@ -72,21 +72,22 @@ class Difference:
 
 
 def together(n: int) -> str:
-    """The lowest n layers: copying them costs what it does only if all are."""
+    """The lowest n layers in words; "together", because the drop is that of copying all of them."""
     return ("no layer", "layer 1")[n] if n < 2 else f"layers 1-{n} together"
 
 
 @dataclass(frozen=True)
 class ReusableLayers:
-    """How many of the lowest layers can be copied from the other half at a tolerated drop; 0 for none.
+    """How many of the lowest layers can be copied from elsewhere at a tolerated drop.
 
     Attributes:
-        layers: the names of all layers that can be copied, lowest first, whether they were tried or not.
-        verdicts: by n, for every n that was tried and no other, whether the mean drop is tolerated; None where bases at
-            chance leave nothing to tell it from.
-        unsure: by n, `NOT_CONCLUSIVE` or `NO_INTERVAL`, for verdicts that only the mean gives.
-        deepest: the largest n up to which all that were tried are, by the mean drop.
-        surely: the same by the whole 95 % interval; None where there is no interval, for want of splits and seeds.
+        layers: the names of all layers below the last, lowest first, whether or not they were tried.
+        verdicts: by n, for every n that was tried and no other, whether the mean drop is tolerated; None where excluded
+            networks leave no pair.
+        unsure: by n, `NOT_CONCLUSIVE` or `NO_INTERVAL`, for verdicts that rest on the mean alone.
+        deepest: the largest n such that the mean drop is tolerated there and at every smaller n that was tried; 0 if
+            there is none.
+        surely: the same by the whole 95 % interval; None if one split and seed give no interval.
     """
 
     layers: Sequence[str]
@@ -100,7 +101,7 @@ class ReusableLayers:
 
     @property
     def proviso(self) -> str:
-        """What of it was tried, and what it rests on; empty if there is nothing to say of that."""
+        """Which depths were tried and what the verdict rests on; empty if neither needs saying."""
         return f"{self._tried}{self._beyond_a_gap}{self._rests_on}"
 
     @property
@@ -110,14 +111,14 @@ class ReusableLayers:
 
     @property
     def _tried(self) -> str:
-        """Which depths were, unless all were that there are."""
+        """Which depths were tried, unless all were."""
         if len(self.verdicts) == len(self.layers):
             return ""
         return f", with n = {enumerated(list(self.verdicts))} tried"
 
     @property
     def _beyond_a_gap(self) -> str:
-        """Depths at which the drop is tolerated though at a smaller one it is not."""
+        """Depths at which the drop is tolerated although it is not at a smaller depth."""
         deeper = [n for n, within in self.verdicts.items() if within and n > self.deepest]
         return f", but the drop at n = {enumerated(deeper)} is small enough" if deeper else ""
 
@@ -141,18 +142,19 @@ class ReusableLayers:
 
 @dataclass(frozen=True)
 class Answer:
-    """What one split type tells.
+    """What the networks of one split type show.
 
     Attributes:
-        halves: of what kind they are, in words.
-        base: mean accuracy of the bases; None if all are at chance.
-        bases_left_out: how many bases are at chance, and in no mean.
-        drops: from the own base, at the deepest cut, by what they are of.
-        gains: of fine-tuned networks, likewise.
-        co_adaptation: of what part its largest drop in cross-entropy is, in words; empty without selffer networks.
-        reusable: by way of reuse, a key of `WAYS_OF_REUSE`; without those that no network tells of, or whose bases are
-            at chance.
-        note: what the study has no networks to tell, and what the halves are not; empty if nothing.
+        halves: the kind of halves, in words.
+        base: the mean accuracy of the bases; None if all are unlearned and excluded.
+        bases_left_out: the number of bases that are unlearned and excluded from means.
+        drops: drops from the networks' own bases at the deepest cut, by what they are attributed to.
+        gains: mean gains of fine-tuned networks over all n, by what is compared.
+        co_adaptation: where the co-adaptation drop in cross-entropy is largest, and which part causes it, in words;
+            empty without selffer networks.
+        reusable: the layers that can be reused, by way of reuse, a key of `WAYS_OF_REUSE`; ways without a verdict are
+            missing.
+        note: caveats about the halves, and about treatments that the study lacks; empty if there are none.
         advice: how published weights can be used; empty without networks that copy any.
     """
 
@@ -173,9 +175,9 @@ class Answer:
 
 
 def answers(results: Results) -> list[Answer]:
-    """What each of the `compared_types` that has bases tells.
+    """An answer for each of the `compared_types` that has bases.
 
-    Which layers can be copied is told by `deepest_within`: by the means of `reusable`, and by its intervals.
+    `deepest_within` decides which layers can be copied, once by the means of `reusable` and once by its intervals.
     """
     accuracies, reuse, drops = results.accuracies, reusable(results), effects(results)
     drops = drops[drops["effect"] == "co-adaptation drop"]
@@ -197,11 +199,11 @@ def answers(results: Results) -> list[Answer]:
 
 
 def _notes(split_type: str, there: set[str]) -> Iterator[str]:
-    """That halves by images differ in no class, and that frozen transfer's drop cannot be divided without selffers.
+    """Note that halves by images share all classes, and that without selffers the drop of frozen transfer has no parts.
 
     Args:
-        split_type: of the halves.
-        there: the treatments of which there are networks.
+        split_type: the split type of the halves.
+        there: the treatments that have networks.
     """
     if split_type == IMAGES:
         yield "the halves share all classes but no training images, so features can be specific only to images"
@@ -213,7 +215,7 @@ def headline(results: Results, by_amount: Sequence[str] = ()) -> str:
     """A few lines that say what the study found.
 
     Args:
-        results: of the study, of which networks on the most images are told in full.
+        results: the study's results; those of networks trained on the most images are reported in full.
         by_amount: a line for each amount of images.
     """
     accuracies = results.networks
@@ -243,12 +245,12 @@ def headline(results: Results, by_amount: Sequence[str] = ()) -> str:
 
 
 def _co_adaptation(drops: pd.DataFrame, of_type: pd.DataFrame, layers: Sequence[str]) -> str:
-    """Where the drop in cross-entropy is largest, and of which part it is, or that this cannot be told.
+    """Where the drop in cross-entropy is largest and which part causes it, or that this is not conclusive.
 
     Args:
-        drops: rows of `effects`, of the co-adaptation drop of one split type.
-        of_type: its networks.
-        layers: the names of all.
+        drops: rows of `effects` for the co-adaptation drop of one split type.
+        of_type: the networks of this split type.
+        layers: the names of all layers, lowest first.
     """
     if drops.empty:
         return ""

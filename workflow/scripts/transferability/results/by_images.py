@@ -1,4 +1,4 @@
-"""Which networks of a study are trained on how many images of each class."""
+"""How many images of each class the networks of a study are trained on."""
 
 import pandas as pd
 
@@ -8,13 +8,13 @@ EXAMPLES = "examples_per_class"  # the column; empty for all images
 
 
 def amounts_of(accuracies: pd.DataFrame) -> tuple[Amount, ...]:
-    """Of networks with copied layers, or of bases if there are none; the fewest images first."""
+    """The amounts that networks with copied layers are trained on, or bases if there are none; fewest images first."""
     copies = accuracies[accuracies["source"].notna()]
     shown = accuracies[accuracies["treatment"] == "base"] if copies.empty else copies
     return in_order(None if pd.isna(few) else int(few) for few in shown[EXAMPLES].unique()) or (None,)
 
 
 def on_amount(accuracies: pd.DataFrame, amount: Amount) -> pd.DataFrame:
-    """Networks on so many images a class; reduced ones, which are compared with bases on all, are with these."""
+    """Networks trained on this many images per class; reduced ones belong to all images, as do their bases."""
     few = accuracies[EXAMPLES].mask(accuracies["treatment"] == "reduced")
     return accuracies[few.isna() if amount is None else few.eq(amount).fillna(False).astype(bool)]

@@ -1,4 +1,4 @@
-"""Two studies side by side, by how far their networks are from their own bases."""
+"""Two studies side by side, by how much their networks differ from their own bases."""
 
 import pandas as pd
 
@@ -9,22 +9,22 @@ from transferability.study.amounts import Amount
 from transferability.study.compared import LOSSES
 from transferability.study.names import COPYING, TREATMENTS
 
-ANY = "any"  # split type, of random filters
+ANY = "any"  # split type of random filters
 _PARTS = {loss: name.replace("-", "_") for loss, name in LOSSES.items()}
 
 
 def compare(ours: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """Two studies side by side: differences to base by treatment, split type and n, of each and between them.
+    """Two studies side by side: differences from base by treatment, split type and n, in each and between them.
 
-    ``relative`` differences are shares of the base's accuracy, for data sets on which bases differ. ``cross_entropy``
-    and its parts, ``fit`` and ``generalization``, are in nats and positive where a network is better than its base, as
-    accuracies are; of the authors' networks, the parts are by losses in training mode. Columns end in ``_ours`` and
-    ``_published``; where one study has no such networks, they are empty. Random filters know no classes, so their
-    networks are compared over all split types: the paper has them for the whole set only.
+    ``relative`` differences are fractions of the base's accuracy, for data sets on which bases differ.
+    ``cross_entropy`` and its parts, ``fit`` and ``generalization``, are in nats and, like accuracy, positive where a
+    network is better than its base; for the authors' networks, the parts come from losses in training mode. Columns end
+    in ``_ours`` and ``_published``, and are empty where a study has no such networks. Random filters do not depend on
+    classes, so their networks are averaged over all split types: the paper has them for the whole set only.
 
     Args:
-        ours: as `transferability.results.accuracies.by_metric` gives them.
-        published: the same, by the same metric.
+        ours: accuracies as returned by `transferability.results.accuracies.by_metric`.
+        published: the same for the other study, by the same metric.
     """
     key = ["treatment", "split_type", "n"]
     tables = [differences_to_base(accuracies) for accuracies in (ours, published)]
@@ -35,15 +35,15 @@ def compare(ours: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
 
 
 def compared_amount(accuracies: pd.DataFrame) -> Amount:
-    """Of a study with several amounts of images, the largest: networks on as many are compared."""
+    """The largest amount of images in a study; only networks trained on this many are compared."""
     return amounts_of(accuracies)[-1]
 
 
 def differences_to_base(accuracies: pd.DataFrame) -> pd.DataFrame:
-    """By treatment, split type (``any`` for random filters) and n: networks, mean difference to the own base.
+    """Mean differences of networks from their own bases, by treatment, split type (``any`` for random filters) and n.
 
     Columns: treatment, split_type, n, networks, difference, relative (to the own base's accuracy), cross_entropy, fit,
-    generalization, left_out. It is of the networks on the `compared_amount` of images.
+    generalization, left_out. Only networks trained on the `compared_amount` of images count.
     """
     accuracies = on_amount(accuracies, compared_amount(accuracies))
     tables = []

@@ -1,4 +1,4 @@
-"""Where a study's network could be cut into layers: names, what is below each cut, and why others are no cut points."""
+"""Where a study's network could be cut into layers, what lies below each cut, and why other modules cannot be cuts."""
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,21 +13,21 @@ from transferability.study.design import Study
 from transferability.study.foreign_networks import Description, description_of, seen_shape
 from transferability.words import counted, plural
 
-_CLASSES = 10  # those of the head, which is above every cut
-_NAMED, _WIDTH = 5, 120  # blocks of a kind that are named, characters of a line
+_CLASSES = 10  # of the head, which is above every cut
+_NAMED, _WIDTH = 5, 120  # how many blocks of a kind are named; characters in a line
 
 
 @dataclass(frozen=True)
 class CutRow:
-    """A module behind which a network could be cut, or could not.
+    """A module after which a network could or could not be cut.
 
     Attributes:
-        name: of the module.
-        depth: the n of the study's networks that are cut there; None if none is.
-        parameters: the share of the network's parameters that are below, from 0 to 1.
-        operations: the share of the forward pass that is below, from 0 to 1; None where it was not counted.
-        shape: of the features that cross, without that of a batch; empty where it was not found out.
-        why_not: why it is no cut point; empty if it is one.
+        name: the module's name.
+        depth: the n of the study's networks that are cut there; None if it does not cut there.
+        parameters: the fraction of the network's parameters below the cut, from 0 to 1.
+        operations: the fraction of the forward pass's operations below the cut; None where they were not counted.
+        shape: the shape of the features that cross the cut, without the batch dimension; empty where it is not known.
+        why_not: why it is not a cut point; empty if it is one.
     """
 
     name: str
@@ -39,7 +39,7 @@ class CutRow:
 
 
 def cut_rows(study: Study) -> list[CutRow]:
-    """All modules of which it is known, lowest first."""
+    """All modules that are known to be cut points or not, lowest first."""
     settings = study.settings("base")
     if settings.foreign is None:
         return list(_own_layers(study))
@@ -67,7 +67,7 @@ def _rows(description: Description, depths: Mapping[str, int]) -> Iterator[CutRo
 
 
 def _at_cut(description: Description, name: str, depth: int) -> dict[str, Any]:
-    """What is below one of the study's cuts that ends no block."""
+    """The point of one of the study's cuts that is not among the points found."""
     return {
         "name": name,
         "same": [name],
@@ -79,7 +79,7 @@ def _at_cut(description: Description, name: str, depth: int) -> dict[str, Any]:
 
 
 def _own_layers(study: Study) -> Iterator[CutRow]:
-    """Of a network of this project, whose layers are fixed."""
+    """The rows of one of this project's own networks, whose layers are fixed."""
     shape = seen_shape(study.config)
     network = build_network(study.settings("base").architecture, shape, _CLASSES, 0)
     operations, shapes = run_layers(network, shape)
@@ -90,7 +90,7 @@ def _own_layers(study: Study) -> Iterator[CutRow]:
 
 
 def blocks_of(study: Study) -> list[Block]:
-    """The blocks of a study's network and what is within them; none of this project's own, whose layers are fixed."""
+    """The blocks of a study's network and what is within them; none for this project's own, whose layers are fixed."""
     settings = study.settings("base")
     if settings.foreign is None:
         return []
@@ -99,7 +99,7 @@ def blocks_of(study: Study) -> list[Block]:
 
 
 def blocks_text(blocks: Sequence[Block]) -> str:
-    """What is within blocks, those that are alike together; empty without blocks."""
+    """What is within blocks, with identical ones grouped; empty without blocks."""
     alike: dict[tuple[str, ...], list[str]] = {}
     for block in blocks:
         if lines := tuple(_lines_within(block)):
@@ -131,7 +131,7 @@ def _wrapped(text: str, indent: int) -> str:
 
 
 def cuts_text(study: Study, rows: Sequence[CutRow]) -> str:
-    """A table for a terminal: a line a module, and what the numbers are."""
+    """A table for a terminal, with one line per module, and what its numbers mean."""
     width = max(len(row.name) for row in rows)
     height, image_width, channels = seen_shape(study.config)
     head = f"{'n':>3}  {'module':{width}}  parameters  operations  features"

@@ -1,7 +1,7 @@
 """What copying layers costs and gains: named differences between two treatments, paired, with intervals.
 
-Each is one of accuracy, and one of cross-entropy, which has two parts: *fit*, of the training images, and
-*generalization*, of what validation images are beyond these.
+Each is computed for accuracy and for cross-entropy. The latter has two parts: *fit*, by the cross-entropy on training
+images, and *generalization*, by how much that on validation images exceeds it.
 """
 
 from collections.abc import Mapping
@@ -33,26 +33,26 @@ EFFECTS: Mapping[str, tuple[str, str]] = {
 
 
 def formula(effect: str) -> str:
-    """An effect as a difference of its treatments, like base − BnB."""
+    """An effect as a difference between its treatments, like base − BnB."""
     return " − ".join(SYMBOLS[treatment] for treatment in EFFECTS[effect])
 
 
 def is_drop(effect: str) -> bool:
-    """Whether it is positive where a network is worse; a gain is positive where it is better."""
+    """Whether an effect is a drop, positive where a network is worse; a gain is positive where it is better."""
     return effect.partition(",")[0].endswith("drop")
 
 
 def by_loss(accuracies: pd.DataFrame, loss: str) -> pd.DataFrame:
-    """With one of `LOSSES`, less than nothing, as the column ``accuracy``: the more, the better, by either."""
+    """The table with one of `LOSSES`, negated, as the column ``accuracy``, so that higher is better."""
     return accuracies.assign(accuracy=-accuracies[loss])
 
 
 def effects(results: Results) -> pd.DataFrame:
-    """`paired_effects` by the accuracy that the study compares, and by each of `LOSSES`, which ``metric`` names.
+    """`paired_effects` by the accuracy that the study compares and by each of `LOSSES`; ``metric`` says by which.
 
-    ``unit`` is ``share`` for accuracies, of 1, and ``nats`` for losses. An effect by validation cross-entropy is the
-    sum of its two parts, by training cross-entropy (fit) and by generalization gap (generalization), where the
-    networks have both. Rows of what was not recorded are empty.
+    ``unit`` is ``share`` for accuracies, which are fractions of 1, and ``nats`` for losses. An effect by validation
+    cross-entropy is the sum of its two parts, by training cross-entropy (fit) and by generalization gap
+    (generalization), where the networks have both. Rows for losses that were not recorded are empty.
     """
     tables = [paired_effects(results).assign(metric=results.metric, unit="share")]
     tables += [paired_effects(results, loss).assign(metric=loss, unit="nats") for loss in LOSSES]
@@ -60,18 +60,18 @@ def effects(results: Results) -> pd.DataFrame:
 
 
 def paired_effects(results: Results, loss: str | None = None) -> pd.DataFrame:
-    """`EFFECTS` by split type and n: mean of paired differences, with a 95 % interval, ``low`` to ``high``.
+    """`EFFECTS` by split type and n: mean paired differences, with a 95 % interval from ``low`` to ``high``.
 
-    Networks of a split share their classes and those of a seed their base, so what counts as one observation is a
-    split, or, where there is only one split, a seed. The interval is Student's t over those; it is empty where there
-    is one split and seed, and tells only of that split's classes where there is one split. A percentile bootstrap over
-    so few would be far too narrow: one that says 95 % holds the true mean in 50, 73, 80, 83 and 89 % of all cases for
-    2, 3, 4, 5 and 9 splits.
+    Networks of a split share their classes and those of a seed their base, so one observation is a split or, where
+    there is only one split, a seed. The interval is Student's t over these observations. It is empty where there is
+    only one split and seed; with only one split, it applies only to that split's classes. A percentile bootstrap over
+    so few would be far too narrow: at a nominal 95 %, it contains the true mean in 50, 73, 80, 83 and 89 % of cases
+    for 2, 3, 4, 5 and 9 splits.
 
     Args:
-        results: of the study.
-        loss: which of `LOSSES` is compared; None for the accuracy. A loss is better the lower it is, so that a drop is
-            positive where a network is worse, and a gain where it is better, by either.
+        results: the study's results.
+        loss: which of `LOSSES` to compare; None for the accuracy. Signs follow accuracy: because a lower loss is
+            better, a drop is positive where a network is worse, and a gain where it is better, in either case.
     """
     return results.once(("paired effects", loss), lambda: _paired_effects(results, loss)).copy()
 

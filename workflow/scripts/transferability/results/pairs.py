@@ -1,7 +1,7 @@
-"""Networks paired with those of the same split, target, seed, images and n: differences, and intervals of the mean.
+"""Networks paired by split, target, seed, number of images and n: differences, and intervals of their mean.
 
-Networks that preserve layers above the frozen ones have no part in the paper's treatments, and so are in no pair. Those
-with a plan for every layer have treatments of their own.
+Networks that preserve layers above the frozen ones do not belong to the paper's treatments, and so are in no pair.
+Those with a plan for every layer have treatments of their own.
 Accuracies are those of `transferability.results.accuracies.by_metric`.
 """
 
@@ -15,15 +15,15 @@ from transferability.study.split_types import TYPES_OF_HALVES
 
 # Treatments with layers that were trained before.
 REUSING = tuple(treatment for treatment in COPYING if not treatment.startswith("random"))
-CONFIDENCE = 0.95  # of all intervals
+CONFIDENCE = 0.95  # of every interval
 NO_INTERVAL = "no interval"
 MEANS = ["split_type", "n", "pairs", "splits", "mean", "low", "high", "left_out"]  # of `means_with_intervals`
 
 
 def compared_types(accuracies: pd.DataFrame) -> list[str]:
-    """The split types that are told and drawn, in order: those of halves, and all classes if layers are reused there.
+    """The split types to report and draw, in order: those of halves, and the whole set if layers are reused there.
 
-    The whole set has bases besides where random or reduced networks are trained on it, as in the paper.
+    Otherwise the whole set only has the bases of random or reduced networks that are trained on it, as in the paper.
     """
     of_whole = accuracies[accuracies["split_type"] == WHOLE]
     reused = bool(of_whole["treatment"].isin(REUSING).any())
@@ -31,23 +31,23 @@ def compared_types(accuracies: pd.DataFrame) -> list[str]:
 
 
 def of_the_paper(accuracies: pd.DataFrame) -> pd.DataFrame:
-    """The networks that preserve no layers above the frozen ones; how many a plan copies, tables do not say."""
+    """The networks that preserve no layers above the frozen ones, including those with a plan (``copied`` is empty)."""
     preserve_none = accuracies["copied"].isna() | (accuracies["copied"] == accuracies["n"])
     return accuracies[preserve_none.fillna(False).astype(bool)]
 
 
 def paired_differences(accuracies: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
-    """For each pair of networks of the same split, target, seed, images and n (a base has every n): first minus second.
+    """First minus second for each pair with the same split, target, seed, images and n (a base pairs with every n).
 
     Columns: split, split_type, target, seed, examples_per_class, n, the accuracies first and second, difference.
-    Networks without a partner are left out, and pairs that a base at chance makes meaningless.
+    Networks without a partner are left out, and so are pairs in which either network is `meaningless`.
     """
     pairs = all_pairs(accuracies, first, second)
     return pairs[~pairs["left_out"]].drop(columns="left_out").reset_index(drop=True)
 
 
 def all_pairs(accuracies: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
-    """As `paired_differences`, with the meaningless pairs, which the column ``left_out`` tells."""
+    """As `paired_differences`, but with the meaningless pairs, which the column ``left_out`` marks."""
     key = ["split", "split_type", "target", "seed", "examples_per_class"]
     accuracies = of_the_paper(accuracies)
     accuracies = accuracies.assign(left_out=meaningless(accuracies))
@@ -64,15 +64,15 @@ def all_pairs(accuracies: pd.DataFrame, first: str, second: str) -> pd.DataFrame
 
 
 def dead_depths(accuracies: pd.DataFrame, first: str, second: str) -> list[int]:
-    """The n at which there are pairs, but bases at chance make all of them meaningless."""
+    """The n at which there are pairs but all of them are meaningless."""
     dead = all_pairs(accuracies, first, second).groupby("n")["left_out"].all()
     return [int(n) for n in dead.index[dead]]
 
 
 def means_with_intervals(pairs: pd.DataFrame) -> pd.DataFrame:
-    """The mean of `all_pairs` by split type and n, with its interval: columns `MEANS`.
+    """The mean difference of `all_pairs` by split type and n, with its interval: columns `MEANS`.
 
-    Pairs of which a network lacks what is compared are not counted.
+    Pairs in which a network lacks the compared value are not counted.
     """
     rows = []
     for (split_type, n), everything in pairs.groupby(["split_type", "n"], sort=True):
@@ -85,8 +85,8 @@ def means_with_intervals(pairs: pd.DataFrame) -> pd.DataFrame:
 def interval(pairs: pd.DataFrame) -> tuple[float, float]:
     """95 % interval of the mean difference: Student's t over splits, or over the seeds of a single split.
 
-    Its standard error is the cluster-robust one, so that splits need not have the same number of pairs. Pairs of one
-    split and seed have none: both ends are NaN.
+    The standard error is cluster-robust, so splits need not have the same number of pairs. Pairs of one split and seed
+    have no interval: both ends are NaN.
     """
     by = "split" if pairs["split"].nunique() > 1 else "seed"
     mean = pairs["difference"].mean()

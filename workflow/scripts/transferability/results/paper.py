@@ -1,7 +1,7 @@
-"""The paper's numbers: accuracy by treatment and depth, its Table 1, and what frozen transfer drops at the deepest n.
+"""The paper's numbers: accuracy by treatment and depth, its Table 1, and the drop of frozen transfer at the deepest n.
 
-Networks that preserve layers above the frozen ones have no part in the paper's treatments: `summarize` gives them rows
-of their own, the other tables leave them out.
+Networks that preserve layers above the frozen ones do not belong to the paper's treatments: `summarize` gives them rows
+of their own, and the other tables leave them out.
 """
 
 import numpy as np
@@ -24,10 +24,10 @@ _DROPS = ["split_type", "n", "networks", "base", "transfer", "drop", "relative",
 
 
 def summarize(results: Results) -> pd.DataFrame:
-    """By split type, treatment and n: number of networks, spread of their accuracy, difference to base.
+    """The number of networks, the spread of their accuracy and their difference from base, by split type, treatment, n.
 
-    Reduced networks have a row for each number of examples, and networks that preserve layers for each number of those.
-    ``at_chance`` counts the networks that are at chance themselves though their bases are not: means have them.
+    Each number of images per class and each number of preserved layers has rows of its own. ``at_chance`` counts
+    networks that are at chance themselves but are included in means.
     """
     accuracies = results.accuracies
     dead = meaningless(accuracies)
@@ -58,15 +58,16 @@ def table1(results: Results) -> pd.DataFrame:
 
     ``depths`` are the n of a range that have been tried; a range without any has no row.
 
-    The paper's formula, in ``over_base`` and ``over_selffer+``, compares flat means over networks: of all AnB+ in the
-    range with all bases, and with all BnB+ in the range. Halves differ in difficulty, so where the networks are not of
-    the same halves, that too is in these numbers. Free of it are:
+    The paper's formula, in ``over_base`` and ``over_selffer+``, compares plain means over networks: all AnB+ in the
+    range with all bases, and with all BnB+ in the range. Halves differ in difficulty, which affects these numbers where
+    the networks are not of the same halves. The following are free of this:
 
-    - ``over_base_paired``: the mean over AnB+ of its accuracy less that of its own base, of the same split, target and
-      seed, with an interval as in `paired_effects`;
-    - ``over_selffer+_paired``: each AnB+ less the BnB+ of the same split, target, seed and n; empty without such pairs;
-    - ``gain_over_selffer+``: the mean gain of AnB+ over its own base, less that of BnB+ over its own. It needs no
-      pairs, so it can be had where the two were trained for different halves.
+    - ``over_base_paired``: the mean over AnB+ of the accuracy minus that of its own base (same split, target and seed),
+      with an interval as in `paired_effects`;
+    - ``over_selffer+_paired``: the mean of each AnB+ minus the BnB+ of the same split, target, seed and n; empty
+      without such pairs;
+    - ``gain_over_selffer+``: the mean gain of AnB+ over its own base, minus that of BnB+ over its own. It needs no
+      pairs of AnB+ and BnB+, so it is available even where the two were trained for different halves.
     """
     everything = results.accuracies
     everything = of_the_paper(everything[everything["split_type"] == RANDOM])
@@ -105,11 +106,11 @@ def table1(results: Results) -> pd.DataFrame:
 
 
 def drops(results: Results) -> pd.DataFrame:
-    """By split type: how much less frozen transfer AnB reaches than base, at the deepest n that has been tried.
+    """How far frozen transfer AnB falls below base at the deepest n that has been tried, by split type.
 
-    The paper's 8 % (random halves) and 25 % (man-made/natural) at n = 7 are ``drop``: the mean of all bases of such
-    splits less the mean of all AnB, in points of accuracy. ``relative`` is that drop as a share of the bases' mean,
-    and ``paired`` the mean of the differences of each network to its own base.
+    ``drop`` corresponds to the paper's 8 % (random halves) and 25 % (man-made/natural) at n = 7: the mean accuracy of
+    all bases of such splits minus that of all AnB, as a fraction of 1. ``relative`` is that drop as a fraction of the
+    bases' mean, and ``paired`` the mean difference between each network and its own base.
     """
     accuracies, rows = results.accuracies, []
     for split_type in TYPES_OF_HALVES:
@@ -139,7 +140,7 @@ def drops(results: Results) -> pd.DataFrame:
 
 
 def _has(accuracies: pd.DataFrame, treatment: str, layers: tuple[int, int]) -> pd.Series:
-    """Which networks are of a treatment and of a depth in a range, both ends of which belong to it."""
+    """Which networks have a given treatment and a depth in a range, including both ends."""
     return (accuracies["treatment"] == treatment) & accuracies["n"].between(*layers)
 
 

@@ -1,4 +1,4 @@
-"""What each plan for every layer costs or gains, against what differs from it in one thing."""
+"""What each plan for every layer costs or gains, compared with a treatment that differs from it in one respect."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ _NAMES = {
 
 
 def _sides(treatment: str) -> tuple[str, str]:
-    """First and second of the difference: of a gain the network with the plan is the first, of a drop the second."""
+    """First and second of the difference: the network with the plan is first in a gain, second in a drop."""
     kind = kind_of(treatment)
     sides = {
         SURGICAL: (treatment, "base"),
@@ -33,5 +33,5 @@ def plan_effect(treatment: str) -> str:
     return f"{_NAMES[plan_of(treatment) or '']}, {kind_of(treatment)}"
 
 
-# As `EFFECTS` of `transferability.results.effects`, which has these too.
+# In the form of `transferability.results.effects.EFFECTS`, which includes these.
 PLAN_EFFECTS: Mapping[str, tuple[str, str]] = {plan_effect(treatment): _sides(treatment) for treatment in BY_PLAN}

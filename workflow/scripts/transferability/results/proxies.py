@@ -1,4 +1,4 @@
-"""Cheap proxies beside what was measured: the table of proxies, and how well they rank and tell measured drops."""
+"""Cheap proxies beside what was measured: the table of proxies, and how well they rank and estimate measured drops."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,13 +33,14 @@ AGREEMENT = [
 
 
 def collect_proxies(parts: Iterable[Path], layers: Sequence[str]) -> pd.DataFrame:
-    """One row for each network that could be trained and each kind of features, of the files that jobs wrote.
-
-    ValueError that names a file that is none of these.
+    """Make one row for each network that could be trained and kind of features, from the files that jobs wrote.
 
     Args:
-        parts: files, of each split and seed.
+        parts: the files of all splits and seeds.
         layers: the names of all layers, lowest first.
+
+    Raises:
+        ValueError: a file, which the message names, is not one of these or is damaged.
     """
     frame = pd.DataFrame([row for path in parts for row in _rows(path, layers)], columns=COLUMNS)
     numbers = dict.fromkeys((SIMILARITY, INDEPENDENT), "float64")
@@ -63,17 +64,18 @@ def _in_order(column: pd.Series) -> pd.Series:
 
 
 def read_proxies(path: Path) -> pd.DataFrame:
-    """Read what `collect_proxies` made, from its CSV file."""
+    """Read what `collect_proxies` made from its CSV file."""
     return read_table(path)
 
 
 def beside_measured(proxies: pd.DataFrame, results: Results) -> pd.DataFrame:
-    """Of every proxy and network with frozen layers that was trained, the drop that it tells and the one measured.
+    """The drop that each proxy estimates and the measured one, for every trained network with frozen layers.
 
     Columns: split, split_type, seed, target, treatment, n, proxy, features, estimated, measured. Both drops are from
-    the same base, positive where worse: the measured one by the metric; the one told from the base's last evaluation,
-    since proxies do not select among evaluations either. The proxy `DEPTH` tells n. Networks that are unlearned,
-    or whose base is, are left out, and those of few images, of which the probes have all.
+    the same base and positive where the network is worse. The measured one is by the metric; the estimated one starts
+    from the base's last evaluation, because proxies do not select among evaluations either. The proxy `DEPTH` estimates
+    n. Networks that are unlearned, or whose base is, are left out, as are those trained on few images, because probes
+    use all images.
     """
     accuracies = of_the_paper(results.accuracies)
     learned = accuracies[~meaningless(accuracies) & accuracies["examples_per_class"].isna()]
@@ -90,15 +92,16 @@ def beside_measured(proxies: pd.DataFrame, results: Results) -> pd.DataFrame:
 
 
 def agreement(proxies: pd.DataFrame, results: Results) -> pd.DataFrame:
-    """How well each proxy ranks the measured drops of a treatment, and how far its own are from these.
+    """How well each proxy ranks the measured drops of a treatment, and how far its estimates are off.
 
-    A row for each split, of which the networks are one observation each; one for all networks of all splits; and one of
-    the mean within splits. Columns: proxy, features, treatment, scope, networks; Spearman's rank correlation, with its
-    95 % interval; mean_error, estimated less measured drop, positive where the proxy tells too large a drop, and its
-    mean size, both in accuracy and empty of the depth.
+    There is a row for each split, with each network as one observation; one for all networks of all splits; and one for
+    the mean within splits. Columns: proxy, features, treatment, scope, networks; rank_correlation, Spearman's, with its
+    95 % interval low and high; mean_error, the estimated minus the measured drop, positive where the proxy
+    overestimates the drop, and mean_absolute_error. Both errors are in accuracy, and empty for the depth.
 
-    The interval is Fisher's of a rank correlation (Bonett and Wright, 2000), as if networks were independent, which
-    those of a base are not, so that it is rather too narrow; of the mean within splits, Student's t over splits.
+    The interval is Fisher's for a rank correlation (Bonett and Wright, 2000). It treats networks as independent, which
+    those with the same base are not, so it is somewhat too narrow. For the mean within splits, it is Student's t over
+    splits.
     """
     rows = []
     drops = beside_measured(proxies, results)
@@ -115,7 +118,7 @@ def agreement(proxies: pd.DataFrame, results: Results) -> pd.DataFrame:
 
 
 def _correlation(drops: pd.DataFrame) -> float:
-    """Spearman's; NaN where either side does not vary."""
+    """Spearman's rank correlation; NaN where either side does not vary."""
     estimated, measured = drops["estimated"].rank().to_numpy(float), drops["measured"].rank().to_numpy(float)
     if len(drops) < 2 or not estimated.std() or not measured.std():
         return math.nan
@@ -130,9 +133,9 @@ def _errors(drops: pd.DataFrame) -> tuple[float, float]:
 
 
 def fisher_interval(correlation: float, count: int) -> tuple[float, float]:
-    """95 % interval of a rank correlation of so many independent pairs; both ends are NaN for fewer than 5, and of ±1.
+    """95 % interval of a rank correlation of this many independent pairs; both ends are NaN for fewer than 5 or for ±1.
 
-    Its standard error after Fisher's transformation is sqrt((1 + r² / 2) / (count - 3)).
+    The standard error after Fisher's transformation is sqrt((1 + r² / 2) / (count - 3)).
     """
     if math.isnan(correlation) or count < 5 or abs(correlation) == 1:
         return math.nan, math.nan
@@ -142,7 +145,7 @@ def fisher_interval(correlation: float, count: int) -> tuple[float, float]:
 
 
 def _t_interval(correlations: Sequence[float]) -> tuple[float, float]:
-    """Of the mean, by Student's t; both ends are NaN for fewer than two."""
+    """The interval of the mean, by Student's t; both ends are NaN for fewer than two correlations."""
     if len(correlations) < 2:
         return math.nan, math.nan
     freedom = len(correlations) - 1

@@ -1,6 +1,6 @@
-"""Published accuracies, given as a table, as the rows that a study has, and what is missing from a table of these.
+"""Published accuracies, read from a table into the rows that a study has, and the networks that such a table lacks.
 
-So one code makes all tables and figures of both.
+The same code then makes all tables and figures of both.
 """
 
 import csv
@@ -35,7 +35,7 @@ PUBLISHED_COLUMNS = (
     *("split", "treatment", "source", "target", "n", "examples_per_class", "iterations"),
     *TOP1,
 )
-# Columns that such a table may have, each with what it is in ours: of the last evaluation, and of the last iterations.
+# Optional columns of such a table (of the last evaluation and the last iterations), each with its name in our tables.
 PUBLISHED_LOSSES = {"validation_loss_final": VALIDATION_CROSS_ENTROPY, "training_loss": TRAINING_CROSS_ENTROPY}
 
 
@@ -43,13 +43,15 @@ def read_published(path: Path) -> pd.DataFrame:
     """Read published accuracies into the rows that `transferability.results.accuracies.collect` makes.
 
     Args:
-        path: CSV with `PUBLISHED_COLUMNS` and, if it has them, `PUBLISHED_LOSSES`, in any order, other columns being
-            ignored; a row a network, accuracies from 0 to 1, losses in nats. What was not published is empty in the
-            result: top-5, the number of evaluations, a loss. Splits named ``random`` and a number are random halves,
-            ``images`` and a number halves by images, ``whole`` is all classes, and others are halves by group.
+        path: a CSV file with `PUBLISHED_COLUMNS` and optionally `PUBLISHED_LOSSES`, in any order; other columns are
+            ignored. It has one row per network, with accuracies from 0 to 1 and losses in nats. Whatever was not
+            published, such as top-5, the number of evaluations or a loss, is empty in the result. Splits named
+            ``random`` and a number are random halves, ``images`` and a number are halves by images, ``whole`` is all
+            classes, and others are halves by group.
 
     Raises:
-        ValueError: a column is missing, or a row is impossible or repeats a network; it names the line.
+        ValueError: a column is missing, there are no rows, or a row is impossible or repeats a network, in which case
+            the message names its line.
     """
     with open_csv(path) as reader:
         absent = [column for column in PUBLISHED_COLUMNS if column not in (reader.fieldnames or [])]
@@ -62,17 +64,17 @@ def read_published(path: Path) -> pd.DataFrame:
 
 
 def missing_networks(accuracies: pd.DataFrame, expected: Sequence[tuple[str, int, str]]) -> pd.DataFrame:
-    """Which of the expected networks, (split, seed, name), have no accuracy; they are reported, never filled in."""
+    """Which of the expected networks (split, seed, name) have no accuracy; they are reported, never filled in."""
     there = set(accuracies[["split", "seed", "network"]].itertuples(index=False, name=None))
     return pd.DataFrame([e for e in expected if e not in there], columns=["split", "seed", "network"])
 
 
 def full_design(accuracies: pd.DataFrame) -> list[tuple[str, int, str]]:
-    """The networks that would make published accuracies complete, (split, seed, name), for `missing_networks`.
+    """The networks (split, seed, name) that would make published accuracies complete, for `missing_networks`.
 
-    For each split type they are the bases, every series that one of its splits has, in both directions and at every
-    n that there is, and every reduced network, in all of its splits and seeds: that random halves were fine-tuned
-    does not mean that dissimilar ones should have been.
+    For each split type, these are the bases, every series that one of its splits has, in both directions and at every n
+    that occurs, and every reduced network, in all of the type's splits and seeds. Split types are treated separately:
+    that networks of random halves were fine-tuned does not mean that those of dissimilar halves should have been.
     """
     design = []
     depths = sorted({int(n) for n in accuracies["n"] if n > 0})
@@ -173,7 +175,7 @@ def _number(text: Mapping[str, str], column: str) -> float:
 
 
 def _integer(text: Mapping[str, str], column: str, least: int, most: int = EXACT) -> int:
-    """The whole number in a column; 50.0 is one too, since tables with gaps are often written so."""
+    """The whole number in a column; 50.0 counts as one too, because tables with gaps are often written that way."""
     value = _number(text, column)
     if not (least <= value <= most and value.is_integer()):
         bounds = f"from {least} to {most}" if most < EXACT else f"of at least {least}"

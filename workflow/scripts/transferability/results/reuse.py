@@ -20,29 +20,29 @@ WAYS_OF_REUSE: Mapping[str, str] = {
 
 
 def copied_from(treatment: str) -> str:
-    """Where the layers of a way of reuse are from, in words."""
+    """Where a way of reuse copies layers from, in words."""
     return "published weights" if is_copied_from_weights(treatment) else "the other half"
 
 
 def way_in_words(treatment: str, max_drop: float) -> str:
-    """Of a headline: at what drop layers count as reusable, and how."""
+    """The headline's words for a way of reuse: at what drop layers count as reusable, and how they are used."""
     of = f"{copied_from(treatment)} " if is_copied_from_weights(treatment) else ""
     return f"reusable at a drop of at most {100 * max_drop:g} points, {of}{WAYS_OF_REUSE[treatment]}"
 
 
 def reusable(results: Results) -> pd.DataFrame:
-    """Whether the lowest n layers can be copied from elsewhere at no more than a tolerated drop of accuracy.
+    """Whether the lowest n layers can be copied from elsewhere at no more than a tolerated drop in accuracy.
 
-    A row a split type, n and way of copying, a key of `WAYS_OF_REUSE`: ``transfer`` for frozen layers of the other
-    half, ``transfer+`` for fine-tuned ones, ``pretrained`` and ``pretrained+`` for those of published weights. The drop
-    is that of the network against its own base, paired, with its interval as in `paired_effects`; it is negative where
-    copying gains. ``layer`` is the deepest that is copied.
+    There is a row for each split type, n and way of reuse, a key of `WAYS_OF_REUSE`: ``transfer`` for frozen layers of
+    the other half, ``transfer+`` for fine-tuned ones, ``pretrained`` and ``pretrained+`` for those of published
+    weights. The drop is paired, from the network's own base, with its interval as in `paired_effects`; it is negative
+    where copying gains. ``layer`` is the deepest copied layer.
 
     Returns:
         Columns split_type, n, layer, treatment, pairs, splits, drop, low, high, verdict, conclusive, left_out. The
-        verdict is ``within`` if the mean drop is at most the tolerated one, else ``beyond``; it is conclusive if the
-        whole interval is on that side, and so never where one split and seed give no interval, nor where a base is
-        judged on too few images to tell it from chance. Where bases at chance leave no pair, drop and verdict are
+        verdict is ``within`` if the mean drop is at most the tolerated one, otherwise ``beyond``. It is conclusive if
+        the whole interval is on that side, and thus never where one split and seed give no interval, nor where a base
+        has too few validation images to tell it from chance. Where no pair is left that counts, drop and verdict are
         empty. Depths that were not tried have no row.
     """
     accuracies, max_drop = results.accuracies, results.max_drop
@@ -76,10 +76,10 @@ def reusable(results: Results) -> pd.DataFrame:
 
 
 def deepest_within(reuse: pd.DataFrame, treatment: str) -> int:
-    """The largest n at which, and at every smaller n that was tried, the drop is tolerated; 0 if there is none.
+    """The largest n such that the drop is tolerated there and at every smaller n that was tried; 0 if there is none.
 
     Args:
-        reuse: rows of `reusable`, of one split type.
+        reuse: rows of `reusable` for one split type.
         treatment: a key of `WAYS_OF_REUSE`.
     """
     deepest = 0
@@ -91,6 +91,6 @@ def deepest_within(reuse: pd.DataFrame, treatment: str) -> int:
 
 
 def certain_depths(reuse: pd.DataFrame, treatment: str) -> list[int]:
-    """The n up to `deepest_within` at which the whole interval of the drop is tolerated, not only the mean."""
+    """The n up to `deepest_within` at which the whole interval of the drop is tolerated, not just the mean."""
     rows = reuse[(reuse["treatment"] == treatment) & (reuse["n"] <= deepest_within(reuse, treatment))]
     return sorted(map(int, rows.loc[rows["conclusive"].astype(bool), "n"]))

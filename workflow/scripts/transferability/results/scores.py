@@ -1,4 +1,4 @@
-"""How well a network does on validation images: in an evaluation, and over all evaluations of its training."""
+"""How well a network does on validation images: in one evaluation, and over all evaluations of its training."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 
 def balanced_accuracy(right: NDArray[np.bool_], targets: NDArray[np.int64]) -> float:
-    """The mean over classes of the share of a class's images that are named right.
+    """The mean of the per-class accuracies.
 
     Args:
-        right: of every image, whether it is.
-        targets: the class of every image; classes that no image is of have no part.
+        right: whether each image is classified correctly.
+        targets: the class of each image; classes without images do not count.
     """
     images = np.bincount(targets)
     there = images > 0
@@ -19,11 +19,11 @@ def balanced_accuracy(right: NDArray[np.bool_], targets: NDArray[np.int64]) -> f
 
 
 def accuracies_of(history: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
-    """A network's accuracies by three statistics.
+    """Each accuracy of a network in three statistics.
 
     ``final`` is the last evaluation. ``best`` and ``mean_best10``, the mean of the ten best evaluations (of all, if
-    there are fewer), are the paper's; both select on the validation set and so are a little too good. Of an accuracy
-    that not every evaluation has, these two would be another metric, and are None.
+    there are fewer), select on the validation set and so are slightly optimistic; the paper's metric is the latter. If
+    some evaluations lack an accuracy, these two would mean something else, and are None.
     """
     summary: dict[str, float | None] = {}
     for name in ("top1", "top5", "balanced"):

@@ -1,4 +1,4 @@
-"""Every table, or text, that is made from a study's results, by name."""
+"""Every table and text that is made from a study's results, by name."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

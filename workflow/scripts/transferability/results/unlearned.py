@@ -1,6 +1,6 @@
-"""Which networks have not learned, which depend on a base that has not, and how that is told: the column ``flag``.
+"""Which networks have not learned, and which depend on a base that has not, as recorded in the column ``flag``.
 
-A base that is at chance makes meaningless what is compared with it or copied from it.
+A base that is at chance makes everything meaningless that is compared with it or copied from it.
 """
 
 import numpy as np
@@ -10,20 +10,20 @@ from transferability.results.guessing import guessing_test, may_be_at_chance
 from transferability.study.compared import TRAINING_CROSS_ENTROPY
 from transferability.study.names import Network
 
-LEAVE_OUT = "leave_out"  # of figures.unlearned
+LEAVE_OUT = "leave_out"  # a value of figures.unlearned
 AT_CHANCE = "at chance"
 NO_LOWER_LOSS = "loss never below that of guessing"
 TOO_FEW = "too few images to tell from chance"
 
 
 def at_chance(accuracies: pd.DataFrame) -> pd.Series:
-    """Whether each network's last top-1 accuracy is one that guessing reaches too; NA where that cannot be told.
+    """Whether guessing could reach each network's last top-1 accuracy too; NA where that cannot be told.
 
-    Chance is the accuracy of always naming the commonest class. A network has learned something if guessing has a
-    probability of at most `SIGNIFICANCE` of so many right answers, by the exact binomial test. If it has more, the
-    network is at chance, but where there are too few images to tell: where not even right answers alone would pass the
-    test, and where the accuracy, though it does not pass, is nearer to 1 than to chance. NA too where chance is not
-    known. Balanced accuracy has no such test of its own; it is top-1's that is asked.
+    Chance is the accuracy of always predicting the most common class. A network has learned something if the
+    probability of as many correct answers by guessing is at most `SIGNIFICANCE`, by the exact binomial test. If it is
+    higher, the network is at chance, unless there are too few images to tell: where even a perfect score would not pass
+    the test, or where the accuracy, though it does not pass, is closer to 1 than to chance. The result is also NA where
+    chance is not known. Balanced accuracy has no test of its own; top-1 decides for it too.
     """
     chance, images = (
         accuracies["majority_baseline"].to_numpy(np.float64),
@@ -36,12 +36,12 @@ def at_chance(accuracies: pd.DataFrame) -> pd.Series:
 
 
 def never_below_guessing(accuracies: pd.DataFrame) -> pd.Series:
-    """Whether the loss of a network was never below that of guessing; not where that is unknown.
+    """Whether a network's loss was never below that of guessing; false where that is unknown.
 
-    Neither the mean training loss of any interval between evaluations nor, where it was recorded, the cross-entropy on
-    training images at the end: the mean of one long interval can stay above guessing because training starts steeply.
-    There is no margin: one would flag networks that learn slowly, and a dead one whose loss dips below by the luck of
-    its batches is at chance by its accuracy.
+    This means that neither the mean training loss of any interval between evaluations nor, where it was recorded, the
+    final cross-entropy on training images was below it. The latter counts because the mean over one long interval can
+    stay above guessing when training starts steeply. There is no margin: it would flag networks that learn slowly, and
+    a dead network whose loss dips below by the luck of its batches is at chance by its accuracy.
     """
     lowest = accuracies[["lowest_training_loss", TRAINING_CROSS_ENTROPY]].min(axis=1).astype("float64")
     known = accuracies["lowest_training_loss"].notna()
@@ -51,14 +51,14 @@ def never_below_guessing(accuracies: pd.DataFrame) -> pd.Series:
 def meaningless(accuracies: pd.DataFrame) -> pd.Series:
     """Which networks are unlearned, or depend on a base that is: no mean, interval or verdict counts them.
 
-    None where the column ``included`` says that the means are to have them.
+    None are where the column ``included`` says that means count them.
     """
     flagged = _flagged(accuracies, AT_CHANCE) | _flagged(accuracies, NO_LOWER_LOSS)
     return flagged & ~accuracies["included"] if "included" in accuracies else flagged
 
 
 def doubtful(accuracies: pd.DataFrame) -> pd.Series:
-    """Which networks have a base that may be at chance: means count them, and no verdict on them is conclusive."""
+    """Which networks have a base that may be at chance: means count them, but no verdict on them is conclusive."""
     return _flagged(accuracies, TOO_FEW) & ~meaningless(accuracies)
 
 
@@ -67,7 +67,7 @@ def _flagged(accuracies: pd.DataFrame, text: str) -> pd.Series:
 
 
 def bases_at_chance(accuracies: pd.DataFrame) -> str:
-    """What is to be known of bases before any number is read: a line for those at chance, one for those untold."""
+    """What to know about the bases before reading any number: a line for those at chance, one for doubtful ones."""
     bases = accuracies["treatment"] == "base"
     lines = (
         (meaningless, AT_CHANCE, "are meaningless and left out of means."),
@@ -81,7 +81,7 @@ def bases_at_chance(accuracies: pd.DataFrame) -> str:
 
 
 def others_at_chance(accuracies: pd.DataFrame) -> str:
-    """Lines that name the networks, but bases, that are unlearned, and those at chance that means have."""
+    """Lines that name the unlearned networks other than bases, and those at chance that means include."""
     own = [str(flag).startswith((f"{name} ", f"{name}:")) for flag, name in accuracies[["flag", "network"]].to_numpy()]
     unlearned = accuracies[np.array(own, bool) & (accuracies["treatment"] != "base") & meaningless(accuracies)]
     lines = []
@@ -102,7 +102,7 @@ def others_at_chance(accuracies: pd.DataFrame) -> str:
 
 
 def flags_of(frame: pd.DataFrame) -> list[str | None]:
-    """What makes the comparisons of each network meaningless, or may, in words; None where nothing does."""
+    """What makes, or may make, comparisons of each network meaningless, in words; None where nothing does."""
     bases = frame[frame["treatment"] == "base"]
     keys = bases[["split", "seed", "network"]].itertuples(index=False, name=None)
     guesses = dict(zip(keys, bases["at_chance"].mask(bases["majority_baseline"].isna(), False), strict=True))
@@ -130,7 +130,7 @@ def flags_of(frame: pd.DataFrame) -> list[str | None]:
 
 
 def named(rows: pd.DataFrame) -> str:
-    """Some by name, and how many more there are."""
+    """The first four networks by name, and how many more there are."""
     names = list(rows["network"] + " of " + rows["split"] + ", seed " + rows["seed"].astype(str))
     more = f"; and {len(names) - 4} more" if len(names) > 4 else ""
     return "; ".join(names[:4]) + more

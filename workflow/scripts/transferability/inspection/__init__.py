@@ -1,1 +1,1 @@
-"""Of a study under way, where it stands; of a finished one, whether everything is right."""
+"""How far a study under way has come, and whether everything in a finished one is right."""

@@ -1,4 +1,4 @@
-"""What checks find: of what, and whether it is right."""
+"""What checks find: what was checked, and whether it is right."""
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ class VerificationError(ValueError):
 
 @dataclass(frozen=True)
 class Finding:
-    """One check: of what, and `OK` or what is wrong."""
+    """One check: what was checked, and `OK` or what is wrong."""
 
     what: str
     result: str
 
 
 def verified(what: str, check: Callable[[], object]) -> Finding:
-    """Run one check; what it raises is its result."""
+    """Run one check; the result is the message of the error that it raises, or `OK`."""
     try:
         check()
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
@@ -33,7 +33,7 @@ def failures(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def report(findings: Collection[Finding]) -> str:
-    """What to tell of all checks together, with up to twenty failures."""
+    """A summary of all checks, with up to twenty failures."""
     wrong = failures(findings)
     if not wrong:
         return f"all {len(findings)} checks passed"

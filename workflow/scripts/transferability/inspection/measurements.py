@@ -1,4 +1,4 @@
-"""Batch norm's statistics of frozen layers, measured once for all networks that have the same."""
+"""Batch norm statistics of frozen layers, measured once for all networks that share them."""
 
 from collections.abc import Hashable, Mapping
 
@@ -8,14 +8,14 @@ from transferability.study.names import Network
 from transferability.training.batch_statistics import measured
 from transferability.training.recipe import Recipe
 
-_MOST_KEPT = 16  # a number for each channel: at most some MB
+_MOST_KEPT = 16  # each has a few numbers per channel: a few MB at most in all
 
 
 class Measurements:
-    """What `measured` gives, remembered for the networks of a study that are checked one after the other.
+    """The results of `measured`, cached while the networks of a study are checked one after the other.
 
-    A layer's statistics depend on the layers below it only, and all of these are measured at once; so those of a split,
-    seed, source and task serve every depth. The weights of a source must not change meanwhile.
+    A layer's statistics depend only on the layers below it, and those of all layers are measured at once, so one
+    measurement per split, seed, source and task serves every depth. The weights of a source must not change meanwhile.
     """
 
     def __init__(self) -> None:

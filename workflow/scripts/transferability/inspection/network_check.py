@@ -34,10 +34,10 @@ from transferability.training.evaluation import evaluate
 from transferability.training.recipe import Recipe, identity_of
 from transferability.training.sources import frozen_weights, source_weights
 
-MEASURED = ("running_mean", "running_var")  # statistics of batch norm
-MOST_OF_STATISTICS = 5  # how many times as far off as an accuracy these may be
-# Another device, version or number of threads may add in another order, so that an image on the edge between two
-# classes falls to the other side. In reduced precision there are more such images, and a CPU has none of a GPU's TF32.
+MEASURED = ("running_mean", "running_var")  # batch norm statistics
+MOST_OF_STATISTICS = 5  # these may be off by this many times the tolerance of an accuracy
+# Another device, version or number of threads may add in a different order, which moves an image on the boundary
+# between two classes to the other side. In reduced precision there are more such images, and CPUs have no TF32.
 ROUNDING_TOLERANCE = {"float32": 0.002, "tf32": 0.01, "bf16": 0.01}
 
 
@@ -46,9 +46,9 @@ class NetworkCheck:
     """A network of the study and the checks on its files.
 
     Attributes:
-        recipe: how it is trained.
-        files: where they are.
-        measure: what gives batch norm's statistics of frozen layers that have none of their source.
+        recipe: how the network is trained.
+        files: the paths of its files.
+        measure: the function that measures the batch norm statistics of frozen layers that do not use their source's.
         weights_file: the study's published weights, if it has any.
     """
 
@@ -67,7 +67,7 @@ class NetworkCheck:
 
     @property
     def source(self) -> Path | None:
-        """The checkpoint, or the published weights, whose layers it has."""
+        """The checkpoint or published weights that its layers are copied from; None if there are none."""
         if self.network.source == PRETRAINED_SOURCE:
             return self.weights_file
         if self.network.base is None:
@@ -79,7 +79,7 @@ class NetworkCheck:
         return load_weights(self.files.checkpoint)
 
     def findings(self, evaluated: bool) -> Iterator[Finding]:
-        """The checks of one network, the evaluation only where it is asked for; none of weights that are unreadable."""
+        """Run the checks on the network, with an evaluation only if requested; unreadable weights end them early."""
         yield verified(str(self.files.checkpoint), self.check_checkpoint)
         yield verified(str(self.files.history), self.check_history)
         yield verified(str(self.files.metrics), self.check_metrics)
@@ -91,7 +91,7 @@ class NetworkCheck:
             yield verified(f"{self.files.checkpoint}: accuracy", self.check_accuracy)
 
     def check_checkpoint(self) -> None:
-        """Readable, undamaged, and made from what the study says."""
+        """Check that the checkpoint is readable, undamaged, and made from what the study says."""
         about = read_about(self.files.checkpoint)
         for key, value in self._identity.items():
             if about.get(key) != value:
@@ -103,7 +103,7 @@ class NetworkCheck:
             raise VerificationError(f"{bad[0]} has weights that are not finite")
 
     def check_history(self) -> None:
-        """The accuracies in the metrics are those of the history."""
+        """Check that the history has one row per evaluation, and that the metrics match it."""
         with self.files.history.open(encoding="utf-8", newline="") as file:
             history = [
                 {key: float(value) if value else None for key, value in row.items()} for row in csv.DictReader(file)
@@ -123,7 +123,7 @@ class NetworkCheck:
                 raise VerificationError(f"its {name} is {value}, in {self.files.metrics.name} {metrics.get(name)}")
 
     def check_metrics(self) -> None:
-        """Of this network, and made from the same as its checkpoint."""
+        """Check that the metrics are those of this network and made from the same things as its checkpoint."""
         metrics = read_json(self.files.metrics)
         identity = self._identity
         facts = {
@@ -136,12 +136,12 @@ class NetworkCheck:
         for key, value in facts.items():
             if metrics[key] != value:
                 raise VerificationError(f"its {key} is {metrics[key]!r}, not {value!r}")
-        found = metrics.get(FROZEN_BATCH_NORM)  # a network of before it was recorded has none
+        found = metrics.get(FROZEN_BATCH_NORM)  # networks trained before it was recorded have none
         expected = frozen_batch_norm(self._model, self.network, identity).get(FROZEN_BATCH_NORM)
         if found not in (None, expected):
             raise VerificationError(f"its {FROZEN_BATCH_NORM} is {found!r}, not {expected!r}")
         for name in METRICS:
-            if name in BALANCED and metrics.get(name) is None:  # of a network of before it was recorded
+            if name in BALANCED and metrics.get(name) is None:  # trained before it was recorded
                 continue
             if not 0 <= metrics[name] <= 1:
                 raise VerificationError(f"its {name} is {metrics[name]!r}, not from 0 to 1")
@@ -151,7 +151,7 @@ class NetworkCheck:
             raise VerificationError(f"its {TRAINING_IMAGES_EVALUATED} is {found!r}, not {sample}")
 
     def check_frozen_layers(self) -> None:
-        """Bit-equal to those of the source; statistics measured on another device than this one are so nearly."""
+        """Check that frozen layers equal their source's to the bit; statistics measured elsewhere only nearly do."""
         expected = self._model
         held = self.network.layer_plans(len(expected))[-1].held
         weights = source_weights(self.recipe, self.network, self.source)
@@ -164,7 +164,10 @@ class NetworkCheck:
             raise VerificationError(f"{key} is frozen, but not what it is in {self._source_name}")
 
     def _is_rounded(self, key: str, tensor: torch.Tensor) -> bool:
-        """Whether a statistic differs as one does that was measured on another device, by shares of the deviation."""
+        """Whether a statistic differs only as much as one measured on another device may.
+
+        The tolerance is relative to the standard deviation for means and to the variance for variances.
+        """
         if not key.endswith(MEASURED) or self._made_as_here:
             return False
         variance = self.weights[f"{key.rpartition('.')[0]}.running_var"]
@@ -173,15 +176,16 @@ class NetworkCheck:
         return bool(((tensor - self.weights[key]).abs() <= tolerance * unit + 1e-6).all())
 
     def check_accuracy(self) -> None:
-        """The recorded accuracies and losses are those of the weights: exactly if trained on a CPU as this process is.
+        """Check the recorded accuracies and losses against an evaluation of the weights.
 
-        Else nearly, losses to a share of what they are.
+        They must be equal if the network was trained on a CPU under the conditions of this process, and otherwise
+        nearly equal; the tolerance for losses above 1 is relative.
         """
         metrics = read_json(self.files.metrics)
         found, on_training = evaluate(self.recipe, self.network, self.weights, "cpu")
         tolerance = 0.0 if self._made_as_here else ROUNDING_TOLERANCE[self.recipe.hyperparameters.precision]
         checks = [("top1_final", found.top1, tolerance), ("top5_final", found.top5, tolerance)]
-        if metrics.get("balanced_final") is not None:  # else of a network of before it was recorded
+        if metrics.get("balanced_final") is not None:  # otherwise, trained before it was recorded
             checks.append(("balanced_final", found.balanced, tolerance * self._most_of_an_image))
         checks += [
             (VALIDATION_CROSS_ENTROPY, found.loss, tolerance * max(1, found.loss)),
@@ -194,18 +198,18 @@ class NetworkCheck:
 
     @cached_property
     def _model(self) -> nn.Sequential:
-        """As it is built; what its weights are, is up to each check."""
+        """The network as built; each check loads the weights that it needs."""
         return self.recipe.model_of(self.network)
 
     @cached_property
     def _made_as_here(self) -> bool:
-        """Whether it was trained on a CPU as this process is."""
+        """Whether it was trained on a CPU with the versions and threads of this process."""
         metrics, here = read_json(self.files.metrics), provenance("cpu")
         return all(metrics.get(key) == here[key] for key in ("versions", "device", "threads"))
 
     @property
     def _most_of_an_image(self) -> float:
-        """How much more an image of the rarest class counts in balanced accuracy than one does in top-1."""
+        """How much more an image of the rarest class counts in balanced accuracy than an image in top-1."""
         images = np.bincount(self.task.validation()[1])
         images = images[images > 0]
         return float(images.mean() / images.min())

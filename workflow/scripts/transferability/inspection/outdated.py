@@ -1,7 +1,7 @@
-"""Networks and splits that are there, but not of what the config asks for.
+"""Networks and splits that exist but do not match the config.
 
-Snakemake notices a changed setting by its own records. Where these are lost, what an earlier config has left looks up
-to date; what the files say of themselves tells.
+Snakemake notices a changed setting by its own records. If these are lost, what an earlier config left behind looks up
+to date; only what the files say about themselves reveals that it is not.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ _LONGEST = 60  # characters of a value in a message
 
 
 class OutdatedError(ValueError):
-    """Something was made with other settings than the config's."""
+    """Something was made with settings other than the config's."""
 
 
 def require_current(
@@ -29,15 +29,15 @@ def require_current(
     splits: Mapping[str, Mapping[str, Any]],
     checksums: Mapping[str, str],
 ) -> None:
-    """OutdatedError if the metrics of a network say that it is another than the config asks for.
+    """Raise an OutdatedError if a network's metrics say that it is not what the config asks for.
 
     Args:
         study: the study.
-        metrics: what the metrics files of finished networks say, as
-            `transferability.records.metrics.read_metrics` gives it.
-        files: these files.
-        splits: by name, the content of its file, of those that are there.
-        checksums: by data set, those of the stores that are there.
+        metrics: the contents of the metrics files of finished networks, as returned by
+            `transferability.records.metrics.read_metrics`.
+        files: the paths of these files.
+        splits: the contents of the split files that exist, by name.
+        checksums: the checksums of the stores that exist, by data set.
     """
     current = study.current(metrics, checksums)
     wrong = {}
@@ -55,7 +55,7 @@ def require_current(
 
 
 def require_split(content: Mapping[str, Any], plan: SplitPlan, path: Path) -> None:
-    """OutdatedError if a split's file says that it is not the split that the config asks for."""
+    """Raise an OutdatedError if a split's file says that it is not the split that the config asks for."""
     groups = {half: sorted({c["group"] for c in part["classes"]}) for half, part in content["halves"].items()}
     asked = {"split": plan.name, "seed": plan.seed}
     for key, value in asked.items():
@@ -79,7 +79,7 @@ def require_split(content: Mapping[str, Any], plan: SplitPlan, path: Path) -> No
 
 
 def read_splits(files: Mapping[str, Path], study: Study) -> dict[str, dict[str, Any]]:
-    """What the files of splits say, of those that are there; ValueError if one is damaged or not the config's."""
+    """The contents of the split files that exist, by name; ValueError if one is damaged or not the config's."""
     contents = {}
     for name, path in files.items():
         if not path.exists():
@@ -103,7 +103,7 @@ def _differences(
     splits: Mapping[str, Mapping[str, Any]],
     checksums: Mapping[str, str],
 ) -> Iterator[str]:
-    """In words, each thing that a network was made from and would not be today."""
+    """Yield, in words, each way in which what a network was made from differs from what it would be made from now."""
     split, seed, name = key
     network, made_from = Network.parse(name), metrics[key]["made_from"]
     asked = {"network": name, "split": split, "seed": seed, **study.asked_of(split, network, checksums)}
@@ -123,7 +123,7 @@ def _differences(
 
 
 def _unequal(made: Any, asked: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Where the parts of what is asked for are not so in what was made, with both values."""
+    """Yield where what was made differs from what is asked for, with both values."""
     if isinstance(made, Mapping) and isinstance(asked, Mapping):
         for key, value in asked.items():
             yield from _unequal(made.get(key), value, f"{where}.{key}".lstrip("."))

@@ -1,4 +1,4 @@
-"""The checks on proxies, where they were asked for: tables against what they are made from, and probes again."""
+"""The checks on proxies, if requested: tables against what they are made from, and some probes repeated."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
@@ -20,9 +20,9 @@ from transferability.study.design import Study
 from transferability.study.probed import probed_in
 from transferability.training.recipe import Recipe
 
-# Images of a task, training and validation, that are probed again: a CPU sees each of them dozens of times.
+# Tasks with more training and validation images are not probed again: a CPU processes each image dozens of times.
 _MOST_PROBED_AGAIN = 50_000
-_NEARLY_SAME = ("_top1", "_balanced", "cka", "cka_independent", "dead_units")  # as columns end that are from 0 to 1
+_NEARLY_SAME = ("_top1", "_balanced", "cka", "cka_independent", "dead_units")  # ends of columns with values from 0 to 1
 
 
 class _Pair(NamedTuple):
@@ -32,14 +32,14 @@ class _Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class ProxyOutputs:
-    """Where what was made of proxies is; only what is there is checked.
+    """Where the outputs of proxies are; only those that exist are checked.
 
     Attributes:
-        parts: the probes of each split and seed.
-        table: the table of all of these.
-        agreement: the table of proxies against measured drops.
-        pictures: by the table that each is made with.
-        cache_bytes: of features that are held in memory while probing again.
+        parts: the file of probes of each split and seed.
+        table: the table of all probes.
+        agreement: the table that compares proxies with measured drops.
+        pictures: the figures, by the table that they are made with.
+        cache_bytes: how many bytes of features may be held in memory while probing again.
     """
 
     parts: Mapping[tuple[str, int], Path]
@@ -58,15 +58,15 @@ def verify_proxies(
     *,
     say: Say,
 ) -> Iterator[Finding]:
-    """Check what there is of proxies; nothing, if they were never asked for, or not of this study.
+    """Check the outputs of proxies that exist; there is nothing to check if none were requested for this study.
 
     Args:
         study: the study.
-        outputs: where all is.
-        accuracies: the table of networks.
-        sources_of: of a split and seed, the recipe of frozen networks and the files of what is probed.
-        again: the positions of the jobs of which one source and target are probed again.
-        say: what is not checked.
+        outputs: where the outputs are.
+        accuracies: the path of the table of networks.
+        sources_of: returns, for a split and seed, the recipe of frozen networks and the files of what is probed.
+        again: the positions, among the parts, of those of which one source and target are probed again.
+        say: logs what is not checked.
     """
     if not outputs.parts or not outputs.table.exists():
         return
@@ -111,7 +111,7 @@ class _Part:
     cache_bytes: float
 
     def check_bases(self) -> None:
-        """They are of the bases that are there, and of all that the study has."""
+        """Check that they are made from the bases that exist, and have all sources and targets of the study."""
         content = read_json(self.path)
         if content["made_from"] != made_from(self.files):
             raise VerificationError("made from other bases than those that are there; delete it to have it made again")
@@ -121,7 +121,7 @@ class _Part:
             )
 
     def pair(self, turn: int) -> _Pair:
-        """What is probed again, another one in each turn."""
+        """The target and source to probe again, a different pair in each turn."""
         pairs = list(product(self.targets, self.files))
         return _Pair(*pairs[turn % len(pairs)])
 
@@ -130,7 +130,7 @@ class _Part:
         return len(task.training()[1]) + len(task.validation()[1])
 
     def check_rows(self, pair: _Pair) -> None:
-        """The same to the bit if made as this process computes, else nearly."""
+        """Probe again; rows must be equal to the bit if made under the conditions of this process, otherwise nearly."""
         content, here = read_json(self.path), provenance("cpu")
         exact = all(content.get(key) == here[key] for key in ("versions", "device", "threads"))
         probing = Probing("cpu", self.cache_bytes, lambda _line: None)
@@ -147,7 +147,10 @@ class _Part:
                     raise VerificationError(f"probed again, {what} is {value}, recorded is {recorded[key]}")
 
     def _nearly(self, key: str, recorded: Any, value: Any) -> bool:
-        """A regularization that is chosen by a few images may be another one, and so may accuracies by it."""
+        """Whether two values are nearly equal.
+
+        Any regularization is accepted, because the choice may depend on a few images.
+        """
         if key == "regularization":
             return True
         if not isinstance(value, float):

@@ -1,8 +1,8 @@
 """Where a study stands, from its files alone: nothing is locked, written or waited for.
 
-What is finished is in the metrics of networks; what is in training, or has ended without finishing, in the files of
-`progress`. Both appear whole or not at all, so that they can be read at any time and from any machine. On a cluster,
-SLURM says besides which jobs wait, and why.
+Finished networks have metrics files; jobs that are training, or have ended without finishing, have the files of
+`progress`. Both kinds appear whole or not at all, so they can be read at any time and from any machine. On a cluster,
+SLURM also says which jobs are waiting, and why.
 """
 
 import time
@@ -28,7 +28,7 @@ from transferability.study.names import Network, job_name
 from transferability.study.split_types import IMAGES
 
 DONE, WAITING, SILENT = "done", "waiting", "silent"
-# A job writes every log_every_seconds, but not while it validates, saves its states or reads its images.
+# A job writes every log_every_seconds, except while it validates, saves its states or reads its images.
 LEAST_SILENCE = 300
 NO_QUEUE = Queue()
 
@@ -38,10 +38,10 @@ class Job:
     """A training job that is under way or has ended without finishing.
 
     Attributes:
-        record: the newest that it said of itself.
-        state: `RUNNING`; `SILENT`, no sign of life for so long that it may have died; `STOPPED`; `FAILED`.
+        record: the latest record that it wrote.
+        state: `RUNNING`; `SILENT`, with no sign of life for so long that it may have died; `STOPPED`; or `FAILED`.
         age: seconds since the record.
-        slurm_state: how its job has ended, in SLURM's word; None if it has not, or if that is not known.
+        slurm_state: how its SLURM job ended, in SLURM's terms; None if it has not ended or this is not known.
     """
 
     record: JobRecord
@@ -68,17 +68,18 @@ class Status:
     """A study at one moment.
 
     Attributes:
-        study: its folder.
-        counts: networks by stage and state: `DONE`, `RUNNING`, `SILENT`, `WAITING` or `FAILED`.
-        outdated: how many of those that wait are there, but were trained with other settings than the config's.
-        jobs: those that have not finished, the furthest first.
-        spent: seconds of training, by device; of all attempts, but without starting and reading images. Jobs that share
-            a device count each for themselves.
-        queue: of the cluster, if there is one.
-        work_left: seconds of training, one job at a time; None if nothing is known of how long a network takes.
+        study: the study's folder.
+        counts: the number of networks by stage and state: `DONE`, `RUNNING`, `SILENT`, `WAITING` or `FAILED`.
+        outdated: how many of the waiting networks exist but were trained with settings other than the config's.
+        jobs: the jobs that have not finished, with those that have the least time left first.
+        spent: seconds of training, by device, over all attempts, without starting and reading images. Jobs that share
+            a device are counted separately.
+        queue: the cluster's queue, if there is one.
+        work_left: seconds of training left, one job at a time; None if nothing is known about how long networks take.
         starts_left: how many jobs have not begun to train.
-        start_seconds: that a job takes besides training, until and after it trains; None if none has been seen yet.
-        time_left: seconds until the last network is trained, with as many jobs at a time as now; None without any.
+        start_seconds: the seconds that a job takes before and after training; None if no job has shown this yet.
+        time_left: seconds until the last network is trained, with as many jobs at a time as now; None if no job is
+            running or `work_left` is not known.
     """
 
     study: Path
@@ -98,7 +99,7 @@ class Status:
 
 @dataclass(frozen=True)
 class _Finished:
-    """What the metrics of a network say that matters here."""
+    """What matters here in a network's metrics."""
 
     device: str
     seconds: float
@@ -110,8 +111,8 @@ def status_of(study: Study, metrics: Mapping[Key, Path], now: float | None = Non
 
     Args:
         study: the study.
-        metrics: of each of its networks, the file that a finished one has.
-        now: seconds since 1970; the present by default.
+        metrics: the path of each network's metrics file, which exists once the network is finished.
+        now: the current time in seconds since 1970; by default, that of the system clock.
         queue: the study's jobs on a cluster.
     """
     now = time.time() if now is None else now
@@ -153,7 +154,7 @@ def status_of(study: Study, metrics: Mapping[Key, Path], now: float | None = Non
 
 
 def _read_metrics(path: Path) -> _Finished | None:
-    """What a network's metrics say; None if it has none, or if they are no metrics."""
+    """What a network's metrics say; None if there is no such file or it is not valid."""
     try:
         metrics = read_json(path)
         return _Finished(
@@ -164,7 +165,7 @@ def _read_metrics(path: Path) -> _Finished | None:
 
 
 def _records(study: Study) -> list[JobRecord]:
-    """Of all jobs that have not finished, the oldest first, so that a later attempt of another job overrules it."""
+    """The records of all jobs that have not finished, oldest first, so that newer ones take precedence."""
     folders = (states_folder(study.config, split, seed) for split in study.splits for seed in study.seeds)
     records = (read_job_record(path) for folder in folders for path in folder.glob(f"*{SUFFIX}"))
     return sorted((record for record in records if record is not None), key=lambda record: record.time)
@@ -198,7 +199,7 @@ def _spent(finished: Mapping[Key, _Finished], jobs: Iterable[Job]) -> dict[str, 
 
 
 def _starts_left(study: Study, done: Mapping[Key, _Finished], open_jobs: Mapping[Key, Job]) -> int:
-    """How many jobs have networks to train and do not train yet."""
+    """How many jobs have networks to train but are not training yet."""
 
     def is_to_start(split: str, seed: int, networks: Sequence[Network]) -> bool:
         keys = [(split, seed, network.name) for network in networks]
@@ -210,7 +211,7 @@ def _starts_left(study: Study, done: Mapping[Key, _Finished], open_jobs: Mapping
 
 
 def _start_seconds(study: Study, finished: Mapping[Key, _Finished], jobs: Iterable[Job]) -> float | None:
-    """What jobs took besides training: those that are finished, in all, or else those that train, until they did."""
+    """Mean seconds besides training: of finished jobs, in total; if there are none, of others, before training."""
     took = [seconds for job in study.jobs() if (seconds := _besides_training(study, finished, *job)) is not None]
     took = took or [job.record.start_seconds for job in jobs if job.record.start_seconds is not None]
     return fmean(took) if took else None
@@ -219,7 +220,10 @@ def _start_seconds(study: Study, finished: Mapping[Key, _Finished], jobs: Iterab
 def _besides_training(
     study: Study, finished: Mapping[Key, _Finished], split: str, seed: int, networks: Sequence[Network]
 ) -> float | None:
-    """Seconds of a finished job without those of training; None if it made its networks in several attempts."""
+    """Seconds that a finished job took besides training; None if it is not finished or this cannot be told.
+
+    It cannot where networks were trained in several attempts, because only the time of the last one is known.
+    """
     keys = [(split, seed, network.name) for network in networks]
     if not all(key in finished for key in keys):
         return None
@@ -230,7 +234,7 @@ def _besides_training(
 
 @dataclass(frozen=True)
 class _Kind:
-    """Networks that take as long: of a stage, and, if they are on few images, of an amount of these."""
+    """Networks that take equally long: those of a stage and, if trained on few images, of one amount of these."""
 
     stage: str
     few: Amount
@@ -246,12 +250,12 @@ def _work_left(
     done: Mapping[Key, _Finished],
     open_jobs: Mapping[Key, Job],
 ) -> float | None:
-    """Seconds of training that networks which are not finished will take; None if nothing is known of them."""
+    """Seconds of training that unfinished networks will take; None if nothing is known about how long they take."""
     cost = _cost(study, kinds, done, open_jobs.values())
     if not cost:
         return None
     left = 0.0
-    told = set()  # the jobs that say themselves how long they will take, each once for all its networks
+    told = set()  # jobs that report how long they will take, each counted once for all of its networks
     for key, kind in kinds.items():
         job = open_jobs.get(key)
         if key in done or id(job) in told or not Network.parse(key[2]).is_trained:
@@ -267,10 +271,10 @@ def _work_left(
 def _cost(
     study: Study, kinds: Mapping[Key, _Kind], done: Mapping[Key, _Finished], jobs: Iterable[Job]
 ) -> dict[_Kind, float]:
-    """By kind, the seconds that a network takes, its share of its job's; nothing if nothing is known.
+    """The seconds that a network of each kind takes, as its share of its job's; empty if nothing is known.
 
-    It is what the kind's finished networks took on the average, or else what one in training takes, or else, by the
-    number of images, what networks of other kinds take.
+    It is the mean over the kind's finished networks; without these, the rate of one in training; and otherwise an
+    estimate from other kinds, by the number of images.
     """
     took: defaultdict[_Kind, list[float]] = defaultdict(list)
     for key, network in done.items():
@@ -291,10 +295,11 @@ def _cost(
 def _images(study: Study, kinds: Iterable[_Kind]) -> dict[_Kind, float]:
     """How many images a network of each kind is trained on, each counted as often as it is seen.
 
-    Of those that have as many epochs as networks on all images, nearly: by the store's mean number of images a class.
+    Where few images are seen for as many epochs as all images would be, this is approximate: it assumes that every
+    class has the store's mean number of images.
     """
     manifest = manifest_there(study.data_set.store_folder)
-    # Of a split by images, all that a half has is half of the store's.
+    # In a split by images, each half has half of the store's images.
     share = fmean(0.5 if split.split_type == IMAGES else 1.0 for split in study.splits.values())
 
     def images(kind: _Kind) -> int:
@@ -307,7 +312,7 @@ def _images(study: Study, kinds: Iterable[_Kind]) -> dict[_Kind, float]:
 
 
 def _fraction(job: Job | None) -> float:
-    """How much of the work on a network is done and kept, or nearly so."""
+    """Approximately what fraction of the work on a network is done and kept."""
     if job is None or not job.record.iterations:
         return 0.0
     return (job.record.iteration or 0) / job.record.iterations

@@ -11,12 +11,12 @@ from transferability.records.progress import FAILED, RUNNING, STOPPED, JobRecord
 from transferability.words import counted, duration
 
 WIDTH = 80
-# Of a kind; a list that does not fit the screen helps nobody.
+# At most this many jobs per state: a list that does not fit the screen helps nobody.
 SHOWN_JOBS = 12
 
 
 def status_text(status: Status, now: float | None = None) -> str:
-    """A status in words, in lines of up to 80 characters, but for paths that are longer."""
+    """A status in words, in lines of up to 80 characters, except where a path is longer."""
     moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
     blocks = [
         [f"{status.study}, {moment}"],
@@ -69,7 +69,7 @@ def _section(status: Status, state: str) -> Iterator[str]:
 
 
 def _queue(queue: Queue) -> Iterator[str]:
-    """The jobs that SLURM has not started, by what they wait for."""
+    """The jobs that SLURM has not started, grouped by what they are waiting for."""
     waiting: defaultdict[str, list[QueuedJob]] = defaultdict(list)
     for job in queue.pending:
         waiting[why_it_waits(job, queue.nodes)].append(job)
@@ -98,7 +98,7 @@ def _place(record: JobRecord) -> str:
 
 
 def _wrapped(text: str) -> list[str]:
-    """Up to four lines."""
+    """The text indented, in up to four lines."""
     indent = "    "
     return textwrap.wrap(
         text,
@@ -131,7 +131,7 @@ def _at_this_rate(status: Status) -> str:
 
 
 def _starts(status: Status) -> str:
-    """What starting the jobs that do not train yet will take, and for one more job to end."""
+    """How long the jobs that are not training yet will take besides training."""
     if not status.starts_left:
         return ""
     jobs = counted(status.starts_left, "job")

@@ -1,8 +1,8 @@
 """Whether the outputs of a finished study are what they say they are.
 
-Every check goes back to what an output was made from: the store's files to their checksum, a split to the store's
-classes, a network's frozen layers to their source, its accuracy to an evaluation of its weights, and the tables to the
-metrics. Each check that fails names the file.
+Every check compares an output with what it was made from: the store's files with their checksum, a split with the
+store's classes, a network's frozen layers with their source, its accuracy with an evaluation of its weights, and the
+tables with the metrics. Each check that fails names the file.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,12 +36,12 @@ _BLOCK = 256  # images read at a time
 
 
 def verify_store(folder: Path) -> Finding:
-    """The store's files against the checksum in its manifest."""
+    """Check the store's files against the checksum in its manifest."""
 
     def check() -> None:
         store = open_store(folder)
         for start in range(0, len(store.labels), _BLOCK):
-            store.images[start : start + _BLOCK]  # which names an image that is damaged
+            store.images[start : start + _BLOCK]  # raises an error that names a damaged image
         if checksum(folder) != store.checksum:
             raise VerificationError("its files are not those of its checksum; build the store again")
 
@@ -49,7 +49,7 @@ def verify_store(folder: Path) -> Finding:
 
 
 def verify_split(path: Path, stores: Stores, split: Split) -> Finding:
-    """A split's file against the split that the classes of its stores give."""
+    """Check a split's file against the split that follows from its stores' classes."""
 
     def check() -> None:
         expected = split_to_json(split, stores)
@@ -64,12 +64,12 @@ class Outputs:
     """Where the outputs of a study are.
 
     Attributes:
-        stores: by data set, the folder of its store.
+        stores: the folder of each store, by data set.
         splits: the file of each split, by name.
-        checkpoints: of every network, by split, seed and network.
-        tables: by name, ``accuracies`` and those made from it.
-        pictures: all figures, but for those of proxies.
-        proxies: what was made of proxies, if anything was.
+        checkpoints: the checkpoint of every network, by split, seed and network.
+        tables: the tables by name: ``accuracies`` and those made from it.
+        pictures: all figures except those of proxies.
+        proxies: the outputs of proxies; None to check none.
     """
 
     stores: Mapping[str, Path]
@@ -81,7 +81,14 @@ class Outputs:
 
 
 def verify_study(study: Study, outputs: Outputs, evaluations: int, say: Say) -> Iterator[Finding]:
-    """Check every output of a study; of the networks, evaluate so many again, spread over the study."""
+    """Check every output of a study and evaluate some networks again, spread over the study.
+
+    Args:
+        study: the study.
+        outputs: where its outputs are.
+        evaluations: how many networks are evaluated again.
+        say: logs what is and is not checked.
+    """
     yield from map(verify_store, outputs.stores.values())
     try:
         opened = {name: open_store(folder) for name, folder in outputs.stores.items()}
@@ -119,7 +126,7 @@ def _probed(
     splits: Mapping[str, Split],
     key: tuple[str, int],
 ) -> tuple[Recipe, SourceFiles]:
-    """Of a split and seed, the recipe of frozen networks, and the files of what is probed."""
+    """The recipe of frozen networks for a split and seed, and the files of the sources that are probed."""
     split, seed = key
     folder = next(path.parent for (*of, _), path in outputs.checkpoints.items() if tuple(of) == key)
     probed = probed_in(study, split)
@@ -132,16 +139,16 @@ def _probed(
 
 
 def spread(count: int, sample: int) -> set[int]:
-    """``sample`` of the positions 0 to ``count`` - 1, evenly spread; all of them if there are no more."""
+    """``sample`` of the positions 0 to ``count`` - 1, evenly spread; all of them if there are not that many."""
     return {int(i) for i in np.linspace(0, count - 1, min(sample, count)).round()} if count else set()
 
 
 def verify_tables(study: Study, tables: Mapping[str, Path], metrics: Iterable[Path]) -> Iterator[Finding]:
-    """Accuracies against the metrics, and the tables against the accuracies.
+    """Check accuracies against the metrics, and the tables against the accuracies.
 
     Args:
         study: the study.
-        tables: by name: ``accuracies``, and any of those that `TABLES` makes.
+        tables: the paths of ``accuracies`` and of any of `TABLES`, by name.
         metrics: the metrics files of all networks.
     """
 
@@ -160,7 +167,7 @@ def verify_tables(study: Study, tables: Mapping[str, Path], metrics: Iterable[Pa
             yield verified(str(path), partial(check_table, name, path))
 
 
-# What a whole file of a kind of picture begins and ends with.
+# What complete files of each format begin and end with.
 _ENDS = {
     ".png": (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"),
     ".pdf": (b"%PDF-", b"%%EOF\n"),
@@ -169,7 +176,7 @@ _ENDS = {
 
 
 def verify_picture(path: Path) -> Finding:
-    """There, and whole."""
+    """Check that a picture exists and is complete."""
 
     def check() -> None:
         content = path.read_bytes()

@@ -1,4 +1,4 @@
-"""What pictures of a report show, in words and numbers, for who does not see them: their alternative texts."""
+"""The alternative texts of a report's pictures: what they show, in words and numbers, for those who cannot see them."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -27,19 +27,19 @@ _SHOWN_EFFECTS = [effect for effect in EFFECTS if effect not in PLAN_EFFECTS and
 
 
 def sheet_shown(data_set: str) -> str:
-    """Of the contact sheet of a data set."""
+    """The alternative text of a data set's contact sheet."""
     return f"Small images of {visible(data_set)}, one row per class: first training images, then validation images."
 
 
 def halves_shown(split: str, groups: Groups) -> str:
-    """Of the picture of a split's halves."""
+    """The alternative text of the picture of a split's halves."""
     of = f", {groups_in_words({split: groups[split]})}" if split in groups else ""
     of = ", each with its own training images" if split_type_of(split) == IMAGES else of
     return f"Small images in two columns, halves A and B of {split}{of}, one row per class."
 
 
 def curves_shown(accuracies: pd.DataFrame, title: str) -> str:
-    """Of learning curves, whose title is that of their file: where they end."""
+    """The alternative text of learning curves, with their final values; the title is their file's."""
     split, _, seed = title.rpartition("_seed")
     rows = accuracies[(accuracies["split"] == split) & (accuracies["seed"].astype(str) == seed)]
     ends = "; ".join(_by_treatment(rows.assign(accuracy=rows["top1_final"])))
@@ -47,7 +47,7 @@ def curves_shown(accuracies: pd.DataFrame, title: str) -> str:
 
 
 def figure_shown(name: str, results: Results) -> str:
-    """Of a figure of results, by its name: the main numbers that are drawn."""
+    """The alternative text of a figure of results, by its name, with the main numbers that it shows."""
     shown = results if OF_RESULTS[name].every_amount else results.at_most
     return " ".join(f"{text}." for text in _FIGURES[name](shown)) or "Nothing to draw."
 
@@ -155,7 +155,7 @@ _FIGURES: Mapping[str, Callable[[Results], Iterator[str]]] = {
 
 
 def _told(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of which something is left to tell."""
+    """The rows with pairs that count."""
     return table[table["pairs"] > 0]
 
 
@@ -164,7 +164,7 @@ def _there(table: pd.DataFrame, results: Results) -> list[str]:
 
 
 def _by_treatment(accuracies: pd.DataFrame) -> Iterator[str]:
-    """The mean accuracy of what has learned, by treatment."""
+    """Mean accuracies by depth, for each treatment and amount of images, without meaningless networks."""
     for amount in amounts_of(accuracies):
         there = on_amount(accuracies, amount)
         few = f"on {amount_in_words(amount)} " * (amount is not None)
@@ -178,14 +178,14 @@ def _percent(accuracy: float) -> str:
 
 
 def _every(rows: pd.DataFrame, column: str, show: Callable[[float], str]) -> str:
-    """Like 0.1 at n = 1, 2.3 at n = 4."""
+    """The values at every n, like "0.1 at n = 1, 2.3 at n = 4"."""
     return ", ".join(_number(row, column, show) for row in _by_n(rows))
 
 
 def _ends(rows: pd.DataFrame, column: str, show: Callable[[float], str]) -> str:
-    """From the smallest n to the largest, and where between them it is more, or less, than at both ends.
+    """The values at the smallest and largest n, and the extremes between them if they exceed both.
 
-    Like from 0.1 at n = 1 to 2.3 at n = 7, up to 3.2 at n = 5.
+    An example is "from 0.1 at n = 1 to 2.3 at n = 7, up to 3.2 at n = 5".
     """
     found = _by_n(rows)
     first, last = found[0], found[-1]
@@ -205,7 +205,7 @@ def _by_n(rows: pd.DataFrame) -> Sequence[Mapping[Hashable, Any]]:
 
 
 def _number(row: Mapping[Hashable, Any], column: str, show: Callable[[float], str]) -> str:
-    """With half of its interval, where there is one, and the n, unless it is of a base."""
+    """A value with half the width of its interval, if it has one, and its n, unless it is that of a base."""
     low = row.get("low")
     half = "" if low is None or pd.isna(low) else f" ± {show((row['high'] - low) / 2).lstrip('+')}"
     at = f" at n = {row['n']}" if row["n"] else ""

@@ -14,7 +14,10 @@ _KEY = ["split_type", "treatment", "n"]
 
 
 def accuracies_by_amount(results: Results) -> Sheet | None:
-    """Mean accuracies, a row a treatment and n, a column an amount of images; None for a study with one amount."""
+    """Mean accuracies, with a row per split type, treatment and n, and a column per amount of images.
+
+    None for a study whose networks are all trained on all images.
+    """
     if not results.has_few:
         return None
     columns = {}

@@ -1,4 +1,4 @@
-"""The page of a data set: what is in it, class by class and file by file, to be looked at before a study."""
+"""The page of a data set: what is in it, class by class and file by file, to look at before a study."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,8 +23,8 @@ from transferability.store.source import ImageClass
 from transferability.words import counted
 
 TEMPLATE = "data.html.j2"
-TOLD, NAMED = 20, 6  # sentences about files that are refused, and files that are named otherwise
-LISTED = 1000  # files of a kind that the table has, since a kind may be all images there are
+TOLD, NAMED = 20, 6  # how many refused files have a sentence each; how many files of each other kind are named
+LISTED = 1000  # how many files of each kind the table lists, because a kind may include all images
 
 _CLASSES = TableView(
     "Classes",
@@ -50,7 +50,7 @@ _IF_SHARED = {
 
 @dataclass(frozen=True)
 class DataPage:
-    """All that the template shows."""
+    """Everything that the template shows."""
 
     name: str
     facts: Sequence[tuple[str, str]]
@@ -63,13 +63,13 @@ class DataPage:
 
 
 def data_page(found: Survey, classes: Sequence[ImageClass], duplicates: str, folder: Path) -> str:
-    """The page, as HTML.
+    """The page of a data set, as HTML.
 
     Args:
         found: what is in the data set.
         classes: its classes, with groups and readable names.
-        duplicates: ``allow`` or ``refuse`` validation images that are training images too.
-        folder: where the picture may lie while it is made.
+        duplicates: whether to ``allow`` or ``refuse`` validation images that are also training images.
+        folder: where the picture can be kept while the page is made.
     """
     page = DataPage(
         name=visible(found.source.name),
@@ -117,7 +117,7 @@ def _problems(found: Survey, duplicates: str) -> Iterator[str]:
 
 
 def _by_kind(found: Survey) -> dict[str, Sequence[str]]:
-    """Files that were passed over or treated, by what is told of them."""
+    """Files that were passed over or treated, by the reason or treatment."""
     passed_over = {f"passed over: {reason}": _with(found.passed_over, reason) for reason in Reason}
     return {**found.treated, **passed_over}
 
@@ -127,7 +127,7 @@ def _with(passed_over: Mapping[str, Reason], reason: Reason) -> list[str]:
 
 
 def _some(files: Sequence[str]) -> str:
-    """How many, and the first names."""
+    """The number of files and the first names."""
     more = f" and {len(files) - NAMED:,} more" if len(files) > NAMED + 1 else ""
     return f"{len(files):,}: {', '.join(map(visible, files[:NAMED] if more else files))}{more}"
 
@@ -155,7 +155,7 @@ def _range(counts: NDArray[np.int64]) -> str:
 
 
 def _sizes(sizes: NDArray[np.int64]) -> str:
-    """Of the smallest, the median and the largest by their area."""
+    """The smallest, median and largest sizes, by area."""
     order = np.argsort(sizes.prod(axis=1), kind="stable")
     shown = [" × ".join(map(str, sizes[order[at]])) for at in (0, len(order) // 2, -1)]
     if shown[0] == shown[-1]:

@@ -1,4 +1,4 @@
-"""What a study is of, in numbers, and whether its bases have learned, in words."""
+"""Facts about a study, and whether its networks have learned, in words."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -33,14 +33,14 @@ def facts_of(
     manifests: Mapping[str, Mapping[str, Any]],
     splits: Iterable[Mapping[str, Any]],
 ) -> Iterator[tuple[str, str]]:
-    """Facts and what they are of.
+    """Yield facts about a study, each as its name and its value.
 
     Args:
         study: the study.
-        accuracies: of the networks that are there.
-        jobs_made: as `transferability.report.runs.jobs` makes them.
-        manifests: by data set, the content of its store's; none without a store.
-        splits: the contents of the files of those that are there.
+        accuracies: the accuracies of the networks that exist.
+        jobs_made: the jobs, as returned by `transferability.report.runs.jobs`.
+        manifests: the content of each store's manifest, by data set; data sets without a store are missing.
+        splits: the contents of the split files that exist.
     """
     networks, training = study.config["networks"], study.settings("base").hyperparameters
     yield plural(len(study.data_sets), "data set"), ", ".join(map(visible, study.data_sets))
@@ -87,7 +87,7 @@ def facts_of(
 
 
 def _own_recipes(study: Study) -> Iterator[tuple[str, str]]:
-    """Of the stages whose networks are trained otherwise than bases: how, and what follows if accuracies chose that."""
+    """For stages with a recipe other than the bases': what differs, and what follows if accuracies chose it."""
     of_bases = study.settings("base").hyperparameters
     only_watching = set() if is_selected(study.figures.metric) else {"evaluate_every"}
     for stage in dict.fromkeys(network.stage for _, _, network in study.networks()):
@@ -115,7 +115,7 @@ def _by_half(groups: Mapping[str, str]) -> str:
 
 
 def _imbalance(accuracies: pd.DataFrame) -> Iterator[tuple[str, str]]:
-    """How much the commonest class weighs, where it has more than twice its share of the validation images."""
+    """How much the most common class weighs, if it has more than twice an equal share of the validation images."""
     uneven = accuracies[accuracies["majority_baseline"] > 2 / accuracies["classes"].astype("float64")]
     for most in uneven.sort_values("majority_baseline", ascending=False).head(1).to_dict("records"):
         yield (
@@ -127,7 +127,7 @@ def _imbalance(accuracies: pd.DataFrame) -> Iterator[tuple[str, str]]:
 
 
 def flags_in_words(accuracies: pd.DataFrame) -> str:
-    """How many networks are flagged, and if none is, whether that says anything."""
+    """How many networks are flagged, and if none is, whether the bases are known to have learned."""
     bases = accuracies[accuracies["treatment"] == "base"]
     if flagged := int(accuracies["flag"].notna().sum()):
         return (

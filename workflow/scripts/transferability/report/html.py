@@ -1,4 +1,4 @@
-"""HTML pages that need nothing but themselves: their templates and captions are in ``workflow/report/``."""
+"""Self-contained HTML pages, whose templates and captions are in ``workflow/report/``."""
 
 import base64
 import io
@@ -14,12 +14,12 @@ from transferability.files import PROJECT
 
 TEXTS = PROJECT / "workflow" / "report"
 
-# Pictures of photographs are many times larger without loss than anyone sees.
+# Stored losslessly, pictures of photographs are many times larger, with no visible difference.
 _LARGEST_PNG = 600_000
 _LARGEST_SIDE = 2400
-_SHOWN_WIDTH = 1178  # of a picture on a page, at most, in pixels
-_LEGIBLE = 0.55  # of a figure's pixels that its letters take to be read
-_WEBP_HEIGHT = 16383  # the format has no higher pictures
+_SHOWN_WIDTH = 1178  # the largest width of a picture on a page, in pixels
+_LEGIBLE = 0.55  # the smallest scale at which a figure's text can be read
+_WEBP_HEIGHT = 16383  # the format allows no taller pictures
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class Picture:
     """A picture on the page.
 
     Attributes:
-        title: above it.
-        source: an address that is the picture itself.
-        caption: below it, as HTML.
-        shows: what one sees on it, for who does not.
-        width: in pixels, from which it can be read; a narrower screen scrolls.
+        title: the title above it.
+        source: the picture itself, as a data URL.
+        caption: the caption below it, as HTML.
+        shows: its alternative text, for those who cannot see it.
+        width: the smallest width in pixels at which it can be read; narrower screens scroll.
     """
 
     title: str
@@ -42,7 +42,7 @@ class Picture:
 
 
 def render(template: str, page: object) -> str:
-    """A page, from a template that shows ``page``."""
+    """Render a template with ``page`` as HTML."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEXTS), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
@@ -59,13 +59,13 @@ def caption(name: str) -> str:
 
 
 def figure_on_page(title: str, path: Path, text: str, shows: str) -> Picture:
-    """A figure, a PNG file; a large one reduced, and with a loss that is not seen.
+    """A figure from a PNG file; a large one is reduced and compressed without visible loss.
 
     Args:
-        title: above it.
-        path: of the file.
+        title: the title above it.
+        path: the path of the file.
         text: the name of its caption.
-        shows: what one sees on it.
+        shows: its alternative text.
     """
     content = path.read_bytes()
     large = len(content) > _LARGEST_PNG
@@ -74,7 +74,7 @@ def figure_on_page(title: str, path: Path, text: str, shows: str) -> Picture:
 
 
 def contact_sheet_on_page(title: str, path: Path, text: str, shows: str) -> Picture:
-    """The same of a picture of many small images: no larger than a page shows it, since they are most of its bytes."""
+    """The same for a picture of many small images, no larger than shown, because these take up most of a page."""
     source = _source(_webp(path, _SHOWN_WIDTH, 55), "webp")
     return Picture(title, source, caption(text), shows, min(_SHOWN_WIDTH, _width(path)))
 

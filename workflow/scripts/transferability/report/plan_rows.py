@@ -1,4 +1,4 @@
-"""Networks by a plan for every layer, as the page of a study tells them among all others."""
+"""Networks with a plan for every layer, as the page of a study describes them among all others."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ _SOURCES = {
     "pretrained": "from published weights",
     "random": "untrained",
 }
-# What the layers are, and what the effect tells.
+# What the layers are, and what the effect shows.
 _TOLD = {
     SURGICAL: (
         "{}, like all below the head; of these, only the n-th is trained",
@@ -40,7 +40,7 @@ _TOLD = {
 
 
 def plan_rows() -> Iterator[tuple[frozenset[str], str, str, str]]:
-    """For each of `BY_PLAN`: the treatment, its symbol, its layers, and what its effect tells."""
+    """Yield, for each of `BY_PLAN`, the treatment, its symbol, its layers, and what its effect shows."""
     for treatment in BY_PLAN:
         layers, tells = _TOLD[plan_of(treatment) or ""]
         told = f"{formula(plan_effect(treatment))}: {tells}"

@@ -1,4 +1,4 @@
-"""How tables and figures of proxies look in a report, of a study for which they were asked."""
+"""How a report shows tables and figures of proxies, if they were requested."""
 
 from pathlib import Path
 
@@ -56,7 +56,7 @@ PROXY_VIEWS: dict[str, TableView] = {
 
 
 def proxies_shown(table: Path | None) -> str:
-    """In words, for who does not see it: how well the linear probe ranks what was measured, where that is known."""
+    """The alternative text of the figures of proxies: how well the linear probe ranks measured drops, if known."""
     lines = "Lines of the accuracies of linear probes and nearest class centers by depth."
     if table is None or not table.exists():
         return lines

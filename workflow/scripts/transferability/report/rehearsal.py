@@ -1,14 +1,14 @@
-"""What comes last, tried first: all that is made of a study's networks, from made-up accuracies, before any is trained.
+"""Rehearsal: make everything that a study makes from its networks, from made-up accuracies, before any is trained.
 
-A config that cannot be printed, a name that cannot be drawn or a font that cannot be used would else show when all
-networks are trained. What is made here is thrown away. It needs no data, so that nothing is read in vain; the names of
-the classes are tried once they are known, by `transferability.figures.class_names.try_names`.
+Otherwise, a config that cannot be printed, a name that cannot be drawn or a font that cannot be used would show up only
+after all networks are trained. What is made here is thrown away. It needs no data, so nothing is read in vain;
+`transferability.figures.class_names.try_names` tries the names of the classes once they are known.
 
     python -m transferability.report.rehearsal < config.json
 
-It is no rule that training waits for: such a rule would run again for every color that changes. Of jobs that wait for
-one that runs again, by an input that is `ancient`, Snakemake (9.27) does not ask whether they have reasons of their own
-to run; so networks of changed settings would be left as they are.
+It is not a rule that training depends on, because such a rule would run again whenever a color changes. If a job
+depends on a rerun job through an `ancient` input, Snakemake (9.27) does not check whether it has reasons of its own to
+run, so networks with changed settings would be left as they are.
 """
 
 import json
@@ -50,30 +50,30 @@ from transferability.study.design import Key, Study, read_study
 from transferability.study.groups import read_groups
 from transferability.study.names import WHOLE, Network
 
-# Somewhere between chance and all, each treatment at a height of its own.
+# Made-up accuracies between chance and 1, different for each treatment.
 _TOP1 = {"base": 0.8, "selffer": 0.79, "selffer+": 0.82, "transfer": 0.7, "transfer+": 0.83, "random": 0.4}
 _TOP1 |= {"pretrained": 0.75, "pretrained+": 0.85}
 _DPI = 30
-_CLASSES, _IMAGES = 10, 1000  # of a half, and to evaluate on
+_CLASSES, _IMAGES = 10, 1000  # of a half; to evaluate on
 
 
 class RehearsalError(ValueError):
-    """Something that is made of the networks could not be made."""
+    """Something that is made from the networks could not be made."""
 
 
 def rehearse(study: Study, folder: Path) -> list[str]:
     """Make every table, figure and page of a study in a folder, as if its networks were trained.
 
     Args:
-        study: the study, of whose networks each gets made-up accuracies, the same every time. Some bases are at chance,
-            so that what is told and drawn of that is tried too.
-        folder: an empty one, which the caller throws away.
+        study: the study. Each of its networks gets made-up accuracies, the same every time. Some bases are at chance,
+            so that the text and figures about this are tried too.
+        folder: an empty folder, which the caller throws away.
 
     Returns:
-        what was tried, in words.
+        What was tried, in words.
 
     Raises:
-        RehearsalError: something could not be made; it says what, and why.
+        RehearsalError: something could not be made; the message says what and why.
         OSError: the folder cannot be written to.
     """
     tried: list[str] = []
@@ -108,7 +108,7 @@ def rehearse(study: Study, folder: Path) -> list[str]:
 
 
 def _sketch(figure: Figure, path: Path) -> None:
-    """Draw a figure once, coarsely and not laid out, which takes `save` longest; it fails where that does."""
+    """Draw a figure once, at low resolution and without layout, the slowest part of `save`; fails where `save` does."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.set_layout_engine("none")
     figure.savefig(path, dpi=_DPI)
@@ -116,7 +116,7 @@ def _sketch(figure: Figure, path: Path) -> None:
 
 @contextmanager
 def _trying(what: str, tried: list[str]) -> Iterator[None]:
-    """Whatever goes wrong in the block, but for what the machine lacks, is told as what could not be made."""
+    """Turn any error in the block, except an OSError, into a RehearsalError that says what could not be made."""
     try:
         yield
     except OSError:
@@ -149,7 +149,7 @@ class _Paths:
 
     @property
     def curves(self) -> dict[str, Path]:
-        """Of a split into halves and of that of all classes, as far as there are; others have the same networks."""
+        """One split into halves and that of the whole set, if they exist; further splits have the same networks."""
         of_each_kind = {split == WHOLE: split for split in reversed(list(self.study.splits))}
         return {split: self.folder / "learning_curves" / f"{split}.png" for split in of_each_kind.values()}
 
@@ -177,7 +177,7 @@ class _Paths:
 
 
 def _made_up(study: Study) -> Iterator[tuple[Key, dict[str, Any]]]:
-    """What the metrics of each network would say."""
+    """Yield what the metrics of each network would say."""
     maker = dict.fromkeys(MAKER_COLUMNS[:-1], "made up") | {"versions": {"torch": "made up"}, "seconds": 1.0}
     about = (_CLASSES, _IMAGES, 1 / _CLASSES, math.log(_CLASSES), 0.0)
     guessing = dict(zip(GUESSING, about, strict=True))
@@ -206,12 +206,12 @@ def _made_up(study: Study) -> Iterator[tuple[Key, dict[str, Any]]]:
 
 
 def _top1(network: Network, position: int) -> float:
-    """Falling with depth, and a little different for each."""
+    """An accuracy that falls with depth and differs slightly between networks."""
     return max(0.0, _TOP1.get(network.treatment, 0.5) - 0.02 * network.n + 0.001 * (position % 7))
 
 
 def _split(study: Study, split: str) -> dict[str, Any]:
-    """The file of a split, with what classes the file of groups names."""
+    """The content of a split's file, with the classes that the file of groups names."""
     file = next((a.groups_file for a in study.data_sets_of(split) if a.groups_file), None)
     groups = read_groups(file) if file else {"a class": "a group"}
     classes = [{"index": i, "name": name, "group": group} for i, (name, group) in enumerate(groups.items())]
@@ -231,9 +231,9 @@ def _filters(study: Study) -> dict[str, NDArray[np.float32]]:
 
 
 def main() -> None:
-    """Rehearse the study of the config that is given as JSON; a line and exit code 1 if something cannot be made.
+    """Rehearse the study whose config is given as JSON; one line and exit code 1 if something cannot be made.
 
-    What could be made is remembered, so that the workflow does not ask again before something has changed.
+    Success is recorded, so that the workflow does not ask again until something has changed.
     """
     started = time.monotonic()
     study = read_study(json.load(sys.stdin))

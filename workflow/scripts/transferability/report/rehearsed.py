@@ -1,4 +1,4 @@
-"""Whether a study was rehearsed before, here and by the same code and libraries, so that it need not be again."""
+"""Whether a study has already been rehearsed on this machine, with the same code and libraries."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ _CODE = ("workflow/scripts/transferability/**/*.py", "workflow/report/*")  # the
 
 
 def is_rehearsed(study: Study) -> bool:
-    """Whether all that is made of the study's networks has been tried, as it would be made today."""
+    """Whether everything that is made from the study's networks has been tried as it would be made now."""
     try:
         return _record(study).read_text(encoding="utf-8") == digest_of(study)
     except OSError:
@@ -24,12 +24,12 @@ def is_rehearsed(study: Study) -> bool:
 
 
 def remember_rehearsal(study: Study) -> None:
-    """Beside the log of the rehearsal; a study has one record."""
+    """Record that the study has been rehearsed, in a file beside the rehearsal's log; a study has one such record."""
     write_text(_record(study), digest_of(study))
 
 
 def digest_of(study: Study) -> str:
-    """Of whatever a rehearsal depends on: the study, the code, the libraries, and the machine with its fonts."""
+    """A digest of everything a rehearsal depends on: the study, the code, the libraries, the machine with its fonts."""
     groups = [data_set.groups_file for data_set in study.data_sets.values()]
     made_with = {
         "config": without_running(study.config),

@@ -15,15 +15,16 @@ MAKER_COLUMNS = ("commit", "torch", "numpy", "python", "device", "threads", "det
 
 
 def jobs(study: Study, networks: Mapping[Key, Mapping[str, Any]], benchmarks: Path) -> pd.DataFrame:
-    """A row for each job with finished networks.
+    """Make a row for each job with finished networks.
 
-    Columns: split, seed, job, how many of its networks are finished, device, ``training_seconds`` of all attempts,
-    without starting and reading images, and of the last attempt, from Snakemake's benchmark file, the seconds from the
-    start of its process to its end and the peak of its memory; these two are empty without such a file.
+    Columns: split, seed, job; ``networks``, how many of its networks are finished; device; ``training_seconds`` of all
+    attempts, without starting and reading images; and from Snakemake's benchmark file of the last attempt,
+    ``last_attempt_seconds`` from start to end of its process and its peak memory, ``peak_mb``. These two are empty
+    without such a file.
 
     Args:
         study: the study.
-        networks: what `transferability.records.metrics.read_metrics` gives.
+        networks: the metrics, as returned by `transferability.records.metrics.read_metrics`.
         benchmarks: the folder of Snakemake's benchmark files.
     """
     rows = []
@@ -38,18 +39,18 @@ def jobs(study: Study, networks: Mapping[Key, Mapping[str, Any]], benchmarks: Pa
 
 
 def makers(networks: Mapping[Key, Mapping[str, Any]]) -> pd.DataFrame:
-    """What the networks were made with, `MAKER_COLUMNS`: a row for each combination, with its number of networks."""
+    """What the networks were made with: a row for each combination, with its number of networks, `MAKER_COLUMNS`."""
     made = pd.DataFrame([dict(_maker(network)) for network in networks.values()], columns=MAKER_COLUMNS[:-1])
     counts = made.astype(object).fillna("unknown").value_counts(sort=True).reset_index()
     return counts.set_axis(list(MAKER_COLUMNS), axis=1)
 
 
 def hours_by_device(jobs: pd.DataFrame) -> dict[str, float]:
-    """Hours of training on each device; jobs that share one count each for themselves."""
+    """Hours of training on each device; jobs that share a device are counted separately."""
     return {str(device): seconds / 3600 for device, seconds in jobs.groupby("device")["training_seconds"].sum().items()}
 
 
 def _maker(network: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Networks that were trained before a fact was recorded lack it."""
+    """Yield what a network was made with; networks trained before a fact was recorded lack it."""
     yield from network["versions"].items()
     yield from ((key, network.get(key)) for key in ("commit", "device", "threads", "deterministic"))

@@ -1,4 +1,4 @@
-"""From a table to what a page shows of it: cells as text, what they are sorted by, and the file to download."""
+"""Tables as a page shows them: cells as text, the keys that they are sorted by, and the file to download."""
 
 import base64
 import math
@@ -17,7 +17,7 @@ from transferability.results.accuracies import read_accuracies, read_table
 
 @dataclass(frozen=True)
 class Cell:
-    """What a table shows, and what it is sorted by."""
+    """The text that a table shows, and the key that it is sorted by."""
 
     text: str
     key: str
@@ -26,7 +26,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table on the page, with the address of its CSV file, which is the file itself."""
+    """A table on the page, with its CSV file as a data URL."""
 
     title: str
     name: str

@@ -1,4 +1,4 @@
-"""Tables and figures of the networks of a study that are finished, while others are not."""
+"""Tables and figures of a study's finished networks while others are still unfinished."""
 
 import shutil
 from collections.abc import Mapping
@@ -21,10 +21,10 @@ from transferability.study.split_types import random_first
 
 
 def current_networks(study: Study, metrics: Mapping[Key, Path]) -> dict[Key, dict[str, Any]]:
-    """What the metrics say of the networks that are finished and have the config's settings.
+    """The metrics of the networks that are finished and have the config's settings.
 
-    After a change of the config, networks that it touches stay where they are until their jobs start again; they are of
-    another study.
+    After a change to the config, networks that it affects stay in place until their jobs start again; they no longer
+    belong to the study and are left out.
     """
     contents = read_metrics(metrics)
     current = study.current(contents, checksums_there(study.data_sets))
@@ -34,16 +34,16 @@ def current_networks(study: Study, metrics: Mapping[Key, Path]) -> dict[Key, dic
 def drawn_so_far(
     study: Study, networks: Mapping[Key, Mapping[str, Any]], metrics: Mapping[Key, Path], folder: Path
 ) -> dict[str, Any]:
-    """Write the tables and figures, in the style of the block, of some networks to a folder, in place of any there.
+    """Write tables and figures of some networks to a folder, replacing its content; call it inside `figure_style`.
 
     Args:
         study: the study.
-        networks: what `current_networks` gives.
-        metrics: where each network's metrics are, and beside them its weights and history.
-        folder: what to write to.
+        networks: the networks, as returned by `current_networks`.
+        metrics: the path of each network's metrics, with its weights and history beside it.
+        folder: the folder to write to.
 
     Returns:
-        fields of `report.study_page.ReportFiles`: accuracies, tables, figures, learning_curves and filters.
+        Fields of `report.study_page.ReportFiles`: accuracies, tables, figures, learning_curves and filters.
 
     Raises:
         ValueError: no network is finished.

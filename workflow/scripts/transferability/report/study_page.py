@@ -1,6 +1,6 @@
-"""A study's report: one HTML file with everything in it, that opens without a network and prints.
+"""A study's report: a single self-contained HTML file that opens offline and can be printed.
 
-The page's frame is ``workflow/report/report.html.j2``; the captions beside it are those of Snakemake's own report too.
+The page's template is ``workflow/report/report.html.j2``; Snakemake's own report uses the captions beside it too.
 """
 
 import json
@@ -39,12 +39,12 @@ from transferability.words import counted
 
 TEMPLATE = "report.html.j2"
 
-# One is of all networks of a split and seed; of large studies, more would make a page that nobody can open.
+# Each shows all networks of a split and seed; in large studies, more of them would make a page that nobody can open.
 _MOST_LEARNING_CURVES = 12
 
 _CONTACT_SHEETS = frozenset({"contact_sheet", "halves"})
 
-# What networks there are, for a target half B: the treatments, their names, their first n layers, and what they tell.
+# Which networks a study has, for a target half B: the treatments, their names, their first n layers, what they show.
 _NETWORKS: Sequence[tuple[frozenset[str], str, str, str]] = (
     (frozenset({"base"}), "base", "trained from scratch", "the reference for all others"),
     (
@@ -100,20 +100,20 @@ _NETWORKS: Sequence[tuple[frozenset[str], str, str, str]] = (
 
 @dataclass(frozen=True)
 class ReportFiles:
-    """The files of a study that its report shows; those of a study that is not finished may be missing.
+    """The files of a study that its report shows; some may be missing while a study is unfinished.
 
     Attributes:
         accuracies: the table of all networks.
         tables: the tables made from it, by name.
-        figures: pictures by name, of `transferability.figures.catalog.OF_RESULTS`.
+        figures: pictures by their names in `transferability.figures.catalog.OF_RESULTS`.
         learning_curves: pictures by title.
         filters: the picture of first-layer filters.
-        contact_sheets: by data set, the picture of its images.
-        halves: by split, the picture of its halves.
-        splits: by name, the file of classes.
+        contact_sheets: the picture of each data set's images, by data set.
+        halves: the picture of each split's halves, by split.
+        splits: the file of each split's classes, by split.
         benchmarks: the folder of Snakemake's benchmark files.
-        manifests: by data set, the content of its store's.
-        proxies: pictures by name, of `transferability.figures.catalog.OF_PROXIES`, where they were asked for.
+        manifests: the content of each store's manifest, by data set.
+        proxies: pictures by their names in `transferability.figures.catalog.OF_PROXIES`, if they were requested.
     """
 
     accuracies: Path
@@ -131,7 +131,7 @@ class ReportFiles:
 
 @dataclass(frozen=True)
 class Page:
-    """All that the template shows."""
+    """Everything that the template shows."""
 
     study: str
     about: str
@@ -163,14 +163,14 @@ class Page:
 
 
 def report(study: Study, files: ReportFiles, networks: Mapping[Key, Mapping[str, Any]], status: str = "") -> str:
-    """The page of a study.
+    """The page of a study, as HTML.
 
     Args:
         study: the study.
-        files: what it shows.
-        networks: what the metrics of the networks in these say, as
-            `transferability.records.metrics.read_metrics` gives it.
-        status: for a study that is not finished, where it stands.
+        files: the files to show.
+        networks: the metrics of the networks in these files, as returned by
+            `transferability.records.metrics.read_metrics`.
+        status: for an unfinished study, where it stands.
     """
     return render(TEMPLATE, page_of(study, files, networks, status))
 
@@ -268,7 +268,7 @@ def _answer(answer: Answer, max_drop: float) -> dict[str, Any]:
 
 
 def _chip(found: ReusableLayers, n: int) -> tuple[str, str]:
-    """What is told of copying the lowest n layers, and of what kind that is."""
+    """The text about copying the lowest n layers, and the kind of verdict that it shows."""
     name = together(n)
     if n not in found.verdicts:
         return name, "untried"
@@ -280,12 +280,12 @@ def _chip(found: ReusableLayers, n: int) -> tuple[str, str]:
 
 
 def _figure(name: str, path: Path | None, results: Results) -> Picture | None:
-    """A figure of results by its name, if it is there."""
+    """A figure of results by its name, if it exists."""
     return _picture(name, path, figure_shown(name, results)) if path else None
 
 
 def _picture(name: str, path: Path, shows: str, title: str | None = None) -> Picture | None:
-    """A figure by its name, if it is there; of several of that name, one with a title of its own."""
+    """A figure by its name, if it exists; where several have this name, with a title of its own."""
     if not path.exists():
         return None
     make = contact_sheet_on_page if name in _CONTACT_SHEETS else figure_on_page
@@ -297,18 +297,18 @@ def _there(pictures: Iterator[Picture | None]) -> list[Picture]:
 
 
 def _printed(config: Mapping[str, Any]) -> str:
-    """A config as YAML, of whatever types it was read into."""
+    """A config as YAML, whatever types it was read into."""
     plain = json.loads(json.dumps(config, default=str))
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
 
 
 def _split(study: Study, content: Mapping[str, Any], titles: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
-    """A split's halves with their classes, named by their titles and their groups where they have any.
+    """A split's halves with their classes, shown with their titles and groups if they have any.
 
     Args:
-        study: whose split it is.
-        content: of its file.
-        titles: by data set, of classes.
+        study: the study that has the split.
+        content: the content of the split's file.
+        titles: the titles of classes by name, by data set.
     """
     split, apart = content["split"], study.splits[content["split"]].halves_in_words
     semantic = content["split_type"] == SEMANTIC

@@ -1,4 +1,4 @@
-"""What is in a data set, found by reading every image of it once; nothing is built."""
+"""What is in a data set, determined by reading every image once; nothing is built."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ from transferability.store.source import ImageClass, ImageSource, Sample, Unread
 
 CHUNK = 64  # images that a thread reads at a time
 
-# What was done to an image, so that it is not used as its file has it.
+# Changes to an image because of which it is not used as it is in its file.
 TREATED: Mapping[str, Callable[[ImageFacts], bool]] = {
     "turned upright by their EXIF orientation": lambda facts: facts.turned,
     "placed on the background because they have transparent parts": lambda facts: facts.composed,
@@ -37,15 +37,15 @@ class Survey:
 
     Attributes:
         source: the data set.
-        counts: images of each class, classes x (training, validation); those that cannot be used are among them.
+        counts: the number of images of each class, classes x (training, validation), including unusable ones.
         sizes: width and height of each image file that could be read, N x 2; empty where images have no files.
-        formats: how many image files are of each format, such as JPEG.
-        modes: likewise of each of Pillow's modes, such as RGB or L.
-        treated: the files that something was done to, by the keys of `TREATED`; their paths as ``skip`` takes them.
-        refused: the file of each image that cannot be used, and a sentence that says why.
-        same: how many images are there more than once.
-        same_rows: those images, as the rows of a store's list of them.
-        passed_over: files and folders that are not read, with why.
+        formats: the number of image files in each format, such as JPEG.
+        modes: likewise in each of Pillow's modes, such as RGB or L.
+        treated: the files whose images were changed, by the keys of `TREATED`, as paths that ``skip`` takes.
+        refused: the file of each unusable image, with a sentence that says why.
+        same: how many images occur more than once.
+        same_rows: these images, as rows of a store's list of them.
+        passed_over: files and folders that are not read, with the reason.
         unlike: how sharp the images of the two parts are, if one is sharper than the other; None if they are alike.
         preview: a store of the first images of each class, reduced, for a contact sheet; None if none can be used.
     """
@@ -65,13 +65,13 @@ class Survey:
 
 
 def survey(source: ImageSource, classes: Sequence[ImageClass], threads: int, pace: Pace) -> Survey:
-    """Read every image of a data set; StoreError if its classes or names cannot be a data set.
+    """Read every image of a data set; StoreError if its classes or names cannot make up a data set.
 
     Args:
         source: the data set.
-        classes: the source's, with the groups and the readable names that pages show.
-        threads: that read at a time.
-        pace: told of every image that is read.
+        classes: the source's classes, with the groups and readable names that pages show.
+        threads: how many threads read at a time.
+        pace: notified of every image that is read.
     """
     check_source(source)
     count = len(source.training) + len(source.validation)
@@ -104,7 +104,7 @@ def survey(source: ImageSource, classes: Sequence[ImageClass], threads: int, pac
 
 
 class _Notes:
-    """What is found while images are read, in any order and by several threads."""
+    """What is found while several threads read images, in any order."""
 
     def __init__(self, source: ImageSource, previewed: frozenset[int], compared: frozenset[int]) -> None:
         count = len(source.training) + len(source.validation)
@@ -118,7 +118,7 @@ class _Notes:
         self.sharpness: dict[int, float] = {}
 
     def read(self, start: int, stop: int) -> int:
-        """Images ``start`` to ``stop``; how many these are."""
+        """Read images ``start`` to ``stop``; return how many these are."""
         if isinstance(self._source, ImageFolders):
             for position in range(start, stop):
                 self._look(self._source, position)
@@ -147,7 +147,7 @@ class _Notes:
 
 
 def _names(source: ImageSource) -> Callable[[int], str]:
-    """What the image at a position is called."""
+    """Returns a function from an image's position to its name."""
     if isinstance(source, ImageFolders):
         return source.name_of
     samples = [*source.training, *source.validation]

@@ -1,4 +1,4 @@
-"""Which columns of each table a report shows, and in which words and units; the tables' files have all, as numbers."""
+"""Which columns of each table a report shows, in which words and units; the tables' files have all, as numbers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,22 +25,22 @@ from transferability.words import drop_points, nats, points
 
 @dataclass(frozen=True)
 class Column:
-    """How a column of a table is shown: its heading, and its numbers as points, per cent or as they are.
+    """How a column of a table is shown: its heading, and its values as points, percent or as they are.
 
-    A column that is mostly of nothing, such as counts of what is wrong, is shown only if it has more than zeros.
+    A column with ``mostly_nothing``, such as a count of something wrong, is shown only if it has more than zeros.
     """
 
     heading: str
     show: Callable[[Any], str] = str
     mostly_nothing: bool = False
-    nothing: str = ""  # what is shown where there is no number
+    nothing: str = ""  # what is shown where there is no value
 
 
 @dataclass(frozen=True)
 class TableView:
-    """Which columns of a table are shown, and how; the file that can be downloaded has all.
+    """Which columns of a table are shown, and how; the file to download has all of them.
 
-    ``arranged`` makes the rows that are shown from those of the file, where they are others.
+    ``arranged`` makes the rows that are shown from those of the file, if they differ.
     """
 
     title: str
@@ -69,7 +69,7 @@ def _yes(value: object) -> str:
 
 
 def _losses_beside_accuracy(effects: pd.DataFrame) -> pd.DataFrame:
-    """A row an effect, split type and n, in place of one for each metric: losses are columns beside the accuracy."""
+    """One row per effect, split type and n instead of one for each metric: losses are columns beside the accuracy."""
     key = [name for name in ("effect", "split_type", "n", EXAMPLES) if name in effects]
     wide = effects[~effects["metric"].isin(LOSSES)]
     for loss in LOSSES:
@@ -80,12 +80,12 @@ def _losses_beside_accuracy(effects: pd.DataFrame) -> pd.DataFrame:
 
 
 def _as_drop(table: pd.DataFrame, difference: str) -> pd.DataFrame:
-    """With a difference to base as points below base, the sign that drops have everywhere."""
+    """The table with a difference from base turned into a drop below base, the sign that drops have everywhere."""
     return table.assign(**{_BELOW_BASE: 0 - table[difference]}) if difference in table else table
 
 
 def _networks(accuracies: pd.DataFrame, difference: str) -> pd.DataFrame:
-    """As drops, those of random splits first."""
+    """The accuracies with drops below base, those of random splits first."""
     in_order = accuracies.sort_values("split", key=lambda splits: splits.map(random_first), kind="stable")
     return _as_drop(in_order, difference)
 
@@ -95,14 +95,14 @@ def _way_of_reuse(treatment: str) -> str:
 
 
 def _without_interval(reuse: pd.DataFrame) -> pd.DataFrame:
-    """With the reason why a verdict is not conclusive, where it is that there is no interval."""
+    """The table, saying which verdicts are not conclusive because there is no interval."""
     told = reuse["conclusive"].map(_yes)
     return reuse.assign(conclusive=told.mask(reuse["low"].isna(), f"no, {NO_INTERVAL}"))
 
 
 _BELOW_BASE = "below_base"
 _N = Column("n", _whole)
-_IMAGES = Column("images per class", _whole, nothing="all")  # in tables that have several amounts
+_IMAGES = Column("images per class", _whole, nothing="all")  # in tables with several amounts
 _PAIRS, _SPLITS = Column("pairs", _whole), Column("splits", _whole)
 _LEFT_OUT = Column("left out", _whole, mostly_nothing=True)
 _NATS = {
@@ -229,11 +229,11 @@ _HALVES = partial(halves_in_words, groups={})  # by their type only
 
 
 def table_views(metric: str, halves: Callable[[str], str] = _HALVES) -> dict[str, TableView]:
-    """The tables that are shown, in order, by name; beside top-1 stands balanced accuracy, and the other way round.
+    """The tables that are shown, in order, by name; balanced accuracy is shown beside top-1, and vice versa.
 
     Args:
         metric: the accuracy that the study compares.
-        halves: tells what those of a split type are.
+        halves: returns the halves of a split type in words.
     """
     accuracy, which = parts_of(metric)
     other, heading = ("balanced", "balanced, %") if accuracy == "top1" else ("top1", "top-1, %")

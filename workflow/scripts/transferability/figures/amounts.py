@@ -1,4 +1,4 @@
-"""How much target data: what copying layers costs and gains by depth, a line for each amount of images."""
+"""How much target data: what copying layers costs and gains by depth, with a line for each amount of images."""
 
 from collections.abc import Mapping
 from itertools import cycle, islice
@@ -26,16 +26,16 @@ from transferability.results.unlearned import bases_at_chance
 from transferability.study.amounts import Amount, amount_in_words
 from transferability.study.split_types import SPLIT_TYPES_IN_WORDS
 
-_BASE = "base"  # what a treatment is compared with, so that an effect is about it
+_BASE = "base"  # only effects that compare a treatment with this are shown
 _MARKERS = "osD^vPX*<>hp"
 _COLUMNS = 3
 
 
 def amounts(results: Results) -> Figure:
-    """Drops and gains against the base on as many images, by n: a panel a treatment and kind of halves.
+    """Drops and gains relative to the base trained on as many images, by n: a panel per effect and split type.
 
-    A line is of an amount of images, the more the darker, with its 95 % intervals. Panels have scales of their own,
-    since random filters lose many times as much as others.
+    Each line is for one amount of images, darker for more, with its 95 % intervals. Panels have scales of their own,
+    because random filters lose many times as much as others.
     """
     tables = {amount: paired_effects(results.at(amount)) for amount in results.amounts}
     everything = pd.concat(tables.values())
@@ -66,7 +66,7 @@ def amounts(results: Results) -> Figure:
             axes.set_ylabel("points of accuracy")
             axes.grid(axis="x", visible=False)
             _draw_lines(axes, results, {a: _rows(tables[a], split_type, effect) for a in tables}, split_type, effect)
-        for axes in islice(drawn, -len(effects) % columns):  # halves of another kind begin a row of their own
+        for axes in islice(drawn, -len(effects) % columns):  # each split type starts a new row
             axes.set_visible(False)
     warn(figure, bases_at_chance(results.accuracies))
     shared_legend(figure, figure.axes, "outside lower center", columns=max(3, 2 * columns))
@@ -80,9 +80,9 @@ def _rows(table: pd.DataFrame, split_type: str, effect: str) -> pd.DataFrame:
 def _draw_lines(
     axes: Axes, results: Results, tables: Mapping[Amount, pd.DataFrame], split_type: str, effect: str
 ) -> None:
-    """The means of an effect by n, a line for each amount, beside each other by a little."""
+    """Draw the means of an effect by n, with a line for each amount, slightly offset from each other."""
     offsets = beside(len(tables), 0.5 / max(4, len(tables)))
-    # From light to dark by a scale that is told apart in gray and by the colorblind; its lightest is hard to see.
+    # From light to dark, on a scale that works in gray and for colorblind readers; its lightest colors are hard to see.
     colors = colormaps["viridis"](np.linspace(0.88, 0, len(tables)))
     for offset, color, marker, (amount, rows) in zip(offsets, colors, cycle(_MARKERS), tables.items(), strict=False):
         told = rows[rows["pairs"] > 0]

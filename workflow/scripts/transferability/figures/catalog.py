@@ -1,6 +1,6 @@
-"""Every figure by its name, which is that of its files and of its caption, ``workflow/report/<name>.rst``.
+"""Every figure by its name, which is also that of its files and of its caption, ``workflow/report/<name>.rst``.
 
-Rules read it at every start, so nothing here imports matplotlib.
+Rules read this at every start, so nothing here imports matplotlib.
 """
 
 from collections.abc import Mapping
@@ -13,12 +13,13 @@ from transferability.study.planned_treatments import BY_PLAN
 
 @dataclass(frozen=True)
 class FigureEntry:
-    """What is said of a figure wherever it is shown.
+    """What is known about a figure wherever it is shown.
 
     Attributes:
-        title: on the page of the study.
-        treatments: of which a study must have a network for the figure to show anything; empty for any.
-        every_amount: whether it shows networks on every amount of images; else it is of those on the most.
+        title: its title on the page of the study.
+        treatments: the treatments that it shows; the page shows it if the study has networks of at least one. They are
+            empty, and not used, for figures other than `OF_RESULTS`.
+        every_amount: whether it shows networks trained on every amount of images; otherwise only those on the most.
     """
 
     title: str
@@ -28,7 +29,7 @@ class FigureEntry:
 
 _COPIES = frozenset({"selffer", "selffer+", "transfer", "transfer+", "pretrained", "pretrained+"})
 
-# Of the study's results, in the order of the page.
+# Figures of the study's results, in the order of the page.
 OF_RESULTS: Mapping[str, FigureEntry] = {
     "reuse": FigureEntry("Which layers can be reused?", _COPIES - {"selffer+"}),
     "amounts": FigureEntry("How much target data?", frozenset(COPYING), every_amount=True),
@@ -41,12 +42,12 @@ OF_RESULTS: Mapping[str, FigureEntry] = {
     "plans": FigureEntry("What plans for every layer cost and gain", frozenset(BY_PLAN)),
     "reduced": FigureEntry("Fewer images per class", frozenset({"reduced"}), every_amount=True),
 }
-# Of cheap proxies, of a study for which they were asked.
+# Figures of cheap proxies, if they were requested.
 OF_PROXIES: Mapping[str, FigureEntry] = {
     "proxies": FigureEntry("How far cheap proxies can be trusted"),
     "probes": FigureEntry("What bases reveal without more networks"),
 }
-# Of what training leaves besides, and of the data.
+# All figures, including those of other outputs of training and of the data.
 FIGURES: Mapping[str, FigureEntry] = {
     **OF_RESULTS,
     **OF_PROXIES,
@@ -58,7 +59,7 @@ FIGURES: Mapping[str, FigureEntry] = {
 
 
 def drawn_of(study: Study) -> tuple[str, ...]:
-    """The names of those `OF_RESULTS` that are drawn of a study, whether they show anything or not."""
+    """The names of those `OF_RESULTS` that are drawn for a study, whether or not they show anything."""
     by_plan = any(series.plan for series in (*study.halves_series, *study.whole_series))
     asked_for = {"reduced": bool(study.reduced), "amounts": study.has_few, "plans": by_plan}
     return tuple(name for name in OF_RESULTS if asked_for.get(name, True))

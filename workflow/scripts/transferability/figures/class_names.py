@@ -1,4 +1,4 @@
-"""The names of classes on sheets of images, and whether they can be drawn."""
+"""The names of classes on contact sheets, and whether they can be drawn."""
 
 from matplotlib.figure import Figure
 
@@ -12,7 +12,7 @@ _LABEL = 26  # letters on a line, beside a class's images
 
 
 def class_label(image_class: ImageClass) -> str:
-    """The name, and below it the group if there is one."""
+    """The name of a class and, below it, its group if it has one."""
     lines = [wrapped(image_class.shown, _LABEL)]
     if image_class.group:
         lines.append(wrapped(image_class.group, _LABEL, lines=1))
@@ -20,9 +20,9 @@ def class_label(image_class: ImageClass) -> str:
 
 
 def try_names(store: Store, name: str) -> None:
-    """Lay out every name that sheets have, where nobody sees it; ValueError for one that cannot be drawn.
+    """Lay out every name that contact sheets show, without saving anything; ValueError for one that cannot be drawn.
 
-    For before networks are trained: sheets are drawn when they may be trained already.
+    This is meant for the time before training, because sheets may be drawn only after networks are trained.
     """
     with own_settings():
         figure = Figure()

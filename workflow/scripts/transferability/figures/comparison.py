@@ -1,4 +1,4 @@
-"""A study laid over the published one."""
+"""A study overlaid on the published one."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ from transferability.study.amounts import amount_in_words
 from transferability.study.names import SYMBOLS
 from transferability.study.split_types import SEMANTIC, SPLIT_TYPES_IN_WORDS
 
-# The columns of `differences_to_base` that are drawn, each with its scale and what it says.
+# The columns of `differences_to_base` that are drawn, each with its factor and label.
 _SHOWN = {
     "difference": (-100, "points below base"),
     "relative": (-100, "below base, % of base"),
@@ -35,11 +35,11 @@ _SHOWN = {
 
 
 def compare(ours: pd.DataFrame, published: pd.DataFrame) -> Figure:
-    """A study laid over the published one, where both have networks: a column a treatment and split type.
+    """A study overlaid on the published one, where both have networks: a column per treatment and split type.
 
-    From above, the mean drop of each network from its own base; that as a share of the base's accuracy; and, as far as
-    both have them, the two parts of the drop in cross-entropy. All are positive, and drawn below zero, where a network
-    is worse.
+    From top to bottom, rows show the mean drop of networks from their own bases, the same as a fraction of the base's
+    accuracy and, if both studies have them, the two parts of the drop in cross-entropy. Values are positive where a
+    network is worse, and drawn downward.
     """
     studies = {"this study": ours, "published": published}
     tables = {study: differences_to_base(accuracies) for study, accuracies in studies.items()}
@@ -86,7 +86,7 @@ def _on_images(accuracies: pd.DataFrame) -> str:
 
 
 def _study_style(study: str, treatment: str) -> dict[str, Any]:
-    """Ours filled and in color, the published hollow, dashed and gray: told apart in print too."""
+    """Ours is filled and in color, the published one hollow, dashed and gray, so they differ in print too."""
     style = marker_style(treatment)
     if study == "published":
         return style | {"color": QUIET, "markeredgecolor": QUIET, "markerfacecolor": "white", "linestyle": "--"}

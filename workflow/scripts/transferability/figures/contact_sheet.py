@@ -18,19 +18,19 @@ from transferability.store.source import ImageClass
 from transferability.study.names import WHOLE
 from transferability.study.split_types import DATA_SETS
 
-TRAINING_SHOWN, VALIDATION_SHOWN = 9, 3  # images of a class
-_LARGEST_SIDE = 48  # pixels an image is reduced to
-_CLASSES = 200  # shown at most, evenly spread
+TRAINING_SHOWN, VALIDATION_SHOWN = 9, 3  # images of each class
+_LARGEST_SIDE = 48  # in pixels, to which larger images are reduced
+_CLASSES = 200  # at most this many are shown, evenly spread
 _CLASSES_OF_A_HALF = 40
 _TITLE, _BOLD_TITLE = 75, 58  # letters on a line, above a column of classes
 
 
 def contact_sheet(store: Store, title: str = "") -> Figure:
-    """The first training and validation images of every class (of `_CLASSES` of them, if there are more).
+    """The first training and validation images of every class (or of `_CLASSES` of them, if there are more).
 
     Args:
-        store: what it is of.
-        title: in place of one that counts what is in the store.
+        store: the store with the images.
+        title: replaces the default title, which says how many classes and images the store has.
     """
     count = len(store.classes)
     shown = classes_shown(count)
@@ -56,19 +56,19 @@ def _title(store: Store, shown: int) -> str:
 
 
 def classes_shown(count: int) -> list[int]:
-    """The indices of the classes that a contact sheet of so many classes shows."""
+    """The indices of the classes that a contact sheet of this many classes shows."""
     return _spread(range(count), _CLASSES)
 
 
 def _shown_of(store: Store, part: slice, most: int) -> str:
-    """How many images of a class are shown: from the fewest to the most, where classes have different numbers."""
+    """How many images of each class are shown; if classes differ, from the fewest to the most."""
     counts = np.bincount(store.labels[part], minlength=len(store.classes)).clip(max=most)
     low, high = counts.min(), counts.max()
     return f"{low}" if low == high else f"{low}-{high}"
 
 
 def halves_sheet(stores: Stores, split: Split) -> Figure:
-    """The halves of a split side by side, as a contact sheet of up to `_CLASSES_OF_A_HALF` classes of each."""
+    """A contact sheet of a split's halves side by side, with up to `_CLASSES_OF_A_HALF` classes of each."""
     shown = {half: _spread(classes, _CLASSES_OF_A_HALF) for half, classes in split.halves.items()}
     figure = _sheet([(split.task(stores, half), classes) for half, classes in shown.items()], len(shown))
     for axes, (half, classes) in zip(figure.axes[: len(shown)], split.halves.items(), strict=True):
@@ -80,19 +80,19 @@ def halves_sheet(stores: Stores, split: Split) -> Figure:
 
 
 def _with_note(figure: Figure) -> Figure:
-    """The figure, which says which characters of its names it could not draw."""
+    """The figure, with a note about the characters in names that could not be drawn."""
     warn(figure, undrawable(figure), below=True)
     return figure
 
 
 def _spread(classes: Sequence[int], most: int) -> list[int]:
-    """At most so many of them, evenly spread."""
+    """At most ``most`` of the classes, evenly spread."""
     chosen = np.unique(np.linspace(0, len(classes) - 1, min(len(classes), most)).astype(int))
     return [classes[i] for i in chosen]
 
 
 def _sheet(columns: Sequence[tuple[Task, Sequence[int]]], count: int) -> Figure:
-    """A row of a task's images for each class, those of a column below each other; room for so many columns."""
+    """A figure with a row of images per class, a column per task and its classes, and room for ``count`` columns."""
     rows = max(len(classes) for _, classes in columns)
     figure = Figure(figsize=(7.2 * count, 0.62 * rows + 0.8), layout="constrained")
     panels = figure.subplots(rows, count, squeeze=False)
@@ -109,7 +109,7 @@ def _sheet(columns: Sequence[tuple[Task, Sequence[int]]], count: int) -> Figure:
 
 
 def _draw_class(axes: Axes, strips: Sequence[NDArray[np.uint8]], image_class: ImageClass) -> None:
-    """Its training and its validation images."""
+    """Draw a class's training and validation images, with its name and group."""
     gap = np.full((strips[0].shape[0], strips[0].shape[0] // 3, 3), 255, dtype=np.uint8)
     axes.imshow(np.concatenate([strips[0], gap, strips[1]], axis=1), interpolation="nearest")
     axes.set_xticks([])
@@ -120,7 +120,7 @@ def _draw_class(axes: Axes, strips: Sequence[NDArray[np.uint8]], image_class: Im
 
 
 def _strip(images: NDArray[np.uint8], room: int) -> NDArray[np.uint8]:
-    """Images side by side as RGB, reduced, with white for those that are not there."""
+    """Images side by side as RGB, reduced, and white where there are fewer images than room."""
     small = reduced(images)
     if small.shape[-1] != 3:
         small = np.repeat(small[..., :1], 3, axis=-1)
@@ -129,7 +129,7 @@ def _strip(images: NDArray[np.uint8], room: int) -> NDArray[np.uint8]:
 
 
 def reduced(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Images, N x H x W x C, as a sheet shows them: no side longer than `_LARGEST_SIDE`."""
+    """Images, N x H x W x C, reduced to the size on a sheet: no side longer than `_LARGEST_SIDE`."""
     step = -(-max(images.shape[1:3]) // _LARGEST_SIDE)
     count, height, width, channels = images.shape
     height, width = height // step, width // step

@@ -1,4 +1,4 @@
-"""How much of a network lies below each place where it can be cut."""
+"""How much of a network lies below each point where it can be cut."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ _PARAMETERS, _OPERATIONS = "#0072B2", "#D55E00"
 
 
 def cuts_figure(rows: Sequence[CutRow]) -> Figure:
-    """The shares of parameters and of operations below each cut point, in %; those that a study cuts at are filled."""
+    """The shares of parameters and operations below each cut point, in %; markers are filled where a study cuts."""
     safe = [row for row in rows if not row.why_not]
     figure = Figure(figsize=(6.5, 1.4 + 0.24 * len(safe)), layout="constrained")
     axes = figure.subplots()

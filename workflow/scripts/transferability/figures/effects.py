@@ -32,7 +32,7 @@ _OF_NO_TREATMENT = {
     "pretrained specificity drop": {"marker": "*", **_GRAY},
     "pretrained transfer gain": {"marker": "*", **_GRAY},
 }
-# The effects that a figure can show on one scale, with the treatment whose looks they take; the random filters' drop is
+# The effects that a figure can show on one scale, with the treatment whose look they have; the random filter drop is
 # many times larger and is in figure 3.
 _DROPS: Mapping[str, str | None] = {
     "co-adaptation drop": "selffer",
@@ -51,7 +51,7 @@ _GAINS: Mapping[str, str | None] = {
 
 
 def effects(results: Results) -> Figure:
-    """Paired effects by n with their intervals: drops above, gains below; types of halves side by side.
+    """Paired effects by n with their intervals: drops above, gains below; split types side by side.
 
     An effect looks like the treatment that it is about. Effects of a single split and seed have no interval.
     """
@@ -95,7 +95,7 @@ def effects(results: Results) -> Figure:
 
 
 def _effects_of(axes: Axes, effects: Mapping[str, str | None], table: pd.DataFrame, accuracies: pd.DataFrame) -> None:
-    """Those effects that there are, of one split type, beside each other at their n."""
+    """Draw the effects that exist for one split type, side by side at their n."""
     axes.axhline(0, color="black", linewidth=0.8)
     there = [effect for effect in effects if (table["effect"] == effect).any()]
     for offset, effect in zip(beside(len(there), 0.12), there, strict=True):
@@ -104,13 +104,13 @@ def _effects_of(axes: Axes, effects: Mapping[str, str | None], table: pd.DataFra
         if len(rows):
             style = marker_style(treatment) if treatment else _OF_NO_TREATMENT[effect]
             _with_interval(axes, rows, offset, style, f"{effect} ({formula(effect)})")
-        # At no height, which would be that of a number: on the line.
+        # Crosses are on the zero line, because any other height would suggest a value.
         dead = np.array(dead_depths(accuracies, *EFFECTS[effect]), float)
         cross_out(axes, dead + offset, np.zeros_like(dead))
 
 
 def _with_interval(axes: Axes, rows: pd.DataFrame, offset: float, style: dict[str, Any], label: str) -> None:
-    """The means of an effect by n, in points, and their intervals as lines, where they reach beyond the markers."""
+    """Draw the means of an effect by n, in points, with their intervals as lines behind the markers."""
     x = rows["n"].to_numpy(float) + offset
     axes.plot(x, 100 * rows["mean"].to_numpy(float), label=label, **style)
     bounds = 100 * rows[["low", "high"]].to_numpy(float)

@@ -1,4 +1,4 @@
-"""Fonts for names of any script: which of the installed ones have the characters, and which characters none has."""
+"""Fonts for names in any script: which installed fonts have their characters, and which characters no font has."""
 
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -10,20 +10,20 @@ from matplotlib.font_manager import FontEntry, fontManager
 from matplotlib.ft2font import FT2Font
 from matplotlib.text import Text
 
-FAMILY = "DejaVu Sans"  # comes with matplotlib: a figure looks the same on every machine
-_BOXES = "Last Resort"  # comes with it too, and has a box for every character
+FAMILY = "DejaVu Sans"  # ships with matplotlib, so a figure looks the same on every machine
+_BOXES = "Last Resort"  # also ships with it, and has a box for every character
 _CJK = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "IDEOGRAPHIC", "FULLWIDTH", "HALFWIDTH")
 _EAST_ASIAN, _SYMBOLS = "Chinese, Japanese or Korean", "symbols"
 _SHOWN = 3
 
 
 def text_style(text: str) -> dict[str, Any]:
-    """How matplotlib draws a name: as it is, with no sign that means mathematics, in fonts that have its characters."""
+    """Settings with which matplotlib draws a name literally, not as math, in fonts that have its characters."""
     return {"parse_math": False, "usetex": False, "fontfamily": list(families_for(text))}
 
 
 def families_for(text: str) -> tuple[str, ...]:
-    """The families that draw a text, the usual one first, and others for what it lacks."""
+    """The font families for drawing a text: the default first, then others for the characters that it lacks."""
     return _families(frozenset(text) - _characters_of_family(FAMILY))
 
 
@@ -43,13 +43,13 @@ def missing_characters(texts: Iterable[str]) -> str:
 
 
 def undrawable(figure: Figure) -> str:
-    """`missing_characters` of all that a figure says."""
+    """`missing_characters` of all text in a figure."""
     return missing_characters([text.get_text() for text in figure.findobj(Text) if isinstance(text, Text)])
 
 
 @cache
 def _families(characters: frozenset[str]) -> tuple[str, ...]:
-    """The usual family and, for characters that it lacks, as few others as have as many of them as can be had."""
+    """The default family and, for the characters that it lacks, others, each time the one that has the most of them."""
     families, left = [FAMILY], set(characters)
     while left:
         best = max(_installed(), key=lambda font: len(left & _characters(font.fname, font.index)), default=None)
@@ -63,7 +63,7 @@ def _families(characters: frozenset[str]) -> tuple[str, ...]:
 
 @cache
 def _installed() -> Sequence[FontEntry]:
-    """Upright fonts of the usual weight, those without serifs first, whose names say so in most families."""
+    """Upright fonts of regular weight, sans serif ones first, as far as their names say so."""
     fonts = {
         (font.name, font.fname): font
         for font in fontManager.ttflist
@@ -82,7 +82,7 @@ def _characters_of_family(family: str) -> frozenset[str]:
 
 @cache
 def _characters(path: str, index: int) -> frozenset[str]:
-    """All that a font has a glyph for; nothing if it cannot be read."""
+    """All characters that a font has a glyph for; none if it cannot be read."""
     try:
         return frozenset(map(chr, FT2Font(path, face_index=index).get_charmap()))
     except (OSError, RuntimeError, ValueError):
@@ -90,7 +90,7 @@ def _characters(path: str, index: int) -> frozenset[str]:
 
 
 def _is_unseen(character: str) -> bool:
-    """Whether nothing is lost where there is no glyph: spaces, joiners, selectors of a variant."""
+    """Whether a character is invisible, so that its glyph is not missed: a space, joiner or variation selector."""
     is_selector = unicodedata.name(character, "").startswith("VARIATION SELECTOR")
     return character.isspace() or is_selector or unicodedata.category(character) == "Cf"
 

@@ -1,4 +1,4 @@
-"""The paper's Figures 2 and 3, and that of its supplement on reduced data, from the accuracies of any study."""
+"""The paper's Figures 2 and 3, and its supplement's figure on reduced data, from the accuracies of any study."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -39,7 +39,7 @@ from transferability.study.compared import accuracy_in_words, evaluation_in_word
 from transferability.study.names import SYMBOLS, WHOLE, other_half
 from transferability.study.split_types import DATA_SETS, IMAGES, RANDOM, SEMANTIC, TYPES_OF_HALVES
 
-# The treatments of figure 2, with how far beside their n their points are.
+# The treatments of figure 2, with the offsets of their points from n.
 _FIGURE2 = {
     "base": 0.0,
     "selffer": -0.2,
@@ -54,9 +54,9 @@ _DISSIMILAR = (SEMANTIC, DATA_SETS)
 
 
 def figure2(results: Results) -> Figure:
-    """The paper's Figure 2, a column a split type: every network as a point, and the means as lines.
+    """The paper's Figure 2, with a column for each split type: every network as a point, and the means as lines.
 
-    The paper's is the column of the random splits. Kinds of splits have scales of their own; figure 3 has one for both.
+    The paper's is the column of random splits. Split types have scales of their own; figure 3 compares them on one.
     """
     accuracies = of_the_paper(in_percent(results.accuracies))
     accuracies = accuracies[accuracies["treatment"].isin(list(_FIGURE2))]
@@ -70,9 +70,9 @@ def figure2(results: Results) -> Figure:
     for column, split_type in enumerate(split_types):
         of_type = accuracies[accuracies["split_type"] == split_type]
         points, lines = panels[:, column]
-        if not meaningless(of_type).any():  # whose points, far below, would flatten the means
+        if not meaningless(of_type).any():  # far below the others, their points would flatten the means
             lines.sharey(points)
-        # Of all split types, since panels share their depths.
+        # The depths are those of all split types, because panels share them.
         for axes in (points, lines):
             depth_axis(axes, depths, layer_names(accuracies), (depth_width(depths) - 1) / (len(depths) + 1.2))
         _points(points, of_type)
@@ -103,7 +103,7 @@ def _points(axes: Axes, accuracies: pd.DataFrame) -> None:
 
 
 def _mean_lines(axes: Axes, accuracies: pd.DataFrame) -> list[str]:
-    """Means by n, from the base's; the lines are a key to the numbers that are drawn."""
+    """Draw means by n, starting from the base's; return lines that explain the numbers in the figure."""
     base = _base_mean(accuracies)
     for treatment in _FIGURE2:
         rows = accuracies[accuracies["treatment"].isin(("base", treatment))]
@@ -117,7 +117,7 @@ def _mean_lines(axes: Axes, accuracies: pd.DataFrame) -> list[str]:
 
 
 def _name_losses(axes: Axes, accuracies: pd.DataFrame, base: float) -> Iterator[str]:
-    """The paper's two reasons for a drop, each where it is largest, if there it is large enough to see."""
+    """Number the paper's two reasons for a drop, each where it is largest, if it is large enough there to see."""
     selffer, transfer = (
         _means(accuracies[accuracies["treatment"] == treatment]) for treatment in ("selffer", "transfer")
     )
@@ -134,7 +134,7 @@ def _name_losses(axes: Axes, accuracies: pd.DataFrame, base: float) -> Iterator[
 
 
 def figure3(results: Results) -> Figure:
-    """After the paper's Figure 3: dissimilar halves, random filters, and all of them less the base of their target.
+    """A figure after the paper's Figure 3: dissimilar halves, random filters, and all of these as drops from base.
 
     Panels for which a study has no networks are not drawn.
     """
@@ -162,7 +162,7 @@ def figure3(results: Results) -> Figure:
 
 
 def _by_direction(split_type: str, axes: Axes, accuracies: pd.DataFrame, results: Results) -> None:
-    """Dissimilar halves: each direction's points, and the mean of both."""
+    """Draw dissimilar halves: each direction's points, and the mean of both."""
     axes.set_title(f"frozen transfer,\n{results.halves(split_type)}")
     of_type = results.groups_of(split_type)
     groups = next(iter(of_type.values())) if len(of_type) == 1 else {}
@@ -203,7 +203,7 @@ def _random_filters(axes: Axes, accuracies: pd.DataFrame, results: Results) -> N
 
 
 def _normalized(axes: Axes, accuracies: pd.DataFrame, results: Results) -> None:
-    """Drops from the base of the own target, so that halves of different difficulty compare; below is worse."""
+    """Draw drops from each network's own base, which makes halves of different difficulty comparable; down is worse."""
     axes.set_title("all of these, as drops from\ntheir own half's base")
     for treatment, split_type, line, what in (
         *(("transfer", of, _LINES_OF_SPLITS[of], f"AnB, {results.halves(of)}") for of in TYPES_OF_HALVES),
@@ -222,9 +222,9 @@ def _normalized(axes: Axes, accuracies: pd.DataFrame, results: Results) -> None:
 
 
 def reduced(results: Results) -> Figure:
-    """Networks of all classes trained on fewer and fewer images a class, as in the paper's supplement.
+    """Networks of all classes trained on fewer and fewer images per class, as in the paper's supplement.
 
-    With all images they need not reach the base: the paper trained them by another schedule.
+    Even with all images they need not reach the base, because the paper trained them with a different schedule.
     """
     accuracies = in_percent(results.accuracies)
     rows = accuracies[accuracies["treatment"] == "reduced"]
@@ -257,12 +257,12 @@ def reduced(results: Results) -> Figure:
 
 
 def accuracy_label(results: Results) -> str:
-    """Of an axis of accuracies in per cent: which, and of which evaluations."""
+    """The label of an axis of accuracies in percent: which accuracy, and from which evaluations."""
     return f"{accuracy_in_words(results.metric)}, %\n({evaluation_in_words(results.metric)})"
 
 
 def in_percent(accuracies: pd.DataFrame) -> pd.DataFrame:
-    """Accuracies that are drawn, so that their differences are points, as everywhere that results are told."""
+    """Accuracies in percent for drawing, so that their differences are in points, as in all reported results."""
     return accuracies.assign(accuracy=100 * accuracies["accuracy"])
 
 
@@ -271,30 +271,30 @@ def _depths(accuracies: pd.DataFrame) -> list[int]:
 
 
 def _means(rows: pd.DataFrame) -> pd.Series:
-    """The means by n of the networks that mean something."""
+    """Mean accuracies by n, without meaningless networks."""
     return rows[~meaningless(rows)].groupby("n")["accuracy"].mean()
 
 
 def _dead_means(rows: pd.DataFrame) -> pd.Series:
-    """The means by n where no network means anything: to be crossed out, and no part of a line."""
+    """Mean accuracies at those n where all networks are meaningless: to be crossed out, and not part of a line."""
     means = rows.groupby("n")["accuracy"].mean()
     return means.drop(_means(rows).index)
 
 
 def _mark(axes: Axes, x: NDArray[np.float64], rows: pd.DataFrame) -> None:
-    """Cross out single networks that mean nothing, and question those of which that cannot be told."""
+    """Cross out meaningless networks, and put a question mark above doubtful ones."""
     dead, untold = meaningless(rows).to_numpy(), doubtful(rows).to_numpy()
     cross_out(axes, x[dead], rows.loc[dead, "accuracy"])
     question(axes, x[untold], rows.loc[untold, "accuracy"])
 
 
 def _base_mean(accuracies: pd.DataFrame) -> float:
-    """Of the bases that are not at chance; not a number if all are."""
+    """The mean accuracy of the bases that have learned; NaN if none has."""
     bases = accuracies[accuracies["treatment"] == "base"]
     return float(bases.loc[~meaningless(bases), "accuracy"].mean())
 
 
 def base_line(axes: Axes, accuracies: pd.DataFrame, label: str | None = None) -> None:
-    """A line at the mean accuracy of the bases that are not at chance."""
+    """Draw a line at the mean accuracy of the bases that have learned."""
     base = _base_mean(accuracies)
     axes.axhline(base, linestyle=LINES["base"], color=color_of("base"), linewidth=1, label=label)

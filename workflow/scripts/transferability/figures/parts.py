@@ -1,4 +1,4 @@
-"""Fit or generalization: of what the drops in cross-entropy are, depth by depth."""
+"""Fit or generalization: which part causes the drops in cross-entropy, depth by depth."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,7 +31,7 @@ from transferability.study.compared import (
     VALIDATION_CROSS_ENTROPY,
 )
 
-# Dark and light, so that they are told apart in gray too; of no treatment.
+# Dark and light, so that they can be distinguished in gray too; neither is the color of a treatment.
 _COLORS: Mapping[str, str] = {TRAINING_CROSS_ENTROPY: "#5B2A86", GENERALIZATION_GAP: "#D8B365"}
 _MEANING: Mapping[str, str] = {
     VALIDATION_CROSS_ENTROPY: "total drop, on validation images",
@@ -44,11 +44,11 @@ _BAR = 0.36  # width; depths are 1 apart
 
 
 def parts(results: Results) -> Figure:
-    """The two parts of a drop in cross-entropy by n: a column a split type, a row an effect, in nats, with intervals.
+    """The two parts of a drop in cross-entropy by n, in nats, with intervals: columns are split types, rows effects.
 
-    Of a drop by bad fit the dark bar is up, of one by overfitting the light one; the mark is their sum, what is lost on
-    validation images. Where the drop of frozen transfer cannot be divided into co-adaptation and specificity, for want
-    of selffer networks, it is shown whole.
+    If poor fit causes a drop, the dark bar points up; if overfitting does, the light one. The marker is their sum, the
+    drop on validation images. Where the drop of frozen transfer cannot be divided into co-adaptation and specificity
+    because there are no selffer networks, it is shown as a whole.
     """
     accuracies, table = results.accuracies, effects(results)
     table = table[table["metric"].isin(LOSSES) & table["effect"].isin((*_REASONS, *_UNDIVIDED, *_OF_WEIGHTS))]
@@ -65,7 +65,7 @@ def parts(results: Results) -> Figure:
     width = max(7.4, 5.6 * len(shown))
     labels = depth_labels(depths, layer_names(accuracies), (width / len(shown) - 1) / (len(depths) + 0.2))
     figure = Figure(figsize=(width, 1.1 + 3.1 * rows), layout="constrained")
-    alike = len(set(shown.values())) == 1  # else a row has what cannot be compared
+    alike = len(set(shown.values())) == 1  # otherwise rows have different effects, which cannot share a scale
     panels = figure.subplots(rows, len(shown), squeeze=False, sharex=True, sharey="row" if alike else False)
     for column, (split_type, of_type) in zip(panels.T, shown.items(), strict=True):
         for axes, effect in zip(column, of_type, strict=False):
@@ -90,13 +90,13 @@ def parts(results: Results) -> Figure:
 
 
 def _shown(there: set[str]) -> tuple[str, ...]:
-    """Both reasons of the drop where both are known, else its sum, else the one reason that is; and that of weights."""
+    """The effects to show: both reasons for the drop if known, else their sum, else the known one; and pretrained."""
     divided = there.issuperset(_REASONS) or not there.issuperset(_UNDIVIDED)
     return tuple(effect for effect in (*(_REASONS if divided else _UNDIVIDED), *_OF_WEIGHTS) if effect in there)
 
 
 def _draw(axes: Axes, drop: pd.DataFrame, dead: list[int]) -> None:
-    """A drop by n, of one split type: its two parts beside each other, and their sum."""
+    """Draw a drop by n for one split type: its two parts side by side, and their sum."""
     axes.axhline(0, color="black", linewidth=0.8)
     for offset, (part, color) in zip(beside(len(_COLORS), _BAR), _COLORS.items(), strict=True):
         rows = drop[(drop["metric"] == part) & (drop["pairs"] > 0)].sort_values("n")

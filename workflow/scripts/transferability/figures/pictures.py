@@ -31,14 +31,14 @@ PICTURES: Mapping[str, Callable[[Results], Figure]] = {
 
 
 def picture(name: str, results: Results) -> Figure:
-    """One of `PICTURES`, of the networks that it is of by the catalog: those on the most images, or all."""
+    """Draw one of `PICTURES` for the networks that the catalog says: those trained on the most images, or all."""
     return PICTURES[name](results if OF_RESULTS[name].every_amount else results.at_most)
 
 
 def draw_pictures(results: Results, paths: Mapping[str, Sequence[Path]]) -> None:
-    """Draw some of `PICTURES`, in the style of the block, and save each to its paths.
+    """Draw some of `PICTURES` and save each to its paths; call it inside `figure_style`.
 
-    Names of groups, which are of any script, are drawn in fonts that have it.
+    Names of groups, which may be in any script, are drawn in fonts that have their characters.
     """
     with mpl.rc_context({"font.family": list(families_for(groups_in_words(results.groups)))}):
         for name, files in paths.items():

@@ -28,9 +28,9 @@ from transferability.study.split_types import SPLIT_TYPES_IN_WORDS
 
 
 def plans(results: Results) -> Figure:
-    """The paired effect of each plan by n, with intervals: a row a plan, a column a type of halves.
+    """The paired effect of each plan by n, with intervals: rows are plans, columns are split types.
 
-    Of a kind, effects look like the kind's frozen networks. Those of a single split and seed have no interval.
+    Effects look like the frozen networks of the same kind. Those of a single split and seed have no interval.
     """
     accuracies, table = results.accuracies, paired_effects(results)
     table = table[table["effect"].isin(PLAN_EFFECTS)]
@@ -68,7 +68,7 @@ def _of_plan(plan: str) -> list[str]:
 
 
 def _draw(axes: Axes, plan: str, table: pd.DataFrame, accuracies: pd.DataFrame) -> None:
-    """The effects of one plan, of one split type."""
+    """Draw the effects of one plan for one split type."""
     axes.axhline(0, color="black", linewidth=0.8)
     axes.set_title(plan_in_words(plan), loc="left", size="medium")
     shown = [t for t in _of_plan(plan) if (table["effect"] == plan_effect(t)).any()]

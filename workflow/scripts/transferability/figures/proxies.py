@@ -1,4 +1,4 @@
-"""Cheap proxies over depth, on the axes of the paper's Figure 2, and what they tell against what was measured."""
+"""Cheap proxies by depth, on the axes of the paper's Figure 2, and their estimated drops against measured ones."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -35,7 +35,7 @@ _TREATMENTS = ("selffer", "transfer", "random", "pretrained")
 
 
 class _Shown(NamedTuple):
-    """A proxy that is drawn, of which features, and by which line."""
+    """A proxy that is drawn, its kind of features, and its line style."""
 
     proxy: str
     features: str
@@ -46,12 +46,12 @@ _SHOWN = (_Shown("probe", FLATTENED, "-"), _Shown("probe", POOLED, ":"), _Shown(
 
 
 def probes(proxies: pd.DataFrame, results: Results) -> Figure:
-    """The accuracies of proxies by depth, a column a split type, beside the bases of results."""
+    """The accuracies of proxies by depth, with a column per split type, beside the accuracies in the results."""
     return _figure(proxies, results, ("every",))
 
 
 def measured_proxies(proxies: pd.DataFrame, results: Results) -> Figure:
-    """The same over the measured means, and below each the drop that the linear probe tells against the measured."""
+    """The same, with the drops estimated by the linear probe against the measured ones below each column."""
     return _figure(proxies, results, ("every", "scatter"))
 
 
@@ -99,7 +99,7 @@ def _curves(axes: Axes, proxies: pd.DataFrame, results: Results, split_type: str
 
 
 def _scatter(axes: Axes, proxies: pd.DataFrame, results: Results) -> None:
-    """Each network is a point; on the diagonal, the probe of its flattened features tells what was measured."""
+    """Draw each network as a point; on the diagonal, the drop estimated from flattened features is the measured one."""
     drops = beside_measured(proxies, results)
     drops = drops[(drops["proxy"] == "probe") & (drops["features"] == FLATTENED)]
     table = agreement(proxies, results)
@@ -126,7 +126,7 @@ def _correlation(row: "pd.core.frame.Pandas") -> str:  # type: ignore[name-defin
 
 
 def _legend(proxies: pd.DataFrame, has_measured: bool) -> list[Line2D]:
-    """Colors are treatments, lines are proxies; hollow markers are what was measured."""
+    """Legend entries: colors are treatments, lines are proxies; hollow markers are measured accuracies."""
     there = [treatment for treatment in _TREATMENTS if (proxies["treatment"] == treatment).any()]
     colors = [
         Line2D([], [], label=LABELS[treatment], **marker_style(treatment))

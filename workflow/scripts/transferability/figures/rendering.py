@@ -1,6 +1,6 @@
-"""What matplotlib is told, whatever a user's settings are: all that drawing a text takes.
+"""Matplotlib's settings for all figures, independent of a user's own; enough to draw text.
 
-It is apart from `transferability.figures.style`, whose seaborn is slow to load.
+They are separate from `transferability.figures.style`, because seaborn, which that module uses, is slow to load.
 """
 
 import warnings
@@ -16,21 +16,21 @@ _SETTINGS: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "figure.dpi": 150,
-    "font.family": FAMILY,  # seaborn would take Arial where there is one
+    "font.family": FAMILY,  # seaborn would use Arial if it is installed
     "savefig.dpi": 150,
     "legend.frameon": False,
     "pdf.fonttype": 42,  # text stays text
     "svg.hashsalt": "transferability",
-    "text.parse_math": False,  # a $ is one; formulas are written in Unicode
+    "text.parse_math": False,  # a $ is just a $; formulas are written in Unicode
 }
 
 
 @contextmanager
 def own_settings(*styles: Mapping[str, Any]) -> Iterator[None]:
-    """Matplotlib's defaults, these styles and what all figures have, in this block, whatever a user's settings are.
+    """Use matplotlib's defaults, these styles and the settings of all figures in this block, not a user's settings.
 
-    No warning is an error in it, whatever Python was told. Characters without a font have a sentence of their own,
-    `transferability.figures.fonts.undrawable`.
+    Warnings are not errors in it, whatever Python's options are. Missing glyphs cause no warning:
+    `transferability.figures.fonts.undrawable` reports them.
     """
     with warnings.catch_warnings(), mpl.rc_context():
         warnings.simplefilter("default")

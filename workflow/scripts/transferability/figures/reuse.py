@@ -1,4 +1,4 @@
-"""Which layers can be reused: what copying them costs or gains at every depth, and why, in one picture."""
+"""Which layers can be reused: what copying them costs or gains at every depth, and why, in one figure."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
@@ -29,8 +29,8 @@ from transferability.results.unlearned import bases_at_chance, meaningless
 from transferability.study.names import SYMBOLS
 from transferability.words import counted, drop_points
 
-_GREEN = "#00694D"  # dark enough for white text; in gray, too, darker than what is not tolerated
-# Face, edge and text of a cell, by whether the drop is tolerated and whether that is conclusive.
+_GREEN = "#00694D"  # dark enough for white text; darker than cells of drops that are not tolerated, even in gray
+# Colors of a cell's face, edge and text, by whether the drop is tolerated and whether that is conclusive.
 _CELLS: Mapping[tuple[bool, bool], tuple[str, str, str]] = {
     (True, True): (_GREEN, _GREEN, "white"),
     (True, False): ("#DFEEE9", _GREEN, _GREEN),
@@ -38,7 +38,7 @@ _CELLS: Mapping[tuple[bool, bool], tuple[str, str, str]] = {
     (False, False): ("white", "#BBBBBB", "black"),
 }
 _BAR = 0.27  # width; depths are 1 apart
-# The bars of a depth, above and below, each with the treatment whose color it has.
+# The bars at a depth (drops above, gains below), each with the treatment whose color it has.
 _Bars = Mapping[str, str | None]
 _DROPS: _Bars = {
     "co-adaptation drop": "selffer",
@@ -59,16 +59,16 @@ _REASONS = ("co-adaptation drop", "specificity drop")
 
 
 def reuse(results: Results) -> Figure:
-    """A column a split type: above, what copying comes to and whether that is tolerated, by depth; below, why.
+    """One column per split type: at the top, the drop from copying and whether it is tolerated, by depth; below, why.
 
-    A cell has the mean drop, points below base, and half the width of its 95 % interval where there is one. It is green
-    if no more than the tolerated drop is lost, and full if the whole interval says so.
+    A cell shows the mean drop in points below base, and half the width of its 95 % interval if there is one. It is
+    green if the drop is tolerated, and solid if this is conclusive.
 
-    Below are the reasons of frozen networks' drop: specificity goes on from where co-adaptation ends, and so ends where
-    frozen transfer does, if all pairs are there. Where the drop cannot be divided, for want of selffer networks, it is
-    one gray bar; the drop of published weights is a bar of its own. Below these is what fine-tuned networks gain, BnB+
-    and AnB+, and the difference of both, which alone is transfer's. Lines are the 95 % intervals of the bars at whose
-    ends they are.
+    Below are the reasons for the drop of frozen networks: the bar of specificity starts where that of co-adaptation
+    ends, and thus ends at the drop of frozen transfer, if there are all pairs. Where the drop cannot be divided because
+    there are no selffer networks, it is one gray bar; the drop of published weights is a bar of its own. At the bottom
+    are the gains of fine-tuned networks, BnB+ and AnB+, and the difference between them, the only one due to transfer.
+    Lines at the ends of bars are their 95 % intervals.
     """
     accuracies, max_drop = results.accuracies, results.max_drop
     verdicts, effects = reusable(results), paired_effects(results)
@@ -107,7 +107,7 @@ def reuse(results: Results) -> Figure:
 
 
 def _label_above(axes: Axes, text: str) -> None:
-    """Between the title and what is drawn; what the axis below is of stays below."""
+    """Put a text between the title and the panel; an axis label below the panel stays there."""
     if axes.get_xlabel():
         axes.text(0.5, 1.01, text, transform=axes.transAxes, color=QUIET, ha="center", va="bottom")
         axes.set_title(axes.get_title(), fontweight="bold", pad=20)
@@ -117,7 +117,7 @@ def _label_above(axes: Axes, text: str) -> None:
 
 
 def _rests_on(accuracies: pd.DataFrame, effects: pd.DataFrame) -> str:
-    """The base's accuracy, and what the intervals can be had from."""
+    """The base's accuracy, the numbers of splits and seeds, and whether there are intervals."""
     bases = accuracies[accuracies["treatment"] == "base"]
     learned = bases.loc[~meaningless(bases), "accuracy"]
     base = f"base {100 * learned.mean():.1f} %" if len(learned) else "all bases at chance"
@@ -127,7 +127,7 @@ def _rests_on(accuracies: pd.DataFrame, effects: pd.DataFrame) -> str:
 
 
 def _draw_cells(axes: Axes, reuse: pd.DataFrame, ways: Sequence[str], depths: Sequence[int]) -> None:
-    """A row a way of copying; above, which layers are."""
+    """Draw a row of cells for each way of reuse; above them, which layers are copied."""
     for y, treatment in enumerate(ways):
         of_way = reuse[reuse["treatment"] == treatment]
         if of_way.empty:
@@ -149,7 +149,7 @@ def _copied(n: int) -> str:
 
 
 def _explain_cells(axes: Axes, reuse: pd.DataFrame, max_drop: float) -> None:
-    """Something for the legend to show of each kind of cell that there is."""
+    """Add an entry to the legend for each kind of cell that occurs."""
     states = reuse.loc[reuse["verdict"].notna(), ["verdict", "conclusive"]]
     there = {(verdict == "within", conclusive) for verdict, conclusive in states.itertuples(index=False)}
     for (tolerated, conclusive), (face, edge, _) in _CELLS.items():
@@ -160,7 +160,7 @@ def _explain_cells(axes: Axes, reuse: pd.DataFrame, max_drop: float) -> None:
 
 
 def _draw_cell(axes: Axes, y: float, row: Mapping[Hashable, Any]) -> None:
-    """The drop of one n and way of reuse, a row of `reusable`."""
+    """Draw the cell of one n and way of reuse, a row of `reusable`."""
     n, tolerated = row["n"], row["verdict"] == "within"
     face, edge, ink = _CELLS[tolerated, bool(row["conclusive"])]
     box = FancyBboxPatch((n - 0.41, y - 0.41), 0.82, 0.82, facecolor=face, edgecolor=edge)
@@ -178,7 +178,7 @@ def _draw_cell(axes: Axes, y: float, row: Mapping[Hashable, Any]) -> None:
 
 
 def _draw_bars(axes: Axes, effects: pd.DataFrame, kind: _Bars, depths: Sequence[int]) -> None:
-    """The effects of one kind, `_DROPS` or `_GAINS`, beside each other at their n."""
+    """Draw the effects of one kind, `_DROPS` or `_GAINS`, side by side at their n."""
     effects = effects[effects["effect"].isin(kind)]
     if effects.empty:
         text = f"no {'frozen' if kind is _DROPS else 'fine-tuned'} networks"
@@ -206,7 +206,7 @@ def _draw_bars(axes: Axes, effects: pd.DataFrame, kind: _Bars, depths: Sequence[
 
 
 def _shown(kind: _Bars, effects: set[str]) -> Sequence[str]:
-    """The bars of a depth from the effects that there are: the reasons of the drop if both are known, else its sum."""
+    """The bars at a depth, given its effects: both reasons for the drop if they are known, otherwise their sum."""
     if kind is _GAINS:
         return [effect for effect in _GAINS if effect in effects]
     drops = _REASONS if effects.issuperset(_REASONS) else ("total drop",) if "total drop" in effects else _REASONS[:1]

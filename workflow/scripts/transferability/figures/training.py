@@ -1,4 +1,4 @@
-"""What training leaves to look at besides accuracies: learning curves, and the filters of first layers."""
+"""What training shows besides accuracies: learning curves and first-layer filters."""
 
 from collections.abc import Mapping
 
@@ -15,12 +15,12 @@ from transferability.study.planned_treatments import kind_of
 
 
 def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
-    """Validation accuracy over training, in %, of all networks of a split and seed: a panel a series, a color a depth.
+    """Validation accuracy during training, in %, of the networks of a split and seed: one panel per series.
 
-    Series are in the order of their targets and then treatments, so that of two halves they stand below each other.
+    Colors are depths. Series are in the order of their targets and then treatments.
 
     Args:
-        histories: by network name; columns ``iteration`` and ``validation_top1``.
+        histories: a table with the columns ``iteration`` and ``validation_top1`` for each network, by name.
     """
     networks = {name: Network.parse(name) for name in histories}
     series = sorted({n.series for n in networks.values() if n.source and n.is_trained}, key=_by_target)
@@ -63,7 +63,7 @@ def first_layer_filters(weights: Mapping[str, NDArray[np.float32]]) -> Figure:
     """First-layer filters as pictures, each stretched to its own range.
 
     Args:
-        weights: by title; filters x channels x height x width, of 1 or 3 channels (others: their mean).
+        weights: by title, filters x channels x height x width; if there are not 3 channels, their mean is shown.
     """
     if not weights:
         return nothing_but("no filters")

@@ -1,4 +1,4 @@
-# From metrics to tables.
+# Tables from metrics.
 
 
 rule accuracies:

@@ -1,4 +1,4 @@
-# What is checked before the first job: that nothing which is there is another study's, and that the run can end well.
+# Checks before the first job: that no existing file belongs to another study, and that the run can succeed.
 import json
 import subprocess
 from importlib.util import find_spec
@@ -17,22 +17,22 @@ from transferability.study.pretrained_weights import notes_on
 from transferability.study.store_folder import stores_of_other_lists
 from transferability.training.event_files import require_tensorboard
 
-HELD = []  # locks, for as long as this process lives
+HELD = []  # locks that are held as long as this process lives
 
 
 def only_watching():
-    """Whether this Snakemake only asks how a study stands that another one may be running."""
+    """Whether this Snakemake only asks how far a study has come, which another Snakemake may be running."""
     asked = {rules.status.rule.name, rules.report_so_far.rule.name}
     return bool(workflow.dag_settings.targets) and asked.issuperset(workflow.dag_settings.targets)
 
 
 def rehearse():
-    """Try what is made of networks before any is trained, in a process of its own; ValueError if it cannot be made.
+    """Try, in a separate process, what is made from networks before any is trained; ValueError if it cannot be made.
 
-    What could be made once, and would be made alike today, is not tried again.
+    What has been made once, and would be made the same way now, is not tried again.
     """
     if workflow.deployment_settings.deployment_method and not find_spec("matplotlib"):
-        return  # it is in the jobs' own environments
+        return  # matplotlib is in the jobs' own environments
     if is_rehearsed(STUDY):
         return
     command = [sys.executable, "-m", "transferability.report.rehearsal"]
@@ -45,9 +45,9 @@ def rehearse():
 
 
 def require_this_study():
-    """Refuse files that are there, that this run takes as they are, and that are not what the config asks for.
+    """Refuse existing files that this run would use as they are but that are not what the config asks for.
 
-    Snakemake remakes what it knows to be outdated; what it knows is lost with its folder, `.snakemake`.
+    Snakemake remakes what it knows to be outdated, but what it knows is lost with its folder, `.snakemake`.
     """
     of_run = {str(path) for job in workflow.dag.jobs for path in job.output}
     remade = {str(path) for job in workflow.dag.needrun_jobs() for path in job.output}
@@ -55,7 +55,7 @@ def require_this_study():
 
 
 def require_files(taken):
-    """Refuse those of the study's files at these paths, if they are there, that are not what the config asks for."""
+    """Refuse any of the study's files at these paths that exist but are not what the config asks for."""
     checksums = {}
     for name, path in zip(STUDY.data_sets, manifests()):
         if path in taken and Path(path).exists():
@@ -74,10 +74,10 @@ def is_on_record(path):
 
 
 def tabulated_metrics(wildcards):
-    """The metrics of all networks, after a look at those that are there and that Snakemake has no record of.
+    """The metrics files of all networks, after a check of those that exist but that Snakemake has no record of.
 
-    Snakemake calls such files up to date, whatever the config was; where nothing is left to be done, it would end well
-    and ask nothing more.
+    Snakemake considers such files up to date, whatever the config was; if nothing is left to do, it would end
+    successfully without any further check.
     """
     settings = workflow.dag_settings
     if workflow.is_main_process and not (only_watching() or settings.forceall or settings.forcerun):
@@ -87,12 +87,12 @@ def tabulated_metrics(wildcards):
         except ValueError as error:
             raise WorkflowError(f"not up to date, though Snakemake has no record of it: {error}")
         except OSError:
-            pass  # what cannot be read is told, in words of its own, before the first job
+            pass  # a file that cannot be read is reported, with a message of its own, before the first job
     return network_files(".metrics.json")
 
 
 def before_the_first_job():
-    """Refuse what could only end badly: a second run in a folder, no way to write, no images, what cannot be drawn."""
+    """Refuse runs that are bound to fail: a second run in a folder, or one that cannot write, find images or draw."""
     if not workflow.is_main_process or only_watching():
         return
     try:
@@ -100,7 +100,7 @@ def before_the_first_job():
         HELD.append(lock_file(Path(".snakemake", "run.lock"), "another snakemake is running in this folder"))
         require_colors(STUDY.figures.colors)
         if STUDY.running.tensorboard and not workflow.deployment_settings.deployment_method:
-            require_tensorboard()  # else it is the jobs' own environment that must have it
+            require_tensorboard()  # otherwise, the jobs' own environment must have it
         wanted = workflow.global_resources.get("gpu")
         if wanted is not None and wanted.value is not None and workflow.local_exec:
             require_gpus(wanted.value, STUDY.running.device, STUDY.running.jobs_per_gpu)
@@ -121,7 +121,7 @@ def before_the_first_job():
             from transferability.planning.data_size import data_size, half_sizes
 
             sizes = {name: data_size(data_set, Path(STORES[name])) for name, data_set in STUDY.data_sets.items()}
-            half_sizes(STUDY, sizes)  # refuses more images than a class has
+            half_sizes(STUDY, sizes)  # raises an error if more images are requested than a class has
         require_this_study()
         if any(path.endswith(".safetensors") for job in workflow.dag.needrun_jobs() for path in job.output):
             rehearse()

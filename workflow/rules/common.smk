@@ -1,4 +1,4 @@
-# The checked study, where things are, and the few functions that rules share.
+# The checked study, paths, and the functions that rules share.
 import os
 import sys
 from dataclasses import asdict
@@ -7,9 +7,9 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-# Where this workflow is a module of another one, the main Snakefile is the other's; so what is looked for lies beside
-# this file. And rules are called otherwise there; so those that take seconds, which are not worth a cluster's queue, say
-# `localrule` themselves.
+# If this workflow is a module of another one, the main Snakefile is the other's, so paths are relative to this file.
+# Rules also have other names there, so the rules that take seconds, which are not worth a cluster's queue, are marked
+# with `localrule` instead of being listed by name.
 if not isinstance(workflow.current_basedir, os.PathLike):
     raise WorkflowError(
         f"{workflow.current_basedir}: the scripts import a library that lies beside them, which Snakemake does not fetch "
@@ -33,7 +33,7 @@ from transferability.store.reading import MANIFEST, STORE_VERSION
 from transferability.study.store_folder import store_of_run
 
 try:
-    if workflow.is_main_process and not workflow.modifier.skip_configfile:  # else they are another workflow's
+    if workflow.is_main_process and not workflow.modifier.skip_configfile:  # otherwise, they are another workflow's
         require_clear_files(workflow.configfiles)
     STUDY = studies.read_study(config, beside=[Path(file).parent for file in reversed(workflow.configfiles)])
     STORES = {
@@ -42,7 +42,7 @@ try:
     }
 except ConfigError as error:
     raise WorkflowError(str(error))
-config.update(STUDY.config)  # for rules and scripts, in the spelling that all use
+config.update(STUDY.config)  # rules and scripts use the normalized config
 
 RESULTS = str(STUDY.folder)
 SPLIT = f"{RESULTS}/splits/{{split}}.json"
@@ -54,7 +54,7 @@ FIGURES = f"{RESULTS}/figures"
 PROBES = f"{RESULTS}/probes"
 PUBLISHED = f"{config['results']}/published"
 LONGEST_MINUTES = STUDY.running.longest_minutes
-TARGETS = {} if STUDY.targets == HALVES else {"targets": STUDY.targets}  # of studies of one direction
+TARGETS = {} if STUDY.targets == HALVES else {"targets": STUDY.targets}  # for studies with only one direction
 # What tables and pictures of accuracies depend on.
 ABOUT_RESULTS = {
     **{key: getattr(STUDY.figures, key) for key in ("metric", "max_drop", "unlearned")},
@@ -62,7 +62,7 @@ ABOUT_RESULTS = {
     "layers": STUDY.layers,
     **TARGETS,
 }
-NO_GPU = {"gpu": 0, "gpu_model": ""}  # a cluster's default model is for jobs that have a GPU
+NO_GPU = {"gpu": 0, "gpu_model": ""}  # a cluster's default model applies only to jobs that have a GPU
 A_GPU = NO_GPU if STUDY.running.device == "cpu" else {"gpu": 1}
 
 for folder in (RESULTS, *STORES.values()):
@@ -77,15 +77,15 @@ wildcard_constraints:
     split="|".join(STUDY.splits),
     seed="|".join(map(str, STUDY.seeds)),
     target="A|B|whole",
-    source="|".join(source for source in SOURCES if source != PRETRAINED_SOURCE),  # which has rules of its own
+    source="|".join(source for source in SOURCES if source != PRETRAINED_SOURCE),  # it has rules of its own
     examples=r"\d+",
 
 
 def network_files(suffix, splits=STUDY.splits, seeds=STUDY.seeds):
-    """One file of every network of the study, or of some of its splits and seeds.
+    """The paths of one file of every network of the study, or of some of its splits and seeds.
 
-    Rules call it in functions, for studies of thousands of networks: reading the workflow, as every job on a cluster
-    does, then makes no lists, and Snakemake needs quadratic time for long ones among its named inputs.
+    Rules call this inside functions, for the sake of studies with thousands of networks: every job on a cluster reads
+    the workflow, which then makes no lists, and Snakemake takes quadratic time for long lists of named inputs.
     """
     return [
         f"{NETWORKS}/{network.name}{suffix}".format(split=split, seed=seed)
@@ -96,7 +96,7 @@ def network_files(suffix, splits=STUDY.splits, seeds=STUDY.seeds):
 
 
 def picture(stem, name, category, **labels):
-    """A figure as PNG, which Snakemake's report shows with the caption of its name, and as PDF."""
+    """A figure as a PNG, which Snakemake's report shows with the caption of the same name, and as a PDF."""
     labels = {"figure": name.replace("_", " "), **labels}
     shown = report(f"{stem}.png", caption=f"../report/{name}.rst", category=category, labels=labels)
     return [shown, f"{stem}.pdf"]
@@ -120,7 +120,7 @@ def drawn_checkpoints():
 
 
 def figures_of_results():
-    """By name, the files of each figure of the study's results."""
+    """The files of each figure of the study's results, by name."""
     return {name: picture(f"{FIGURES}/{name}", name, "Figures") for name in drawn_of(STUDY)}
 
 
@@ -133,7 +133,7 @@ def halves_sheets():
 
 
 def every_metrics_file():
-    """By split, seed and name of the network, where its metrics are or will be."""
+    """Pairs of each network's split, seed and name, and the path of its metrics, whether or not it exists yet."""
     return [
         ((split, seed, network.name), path)
         for (split, seed, network), path in zip(STUDY.networks(), network_files(".metrics.json"))
@@ -141,17 +141,17 @@ def every_metrics_file():
 
 
 def of_data_set(rule, name):
-    """What a rule is called for a data set; for the config's ``dataset`` as it is."""
+    """The name of a rule for a data set; unchanged for the config's ``dataset``."""
     return rule if name == config["dataset"] else f"{rule}_{name}"
 
 
 def contact_sheets():
-    """By data set, the picture of its images."""
+    """The picture of each data set's images, by data set."""
     return {name: f"{FIGURES}/{of_data_set('contact_sheet', name)}.png" for name in STUDY.data_sets}
 
 
 def manifests(names=STUDY.data_sets):
-    """Of the stores of some data sets, what Snakemake knows of each."""
+    """The manifests of some data sets' stores, the only files of stores that Snakemake knows about."""
     return [f"{STORES[name]}/{MANIFEST}" for name in names]
 
 
@@ -164,9 +164,9 @@ def stores_of_wildcards(wildcards):
 
 
 def groups_files(data_sets=None):
-    """Where the groups and the readable names of classes are from, as far as data sets have such a file.
+    """The files with the groups and readable names of classes, for those data sets that have one.
 
-    As inputs; without those of which Snakemake would take a part of the path for a wildcard.
+    They are meant as inputs, so paths that Snakemake would interpret as having wildcards are left out.
     """
     files = [data_set.groups_file for data_set in data_sets or STUDY.data_sets.values()]
     return [str(file) for file in files if file and "{" not in str(file)]
@@ -177,7 +177,7 @@ def groups_of_wildcards(wildcards):
 
 
 def grouping_of_split(wildcards):
-    """A split by group is made again when the file of groups groups the classes otherwise; no other is."""
+    """A digest because of which a split by group, and no other, is remade when the grouping of classes changes."""
     plan = STUDY.splits[wildcards.split]
     asked = [task.data_set for task in (plan.tasks or {}).values() if task.group is not None]
     files = [STUDY.data_sets[name].groups_file for name in ([config["dataset"]] if plan.groups else asked)]
@@ -189,13 +189,13 @@ def report_texts():
 
 
 def groups_of_split(wildcards):
-    """By half, the group of its classes, or of which data set it is and of which classes of that; None if it is drawn."""
+    """The group of each half's classes, or the half's data set and its classes there; None if halves are drawn."""
     plan = STUDY.splits[wildcards.split]
     return {half: asdict(task) for half, task in plan.tasks.items()} if plan.tasks else plan.groups
 
 
 def source_checkpoint(few):
-    """What a series, on so few images, copies its layers from; bases copy none, and untrained layers come from nowhere."""
+    """A function for the checkpoint that a series, on this many images, copies from; empty if it copies from none."""
 
     def checkpoint(wildcards):
         source = wildcards.get("source")
@@ -206,10 +206,10 @@ def source_checkpoint(few):
 
 
 def weights_of_job(is_pretrained):
-    """The published weights that the jobs of a rule copy from, and what they are; nothing for other rules."""
+    """What identifies the published weights that the jobs of a rule copy from; empty for other rules."""
     if not is_pretrained:
         return {}
-    # A file's date may be older than the networks'. What is downloaded is only known then.
+    # A file may be older than the networks, so its digest counts; that of a download is known only afterward.
     return {"weights": STUDY.weights.source if STUDY.weights.is_downloaded else STUDY.weights.sha256}
 
 
@@ -222,7 +222,7 @@ def probed_weights(wildcards):
 
 
 def probes_files():
-    """Of every split and seed, by these; WorkflowError if in no split anything can be probed."""
+    """Pairs of each split and seed and the path of its probes; WorkflowError if nothing can be probed in any split."""
     splits = probed_splits(STUDY)
     if not splits:
         raise WorkflowError(
@@ -234,7 +234,7 @@ def probes_files():
 
 
 def probing_params(settings):
-    """What shapes probes beside the bases: of the training, no more than what the layers of networks compute by it."""
+    """What affects probes besides the bases: of the training settings, only those that affect what layers compute."""
     hyperparameters = settings.hyperparameters
     of_training = {key: getattr(hyperparameters, key) for key in ("precision", "batch_size")}
     others = {key: value for key, value in settings.to_json().items() if key != "hyperparameters"}
@@ -242,7 +242,7 @@ def probing_params(settings):
 
 
 def base_metrics():
-    """Of the base of every task that is probed, beside which its probes are drawn."""
+    """The metrics of the base of every task that is probed; figures show probes beside these bases."""
     return [
         f"{NETWORKS}/{Network(target).name}.metrics.json".format(split=split, seed=seed)
         for split in STUDY.splits
@@ -252,7 +252,7 @@ def base_metrics():
 
 
 def asked_proxies():
-    """What was made of proxies and measured drops, and is made again, of a study for which proxies were asked once."""
+    """The tables and figures of proxies and measured drops, if a study's proxies have been requested; else empty."""
     if not Path(rules.proxies.output.table).exists() or not probed_splits(STUDY):
         return {"tables": [], "pictures": []}
     made = (rules.proxies.output, rules.measured_proxies.output)
@@ -260,7 +260,7 @@ def asked_proxies():
 
 
 def verifying_mb(attempt):
-    """Main memory for evaluating a network, and for probing again if there are probes."""
+    """The main memory, in MB, for evaluating a network, and for probing again if there are probes."""
     mb = networks_mb(networks=1, attempt=attempt)
     if not asked_proxies()["tables"]:
         return mb
@@ -268,7 +268,7 @@ def verifying_mb(attempt):
 
 
 def proxies_to_verify():
-    """Where all of proxies is or would be; each picture with the table that it is made with."""
+    """The paths of all outputs of proxies, whether or not they exist; figures are paired with their tables."""
     parts = probes_files() if probed_splits(STUDY) else []
     made = (rules.proxies.output, rules.measured_proxies.output)
     pictures = [(str(one.table), list(map(str, one.figure))) for one in made]
@@ -276,7 +276,7 @@ def proxies_to_verify():
 
 
 def training_resources(stage, networks):
-    """What a training job asks of a cluster, once the store's size is known."""
+    """The resources that a training job requests from a cluster, once the store's size is known."""
 
     def runtime(wildcards, input, attempt):
         rate = STUDY.running.images_per_second
@@ -290,7 +290,7 @@ def training_resources(stage, networks):
 
 
 def store_threads(wildcards):
-    """As many as the config says; on a cluster, no more than any node of the partition has, or the job waits for ever."""
+    """The config's number of threads; on a cluster, at most as many as every node has, or the job may wait forever."""
     most = STUDY.running.store_threads
     if workflow.local_exec or not workflow.is_main_process:
         return most
@@ -300,7 +300,7 @@ def store_threads(wildcards):
 
 
 def is_worth_saying(record):
-    """Snakemake warns that a first store which could not be built has no earlier version, as if something were lost."""
+    """Whether to log a record: not the warning that a store whose first build failed has no earlier version."""
     return not record.getMessage().startswith(tuple(f"Cannot restore {store}/" for store in STORES.values()))
 
 
@@ -308,14 +308,14 @@ logger.addFilter(is_worth_saying)
 
 
 def manifest_of(wildcards, stores):
-    """That of the store that a job trains on."""
+    """The content of the manifest of the store that a job trains on."""
     names = [data_set.name for data_set in STUDY.data_sets_of(wildcards.split)]
-    target = wildcards.get("target", WHOLE)  # of reduced bases, whose names have none
+    target = wildcards.get("target", WHOLE)  # the names of reduced bases have no target
     return read_json(Path(stores[names.index(STUDY.data_set_of(wildcards.split, target).name)]))
 
 
 def print_headline():
-    """The answer to what was asked for: the study's, or that of the authors' accuracies."""
+    """Print the headlines that were requested: the study's, that of the authors' accuracies, or both."""
     asked = {job.rule.name for job in workflow.dag.jobs}
     for answer in (rules.tables, rules.published_tables):
         if answer.rule.name in asked:

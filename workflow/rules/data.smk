@@ -1,8 +1,8 @@
-# From images to a store, and to pages that show them.
+# Stores from images, and pages that show the images.
 #
 # Studies with other results may share a store, and two Snakemakes may build it at the same time. So the manifest is all
-# that Snakemake knows of it, and is not deleted before the job runs (`update`): the job itself waits for others, keeps a
-# store that is whole and of the same images, and else replaces it.
+# that Snakemake knows about it, and it is not deleted before the job runs (`update`): the job itself waits for others,
+# and keeps a store that is complete and of the same images, or else replaces it.
 
 
 for data_set in STUDY.data_sets.values():
@@ -43,7 +43,7 @@ for data_set in STUDY.data_sets.values():
             ),
         log:
             f"{LOGS}/{of_data_set('contact_sheet', data_set.name)}.log",
-        priority: 3  # before any training: it is to be looked at first
+        priority: 3  # before any training, so that it can be looked at first
         localrule: True
         conda:
             "../../envs/analysis.yaml"
@@ -51,13 +51,13 @@ for data_set in STUDY.data_sets.values():
             "../scripts/contact_sheet.py"
 
 
-# What is in the data, before anything is made of them:  snakemake --cores all data
+# What is in the data, before anything is made from them:  snakemake --cores all data
 #
-# It reads every file and has neither inputs nor outputs, so that it builds nothing, and reads anew whenever it is asked.
+# It reads every file. It has neither inputs nor outputs, so it builds nothing, and reads again whenever it is called.
 rule data:
     log:
         f"{LOGS}/data.log",
-    retries: 0  # what it finds once it finds again
+    retries: 0  # it would find the same again
     conda:
         "../../envs/analysis.yaml"
     threads: store_threads
@@ -75,13 +75,13 @@ rule data:
         "../scripts/data.py"
 
 
-# From the store's classes to halves.
+# Halves from the store's classes.
 
 
 rule split:
     input:
         store=stores_of_wildcards,
-        groups=ancient(groups_of_wildcards),  # they have readable names too; what of them shapes the split is a parameter
+        groups=ancient(groups_of_wildcards),  # also has readable names; what affects the split is a parameter
     output:
         split=SPLIT,
     log:

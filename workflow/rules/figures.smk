@@ -1,4 +1,4 @@
-# From tables and networks to figures, each as a picture and as a PDF.
+# Figures from tables and networks, each as a PNG and a PDF.
 
 
 rule figures:

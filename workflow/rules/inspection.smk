@@ -1,13 +1,13 @@
-# Every output of a finished study, checked again:  snakemake --cores 1 verify
+# Check every output of a finished study:  snakemake --cores 1 verify
 #
-# The outputs are parameters and not inputs, so that nothing that is damaged or missing is silently made again before it
-# is reported; and the report is no output, since Snakemake deletes the outputs of a job that fails.
+# The outputs are parameters, not inputs, so that nothing damaged or missing is silently remade before it is reported.
+# The report is not an output, because Snakemake deletes the outputs of a job that fails.
 
 
 rule verify:
     log:
         f"{LOGS}/verify.log",
-    retries: 0  # what it finds once it finds again
+    retries: 0  # it would find the same again
     conda:
         "../../envs/verification.yaml"
     threads: STUDY.running.threads
@@ -41,16 +41,16 @@ rule verify:
         "../scripts/verify.py"
 
 
-# Where a study stands, at any time and from anywhere that sees its files:  snakemake --cores 1 status
+# Where a study stands, at any time and from any machine that sees its files:  snakemake --cores 1 status
 #
-# It has neither inputs nor outputs, so that it can start no other job and nothing of a run that is under way is locked,
-# marked, deleted or made again; and no log, since it writes nothing at all. It needs no environment but Snakemake's own.
+# It has neither inputs nor outputs, so it starts no other jobs, and does not lock, mark, delete or remake anything of a
+# run that is under way. It has no log, because it writes nothing at all. It needs only Snakemake's own environment.
 
 
 rule status:
-    handover: True  # runs here, and has the terminal for its output
+    handover: True  # runs here, with the terminal for its output
     resources:
-        gpu=0,  # a rule that names none is handed all, which Snakemake cannot count on a cluster
+        gpu=0,  # otherwise a handover rule gets all GPUs, which Snakemake cannot count on a cluster
     params:
         metrics=lambda wildcards: every_metrics_file(),
     script:

@@ -1,7 +1,7 @@
-# What the study would take, before anything of it is made:  snakemake --cores 1 plan
+# What the study would take, before any of it is made:  snakemake --cores 1 plan
 #
-# It has neither inputs nor outputs, so that it works before the data are there and never makes anything itself. On a
-# cluster it is submitted like a training job, and calibrates the device that those will get.
+# It has neither inputs nor outputs, so it works before the data exist and never makes anything itself. On a cluster it
+# is submitted like a training job, and calibrates the device that those will get.
 
 
 rule plan:
@@ -22,7 +22,7 @@ rule plan:
 
 # Where the network can be cut into layers, and what lies below each cut:  snakemake --cores 1 cuts
 #
-# Like a plan, it is asked for anew each time, so the picture that it draws is no output.
+# Like a plan, it runs whenever it is called, so the figure that it draws is not an output.
 
 
 rule cuts:

@@ -1,4 +1,4 @@
-# Published weights that have to be downloaded, for all studies of these results:  <results>/pretrained
+# Download published weights, for all studies in the same results folder:  <results>/pretrained
 #
 # A study whose weights are in a file has no such rule.
 
@@ -9,7 +9,7 @@ if STUDY.weights and STUDY.weights.is_downloaded:
             weights=str(STUDY.weights.file),
         log:
             f"{LOGS}/pretrained_weights.log",
-        priority: 4  # before any training: without a network, nothing is trained in vain
+        priority: 4  # before any training, so that nothing is trained in vain if the download fails
         localrule: True
         conda:
             "../../envs/training.yaml"

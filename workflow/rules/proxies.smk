@@ -1,7 +1,7 @@
 # A curve in a minute, from bases alone, and how far to trust it.
 #
-#     snakemake --cores all probe                # proxies.csv, figures/probes: trains the bases, if they are not there
-#     snakemake --cores all measured_proxies     # proxy_agreement.csv, figures/proxies: of a study with all its networks
+#     snakemake --cores all probe                # proxies.csv, figures/probes; trains the bases if they do not exist
+#     snakemake --cores all measured_proxies     # proxy_agreement.csv, figures/proxies; needs all networks of the study
 
 
 rule probe_bases:

@@ -1,4 +1,4 @@
-# The authors' published accuracies through the same code as our own, and our own beside them.
+# The authors' published accuracies, processed by the same code as our own, and a comparison of both.
 OF_THE_PAPER = {
     **ABOUT_RESULTS,
     "metric": "top1_mean_best10",

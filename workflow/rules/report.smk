@@ -1,4 +1,4 @@
-# One HTML file that tells a study to others:  <results>/<study>/report.html
+# A single HTML file for sharing a study:  <results>/<study>/report.html
 
 
 rule report:
@@ -28,14 +28,14 @@ rule report:
         "../../envs/analysis.yaml"
     params:
         benchmarks=BENCHMARKS,
-        config=studies.without_running(config),  # which it prints
+        config=studies.without_running(config),  # the report prints it
     script:
         "../scripts/report.py"
 
 
-# The same of what there is, while a study runs or after some of its jobs failed:  snakemake --cores 1 report_so_far
+# The same for what exists while a study runs, or after some jobs have failed:  snakemake --cores 1 report_so_far
 #
-# It has neither inputs nor outputs, so that it makes nothing of the study itself and disturbs no run that is under way.
+# It has neither inputs nor outputs, so it makes none of the study's own files and disturbs no run that is under way.
 rule report_so_far:
     log:
         f"{LOGS}/report_so_far.log",

@@ -1,6 +1,6 @@
-# Networks: bases from scratch, on each half, on all classes, and on the first images of each of these; then selffer,
-# transfer, random and pretrained networks, of which a job trains all depths of a series, or a chunk of them, in lock-step.
-# Of those on few images each amount has rules of its own.
+# Networks: bases from scratch, on each half, on all classes, and on the first images of each class; then selffer,
+# transfer, random and pretrained networks, where a job trains all depths of a series, or a chunk of them, in lock-step.
+# Networks on few images have rules of their own for each amount.
 
 for training in STUDY.training_rules:
 

@@ -3,9 +3,9 @@
     python benchmarks/any_network.py benchmarks/results/NAME.csv
 
 Three questions: how much longer an update takes through the layers than through the model itself; how much faster the
-frozen series of a ResNet-18's stages is in lock-step than its networks one after the other, measured, and at best, by
-counting operations; and how much longer Snakemake takes to start for a ResNet-50, once it is described, than for the
-default study. One CPU thread.
+frozen series of a ResNet-18's stages trains in lock-step than its networks do one after the other, as measured and as
+the best case by counting operations; and how much longer Snakemake takes to start for a ResNet-50, once it has been
+described, than for the default study. All on one CPU thread.
 """
 
 import csv
@@ -61,7 +61,7 @@ def stages_of(architecture: str) -> list[str]:
 
 
 def layers_against_model(architecture: str) -> tuple[object, ...]:
-    """Seconds of an update's forward and backward pass: a through the layers, b through the model; alternately."""
+    """Seconds of an update's forward and backward pass, alternating: a through the layers, b through the model."""
     network = build_network(architecture, SHAPE, CLASSES, 0, cuts=stages_of(architecture)).train()
     model = build_model(architecture, {}, SHAPE, CLASSES, 0).train()
     images, targets = torch.randn(BATCH, SHAPE[2], *SHAPE[:2]), torch.arange(BATCH)
@@ -75,7 +75,7 @@ def layers_against_model(architecture: str) -> tuple[object, ...]:
 
 
 def alternately(*calls: Callable[[], object]) -> list[float]:
-    """The median of each call's CPU seconds, over rounds in which all are made."""
+    """The median CPU seconds of each call, over rounds of all calls."""
     seconds: list[list[float]] = [[] for _ in calls]
     for one in range(ROUNDS + 1):
         for kept, call in zip(seconds, calls, strict=True):
@@ -113,11 +113,11 @@ def lock_step_against_one_by_one(architecture: str) -> list[tuple[object, ...]]:
 
 
 def start_against_default(architecture: str) -> tuple[object, ...]:
-    """CPU seconds of Snakemake's start, a dry run of one target: a for the network, b for the default study."""
+    """CPU seconds that Snakemake takes to start, in a dry run of one target: a for the network, b for the default."""
     with tempfile.TemporaryDirectory() as folder:
         common = [f"results={folder}/results", f"stores={folder}/stores"]
         foreign = [*common, f"networks={{architecture: {architecture}}}"]
-        start_seconds(foreign)  # it is described now
+        start_seconds(foreign)  # this describes the network
         of_network, of_default = zip(
             *((start_seconds(foreign), start_seconds(common)) for _ in range(STARTS)), strict=True
         )

@@ -2,9 +2,9 @@
 
     python benchmarks/default_study.py [results.csv]
 
-Runs the default study in a copy of the project, from nothing to its figures, then the networks of its first split
-again as one job each, both with as many jobs at a time as there are cores. A row a rule: how many jobs, the sum of
-their seconds (each from the start of its process to the end), and for the training rules the seconds of the same
+Runs the default study in a copy of the project, from scratch to its figures, then the networks of its first split again
+as one job each, both with as many jobs at a time as there are cores. Each rule has a row: the number of its jobs, the
+sum of their seconds (each from the start to the end of its process) and, for training rules, the seconds of the same
 networks as one job each.
 """
 
@@ -71,9 +71,9 @@ def copy_of_project(folder: Path) -> Path:
 
 
 def run(project: Path, *arguments: str) -> float:
-    """Seconds that a run of the study takes."""
+    """Run the study and return the seconds that it takes."""
     started = time.monotonic()
-    gpus = len(visible_gpus())  # or jobs would wait for one, and the wait would count
+    gpus = len(visible_gpus())  # with more, jobs would wait for a GPU, and the wait would count
     at_a_time = ["--cores", str(os.cpu_count()), *(["--resources", f"gpu={gpus}"] if gpus else [])]
     command = [sys.executable, "-m", "snakemake", *at_a_time, *arguments]
     subprocess.run(command, cwd=project, check=True, capture_output=True)
@@ -90,7 +90,7 @@ def seconds_by_treatment(project: Path, split: str) -> dict[str, list[float]]:
 
 
 def treatment_of(job: str) -> str:
-    """The treatment of a training job, which is named baseA, or like a series with its depths for n, A1-7B+."""
+    """The treatment of a training job, which is named like baseA, or like a series with its depths for n: A1-7B+."""
     if job.startswith("base"):
         return Network.parse(job).treatment
     return Series.parse(re.sub(r"\d+(-\d+)?", "n", job, count=1)).treatment

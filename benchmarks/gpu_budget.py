@@ -1,4 +1,4 @@
-"""Steps within a budget of time: each a process that is ended at its limit, with what it said until then kept."""
+"""Steps within a time budget: each is a process that is ended at its limit; what it reported until then is kept."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ from gpu_rows import CASE, CASES, DEADLINE, DONE, FAILED, LEFT_OUT, ROW, Row
 HERE = Path(__file__).parent
 POLL_SECONDS = 0.1
 TERM_SECONDS = 3.0  # between asking a step to end and ending it
-STOP = threading.Event()  # the check itself is to end: no step goes on
+STOP = threading.Event()  # set when the check itself has to end, and no step may continue
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Step:
     """One part of the check.
 
     Attributes:
-        script: with its arguments, beside this file.
-        least: seconds without which it is not begun; earlier steps leave it so much.
-        most: seconds after which it is ended.
-        case: seconds after which one of its cases is given up.
+        script: a script beside this file, with its arguments.
+        least: the seconds without which it is not started; earlier steps leave it this much time.
+        most: the seconds after which it is ended.
+        case: the seconds after which one of its cases is given up.
     """
 
     name: str
@@ -40,9 +40,9 @@ class Step:
 
 
 def limit_of(step: Step, later: Sequence[Step], left: float) -> float:
-    """Seconds that a step may take of those that are left: what later steps need at least is kept for them.
+    """How many of the seconds left a step may take; the least that later steps need is reserved for them.
 
-    Where not all fit, the earlier ones count more.
+    If not all steps fit, earlier ones take precedence.
     """
     kept = sum(other.least for other in later)
     return min(step.most, left, max(left - kept, step.least))
@@ -50,7 +50,7 @@ def limit_of(step: Step, later: Sequence[Step], left: float) -> float:
 
 @dataclass
 class _Run:
-    """What one process of a step has said so far."""
+    """What one process of a step has reported so far."""
 
     take: Callable[[Row], None]
     log: IO[str]
@@ -63,7 +63,7 @@ class _Run:
         for line in output:
             self.log.write(line)
             self.log.flush()
-            with contextlib.suppress(ValueError):  # cut off when the step was ended
+            with contextlib.suppress(ValueError):  # a line may be cut off when the step is ended
                 self._understand(line)
 
     def _understand(self, line: str) -> None:
@@ -81,7 +81,10 @@ class _Run:
 def run_step(
     step: Step, seconds: float, environment: Mapping[str, str], log: IO[str], take: Callable[[Row], None]
 ) -> None:
-    """Run a step for so long at most; ``take`` gets its rows as they come, and one for what it left out and why."""
+    """Run a step for at most this many seconds.
+
+    ``take`` gets its rows as they come, and a row for each case that failed or was left out, with the reason.
+    """
     deadline = time.monotonic() + seconds
     begun: list[str] = []
     while True:
@@ -103,7 +106,7 @@ def run_step(
 
 
 def _run_process(step: Step, deadline: float, environment: Mapping[str, str], run: _Run) -> tuple[int, str]:
-    """Its exit code, and why it was ended, if it was."""
+    """Run one process of a step; return its exit code, and why it was ended, if it was."""
     left = deadline - time.monotonic()
     process = subprocess.Popen(
         [sys.executable, str(HERE / step.script[0]), *step.script[1:]],
@@ -136,7 +139,7 @@ def _run_process(step: Step, deadline: float, environment: Mapping[str, str], ru
 
 
 def kill_group(process: subprocess.Popen[str]) -> None:
-    """End a process and all that it has started."""
+    """End a process and everything that it has started."""
     for signal_number, seconds in ((signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, 10.0)):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal_number)

@@ -1,13 +1,14 @@
-"""Whether everything is right and how fast it is on a GPU that is there for ten minutes.
+"""Whether everything is right, and how fast it is, on a GPU that is available for ten minutes.
 
     python benchmarks/gpu_check.py NAME [--minutes 9] [--out FOLDER] [--data ARCHIVE] [--only STEP,STEP] [--variants]
 
-Runs in the order of what matters most and writes every result as it comes to gpu_check_NAME.csv: in the folder $OUT if
-that is set, else in benchmarks/results. Each step is a process with a limit of its own; none can stop the next, and
-the whole ends in time and says what was left out. Nothing is downloaded, and neither git nor a virtual environment is
-needed: the Python that runs this must be able to import what requirements.txt, pytest and hypothesis provide.
+Runs what matters most first, and writes every result as it comes to gpu_check_NAME.csv: in the folder of --out or, if
+this is not given, $OUT; otherwise in benchmarks/results. Each step is a process with a limit of its own; none can stop
+the next, and the check ends in time and says what was left out. Nothing is downloaded, and neither git nor a virtual
+environment is needed: the Python that runs this must be able to import what requirements.txt, pytest and hypothesis
+provide.
 
---rehearse takes tiny sizes, on a GPU or without one; --variants measures what is to be decided (docs/gpu.md).
+--rehearse uses tiny sizes, with or without a GPU; --variants measures what is still to be decided (docs/gpu.md).
 """
 
 import argparse
@@ -36,9 +37,9 @@ from gpu_rows import ALL_WAYS, EARLIER_ROWS, FAILED, FEW_WAYS, LEFT_OUT, MEASURE
 ROOT = Path(__file__).parents[1]
 COLUMNS = ("step", "what", "value", "unit", "expected", "how", "note", "device", "versions", "command")
 USUAL_MINUTES = 9
-LAST_SECONDS = 12  # of the budget, in which processes end and the table is printed
+LAST_SECONDS = 12  # at the end of the budget, for processes to end and the table to be printed
 MACHINE = Step("machine", ["gpu_machine.py"], least=5, most=90)
-# The steps of a group run at the same time; seconds are those of nine minutes. What counts more comes first.
+# The steps of a group run at the same time; seconds are for a check of nine minutes. What matters more comes first.
 GROUPS: Sequence[Sequence[Step]] = (
     (
         Step("tests", ["gpu_correctness.py", "tests"], least=40, most=140),
@@ -54,7 +55,7 @@ GROUPS: Sequence[Sequence[Step]] = (
     (Step("default_study", ["gpu_studies.py", "default_study"], least=25, most=100),),
     (Step("tiny_imagenet", ["gpu_studies.py", "tiny_imagenet"], least=30, most=600),),
 )
-UNPREPARED = {"tests", "studies", "prepare", "ceilings", "default_study"}  # the others need what `prepare` makes
+UNPREPARED = {"tests", "studies", "prepare", "ceilings", "default_study"}  # the others need the output of `prepare`
 VARIANTS = (
     (Step("prepare", ["gpu_prepare.py", "images"], least=20, most=90),),
     (Step("variants", ["gpu_variants.py"], least=60, most=600, case=90),),
@@ -62,7 +63,7 @@ VARIANTS = (
 
 
 class Results:
-    """The file of results, written row by row, and all rows so far for the steps that follow."""
+    """The file of results, written row by row, and all rows so far, for later steps."""
 
     def __init__(self, folder: Path, name: str, scratch: Path) -> None:
         self.path = folder / f"gpu_check_{name}.csv"
@@ -94,7 +95,7 @@ def line_of(row: Row) -> str:
 
 
 class Check:
-    """One run of the whole."""
+    """One run of the check."""
 
     def __init__(self, options: argparse.Namespace, scratch: Path, started: float) -> None:
         self.deadline = started + 60 * options.minutes - LAST_SECONDS
@@ -112,7 +113,7 @@ class Check:
                     at_once.submit(self._run, step, later)
 
     def rehearse(self, groups: Sequence[Sequence[Step]]) -> None:
-        """A rehearsal's times mean nothing, so that what measures runs beside whole studies."""
+        """Run measurements beside whole studies, because the times of a rehearsal mean nothing."""
         by_lane: dict[int, list[Sequence[Step]]] = defaultdict(list)
         for step in chain.from_iterable(groups):
             by_lane[lane_of(step)].append([step])
@@ -129,14 +130,14 @@ class Check:
         try:
             limit = limit_of(scaled(step, self.scale), [scaled(one, self.scale) for one in later], left)
             run_step(step, limit, self.environment, self.log, lambda row: self.results.add(step.name, row))
-        except Exception as error:  # whatever it is, the next step runs
+        except Exception as error:  # whatever the error is, the next step runs
             self.results.add(step.name, {"what": step.name, "value": "", "how": FAILED, "note": repr(error)[:300]})
         took = round(time.monotonic() - started, 1)
         self.results.add(step.name, {"what": f"the step {step.name}", "value": took, "unit": "s", "how": MEASURED})
 
 
 def lane_of(step: Step) -> int:
-    """Steps with the same number follow one another in a rehearsal."""
+    """The lane of a step: in a rehearsal, steps in the same lane run one after the other."""
     return {"gpu_correctness.py": 0, "gpu_studies.py": 1}.get(step.script[0], 2)
 
 
@@ -151,7 +152,7 @@ def out_folder(options: argparse.Namespace) -> Path:
 
 
 def environment_of(options: argparse.Namespace, scratch: Path) -> dict[str, str]:
-    """Caches go where they can be written, whoever this runs as."""
+    """The environment of steps, with caches in a folder that is writable whichever user runs this."""
     caches = {
         name: str(scratch / "cache") for name in ("MPLCONFIGDIR", "XDG_CACHE_HOME", "HYPOTHESIS_STORAGE_DIRECTORY")
     }
@@ -162,7 +163,7 @@ def environment_of(options: argparse.Namespace, scratch: Path) -> dict[str, str]
 
 
 def print_table(rows: Sequence[Row], path: Path, log: IO[str]) -> None:
-    """All that a reply of a few thousand characters has room for; the file has the rest."""
+    """Print what fits into a few thousand characters; the file has the rest."""
     print(f"\n== {path}")
     wrong = [row for row in rows if is_wrong(row)]
     for row in rows:
@@ -174,7 +175,7 @@ def print_table(rows: Sequence[Row], path: Path, log: IO[str]) -> None:
 
 
 def is_wrong(row: Row) -> bool:
-    """Failed, left out, or not the number that was expected."""
+    """Whether a row is about something that failed, was left out, or is not the expected number."""
     found, expected = str(row["value"]), str(row["expected"])
     return row["how"] in (FAILED, LEFT_OUT) or (expected.isdigit() and found != expected)
 

@@ -1,9 +1,9 @@
 """Whether everything is right on a GPU.   python benchmarks/gpu_correctness.py tests|studies   (by gpu_check.py)
 
-``tests`` are those of tests/training/test_gpu.py. ``studies`` runs one tiny study several times at once, each in a
-project of its own and all of them in the deterministic mode: in every precision, plain and with captured updates, which
-must give the same bits; and once with a training killed in its middle and resumed, which must give the same bits too
-and is then verified.
+``tests`` runs those of tests/training/test_gpu.py. ``studies`` runs one tiny study several times at once, each in a
+project of its own and all in deterministic mode: in every precision with and without captured updates, which must give
+the same bits; and once with a training job that is killed halfway and resumed, which must give the same bits too. The
+resumed study is then verified.
 """
 
 import os
@@ -28,8 +28,8 @@ from transferability.records.progress import SUFFIX, read_job_record
 TESTS = "tests/training/test_gpu.py"
 VERDICT = re.compile(rf"^{TESTS}::(?P<test>\S+).* (?P<verdict>PASSED|FAILED|ERROR|SKIPPED)")
 PRECISIONS = ("float32", "tf32", "bf16")
-STATE = "newest.state"  # once it is whole
-PROCESSES = 16  # that may share the GPU: more than run at a time
+STATE = "newest.state"  # exists once the state is complete
+PROCESSES = 16  # how many may share the GPU: more than run at a time
 TINY: Config = {
     "study": "tiny",
     "datasets": {
@@ -40,20 +40,20 @@ TINY: Config = {
     "training": {"iterations": 120, "batch_size": 16, "evaluate_every": 40, "learning_rate": 0.005},
     "running": {"deterministic": True, "jobs_per_gpu": PROCESSES, "log_every_seconds": 1},
 }
-# Shares of the step's time that are kept for what follows: the resumed run, its comparison, and `verify`.
+# Shares of the step's time that are reserved for later parts: the resumed run, its comparison, and `verify`.
 RESUMING, COMPARING, VERIFYING = 0.3, 0.2, 0.1
-MOST_POINTS = 15.0  # that few images may make of fewer bits: 36 images a half, three points each
+MOST_POINTS = 15.0  # by which fewer bits may change accuracy: each half has just 36 images, worth three points each
 
 
 def tests() -> None:
-    """Each test's verdict counts as soon as it is known."""
+    """Run the tests; each test's verdict counts as soon as it is known."""
     command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "--tb=short", TESTS]
     started, verdicts, failed = time.monotonic(), {"PASSED": 0, "FAILED": 0, "ERROR": 0, "SKIPPED": 0}, []
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True
     )
     assert process.stdout is not None
-    limit = threading.Timer(max(seconds_left() - 4, 1), process.kill)  # so that there is time to say what came of it
+    limit = threading.Timer(max(seconds_left() - 4, 1), process.kill)  # leaves time to report the outcome
     limit.start()
     for line in process.stdout:
         print(line, end="", flush=True)
@@ -78,7 +78,7 @@ def studies() -> None:
     projects = {way: Project(scratch() / f"tiny_{way[0]}_{way[1]:d}", config_of(*way)) for way in ways}
     killed = Project(scratch() / "tiny_killed", config_of("float32", graphs=False, state_every_seconds=0.0))
     started = time.monotonic()
-    # Figures take no part in the killing, but the run that goes on makes them: `verify` looks at all that there is.
+    # The run that is killed makes no figures, but the resumed run does, because `verify` checks every output.
     first_run = killed.start(target(killed), cores=2)
     runs = {way: project.start(target(project), cores=2) for way, project in projects.items()}
     was_killed = kill_a_training(first_run, budget * RESUMING)
@@ -100,13 +100,13 @@ def studies() -> None:
 
 
 def ways_to_train() -> Sequence[tuple[str, bool]]:
-    """Precisions, and whether updates are recorded."""
+    """Pairs of precisions, and whether updates are captured."""
     ways = list(product(PRECISIONS, (False, True)))
     return ways[:1] if few_ways() else ways
 
 
 def few_ways() -> bool:
-    """Whether the rehearsal is to be short: in float32 alone, and no study is made to its figures and verified."""
+    """Whether the rehearsal is short: only float32, and no study is run through to its figures and verified."""
     return os.environ.get(REHEARSAL) == FEW_WAYS
 
 
@@ -128,7 +128,10 @@ def name_of(way: tuple[str, bool]) -> str:
 
 
 def kill_a_training(run: Run, kept: float) -> str:
-    """Kill the first training that has written a state, and say which; empty if none was before so many seconds."""
+    """Kill the first training job that has written a state, and return its name.
+
+    It is empty if there is none before only ``kept`` seconds are left.
+    """
     states = run.project.results / "states"
     while run.process.poll() is None and seconds_left() > kept:
         for path in states.rglob(f"*{SUFFIX}"):
@@ -178,13 +181,13 @@ def compare_resumed(plain: Project, killed: Project) -> None:
     gone_on = re.findall(r"resuming at iteration (\d+)", logs + killed.log_tail(10_000))
     emit("resumed from iteration", gone_on[0] if gone_on else "none", expected="more than 0")
     expected, resumed = plain.metrics(), killed.metrics()
-    if rehearsing():  # only the one that was killed is trained twice
+    if rehearsing():  # only the network that was killed is trained twice
         resumed = {name: one for name, one in resumed.items() if name in expected}
     emit("networks that killing and resuming changes", different(expected, resumed), "networks", expected="0")
 
 
 def different(one: dict[str, Config], other: dict[str, Config]) -> int | str:
-    """How many networks are not the same to the bit, or not in both; no number without networks."""
+    """How many networks differ in any bit or are not in both; a text if there are no networks."""
     if not one and not other:
         return "none trained"
     return sum(

@@ -1,4 +1,4 @@
-"""What the machine is, for every row of a check.   python benchmarks/gpu_machine.py   (by gpu_check.py)"""
+"""Describe the machine, for every row of a check.   python benchmarks/gpu_machine.py   (by gpu_check.py)"""
 
 import importlib.metadata
 import json

@@ -1,4 +1,4 @@
-"""The loop that one would write in PyTorch (plain_pytorch.py), beside the rates of gpu_speed.py.   (by gpu_check.py)"""
+"""A plain PyTorch loop (plain_pytorch.py), compared with the rates of gpu_speed.py.   (by gpu_check.py)"""
 
 import sys
 from functools import partial
@@ -27,7 +27,7 @@ def plain_name(size: str, frozen: int) -> str:
 
 
 def plain(size: str, frozen: int) -> None:
-    """With both layouts, if there is time; the better counts."""
+    """Measure both memory layouts, if there is time; the better one counts."""
     workers = min(CORES, 16)
     rates: dict[str, float] = {}
     for layout in reversed(LAYOUTS):
@@ -42,7 +42,10 @@ def plain(size: str, frozen: int) -> None:
 
 
 def compare(size: str, frozen: int, plain_rate: float) -> None:
-    """A series with as many runs of the plain loop, one after the other; of a frozen one the shortest, all 7 layers."""
+    """Compare a series with as many runs of the plain loop, one after the other.
+
+    For a frozen series, the plain loop's rate is that of its fastest network, with all seven layers frozen.
+    """
     for job in ("frozen",) if frozen else ("base", "fine_tuned"):
         ways = (
             [(job, *way) for way in SMALL] if size == "small" else [(job, "bf16", False), (STORED + job, "bf16", False)]

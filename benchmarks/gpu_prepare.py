@@ -1,4 +1,4 @@
-"""What later steps of a check need and no GPU makes: images and stores.   (by gpu_check.py, beside its first steps)"""
+"""Make what later steps of a check need besides a GPU: images and stores.   (by gpu_check.py, with its first steps)"""
 
 import sys
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""Where a GPU's time goes: the kernels that take most, and the gaps between.   python benchmarks/gpu_profile.py
+"""Where a GPU's time goes: the slowest kernels, and the gaps between kernels.   python benchmarks/gpu_profile.py
 
-Some iterations of a real training under torch.profiler, begun when nothing happens for the first time any more. On a
-CPU, which has no kernels to trace, the operations are timed instead, and it is said. By gpu_check.py.
+Profiles some iterations of real training with torch.profiler, after a warm-up. On a CPU, which has no kernels to trace,
+the operations are timed instead, which the rows say. Run by gpu_check.py.
 """
 
 import sys
@@ -71,7 +71,7 @@ def profiled(size: str, job: str, precision: str, graphs: bool) -> None:
     watcher = Profiled(FEW, count)
     with TemporaryDirectory() as folder:
         files = [NetworkFiles.beside(Path(folder, f"{name}.safetensors")) for name in networks_of(job)]
-        # Every iteration is reported; that waits for nothing.
+        # Every iteration is reported, which waits for nothing.
         running = Running(Path(folder, "states"), DEVICE, 1e9, 0.0, lambda _line: None, 1e12, graphs, [watcher])
         train(of_this, {one.network: one for one in files}, None, running)
     tell(name_of(size, job, precision, graphs), watcher.profile, count)
@@ -101,13 +101,13 @@ def tell(name: str, of: profile, count: int) -> None:
 
 
 def events_of(of: profile) -> Iterable[Any]:
-    """Without the spans that only mark what the host was doing."""
+    """Events other than the spans that only mark what the host was doing."""
     events = of.events() or []  # type: ignore[no-untyped-call]
     return [event for event in events if not getattr(event, "is_user_annotation", False)]
 
 
 def covered(spans: Iterable[tuple[float, float]]) -> float:
-    """Length of the union of intervals that are sorted by their beginning."""
+    """Length of the union of intervals, which are sorted by their starts."""
     length, reached = 0.0, float("-inf")
     for start, end in spans:
         length += max(end - max(start, reached), 0)

@@ -1,4 +1,4 @@
-"""Studies that a check of a GPU runs: projects, Snakemake in them, and what their jobs have cost."""
+"""Studies that a check of a GPU runs: projects, Snakemake in them, and how long their jobs took."""
 
 import csv
 import json
@@ -24,7 +24,7 @@ STAGES = ("base", "frozen", "fine_tuned")
 
 
 class Project:
-    """The project in a folder of its own, with one study in it; its code is the same, so that it is compiled once."""
+    """The project in a folder of its own, with one study; the code is shared, so that it is compiled only once."""
 
     def __init__(self, folder: Path, config: Config, *, based_on: str | None = None) -> None:
         self.folder = folder
@@ -37,7 +37,7 @@ class Project:
 
     @classmethod
     def again(cls, folder: Path, config: Config, *, based_on: str) -> "Project":
-        """The project that another step has made, with another config on top of the same one."""
+        """The project that another step has made, with another config on top of the same base config."""
         project = cls.__new__(cls)
         project.folder, project.study = folder, config["study"]
         project._config_files = [f"config/{based_on}", "study.yaml"]
@@ -52,11 +52,11 @@ class Project:
         return self.folder / "results" / self.study
 
     def checkpoint(self, name: str) -> str:
-        """Of a network, as Snakemake is asked for it."""
+        """A network's checkpoint, as a target for Snakemake."""
         return f"results/{self.study}/networks/random0/seed0/{name}.safetensors"
 
     def start(self, *arguments: str, cores: int = CORES, gpu: int = 1) -> "Run":
-        """Snakemake in the background, with its output in a file."""
+        """Start Snakemake in the background, with its output in a file."""
         log = (self.folder / "snakemake.log").open("a")
         resources = [f"--resources=gpu={gpu}"] if gpu else []
         command = [sys.executable, "-m", "snakemake", "--cores", str(cores), *resources]
@@ -67,7 +67,7 @@ class Project:
         return Run(self, process, log)
 
     def metrics(self) -> dict[str, dict[str, Any]]:
-        """By split and name: the metrics of each finished network."""
+        """The metrics of each finished network, by split and name."""
         found = {}
         for path in sorted(self.results.glob("networks/*/*/*.metrics.json")):
             content = json.loads(path.read_text())
@@ -75,7 +75,7 @@ class Project:
         return found
 
     def finished_jobs(self) -> list["Job"]:
-        """The training jobs that are done, with what they took."""
+        """The finished training jobs, with how long they took."""
         metrics, jobs = self.metrics(), []
         for path in self.results.glob("benchmarks/*/*/*.tsv"):
             split = path.parts[-3]
@@ -92,14 +92,14 @@ class Project:
 
 @dataclass(frozen=True)
 class Run:
-    """A Snakemake that runs."""
+    """A Snakemake process."""
 
     project: Project
     process: subprocess.Popen[str]
     log: IO[str]
 
     def wait(self, seconds: float) -> int | None:
-        """Its exit code; None if it had to be ended because so many seconds were over."""
+        """Wait for its exit code; None if it had to be ended after this many seconds."""
         try:
             return self.process.wait(max(seconds, 0.1))
         except subprocess.TimeoutExpired:
@@ -115,7 +115,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Job:
-    """A training job: seconds of its process, and of these the ones in which it trained."""
+    """A training job: the seconds that its process took, and how many of them it trained."""
 
     stage: str
     seconds: float
@@ -129,7 +129,7 @@ def stage_of(job: str) -> str:
 
 
 def in_job(network: str, job: str) -> bool:
-    """Whether a job of a whole series, A1-7B+, or of one network has trained a network, A3B+."""
+    """Whether a network, such as A3B+, is trained by a job for a whole series, such as A1-7B+, or for one network."""
     if network == job:
         return True
     one = Network.parse(network)
@@ -142,7 +142,7 @@ def _without_depth(name: str) -> tuple[str, str]:
 
 
 def mean_costs(jobs: list[Job]) -> Mapping[str, tuple[float, float]]:
-    """By stage: seconds of a job outside and inside of its training, means over the finished jobs."""
+    """Mean seconds of finished jobs outside and inside training, by stage."""
     by_stage: dict[str, list[Job]] = defaultdict(list)
     for job in jobs:
         by_stage[job.stage].append(job)

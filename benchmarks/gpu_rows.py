@@ -1,6 +1,6 @@
-"""What a step of `gpu_check.py` says: rows and the cases it goes through, as lines of its output that the check reads.
+"""What a step of `gpu_check.py` reports: rows and the cases it goes through, as lines of output that the check reads.
 
-A step is a process of its own. What it has said stays, however it ends, and a step that dies in one case is started
+A step is a separate process. What it has reported is kept, however it ends, and a step that dies in one case is started
 again for the cases after it.
 """
 
@@ -19,30 +19,30 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 from transferability.process.signals import Interrupted
 
 ROW, CASE, CASES = "@row ", "@case ", "@cases "
-# Environment of a step: when it must have ended (by the monotonic clock), cases that need not be run again, where steps
-# leave things for one another, and whether sizes are those of a rehearsal and how much of it is wanted.
+# A step's environment variables: when it must have ended (by the monotonic clock), cases that need not run again, where
+# steps leave things for one another, and whether this is a rehearsal, and how thorough.
 DEADLINE, DONE, SCRATCH, REHEARSAL = (f"GPU_CHECK_{name}" for name in ("DEADLINE", "DONE", "SCRATCH", "REHEARSAL"))
-FEW_WAYS, ALL_WAYS = "few", "all"  # to rehearse
+FEW_WAYS, ALL_WAYS = "few", "all"  # how thorough a rehearsal is
 EARLIER_ROWS = "rows.jsonl"
-READY = "ready"  # an empty file that says that a folder is complete
+READY = "ready"  # an empty file that marks a folder as complete
 MEASURED, EXTRAPOLATED, LEFT_OUT, FAILED = "measured", "extrapolated", "left out", "failed"
 
 Row = dict[str, Any]
 
 
 def emit(what: str, value: object, unit: str = "", *, expected: str = "", how: str = MEASURED, note: str = "") -> None:
-    """Say one result."""
+    """Report one result."""
     row = {"what": what, "value": value, "unit": unit, "expected": expected, "how": how, "note": note}
     print(ROW + json.dumps(row), flush=True)
 
 
 def name_of(size: str, job: str, precision: str, graphs: bool) -> str:
-    """What rows call a measurement, and later steps look for."""
+    """The name of a measurement in rows, by which later steps find it."""
     return f"{size} {job}, {precision}{', recorded' * graphs}"
 
 
 def seconds_left() -> float:
-    """Until this step is ended, by the monotonic clock that all processes of a machine share."""
+    """Seconds until this step is ended, by the monotonic clock that all processes of a machine share."""
     return float(os.environ.get(DEADLINE, "inf")) - time.monotonic()
 
 
@@ -55,7 +55,7 @@ def rehearsing() -> bool:
 
 
 def wait_for(folder: Path, seconds: float) -> bool:
-    """Whether what another process makes there is complete."""
+    """Wait until a folder that another process makes is complete; whether it is within this many seconds."""
     end = time.monotonic() + seconds
     while not (folder / READY).exists():
         if time.monotonic() > end:
@@ -65,7 +65,7 @@ def wait_for(folder: Path, seconds: float) -> bool:
 
 
 def earlier(what: str) -> float | None:
-    """The value of the newest earlier row of this name, of any step; None without one."""
+    """The value of the latest earlier row with this name, from any step; None if there is none."""
     found = None
     for row in earlier_rows():
         if row["what"] == what and row["how"] == MEASURED and isinstance(row["value"], int | float):
@@ -79,9 +79,9 @@ def earlier_rows() -> list[Row]:
 
 
 def run_cases(cases: Mapping[str, Callable[[], None]], least_seconds: float = 5.0) -> None:
-    """Run the cases that are not done yet, as long as there is time; one that fails does not stop the next.
+    """Run the cases that are not done yet while there is time; one that fails does not stop the next.
 
-    After an error of CUDA itself nothing works in a process, so it ends, to be started again for the rest.
+    After a CUDA error nothing works in a process anymore, so it ends and is started again for the remaining cases.
     """
     print(CASES + json.dumps(list(cases)), flush=True)
     done = set(json.loads(os.environ.get(DONE, "[]")))
@@ -93,7 +93,7 @@ def run_cases(cases: Mapping[str, Callable[[], None]], least_seconds: float = 5.
         print(CASE + name, flush=True)
         try:
             case()
-        except Interrupted:  # by the check, which says so
+        except Interrupted:  # by the check, which reports it
             sys.exit(128 + signal.SIGTERM)
         except Exception as error:
             traceback.print_exc()

@@ -1,4 +1,4 @@
-"""What is trained when a GPU is checked: two shipped studies' networks on made-up images, or tiny ones to rehearse."""
+"""What a GPU check trains: the networks of two shipped studies on made-up images, or tiny ones in a rehearsal."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def seconds_of_a_measurement() -> float:
 
 
 def make_images(name: str) -> Path:
-    """A setup's images and their store, in the folder that is returned."""
+    """Make a setup's images and their store, and return their folder."""
     folder = scratch() / f"images_{name}"
     write_images(setups()[name], folder)
     recipe_of(setups()[name], folder, "cpu", "float32")
@@ -33,7 +33,7 @@ def make_images(name: str) -> Path:
 
 
 def images_of(name: str) -> Path:
-    """A setup's folder of images, made before the steps that measure."""
+    """A setup's folder of images, which is made before the steps that measure."""
     folder = scratch() / f"images_{name}"
     if not wait_for(folder, 10):
         raise FileNotFoundError(f"{folder} is not complete: see the step prepare")
@@ -41,7 +41,7 @@ def images_of(name: str) -> Path:
 
 
 def recipe_for(name: str, device: str, precision: str) -> Recipe:
-    """How to train a setup. A rehearsal on a CPU computes in float32, since many CPUs only emulate bfloat16."""
+    """How to train a setup; always in float32 in a rehearsal on a CPU, because many CPUs only emulate bfloat16."""
     if rehearsing() and device == "cpu":
         precision = "float32"
     return recipe_of(setups()[name], images_of(name), device, precision)

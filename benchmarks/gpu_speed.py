@@ -1,7 +1,7 @@
 """How fast a GPU trains.   python benchmarks/gpu_speed.py ceilings|small|large|loader   (by gpu_check.py)
 
-``small`` and ``large`` are the networks of gpu_setups.py, each as a base, a frozen and a fine-tuned series of seven, in
-the settings that should suit them best.
+``small`` and ``large`` are the networks of gpu_setups.py, each as a base, a frozen and a fine-tuned series of seven,
+with the settings that should suit them best.
 """
 
 import sys
@@ -30,11 +30,11 @@ from transferability.process.determinism import use_threads
 from transferability.store.checked_rows import READERS
 
 Case = Callable[[], None]
-# Precision and whether updates are recorded (small), or whether images are read from the store (large). What matters
-# most comes first; the last of the small ones is what a config without any word on it gets.
+# Precision and whether updates are captured (small), or whether images are read from the store (large). What matters
+# most comes first; the last of the small ones has the default settings.
 SMALL = (("bf16", True), ("tf32", True), ("float32", False))
 LARGE = (("bf16", False), ("bf16", True))
-MORE_READERS = 16  # beside the engine's own number
+MORE_READERS = 16  # measured besides the engine's own number
 
 
 def ceiling_cases() -> dict[str, Case]:

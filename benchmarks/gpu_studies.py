@@ -1,7 +1,7 @@
 """Whole studies on a GPU.   python benchmarks/gpu_studies.py default_study|tiny_imagenet   (by gpu_check.py)
 
-The default study is run whole. config/tiny-imagenet.yaml is run with its whole list of networks and as many iterations
-as there is time for; what it takes with all its iterations follows from what jobs took outside and inside of their
+The default study is run in full. config/tiny-imagenet.yaml is run with all of its networks and as many iterations as
+there is time for; what it would take with all iterations follows from the time that jobs took outside and inside
 training, and is marked as extrapolated.
 """
 
@@ -40,10 +40,10 @@ from transferability.study.design import read_study
 
 # Jobs that share the GPU: two cores each, for Python and to read ahead.
 SHARES = CORES if rehearsing() else min(8, max(CORES // 2, 1))
-LAST_SECONDS = 8.0  # in which a study that is ended leaves, and what it did is read
-START_SECONDS = 10.0  # of a job, before one has been measured
-UPDATES_A_SECOND = 300.0  # of a series of small networks, likewise
-SETTLING = 40  # iterations at least, or kernels are chosen for longer than used
+LAST_SECONDS = 8.0  # for a study to end, and for its results to be read
+START_SECONDS = 10.0  # assumed for a job before one has been measured
+UPDATES_A_SECOND = 300.0  # likewise, for a series of small networks
+SETTLING = 40  # the fewest iterations; with fewer, choosing kernels would take longer than using them
 REHEARSED_CLASSES = (
     "n01440764",
     "n01443537",
@@ -58,7 +58,7 @@ REHEARSED: Config = {
     "splits": ["random0"],
     "networks": {"depths": [1, 2], "treatments": ["random", "selffer+"]},
 }
-REHEARSED_NETWORKS = ("baseB", "R1B", "B1B+")  # and what is trained with them: a job of every stage
+REHEARSED_NETWORKS = ("baseB", "R1B", "B1B+")  # with the networks trained beside them: a job of every stage
 REHEARSED_ITERATIONS, REHEARSED_BATCH = 4, 8
 BASED_ON = "tiny-imagenet.yaml"
 DEFAULT = ROOT / "benchmarks" / "results" / "default_study_summary.csv"
@@ -92,7 +92,7 @@ def ending(code: int | None) -> str:
 
 
 def targets(project: Project, rehearsed: Sequence[str]) -> Sequence[str]:
-    """The whole study; to rehearse, some networks, since the tiny studies are made to their figures."""
+    """The whole study; in a rehearsal just some networks, because the tiny studies already include figures."""
     return [project.checkpoint(name) for name in rehearsed] if rehearsing() else []
 
 
@@ -106,7 +106,7 @@ def tell_jobs(study: str, jobs: Sequence[Job]) -> None:
 
 
 def compare_with_cpu(project: Project) -> None:
-    """The summary that a CPU gave is committed; another device's rounding moves accuracies by chance."""
+    """Compare with a CPU's committed summary; another device rounds differently, which changes accuracies by chance."""
     here, there = (means_of(path) for path in (project.results / "summary.csv", DEFAULT))
     differences = {key: 100 * abs(here[key] - there[key]) for key in here.keys() & there.keys()}
     largest = max(differences, key=lambda key: differences[key])
@@ -120,7 +120,7 @@ def means_of(summary: Path) -> dict[tuple[str, ...], float]:
 
 
 def tiny_imagenet_config(root: str, iterations: int, precision: str = "float32") -> Config:
-    """What is laid over config/tiny-imagenet.yaml."""
+    """The settings on top of config/tiny-imagenet.yaml."""
     config: Config = {
         "study": "tiny-imagenet",
         "datasets": {"tiny_imagenet": {"root": root}},
@@ -134,7 +134,7 @@ def tiny_imagenet_config(root: str, iterations: int, precision: str = "float32")
 
 
 def images_at() -> Path | None:
-    """Tiny-ImageNet, wherever it is; made up for a rehearsal."""
+    """The path of Tiny-ImageNet, or of made-up images in a rehearsal."""
     given = os.environ.get("GPU_CHECK_DATA")
     places = [Path(given).absolute()] if given else []
     if rehearsing() and not given:
@@ -145,7 +145,7 @@ def images_at() -> Path | None:
 
 
 def made_up_images(root: Path) -> Path:
-    """A few classes, laid out as the official folder."""
+    """Make images of a few classes, laid out like the official folder."""
     if not root.exists():
         write_official_folder(root)
     return root
@@ -170,7 +170,7 @@ def picture(random: np.random.Generator, size: int) -> Image.Image:
 
 
 def make_tiny_imagenet_store() -> None:
-    """In the project that the study will be run in."""
+    """Make the store, in the project that the study will be run in."""
     root = images_at()
     if root is None:
         emit("the store of Tiny-ImageNet", "", how=LEFT_OUT, note="no images: give --data")
@@ -233,14 +233,14 @@ def jobs_of(study: Any) -> dict[str, int]:
 
 
 def fastest_precision() -> str:
-    """Of those in which a small series was measured with captured updates; tf32 where none was."""
+    """The fastest precision in which a small series was measured with captured updates; tf32 if none was."""
     names = {precision: name_of("small", "fine_tuned", precision, True) for precision in ("tf32", "bf16")}
     rates = {precision: earlier(name) or 0.0 for precision, name in names.items()}
     return max(rates, key=lambda precision: rates[precision])
 
 
 def iterations_for(jobs: Mapping[str, int], seconds: float, batch: int) -> int:
-    """As many as should fit, by what was measured before: jobs start side by side and train one after the other."""
+    """How many iterations should fit, by earlier measurements: jobs start in parallel but train one after the other."""
     if rehearsing():
         return REHEARSED_ITERATIONS
     start = max((earlier(f"default study: a {stage} job") or START_SECONDS for stage in STAGES), default=START_SECONDS)
@@ -259,7 +259,7 @@ def seconds_of_update(stage: str, batch: int) -> float:
 def extrapolate(
     finished: Sequence[Job], jobs: Mapping[str, int], took: float | None, iterations: int, in_full: int
 ) -> None:
-    """Jobs' starts stay, their training grows; as many jobs at a time throughout."""
+    """Extrapolate to all iterations: only training takes longer, while as many jobs run at a time."""
     costs = mean_costs(list(finished))
     now = sum(jobs[stage] * (outside + inside) for stage, (outside, inside) in costs.items())
     full = sum(jobs[stage] * (outside + inside * in_full / iterations) for stage, (outside, inside) in costs.items())

@@ -1,7 +1,7 @@
-"""Each way of variants.py against the engine as it is, and jobs that share a GPU.   (by gpu_check.py --variants)
+"""Each variant of variants.py against the engine as it is, and jobs that share a GPU.   (by gpu_check.py --variants)
 
-Both are measured in turns, twice each, so that a drift of the clock shows; the spread of two equal measurements is in
-the row. ``sharing`` are processes that train the same at the same time.
+The variant and the engine are measured alternately, twice each, so that drift in the clock rate shows; the row has the
+spread of equal measurements. ``sharing`` measures processes that train the same thing at the same time.
 """
 
 import json
@@ -25,7 +25,7 @@ from variants import VARIANTS
 
 from transferability.process.determinism import use_threads
 
-# Variant, size, job, precision, captured updates; where its gain should be largest comes first.
+# Variant, size, job, precision, captured updates; the trial where a variant's gain should be largest comes first.
 TRIALS = (
     ("copy_stream", "large", "stored_base", "bf16", False),
     ("copy_stream", "large", "stored_fine_tuned", "bf16", False),
@@ -39,7 +39,7 @@ TRIALS = (
     ("recorded_dropout", "large", "fine_tuned", "bf16", True),
 )
 SHARING = (1, 2, 4)
-TURNS = 2  # with a variant and without it; the rehearsal takes one
+TURNS = 2  # with and without a variant; a rehearsal takes one
 ONE_OF_SHARING = "one of the jobs that share"
 
 
@@ -64,7 +64,7 @@ def trial_name(variant: str, size: str, job: str, precision: str, graphs: bool) 
 
 
 def share(processes: int, job: str, graphs: bool) -> None:
-    """Images a second of so many processes together, each of which trains for some seconds."""
+    """Measure the images per second of this many processes together, each of which trains for some seconds."""
     command = [sys.executable, __file__, ONE_OF_SHARING, job, "1" if graphs else "0"]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) for _ in range(processes)]
     outputs = [process.communicate(timeout=max(seconds_left() - 2, 1))[0] for process in running]
@@ -78,13 +78,13 @@ def share(processes: int, job: str, graphs: bool) -> None:
 
 
 def one_of_sharing(job: str, graphs: bool) -> None:
-    """Longer than the others' starts may differ."""
+    """Train as one of the processes, for longer than their starts may differ."""
     recipe = recipe_for("small", DEVICE, "float32")
     print(json.dumps(job_rate(recipe, job, DEVICE, 0.1 if rehearsing() else 5.0, graphs=graphs)))
 
 
 def cases() -> dict[str, Callable[[], None]]:
-    # A rehearsal takes every variant once.
+    # A rehearsal runs every variant once.
     wanted = {trial[0]: trial for trial in reversed(TRIALS)}.values() if rehearsing() else TRIALS
     trials = {trial_name(*trial): partial(compare, *trial) for trial in wanted}
     ways = [(count, "fine_tuned", graphs) for graphs in (True, False) for count in SHARING]

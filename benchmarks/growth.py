@@ -2,10 +2,10 @@
 
     python benchmarks/growth.py [results.csv]
 
-The default study and, beside it, the same with one setting changed at a time, each planned as `snakemake plan` does:
-every kind of job is calibrated on the device in hand, and nothing is trained to its end. Columns: ``device_minutes`` of
-all training jobs one after the other, the start of their processes included; ``longest_minutes``, a base and then its
-longest series, which no number of devices goes below; megabytes on the disk.
+The default study, and the same with one setting changed at a time, are planned as `snakemake plan` does: every kind of
+job is calibrated on the available device, and nothing is trained to the end. Columns: ``device_minutes`` of all
+training jobs one after the other, including the start of their processes; ``longest_minutes``, a base and then its
+longest series, the minimum with any number of devices; megabytes on disk.
 """
 
 import copy
@@ -43,7 +43,7 @@ CHANGES: dict[str, Config] = {
     "48 pixels a side, not 24": {"datasets": {"glyphs": {"size": 48}}},
     "2000 iterations, not 500": {"training": {"iterations": 2000, "evaluate_every": 160}},
     "one network a job, not 7": {"running": {"networks_per_job": 1}},
-    "the default study again": {},  # how much two calibrations differ
+    "the default study again": {},  # shows how much two calibrations differ
 }
 
 

@@ -1,11 +1,11 @@
-"""What bounds each layer: its time in a training step, and how near its products come to the device's peak.
+"""What limits each layer: its time in a training step, and how close its products come to the device's peak.
 
     python benchmarks/layers.py [results.csv] [SETUP ...]
 
 For every module of a setup's network (setups.py; all by default), in float32 and on one thread: milliseconds of the
-forward pass and of the backward pass with all gradients that training asks for, on the batch and the memory layout
-that training uses. ``share_of_time`` is of the sum over the network; ``share_of_peak`` is of a large matrix product.
-ReLU, pooling and normalization count as no operations. An update of all weights is the last row.
+forward pass and of the backward pass with all gradients that training needs, with the batch and memory layout that
+training uses. ``share_of_time`` is relative to the sum over the network, ``share_of_peak`` to a large matrix product.
+ReLU, pooling and normalization are not counted as operations. The last row is an update of all weights.
 """
 
 import sys
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def times(setup: Setup) -> Iterator[Row]:
-    """A row a module: milliseconds, and millions of operations, of a batch."""
+    """Yield a row per module: milliseconds and millions of operations for a batch."""
     batch = setup.batch_on(DEVICE)
     height, width, channels = setup.seen_shape
     network = build_network(setup.architecture, setup.seen_shape, setup.classes, 0)
@@ -58,7 +58,7 @@ def times(setup: Setup) -> Iterator[Row]:
     for layer_name, layer in network.named_children():
         for module in layer.children() if isinstance(layer, nn.Sequential) else [layer]:
             if isinstance(module, nn.ReLU):
-                module.inplace = False  # its input is measured with again
+                module.inplace = False  # its input is used again in further measurements
             features = features.detach().requires_grad_(not first)
             output = module(features)
             wanted = [*module.parameters(), *([] if first else [features])]

@@ -1,11 +1,11 @@
-"""Train a job of this project, as its workflow does, for some seconds.
+"""Train a job of this project for some seconds, as its workflow does.
 
     python benchmarks/lock_step.py SETUP FOLDER JOB THREADS PRECISION GRAPHS SECONDS
 
-JOB is base, frozen or fine_tuned (series of seven), or one that trains nothing: loader, or pixels, the part of it that
-is the host's where a GPU does the rest: crops of bytes, read and copied. After stored_, as in stored_base, images are
-not held in memory but read from the store. GRAPHS is 1 for updates that a GPU records and replays, else 0. Prints
-images a second, summed over the job's networks, as JSON.
+JOB is base, frozen or fine_tuned (series of seven), or one that trains nothing: loader, or pixels, which is just the
+part that the host does if a GPU does the rest: cropping, reading and copying bytes. With the prefix stored_, as in
+stored_base, images are not held in memory but read from the store. GRAPHS is 1 for updates that a GPU captures and
+replays, otherwise 0. Prints images per second, summed over the job's networks, as JSON.
 """
 
 import json
@@ -37,7 +37,7 @@ from transferability.training.graphs import CALLS_BEFORE_CAPTURE
 from transferability.training.recipe import Recipe, Running
 from transferability.training.train import train
 
-FEW = CALLS_BEFORE_CAPTURE + 2  # iterations after which nothing happens for the first time
+FEW = CALLS_BEFORE_CAPTURE + 2  # iterations that include everything that happens only once
 
 
 def main(setup: Setup, folder: Path, job: str, threads: int, precision: str, *, graphs: bool, seconds: float) -> None:
@@ -76,27 +76,27 @@ def recipe_of(setup: Setup, folder: Path, device: str, precision: str) -> Recipe
 
 
 def held_bytes(job: str) -> float:
-    """Of a job's images, those that are held in memory."""
+    """How many bytes of a job's images may be held in memory."""
     return 0.0 if job.startswith(STORED) else float("inf")
 
 
 def job_rate(recipe: Recipe, job: str, device: str, seconds: float, *, graphs: bool) -> float:
-    """The `training_rate` of a job, which may begin with stored_."""
+    """The `training_rate` of a job, whose name may have the prefix stored_."""
     running = Running(Path(), device, 1e9, 1e9, lambda _line: None, held_bytes(job), graphs)
     return training_rate(recipe, job.removeprefix(STORED), running, seconds)
 
 
 def training_rate(recipe: Recipe, job: str, running: Running, seconds: float) -> float:
-    """Images a second of all the job's networks, with what a job does at each iteration.
+    """Images per second, summed over the job's networks, including everything that a job does at each iteration.
 
-    From two trainings of which one is longer by as many seconds: what both do once, such as the recording of a CUDA
-    graph and the evaluation, is in neither the images nor the time. One before them chooses kernels and is not counted.
+    It comes from two training runs, one longer than the other by at least this many seconds: what both do once, such as
+    capturing a CUDA graph and evaluating, cancels. A run before them chooses kernels and is not counted.
     """
     training_seconds(recipe, job, running, FEW)
     iterations, few = FEW, training_seconds(recipe, job, running, FEW)
     many = few
     while many - few < seconds:
-        # By what the last one took, but for a little more, and not too far on the word of a short one.
+        # As many as the last run suggests, and a few more; but a short run is not extrapolated too far.
         wanted = 1.2 * seconds * (iterations - FEW) / max(many - few, 1e-9)
         iterations = FEW + ceil(min(max(wanted, 4 * (iterations - FEW), 3 * FEW), 20 * iterations))
         many = training_seconds(recipe, job, running, iterations)
@@ -112,7 +112,7 @@ def training_seconds(recipe: Recipe, job: str, running: Running, iterations: int
 
 
 class Pixels(ImageLoader):
-    """Leaves away what is computed with the bytes of a batch once they are on the device."""
+    """Leaves out what is computed from the bytes of a batch once they are on the device."""
 
     def _normalized(self, crops: Crops, pixels: torch.Tensor) -> torch.Tensor:
         return pixels

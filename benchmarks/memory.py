@@ -7,8 +7,8 @@ import torch
 
 
 def peak_memory() -> dict[str, int]:
-    """In MB: of this process, and of the GPU."""
-    # Not resource.getrusage, whose peak a process takes over from the one that started it.
+    """The peak memory of this process, and on the GPU, in MB."""
+    # Not resource.getrusage, because a process inherits its peak from the process that started it.
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     (kilobytes,) = re.findall(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
     peaks = {"memory_mb": round(int(kilobytes) / 1000)}

@@ -1,10 +1,10 @@
-"""How many floating-point operations the paper's study takes, and what that is in hours at a given rate.
+"""How many floating-point operations the paper's study takes, and how many hours that is at a given rate.
 
     python benchmarks/operations.py
 
-Counted from the layers' shapes as they are really run (transferability/planning/flops.py), not measured; evaluations
-are left out. Halves are taken to have half of the classes, which matters to the last layer only. For other studies,
-and on a device, there is `snakemake plan`.
+They are counted from the layers' shapes as they are actually run (transferability/planning/flops.py), not measured;
+evaluations are left out. Halves are assumed to have half of the classes, which affects only the last layer. For other
+studies, and for times on a device, there is `snakemake plan`.
 """
 
 import sys
@@ -21,12 +21,12 @@ from transferability.planning.flops import flops_per_image
 from transferability.study.design import Study, read_study
 from transferability.study.names import WHOLE
 
-CLASSES = 1000  # of the whole set
-RATES = (50, 100, 200, 300)  # TFLOP/s that are sustained
+CLASSES = 1000  # in the whole set
+RATES = (50, 100, 200, 300)  # sustained TFLOP/s
 
 
 def operations(study: Study) -> Counter[str]:
-    """By stage, of all networks."""
+    """The operations of all networks, by stage."""
     counted: Counter[str] = Counter()
     for _, _, job in study.jobs():
         settings = study.settings(job[0].stage)

@@ -1,10 +1,10 @@
-"""What one would write today to train one such network: torchvision's images, a DataLoader, torch's SGD.
+"""What one would write today to train one such network: torchvision's image folder, a DataLoader, torch's SGD.
 
     python benchmarks/plain_pytorch.py SETUP FOLDER FROZEN WORKERS LAYOUT SECONDS
 
-Trains the network of a setup (setups.py) on the images of a folder for some seconds, its lowest layers frozen, and
-prints the images a second as JSON. On a GPU it computes in bfloat16 from page-locked memory. LAYOUT is that of images
-and weights in memory, contiguous_format or channels_last.
+Trains the network of a setup (setups.py), with its lowest layers frozen, on the images of a folder for some seconds,
+and prints the images per second as JSON. On a GPU it computes in bfloat16 from page-locked memory. LAYOUT is the memory
+layout of images and weights, contiguous_format or channels_last.
 """
 
 import json
@@ -30,14 +30,14 @@ WARM_UP = 5
 
 
 def training_rate(setup: Setup, folder: Path, frozen: int, workers: int, layout: str, *, seconds: float) -> float:
-    """Images a second."""
+    """The images per second of the plain loop."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.backends.cudnn.benchmark = True
     images = ImageFolder(str(folder / "train"), transform(setup))
     loader = DataLoader(
         images,
         batch_size=setup.batch_on(device),
-        # As long as a real epoch: at the end of one, workers run out of work.
+        # An epoch that does not end during the measurement, because workers run out of work at the end of one.
         sampler=RandomSampler(images, replacement=True, num_samples=10**9),
         num_workers=workers,
         persistent_workers=workers > 0,

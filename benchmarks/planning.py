@@ -1,9 +1,9 @@
-"""What thousands of networks cost before and after they are trained: Snakemake's planning, tables and figures.
+"""What thousands of networks cost before and after training: Snakemake's planning, tables and figures.
 
     python benchmarks/planning.py [results.csv]
 
-Studies of the default config with ever more splits and seeds, in a copy of the project. Networks are made up: their
-files are there, with random accuracies. A row a command, Snakemake's start included.
+Studies with the default config and more and more splits and seeds, in a copy of the project. Networks are made up:
+their files exist, with random accuracies. Each command has a row, whose time includes Snakemake's start.
 """
 
 import os
@@ -34,7 +34,7 @@ from transferability.study.layout import NetworkFiles
 from transferability.training.learner import HISTORY_COLUMNS
 
 EVALUATIONS = 13
-# Numbers of splits, of seeds, and of networks a job; a split and seed has 72 networks.
+# Numbers of splits, seeds, and networks per job; each split and seed has 72 networks.
 STUDIES = ((1, 1, 7), (2, 7, 7), (10, 14, 7), (10, 14, 1))
 CHECKSUM = "made up"
 CURVES = "learning_curves/random0_seed0.png"
@@ -68,22 +68,22 @@ def main() -> None:
 
 
 def steps(project: Path, study: Study) -> Iterator[dict[str, Any]]:
-    """Every command in turn, with its time and memory."""
+    """Run every command in turn, and yield its time and memory."""
     yield measured(project, "plan of all", "--dry-run")
     make_up(project, study)
     yield measured(project, "accuracies", "accuracies")
     yield measured(project, "tables", "tables")
     yield measured(project, "figures", "figures")
     yield measured(project, "learning curves of one split and seed", str(study.folder / "figures" / CURVES))
-    # Snakemake's own records, as if it had made all of this.
+    # Create Snakemake's own records, as if it had made all of this.
     measured(project, "records", "--touch", "--forceall", "tables", "figures")
     yield measured(project, "plan of a finished study", "--dry-run", "tables", "figures")
 
 
 def measured(project: Path, step: str, *arguments: str) -> dict[str, Any]:
-    """Run Snakemake; the CPU's time and the peak of memory are its own and those of its jobs.
+    """Run Snakemake; CPU time and peak memory include its jobs.
 
-    A peak below that of this process, some 530 MB, is not seen: a process takes over its starter's peak.
+    A peak below that of this process, some 530 MB, does not show, because a process inherits its parent's peak.
     """
     command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "1", "--configfile", "many.yaml"]
     started = time.perf_counter()
@@ -101,7 +101,7 @@ def measured(project: Path, step: str, *arguments: str) -> dict[str, Any]:
 
 
 def make_up(project: Path, study: Study) -> None:
-    """The files of every network, with random accuracies; of the store and the splits as much as is looked at."""
+    """Make the files of every network, with random accuracies, and as much of the store and splits as is read."""
     random = np.random.default_rng(0)
     same = {"validation_in_training": 0, "repeated_in_training": 0, "repeated_in_validation": 0}
     manifest = {

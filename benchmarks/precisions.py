@@ -2,14 +2,14 @@
 
     python benchmarks/precisions.py [results.csv] [SEEDS [ITERATIONS]]
 
-For each of some seeds (5), on the glyphs' first split: both bases, and the seven frozen networks of A in B, copied from
-the base of the same precision. The same seed means the same weights, images and order in every precision, so that
-accuracies are compared in pairs. Runs on the GPU if there is one. On a CPU, float32 again and tf32 are float32, and
-their differences must be 0; bf16 is emulated where there is no instruction for it, and slow.
+For each of some seeds (5), on the glyphs' first split: both bases, and the seven frozen networks AnB, copied from the
+base of the same precision. The same seed means the same weights, images and order in every precision, so accuracies are
+compared in pairs. Runs on the GPU if there is one. On a CPU, float32 again and tf32 are float32, and their differences
+must be 0; bf16 is emulated, and slow, where there is no instruction for it.
 
-Columns: ``top1`` is the mean accuracy of the last evaluation; ``points`` the mean difference to float32 in points, with
-its standard error and the number of pairs. ``float32 again`` is how much two trainings of the same differ on a GPU,
-which adds in any order; fewer bits should not differ by more than that and the standard error.
+Columns: ``top1`` is the mean accuracy of the last evaluation; ``points`` the mean difference from float32 in points,
+with its standard error and the number of pairs. ``float32 again`` shows how much two runs of the same training differ
+on a GPU, which adds in any order; fewer bits should not differ by more than that and the standard error.
 """
 
 import sys
@@ -41,7 +41,7 @@ from transferability.study.layout import NetworkFiles
 from transferability.training.recipe import Recipe, Running
 from transferability.training.train import train
 
-# Trained twice in float32: how much chance alone makes of it.
+# Training twice in float32 shows how much differs by chance alone.
 RUNS = {"float32": "float32", "float32 again": "float32", "tf32": "tf32", "bf16": "bf16"}
 SERIES = [f"A{n}B" for n in range(1, 8)]
 
@@ -73,7 +73,7 @@ def recipe_of(folder: Path, iterations: int | None) -> Recipe:
 
 
 def trained(recipe: Recipe, folder: Path) -> Iterator[tuple[str, float]]:
-    """The accuracy of each network."""
+    """Train the networks, and yield the accuracy of each."""
     running = Running(folder / "states", DEVICE, 1e9, 1e9, lambda _line: None, cuda_graphs=True)
     for names, source in (["baseA"], None), (["baseB"], None), (SERIES, folder / "baseA.safetensors"):
         files = [NetworkFiles.beside(folder / f"{name}.safetensors") for name in names]

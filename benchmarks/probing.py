@@ -1,14 +1,14 @@
-"""How long probing takes, and how its memory grows with the images, with features kept and not.
+"""How long probing takes, and how its memory grows with the number of images, with and without keeping features.
 
     python benchmarks/probing.py [results.csv] [SETUP ...]
 
 For each setup (setups.py; all by default), untrained layers are probed at all cut points and compared with those of a
-base, once with the features of all images kept in memory and once with the images seen anew in every pass, on some
-images and on twice as many. Every measurement is a process of its own, of one CPU thread, on the GPU if there is one.
+base, once with the features of all images kept in memory and once with features recomputed in every pass, on some
+images and on twice as many. Every measurement is a separate process with one CPU thread, on the GPU if there is one.
 On a CPU, caffenet's take half an hour.
 
-Columns: ``seconds`` is of one source and target, of which the default study has six in each split and seed;
-``memory_mb`` the peak of the process.
+Columns: ``seconds`` is for one source and target, of which the default study has six in each split and seed;
+``memory_mb`` is the peak of the process.
 """
 
 import multiprocessing
@@ -39,7 +39,7 @@ from transferability.training.recipe import Running
 from transferability.training.train import train
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-# Classes, and training images of each, where a setup's own would take hours.
+# Numbers of classes, and of training images of each, for setups whose own would take hours.
 FEWER = {"imagenet": (16, 8)}
 
 

@@ -1,4 +1,4 @@
-"""What the benchmarks of training train: the networks and image sizes of the shipped studies, on made-up images."""
+"""What the training benchmarks train: the networks and image sizes of the shipped studies, on made-up images."""
 
 import sys
 from collections.abc import Sequence
@@ -13,20 +13,20 @@ from transferability.study.design import read_study
 from transferability.study.settings import Hyperparameters
 
 ROOT = Path(__file__).parents[1]
-LAYOUTS = ("contiguous_format", "channels_last")  # of images and weights in memory, for a plain loop
-STORED = "stored_"  # before a job's name: its images are read from the store
+LAYOUTS = ("contiguous_format", "channels_last")  # memory layouts of images and weights, for a plain loop
+STORED = "stored_"  # prefix of a job whose images are read from the store
 
 
 @dataclass(frozen=True)
 class Setup:
-    """A network, its images and the batch that its study trains on.
+    """A network, its images and its study's batch size.
 
     Attributes:
-        stored: side of the images in the store, in pixels.
-        crop: side of what the network sees, 0 for the whole image.
-        cpu_batch: batch on a CPU, where the study's would take minutes.
-        per_class: training images that the benchmark makes of each class.
-        iterations: of one network in the study.
+        stored: the side of the images in the store, in pixels.
+        crop: the side of what the network sees, in pixels; 0 for the whole image.
+        cpu_batch: the batch size on a CPU, where the study's would take minutes.
+        per_class: how many training images of each class the benchmark makes.
+        iterations: the iterations of one network in the study.
     """
 
     architecture: str
@@ -61,17 +61,17 @@ SETUPS = {
 
 
 def wanted_setups() -> list[str]:
-    """Those that the command line names after the file of results, or all."""
+    """The setups that the command line names after the file of results, or all."""
     return [name for name in sys.argv[2:] if name in SETUPS] or list(SETUPS)
 
 
 def default_settings() -> Hyperparameters:
-    """How the default study trains a base."""
+    """The hyperparameters with which the default study trains a base."""
     return read_study(yaml.safe_load((ROOT / "config.yaml").read_text())).settings("base").hyperparameters
 
 
 def write_images(setup: Setup, root: Path) -> None:
-    """Folders ``train`` and ``val`` with one for each class: smoothed noise, so that files are as large as photos'."""
+    """Make folders ``train`` and ``val`` with a folder per class, of smoothed noise, for files as large as photos'."""
     random = np.random.default_rng(0)
     for part, per_class in (("train", setup.per_class), ("val", 1)):
         for number in range(setup.classes):

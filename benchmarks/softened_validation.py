@@ -1,12 +1,12 @@
-"""How networks of finished studies do on validation images that are as soft as their training images.
+"""How the networks of finished studies do on validation images that are as soft as their training images.
 
     python benchmarks/softened_validation.py softened.csv STORE STUDY [STUDY ...]
 
-For images whose training and validation parts were resized by different filters, as Tiny-ImageNet's at 32 pixels are
-(docs/natural-images.md). Each validation image is filtered with `KERNEL` along both sides, which brings the mean
-difference of neighboring pixels near to that of the training images, and every network of the studies is evaluated on
-these. Networks of halves by images are evaluated on 20,000 training images of the other half too. Bases and B*n*B have
-not learned from these, and of A*n*B only the frozen layers have.
+This is for images whose training and validation parts were resized with different filters, like Tiny-ImageNet's at 32
+pixels (docs/natural-images.md). Each validation image is filtered with `KERNEL` along both sides, which brings the mean
+difference between neighboring pixels close to that of the training images, and every network of the studies is
+evaluated on these. Networks of halves by images are also evaluated on 20,000 training images of the other half. Bases
+and B*n*B have not learned from these, and of A*n*B only the frozen layers have.
 
     STORE: the folder of the images' store, with its manifest.
     STUDY: the folder of a study's results, with its networks and splits.
@@ -43,7 +43,7 @@ from transferability.training.images import evaluation_set
 from transferability.training.recipe import Recipe
 
 KERNEL = (0.09, 0.82, 0.09)
-OTHERS = 20_000  # images of the other half
+OTHERS = 20_000  # how many images of the other half
 
 
 def main() -> None:
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def with_soft_validation(store: Store) -> NDArray[np.uint8]:
-    """All images of a store, those of validation softened; edges are repeated."""
+    """All images of a store, with validation images softened; edges are repeated."""
     images = np.array(store.images[0 : len(store.labels)])
     pixels = images[store.validation].astype(np.float32)
     for side in (1, 2):

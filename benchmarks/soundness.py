@@ -1,13 +1,13 @@
-"""Whether every network learns, however long it is trained, with the default settings and without clipping gradients.
+"""Whether every network learns, however long it is trained, with the default settings and without gradient clipping.
 
     python benchmarks/soundness.py [results.csv [CONFIG [SEEDS [ITERATIONS ...]]]]
 
-On the first split of the study of a config (config.yaml, with the glyphs), for each of some seeds (3) and numbers of
+On the first split of a config's study (config.yaml, with the glyphs), for each of some seeds (3) and numbers of
 iterations (250, 500, 2000, 5000): both bases, the selffer and transfer networks of half B at every depth, and the
-fine-tuned ones at the first, the middle and the last. On one thread of a CPU, an hour and more.
+fine-tuned ones at the first, middle and last. On one CPU thread, this takes more than an hour.
 
-A row for each treatment: how many networks there are, how many exploded, how many are at chance at their last
-evaluation, and of the others the mean and the least top-1 accuracy. Networks whose base exploded are not trained.
+There is a row for each treatment: how many networks there are, how many exploded, how many are at chance at their last
+evaluation, and the mean and lowest top-1 accuracy of the others. Networks whose base exploded are not trained.
 """
 
 import sys
@@ -67,7 +67,7 @@ def main(config: Path, seeds: int, lengths: tuple[int, ...]) -> None:
                     {**about, "iterations": iterations, "setting": setting, "seeds": seeds, **row_of(treatment, files)}
                     for treatment, files in trained.items()
                 ]
-                report(rows)  # what is measured is kept if the rest is not waited for
+                report(rows)  # keeps what has been measured if one does not wait for the rest
 
 
 def recipe_of(config: Path, folder: Path) -> Recipe:
@@ -81,7 +81,7 @@ def recipe_of(config: Path, folder: Path) -> Recipe:
 
 
 def networks(recipe: Recipe, folder: Path) -> Iterator[tuple[str, list[NetworkFiles]]]:
-    """By treatment, the files of the networks that are trained; those of one that exploded are not there."""
+    """Train networks; yield treatments and the files of their networks, which do not exist for one that exploded."""
     running = Running(folder / "states", DEVICE, 1e9, 1e9, lambda _line: None, cuda_graphs=True)
     bases = {half: files_of(folder, [f"base{half}"]) for half in "AB"}
     for files in bases.values():

@@ -1,9 +1,9 @@
-"""How fast image files become a store: JPEGs of ImageNet's usual size, on 1 and 2 threads.
+"""How fast image files are built into a store: JPEGs of ImageNet's usual size, on 1 and 2 threads.
 
     python benchmarks/store_building.py [results.csv]
 
-The files are made here, noise on a gradient, of 500 x 375 pixels and about the size of ImageNet's (110 KB); they are
-in the page cache when they are read, so that decoding is measured and not the disk.
+The files are made here: noise on a gradient, with 500 x 375 pixels and about the size of ImageNet's (110 KB). They are
+in the page cache when they are read, so that decoding is measured, not the disk.
 """
 
 import platform
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def write_images(root: Path) -> float:
-    """Returns the average size of a file in bytes."""
+    """Write the files, and return their average size in bytes."""
     random = np.random.default_rng(0)
     gradient = np.linspace(0, 150, 500)[None, :, None]
     sizes = []

@@ -1,9 +1,9 @@
-"""What it costs to compare every image of a store with its digest when it is first read.
+"""What it costs to check every image of a store against its digest when it is first read.
 
     python benchmarks/store_reading.py [results.csv]
 
-Images lie in the page cache after the first row, so that the digest is measured and not the disk. What was checked
-before is read as an image of a store that is read batch by batch is from the second time on.
+Images are in the page cache after the first row, so that the digest is measured, not the disk. The last row reads
+images that have been checked before, as a job that reads a store batch by batch does from the second time on.
 """
 
 import platform
@@ -22,7 +22,7 @@ from reporting import report
 
 from transferability.store.checked_rows import CheckedRows, row_digests
 
-# Side, channels and number of images: ImageNet's, CIFAR's, the default glyphs'.
+# Side, channels and number of images: like ImageNet's, CIFAR's and the default glyphs'.
 SIZES = ((256, 3, 1500), (32, 3, 50_000), (24, 1, 50_000))
 HALF_OF_IMAGENET_GB = 130
 
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def measured(path: Path, digests: np.ndarray[Any, Any], size: float, shape: str) -> Iterator[dict[str, Any]]:
-    """A row each for reading without a check, with one, and again what was checked before."""
+    """Yield a row for each way of reading: the first time, without a check, with one, and after an earlier check."""
     raw = np.load(path, mmap_mode="r", allow_pickle=False)
     checked = CheckedRows(raw, digests, path, str, "")
     everything = np.arange(len(raw))

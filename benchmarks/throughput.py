@@ -1,18 +1,18 @@
-"""Training speed, against what the device can do and against what one would write without this project.
+"""Training speed, compared with what the device can do and with what one would write without this project.
 
     python benchmarks/throughput.py [results.csv] [SETUP ...] [LOADER ...]
 
-For each setup (setups.py; all by default) a base, a frozen and a fine-tuned series of seven and the loader alone, as
-this project trains them, beside a plain PyTorch loop on the same images (plain_pytorch.py), with the number of workers
-and the memory layout that suit it best, one process a network. First the device's ceilings: a large matrix product and
-a copy of memory. Every measurement is a process of its own. Runs on the GPU if there is one, in float32, TF32 and
-bfloat16, with and without captured updates, and with images held in its memory and read from the store; on a CPU in
-float32, and in bfloat16 where its matrix product is faster. Where loaders are named, only these are measured.
+For each setup (setups.py; all by default), it measures a base, a frozen and a fine-tuned series of seven, and the
+loader alone, as this project runs them, and a plain PyTorch loop on the same images (plain_pytorch.py), one process per
+network, with the number of workers and the memory layout that suit it best. The device's ceilings come first: a large
+matrix product and a memory copy. Every measurement is a separate process. Runs on the GPU if there is one, in float32,
+TF32 and bfloat16, with and without captured updates, and with images held in its memory or read from the store; on a
+CPU in float32, and in bfloat16 if its matrix product is faster. If loaders are named, only these are measured.
 
-Columns: ``images_per_second`` is summed over the networks of a job; ``speedup`` is against the plain loop, for a series
-against its seven networks one after the other; ``share_of_peak`` is of the matrix product in the same precision (and
-as many threads), counting the layers' operations as they are really run; ``minutes_per_network`` at the iterations of
-the setup's study. Jobs are those of lock_step.py.
+Columns: ``images_per_second`` is summed over the networks of a job; ``speedup`` is relative to the plain loop, for a
+series to its seven networks one after the other; ``share_of_peak`` is relative to the matrix product in the same
+precision (and with as many threads), counting the layers' operations as they are actually run;
+``minutes_per_network`` is for the iterations of the setup's study. Jobs are those of lock_step.py.
 """
 
 import json
@@ -110,7 +110,7 @@ def loaded(name: str, folder: Path, loaders: Iterable[str]) -> Iterator[Row]:
 
 
 def ways_to_train(peaks: dict[tuple[str, int], float]) -> Iterator[tuple[str, int, str, int]]:
-    """Jobs, threads, precisions, and whether updates are recorded."""
+    """Yield jobs, threads, precisions, and whether updates are captured."""
     if not ON_GPU:
         precisions = ("float32", "bf16") if peaks["bf16", 1] > peaks["float32", 1] else ("float32",)
         yield from product(JOBS, (1, CORES), precisions, (0,))
@@ -120,14 +120,14 @@ def ways_to_train(peaks: dict[tuple[str, int], float]) -> Iterator[tuple[str, in
 
 
 def plain_loops(name: str, folder: Path) -> Iterator[Row]:
-    """A base's plain loop, with several numbers of workers and both layouts."""
+    """Measure a base's plain loop, with several numbers of workers and both layouts."""
     for workers, layout in product((4, 8, CORES) if ON_GPU else (0, 1, CORES), LAYOUTS):
         result = run("plain_pytorch.py", name, folder, 0, workers, layout)
         yield {"job": "base", "how": "plain", "workers": workers, "layout": layout, **result}
 
 
 def plain_rate(job: str, alone: dict[int, float]) -> float:
-    """Images a second of the same networks one after the other in plain loops."""
+    """Images per second of the same networks in plain loops, one after the other."""
     frozen = [Network.parse(name).frozen for name in networks_of(job)]
     return len(frozen) / sum(1 / alone[depth] for depth in frozen)
 

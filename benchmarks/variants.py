@@ -1,7 +1,7 @@
-"""Other ways to do a part of a training, not yet measured: each replaces a function of the engine within a block.
+"""Alternative ways to do part of training, not yet measured: each replaces a function of the engine within a block.
 
-docs/gpu.md says what each should gain, and by which measurement it is kept or deleted. None shapes a result but by
-rounding.
+docs/gpu.md says what each should gain, and which measurement decides whether it is kept or deleted. None affects
+results, except by rounding.
 """
 
 from collections import deque
@@ -29,7 +29,7 @@ Promise = Callable[[], torch.Tensor]
 
 @contextmanager
 def copy_stream() -> Iterator[None]:
-    """Streamed images are copied to a GPU on a stream of their own, as soon as they are read."""
+    """Copy streamed images to a GPU on a stream of their own, as soon as they are read."""
     thread = ThreadPoolExecutor(1)
     side = torch.cuda.Stream() if torch.cuda.is_available() else None  # type: ignore[no-untyped-call]
 
@@ -49,7 +49,7 @@ def copy_stream() -> Iterator[None]:
             pixels, event = copying.result()
             if event is not None:
                 torch.cuda.current_stream().wait_event(event)
-                # Or its memory would be given to the next copy while this one is still computed with.
+                # Otherwise, its memory would be given to the next copy while this one is still in use.
                 pixels.record_stream(torch.cuda.current_stream())
             return loader._normalized(crops, pixels).permute(0, 3, 1, 2)
 
@@ -61,10 +61,10 @@ def copy_stream() -> Iterator[None]:
 
 @contextmanager
 def fused_sgd() -> Iterator[None]:
-    """Torch's fused SGD, where nothing is recorded.
+    """Use torch's fused SGD for updates that are not captured.
 
     Its update is v <- momentum v + (1 - dampening) (g + decay w); w <- w - lr v. With lr 1 and a dampening of
-    1 - rate that is Caffe's. The dampening is a number of the host, which a captured update could not change.
+    1 - rate, this is Caffe's. The dampening is a number on the host, which a captured update could not change.
     """
     update = Learner.update
 
@@ -79,7 +79,7 @@ def fused_sgd() -> Iterator[None]:
 
 
 def apply_fused(optimizer: CaffeSGD, gradients: tuple[torch.Tensor, ...], rate: float) -> None:
-    """As `CaffeSGD.apply`, with a rate that is a number."""
+    """Like `CaffeSGD.apply`, with a rate that is a number."""
     momentum, buffers = optimizer._settings.momentum, dict(optimizer.buffers)
     unused = iter(gradients)
     with torch.no_grad():
@@ -99,14 +99,14 @@ def apply_fused(optimizer: CaffeSGD, gradients: tuple[torch.Tensor, ...], rate: 
 
 
 def as_laid_out(gradient: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
-    """The kernel walks all tensors as they lie in memory, so they must lie alike."""
+    """The gradient in its parameter's memory layout: the kernel goes through all tensors in the order of memory."""
     same = gradient.stride() == parameter.stride()
     return gradient if same else torch.empty_like(parameter).copy_(gradient)
 
 
 @contextmanager
 def one_copy() -> Iterator[None]:
-    """What an iteration needs of small numbers, copied to a GPU at once and not in three parts."""
+    """Copy the small numbers that an iteration needs to a GPU at once, not in three parts."""
     packs: deque[tuple[NDArray[np.int64], torch.Tensor]] = deque(maxlen=8)
     drawn: deque[Crops] = deque(maxlen=1)
     begin, random_crops, to_device = TrainingStream._start, ImageLoader.random_crops, stream.to_device
@@ -124,7 +124,7 @@ def one_copy() -> Iterator[None]:
         return started
 
     def looked_up(numbers: NDArray[np.int64], device: torch.device) -> torch.Tensor:
-        """The rows of a pack that are these numbers, so that the engine need not know of packs."""
+        """The rows of a pack with these numbers, so that the engine need not know about packs."""
         places = (slice(0, 3), slice(1, 4)) if numbers.ndim == 2 else (4,)
         for rows, copied in packs:
             for place in places:
@@ -142,7 +142,7 @@ def one_copy() -> Iterator[None]:
 
 @contextmanager
 def contiguous() -> Iterator[None]:
-    """Images and weights are contiguous in memory, channels not last."""
+    """Keep images and weights contiguous in memory, not with channels last."""
     start = ImageLoader.start
 
     def started(loader: ImageLoader, crops: Crops) -> Promise:
@@ -155,10 +155,10 @@ def contiguous() -> Iterator[None]:
 
 @contextmanager
 def recorded_dropout() -> Iterator[None]:
-    """Updates of networks with dropout are recorded too.
+    """Capture updates of networks with dropout too.
 
-    Each network draws from a generator of its own that is registered with the graph, whose kernels read seed and
-    offset from memory at every replay: seeded for the network and iteration, and offset 0, as without a graph.
+    Each network draws from a generator of its own that is registered with the graph, whose kernels read seed and offset
+    from memory at every replay: the seed is that of the network and iteration, and the offset 0, as without a graph.
     """
     update = Learner.update
     generators: dict[str, torch.Generator] = {}
@@ -190,7 +190,7 @@ def capturing() -> bool:
 def record_with_generators(
     function: Function, inputs: Sequence[torch.Tensor], generators: dict[str, torch.Generator]
 ) -> tuple[Callable[[], None], torch.Tensor]:
-    """As `graphs.capture_on_gpu`, with a generator a network, seeded before each replay."""
+    """Like `graphs.capture_on_gpu`, with a generator per network that is seeded before each replay."""
     learners: Sequence[Any] = function.args[1]  # type: ignore[attr-defined]  # partial(_update_all, shared, learners)
     device = torch.cuda.current_device()
     generators.clear()
@@ -216,7 +216,7 @@ def record_with_generators(
 
 
 def dropout_seed(learner: Any) -> int:
-    """As `Learner.update` seeds: of this network, at this iteration."""
+    """The seed that `Learner.update` uses for this network at this iteration."""
     return seed_for(*learner.key, "dropout", learner.iteration)
 
 

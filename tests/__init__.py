@@ -1,1 +1,1 @@
-"""Tests, in folders as the library's; `workflow` holds runs of Snakemake, `benchmarks` tests of the scripts there."""
+"""Tests, in folders like the library's; `workflow` has runs of Snakemake, `benchmarks` the tests of its scripts."""

@@ -26,34 +26,34 @@ from transferability.training.recipe import Recipe, Running
 hypothesis.settings.register_profile("reproducible", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("reproducible")
 
-# Or every job of a study would compile the library again.
+# Otherwise, every job of a study would compile the library again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-# They take minutes, the cluster's mostly waiting: first, so that no worker is alone with one at the end.
+# They take minutes (the cluster's mostly wait) and come first, so that no worker is left alone with one at the end.
 LONGEST = ("test_slurm.py", "test_workflow.py", "test_extending.py", "test_report_in_browser.py", "test_status.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first; files and their tests stay together and in order."""
+    """Run the longest files first; the tests of a file stay together and in order."""
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
-    """As the workflow's jobs compute."""
+    """Use one thread, as the workflow's jobs do."""
     use_threads(1)
 
 
 @pytest.fixture(autouse=True)
 def _nothing_keeps_running():
-    """A test that fails must not leave its runs behind, to slow all that follow."""
+    """End runs that a failed test left behind, which would slow all later tests."""
     yield
     kill_started()
 
 
 @pytest.fixture
 def described_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Networks and weights are described here, where torch is loaded already, and each test asks anew."""
+    """Describe networks and weights in this process, where torch is already loaded, and anew for each test."""
 
     def ask(asked: foreign_networks.Question) -> dict[str, object]:
         try:
@@ -75,9 +75,9 @@ def described_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def finished_study(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The small study, run once for all workers and only read; what is to be changed is a copy of it.
+    """The small study, run once for all workers; it must not be changed, so tests that change it use a copy.
 
-    What the run said is in its file ``output.txt``.
+    The output of the run is in its file ``output.txt``.
     """
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
@@ -85,7 +85,7 @@ def finished_study(tmp_path_factory: pytest.TempPathFactory) -> Project:
     with (shared / "finished.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "output.txt").exists():
-            shutil.rmtree(folder, ignore_errors=True)  # of a worker whose run failed
+            shutil.rmtree(folder, ignore_errors=True)  # left by a worker whose run failed
             folder.mkdir()
             output = Project(folder).run("--resources", "gpu=4")
             (folder / "output.txt").write_text(output)

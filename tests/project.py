@@ -46,7 +46,7 @@ class Project:
         for name in ("Snakefile", "config.yaml"):
             shutil.copy(ROOT / name, folder / name)
         for name in ("workflow", "profiles", "envs", "resources"):
-            shutil.copytree(ROOT / name, folder / name)  # with what is compiled, or each would compile it again
+            shutil.copytree(ROOT / name, folder / name)  # with compiled files, or each copy would compile them again
         self.configure({})
 
     def copied(self, folder: Path) -> "Project":
@@ -56,7 +56,7 @@ class Project:
 
     @classmethod
     def there(cls, folder: Path) -> "Project":
-        """The one that is in a folder."""
+        """The project that is already in a folder."""
         project = cls.__new__(cls)
         project.folder = folder
         return project
@@ -68,7 +68,7 @@ class Project:
         return [sys.executable, "-m", "snakemake", "--configfile", "small.yaml", "--cores", "2", *arguments]
 
     def start(self, *arguments: str) -> subprocess.Popen:
-        """A run in the background, in a process group of its own that can be killed whole."""
+        """Start a run in the background, in a process group of its own that can be killed as a whole."""
         output = subprocess.DEVNULL
         command = self.command(*arguments)
         process = subprocess.Popen(command, cwd=self.folder, stdout=output, stderr=output, start_new_session=True)
@@ -81,12 +81,12 @@ class Project:
         return done.stdout + done.stderr
 
     def run_through_kills(self, times: int, seconds: float, *targets: str) -> None:
-        """SIGKILL to Snakemake and all its jobs, soon after they have written something; the same command again."""
+        """Kill Snakemake and all its jobs soon after they have written something, and repeat the same command."""
         moments = random.Random(times)
         for _ in range(times):
             before = self.written()
             process = self.start(*targets)
-            # However slow the machine: the next round finds more than this one did.
+            # However slow the machine is, the next round finds more than this one did.
             wait_for(lambda: self.written() != before or process.poll() is not None)  # noqa: B023
             time.sleep(moments.uniform(0, seconds))
             assert process.poll() is None, "it came to an end before it could be killed"
@@ -95,7 +95,7 @@ class Project:
         self.run(*targets)
 
     def planned(self) -> list[tuple[str, str]]:
-        """The jobs of a dry run: the rule, and the lines that tell of the job."""
+        """The jobs of a dry run: the rule, and the lines about the job."""
         output = self.run("--dry-run", "--quiet", "host")
         return re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", output, re.MULTILINE)
 
@@ -150,7 +150,7 @@ def text_of(log: Path) -> str:
 
 
 def wait_for(condition, seconds=300):
-    """What the condition gives once it holds."""
+    """Wait until a condition holds, and return its value."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < deadline, "it never happened"

@@ -19,7 +19,7 @@ from transferability.training.train import train
 
 ROOT = Path(__file__).parents[1]
 DEFAULT_STUDY = yaml.safe_load((ROOT / "config.yaml").read_text())
-# The default config, but for what the default study is tuned by: tests count its networks and iterations.
+# The default config without the default study's tuned settings, because tests count its networks and iterations.
 DEFAULT = DEFAULT_STUDY | {
     "splits": ["random0", {"name": "letters_symbols", "A": "letter", "B": "symbol"}],
     "networks": DEFAULT_STUDY["networks"] | {"depths": [1, 2, 3, 4, 5, 6, 7], "fine_tuned_depths": []},
@@ -29,7 +29,7 @@ DEFAULT = DEFAULT_STUDY | {
 
 @dataclass(frozen=True)
 class Patterns:
-    """A data set of noisy random patterns, one a class: as small as a data set can be and still be learned."""
+    """A data set of noisy random patterns, one per class: about the smallest that can be learned."""
 
     class_count: int = 6
     training_per_class: int = 12
@@ -68,7 +68,7 @@ def with_settings(recipe: Recipe, **changes: object) -> Recipe:
 
 
 def dying_after(iterations: int) -> type[StateFolder]:
-    """States of which the one after so many iterations is the last: its training dies once it is written."""
+    """States whose training dies once it has written the one after this many iterations."""
 
     class Dying(StateFolder):
         def save(self, state: TrainingState) -> None:
@@ -88,7 +88,7 @@ def train_until_it_dies(dying: type[StateFolder], *job: object) -> None:
 
 
 def die_at_write(count: int) -> None:
-    """From now on this process kills itself in its so many'th file, when it is written but not yet in its place."""
+    """Make this process kill itself at its ``count``-th file, when that is written but not yet in its place."""
     written = 0
 
     def fsync(_descriptor: int) -> None:

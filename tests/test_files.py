@@ -1,4 +1,4 @@
-"""Locks where a file system has none, and JSON that is none of ours."""
+"""Locks on a file system without any, and JSON that is not ours."""
 
 import errno
 import fcntl

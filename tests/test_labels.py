@@ -1,4 +1,4 @@
-"""Names as they are shown: nothing in them moves the text around, and long ones are broken where one would."""
+"""Names as they are shown: nothing in them moves the text around, and long ones are broken at sensible places."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""What holds for any name, split, study and table of accuracies; and that nonsense is refused in clear words."""
+"""What holds for any name, split, study and table of accuracies; and nonsense is refused with a clear message."""
 
 import contextlib
 import copy
@@ -44,7 +44,7 @@ from transferability.study.split_types import RANDOM, SEMANTIC
 
 LAYERS = architecture_layers("mini_caffenet")
 
-# The folder of a test is one for all of its examples, each of which writes its files anew.
+# All examples of a test share its folder, and each of them rewrites its files.
 IN_A_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 FEW = settings(IN_A_FOLDER, max_examples=10)
 
@@ -100,7 +100,7 @@ def classes_of(groups):
 
 
 def store_of(classes, images=40, seed=0):
-    """A store of one pixel an image, each class in both parts."""
+    """A store with one pixel per image, and each class in both parts."""
     labels = np.random.default_rng(seed).integers(0, len(classes), images)
     labels = np.concatenate([np.arange(len(classes)), labels, np.arange(len(classes))])
     pixels, sums = np.zeros((len(labels), 1, 1, 1), np.uint8), np.zeros((len(classes), 1, 1, 1), np.uint32)
@@ -148,7 +148,7 @@ SPLIT = split_to_json(make_split(STORE.classes, "random0", 0, None), STORE)
 
 
 def places(content, path=()):
-    """Where in a JSON document a value stands."""
+    """The paths of all values in a JSON document."""
     yield path
     items = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
     for key, value in items:
@@ -443,7 +443,7 @@ def test_losses_add_up_and_gains_are_bounded(tmp_path, rows):
 def test_fit_and_generalization_add_up_and_drops_have_one_sign(tmp_path, rows):
     """The cross-entropy on validation images falls where accuracy rises, twice as far."""
     table = effects(results(collected(tmp_path, rows)))
-    assume(len(table))  # a plan alone may have nothing that it is compared with
+    assume(len(table))  # if there are only plans, there may be nothing to compare them with
     key = ["effect", "split_type", "n"]
     means = table.pivot_table(index=key, columns="metric", values="mean", dropna=False)
     both = means["training_cross_entropy"] + means["generalization_gap"]

@@ -1,4 +1,4 @@
-"""The rooms of the library: imports go downward only and never in a circle, and what Snakemake reads is light."""
+"""The rooms of the library: imports only go downward, never in a circle, and what Snakemake reads loads quickly."""
 
 import ast
 import subprocess
@@ -11,7 +11,7 @@ from tests.support import ROOT
 
 LIBRARY = ROOT / "workflow" / "scripts" / "transferability"
 
-# From below; rooms on one level know nothing of each other. Modules outside of rooms are below all.
+# From the bottom up; rooms on one level do not import each other. Modules outside rooms are below all of them.
 LEVELS = (
     ("process", "networks", "store"),
     ("study",),

@@ -68,7 +68,7 @@ NAMES = (
         "\x01\x1b[0m",
     ),
 )
-# All that UTF-8 has, often what CSV, JSON and HTML have a meaning for.
+# Anything in UTF-8, and often characters with a meaning in CSV, JSON and HTML.
 TEXT = st.text(st.one_of(st.sampled_from('\r\n",;\t \x00\x85\u2028\ufeff\\'), st.characters(exclude_categories=["Cs"])))
 
 
@@ -188,7 +188,7 @@ def test_what_can_be_downloaded_is_the_file(tmp_path):
 
 
 class Text(str):
-    """As JSON and command lines bring values of types of their own."""
+    """A subclass of str, like the types of values from JSON and command lines."""
 
 
 @pytest.mark.parametrize("config", [{"a": {Text("b"): [Text("$x"), 1, 0.5, None, True]}}, {"a": ("x", "y")}])

@@ -37,7 +37,7 @@ for name in names:
 
 @pytest.fixture
 def run(tmp_path):
-    """Runs a script as a step; gives its rows as they came, by what they are of."""
+    """Returns a function that runs a script as a step and returns its rows, by what they are about."""
 
     def run_script(text, seconds, case):
         (tmp_path / "step.py").write_text(text)
@@ -74,7 +74,7 @@ def test_limits_leave_later_steps_what_they_need():
     first, second = Step("1", [], least=10, most=50), Step("2", [], least=30, most=90)
     assert limit_of(first, [second], left=200) == 50
     assert limit_of(first, [second], left=60) == 30
-    assert limit_of(first, [second], left=25) == 10  # what counts more comes first
+    assert limit_of(first, [second], left=25) == 10  # earlier steps take precedence
     assert limit_of(second, [], left=20) == 20
 
 
@@ -154,11 +154,11 @@ def test_stages_of_jobs():
 
 
 def copy_of_tree(folder):
-    """What travels to a machine with a GPU: no git, no environment."""
+    """Copy what is sent to a machine with a GPU: no git, no environment."""
     names = ("Snakefile", "config.yaml", "pyproject.toml", "workflow", "profiles", "envs", "resources", "config")
     for name in (*names, "benchmarks", "tests"):
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, folder / name)  # with what is compiled, or every job would compile it again
+            shutil.copytree(ROOT / name, folder / name)  # with compiled files, or every job would compile them again
         else:
             shutil.copy(ROOT / name, folder / name)
     return folder
@@ -166,7 +166,7 @@ def copy_of_tree(folder):
 
 @pytest.fixture
 def rehearse(tmp_path):
-    """Runs a rehearsal from a copy of the tree, with libraries by PYTHONPATH and no home; gives its output and rows."""
+    """Returns a function that rehearses in a copy of the tree, with PYTHONPATH and no home: the output and the rows."""
 
     def run_check(*arguments):
         tree, out = copy_of_tree(tmp_path), tmp_path / "out"
@@ -200,12 +200,12 @@ def test_without_a_gpu_it_says_so_and_ends(rehearse):
 
 @pytest.mark.slow
 def test_every_step_is_rehearsed_without_a_gpu(rehearse):
-    """With more minutes than it takes, since a machine may be busy."""
+    """It gets more minutes than it takes, because a machine may be busy."""
     steps = [step.name for group in (*GROUPS, *VARIANTS) for step in group]
     done, rows = rehearse("--rehearse", "few", "--minutes", "40", "--only", ",".join(steps))
     assert done.returncode == 0, done.stderr
     assert not [row for row in rows if row["how"] == FAILED], done.stdout
-    # The profiler traces kernels of a GPU only.
+    # The profiler only traces a GPU's kernels.
     assert {row["step"] for row in rows if row["how"] == LEFT_OUT} == {"profile"}, done.stdout
     told = {row["step"] for row in rows if not row["what"].startswith("the step ")}
     assert told == {"machine", *steps}

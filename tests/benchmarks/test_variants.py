@@ -1,4 +1,4 @@
-"""Ways that are not yet measured on a GPU: that they compute what the engine computes, as far as a CPU can tell."""
+"""Variants not yet measured on a GPU compute what the engine computes, as far as a CPU can tell."""
 
 from contextlib import nullcontext
 from dataclasses import replace
@@ -75,7 +75,7 @@ def test_weights_are_the_same_but_for_rounding(way, cropped, running, tmp_path):
 @pytest.mark.parametrize("way", ["copy_stream", "one_copy"])
 @pytest.mark.parametrize("cache_bytes", [1e9, 0.0])
 def test_images_are_the_same_to_the_bit(way, cache_bytes, cropped, running, tmp_path, monkeypatch):
-    """With the functions of a GPU, which a CPU can run."""
+    """The functions for a GPU are tested on the CPU, which can run them."""
     monkeypatch.setattr(stream, "less_mean_on_host", stream.less_mean_on_gpu)
     if cache_bytes:
         monkeypatch.setattr(stream, "HostImages", stream.GPUImages)
@@ -105,7 +105,7 @@ def with_dropout(image_shape, classes):
 
 
 def test_recorded_dropout_is_seeded_by_network_and_iteration(recipe, running, tmp_path, monkeypatch):
-    """A stand-in captures, and calls the update again: with the seed of that iteration or it would differ."""
+    """A stand-in captures, and calls the update again; without that iteration's seed the result would differ."""
     monkeypatch.setitem(ARCHITECTURES, "dropping", Architecture(with_dropout, he_normal, 7))
     recipe = with_settings(recipe, architecture="dropping")
     plain = weights_with(usual, recipe, running, tmp_path / "plain")

@@ -1,4 +1,4 @@
-"""Validation images that are sharper or softer than training images are found, and told where a split is told."""
+"""Validation images sharper or softer than training images are found, and reported wherever a split is."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ def store(store_folder):
 
 
 def store_of(store, sharpness, images=100, classes=4):
-    """Random images, of which those of validation are so many times as sharp around their mean."""
+    """Random images, with validation images this many times as sharp around their mean."""
     pixels = np.random.default_rng(0).normal(0, 20, (2 * images, 16, 16, 3))
     pixels[images:] *= sharpness
     return replace(
@@ -62,7 +62,7 @@ def test_of_one_image_or_pixel_nothing_is_told_and_nothing_fails(store, side, tr
 
 
 def test_classes_of_which_validation_has_another_share_are_not_taken_for_it(store):
-    """Half of the classes is sharp; of these validation has three times as many images as training."""
+    """Half of the classes are sharp, and each of them has three times as many validation images as any other."""
     alike = store_of(store, 1.0, images=400)
     sharp = np.where(alike.labels < 2, 3.0, 1.0)[:, None, None, None]
     images = (128 + (alike.images.astype(float) - 128) * sharp / 3).astype(np.uint8)
@@ -72,7 +72,7 @@ def test_classes_of_which_validation_has_another_share_are_not_taken_for_it(stor
 
 
 def test_nor_are_classes_of_which_there_are_more_validation_images_than_training_images(store):
-    """Of the sharp half of the classes validation has three times as many images as training."""
+    """Of the classes in the sharp half, there are three times as many validation images as training images."""
     alike = store_of(store, 1.0, images=400)
     sharp = np.where(alike.labels < 2, 3.0, 1.0)[:, None, None, None]
     images = (128 + (alike.images.astype(float) - 128) * sharp / 3).astype(np.uint8)

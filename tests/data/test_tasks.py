@@ -80,7 +80,7 @@ def test_chance_is_the_share_of_the_commonest_class(task):
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
 def test_with_smoothed_labels_guessing_is_no_answer_that_ignores_images_better(store, task, smoothing):
-    """On 12, 12 and 1 images of the classes: against the smoothed targets, by any answer that is always the same."""
+    """The classes have 12, 12 and 1 images; no constant answer does better against the smoothed targets."""
     labels = store.labels.copy()
     labels[np.flatnonzero(labels[store.training] == task.classes[2])[1:]] = next(iter({*range(6)} - {*task.classes}))
     task = replace(task, store=replace(store, labels=labels))
@@ -108,7 +108,7 @@ def test_ranks_count_the_samples_of_the_class_before():
 
 
 def test_the_training_sample_has_as_many_images_of_each_class_as_validation(store, task):
-    """And all of a class that has fewer."""
+    """Of a class that has fewer, it has all."""
     labels = store.labels.copy()
     validation = np.arange(store.training_count, len(labels))
     few, many = (np.flatnonzero(labels[part] == label) for part, label in ((validation, 1), (store.training, 4)))
@@ -157,7 +157,7 @@ def test_halves_of_images_are_of_their_seed():
 
 
 def test_halves_of_images_by_value():
-    """If they were drawn otherwise one day, finished bases could have seen the images of new copies."""
+    """If a later version drew them differently, finished bases could have seen the images of new copies."""
     half_a, half_b = halves_of_images(np.array([0, 0, 1, 0, 1, 1, 0, 1, 1]), 0)
     assert (half_a.tolist(), half_b.tolist()) == ([0, 3, 7, 8], [1, 4, 5, 6])
 
@@ -239,7 +239,7 @@ def test_few_images_are_of_the_seed_the_split_and_the_target(task):
 
 
 def test_few_images_by_value():
-    """If they were drawn otherwise one day, a base and its copies would have seen other images."""
+    """If a later version drew them differently, a base and its copies would have seen different images."""
     targets = np.repeat([0, 1, 2], 6)
     assert drawn_of_each_class(targets, 2, 0, "random0", "B").tolist() == [0, 5, 7, 10, 12, 14]
 

@@ -1,4 +1,4 @@
-"""That figures show the numbers they are given, whatever is missing; how they look is for eyes."""
+"""Figures show the numbers they are given, whatever is missing; how they look is for eyes to judge."""
 
 import numpy as np
 import pandas as pd
@@ -114,7 +114,7 @@ def test_networks_of_a_base_at_chance_are_crossed_out_and_the_base_is_named(accu
 
 
 def test_where_a_base_at_chance_leaves_nothing_a_cross_stands_in_every_figure(accuracies):
-    """As where one of two bases of the only split is at chance: of transfer, all that there is."""
+    """If one of the two bases of the only split is at chance, this concerns all transfer networks."""
     which = (accuracies["network"] == "baseB") | accuracies["treatment"].isin(("transfer", "transfer+"))
     accuracies = flagged(accuracies, which)
     depths = tuple(range(1, 8))
@@ -182,7 +182,7 @@ def test_a_base_of_which_too_few_images_tell_is_questioned_and_not_crossed_out(a
     with figure_style(COLORS):
         figure = paper.figure2(results(accuracies))
     marks = [line.get_marker() for line in figure.axes[0].get_lines()]
-    # Paths and no text, which would be a formula that is not parsed: of base, and three treatments.
+    # Marks are paths, because text would be a formula, which is not parsed: for base and three treatments.
     assert len([mark for mark in marks if isinstance(mark, MatplotlibPath)]) == 4
     assert not crosses(figure.axes[0])
     assert "too few images to tell from chance: baseB of random0, seed 0" in figure.get_supxlabel().replace("\n", " ")

@@ -1,4 +1,4 @@
-"""Names of any script are drawn where a font is installed for it, and told where none is."""
+"""Names in any script are drawn if a font for it is installed, and reported if none is."""
 
 import warnings
 
@@ -41,7 +41,7 @@ def forget():
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
-    """A machine that has a font for two Chinese characters beside those that come with matplotlib."""
+    """A machine that has a font for two Chinese characters besides those that ship with matplotlib."""
     font_with("汉字", tmp_path / "made.ttf")
     there = [font for font in fontManager.ttflist if "matplotlib" in font.fname]
     monkeypatch.setattr(fontManager, "ttflist", there)

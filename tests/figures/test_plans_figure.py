@@ -25,7 +25,7 @@ def study():
 
 @pytest.fixture(scope="module")
 def results(study, tmp_path_factory):
-    """Of a rehearsal, which has tried all that is made of the networks."""
+    """The results of a rehearsal, which has tried everything that is made from the networks."""
     folder = tmp_path_factory.mktemp("rehearsed")
     assert "the figure plans" in rehearse(study, folder)
     return Results.of_study(read_accuracies(folder / "accuracies.csv"), study)

@@ -1,4 +1,4 @@
-"""The figures of proxies: what is drawn of bases alone, and of a study beside them."""
+"""The figures of proxies: what is drawn from bases alone, and beside the results of a study."""
 
 import numpy as np
 import pandas as pd

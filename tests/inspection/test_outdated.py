@@ -1,4 +1,4 @@
-"""Networks and splits of other settings than the config's are refused, with what differs."""
+"""Networks and splits made with settings other than the config's are refused, with what differs."""
 
 import copy
 from pathlib import Path
@@ -79,7 +79,7 @@ def test_any_other_setting_is_named_with_both_values(metrics, path, value, messa
     made[path[-1]] = value
     with pytest.raises(OutdatedError, match=rf"^A3B\.metrics\.json: its {message}.*; set the config back, or delete "):
         require(metrics)
-    if path[0] not in ("classes", "network", "split", "seed"):  # by which it is found, and what only a split tells
+    if path[0] not in ("classes", "network", "split", "seed"):  # these identify a network, or only a split has them
         assert ("random0", 0, "A3B") not in STUDY.current(metrics, CHECKSUMS)
 
 

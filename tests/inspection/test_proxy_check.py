@@ -1,4 +1,4 @@
-"""What of proxies is probed again by `verify`: one source and target a job, in turn, and never too many images."""
+"""Which probes `verify` repeats: one source and target per job, in turn, and never with too many images."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from transferability.study.design import read_study
 
 @pytest.fixture
 def check(tmp_path, recipe, monkeypatch):
-    """Of parts of two splits, what is found and said; probing only notes what it was asked for."""
+    """Returns a function that checks parts of two splits: its findings and log; probing only records its arguments."""
     study = read_study({**DEFAULT, "splits": ["random0", "random1"]})
     asked = []
 

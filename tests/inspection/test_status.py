@@ -1,4 +1,4 @@
-"""What is told of a study from its files: in made-up folders, and of real runs by another process."""
+"""What a study's files show of its progress: in made-up folders, and in real runs by another process."""
 
 import copy
 import os
@@ -60,7 +60,7 @@ class MadeUp:
         return path
 
     def benchmark(self, job, seconds):
-        """What Snakemake writes of a finished job."""
+        """Write what Snakemake writes about a finished job."""
         path = benchmark_file(self.config, "random0", 0, job)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:12\t560.38\n")
@@ -109,7 +109,7 @@ def test_when_all_is_done(made_up):
 
 @pytest.mark.parametrize(("split", "share"), [("random0", 0.25), ({"name": "images0", "by": "images"}, 0.5)])
 def test_networks_on_few_images_of_a_half_take_their_share_of_its_epochs(split, share, tmp_path, monkeypatch):
-    """25 images a class of 100, or of the 50 that a half by images has."""
+    """They use 25 images per class out of 100, or out of the 50 that a half by images has."""
     manifest = {"classes": 64, "training": 6400}
     monkeypatch.setattr("transferability.inspection.status.manifest_there", lambda _folder: manifest)
     networks = {"depths": [4], "fine_tuned_depths": [], "treatments": ["transfer"], "examples_per_class": [25]}
@@ -349,7 +349,7 @@ BASES = ("random0/seed0/baseA", "random0/seed0/baseB")
 
 @pytest.fixture
 def project(tmp_path):
-    """Trains two bases for some seconds, and reports a few times a second."""
+    """A project that trains two bases for some seconds, and reports a few times per second."""
     project = Project(tmp_path)
     project.configure(
         {"training": {"iterations": 1500}, "running": {"state_every_seconds": 1, "log_every_seconds": 0.1}}
@@ -371,14 +371,14 @@ def under_way(project):
 
 
 def contents_and_times(project):
-    """Of all that a run leaves, but for Snakemake's logs and lists of files."""
+    """The contents and times of all files that a run leaves, except Snakemake's logs and lists of files."""
     passing = {project.folder / ".snakemake" / name for name in ("log", "iocache", "scripts", "auxiliary")}
     files = [path for folder in ("results", ".snakemake") for path in (project.folder / folder).rglob("*")]
     return {path: path.stat().st_mtime_ns for path in files if path.is_file() and passing.isdisjoint(path.parents)}
 
 
 def row(text, stage):
-    """Of the table, networks done, running, waiting and failed, and all."""
+    """A row of the table: how many networks are done, running, waiting and failed, and how many there are."""
     return tuple(map(int, re.search(rf"^{stage} +(.*)$", text, re.MULTILINE)[1].split()))
 
 

@@ -1,4 +1,4 @@
-"""That verification passes what is right, and names whatever is not."""
+"""Verification passes what is right, and names whatever is not."""
 
 import shutil
 from pathlib import Path
@@ -76,7 +76,7 @@ class Finished:
         return list(verify_study(self.study, self.outputs, evaluations, lambda _line: None))
 
     def wrong(self) -> dict[str, str]:
-        """What is wrong, by the file's name (and what of it)."""
+        """What is wrong, by the name of the file and, where there is one, its part."""
         return {
             f.what.removeprefix(f"{self.folder}/").removeprefix("networks/"): f.result
             for f in failures(self.findings())
@@ -181,7 +181,7 @@ def test_swapped_checkpoints_are_noticed(study):
     ],
 )
 def test_weights_that_are_whole_but_not_the_networks_own_are_noticed(study, name, tensor, wrong):
-    """As another program would write them: the digest fits the weights."""
+    """They are as another program would write them, with a digest that matches the weights."""
     path = study[f"networks/{name}.safetensors"]
     weights, about = load_file(path), read_about(path)
     weights[tensor][0] += 1e6 if wrong.endswith("accuracy") else 1e-6

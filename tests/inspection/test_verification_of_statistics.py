@@ -1,4 +1,4 @@
-"""That batch norm's statistics of frozen layers are verified, each measured once for all depths."""
+"""Batch norm statistics of frozen layers are verified, with each measured once for all depths."""
 
 import shutil
 from dataclasses import replace
@@ -46,7 +46,7 @@ def trained(adapting, tmp_path_factory):
 
 @pytest.fixture
 def measured_of(monkeypatch):
-    """For whom statistics were measured."""
+    """The networks that statistics were measured for."""
     asked = []
     original = measurements.measured
 
@@ -110,7 +110,7 @@ def test_statistics_that_were_not_measured_so_are_noticed(trained, tmp_path):
 
 
 class TestWhatIsTold:
-    """Of which statistics a network has, in metrics, in the table, and by `verify`."""
+    """What metrics, the table and `verify` say about the statistics that a network has."""
 
     def test_the_table_says_which_of_the_two(self, trained, tmp_path):
         _, files = trained

@@ -1,4 +1,4 @@
-"""Networks of one's own, small and each with a trap, as a study would find them in a file."""
+"""Small user-defined networks, each with a trap, as a study would find them in a file."""
 
 import numpy as np
 import torch
@@ -111,7 +111,7 @@ class Unused(Overwriting):
 
 
 class Maps(Overwriting):
-    """Returns a map a class, not a number."""
+    """Returns a map per class, not a number."""
 
     def forward(self, x):
         return self.fc(self.conv(x).movedim(1, -1)).movedim(-1, 1)
@@ -167,7 +167,7 @@ _ONE = {}
 
 
 def built_once(num_classes):
-    """Is one module for all."""
+    """Returns the same module every time."""
     return _ONE.setdefault(num_classes, Overwriting(num_classes))
 
 
@@ -222,7 +222,7 @@ class OtherStatistics(FromNumpy):
 
 
 class Viewing(Overwriting):
-    """Takes its features to lie channels first."""
+    """Assumes that its features are channels first in memory."""
 
     def __init__(self, num_classes):
         super().__init__(num_classes)

@@ -1,4 +1,4 @@
-"""Models of any shape cut into layers: equal to the bit, with their own names, refused by name where it cannot be."""
+"""Models of any shape are cut into layers: equal to the bit, with their own names, or refused with a reason."""
 
 from pathlib import Path
 
@@ -187,7 +187,7 @@ def test_pretrained_weights_are_none_of_a_librarys_options():
 
 
 def test_the_weights_of_attention_are_counted():
-    """Of a block: four products with its width squared, and eight of its MLP."""
+    """A block has four products with its width squared, and eight in its MLP."""
     tokens, width = 1 + 4, 768
     found = describe("torchvision/vit_b_16", {}, ["conv_proj", "encoder.layers.encoder_layer_0"], (32, 32, 3))
     assert found["operations"][1] == 2 * tokens * width * 12 * width

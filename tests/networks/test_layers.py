@@ -1,4 +1,4 @@
-"""Layers have the names that their architecture gives them, and are as many as it has, from the config to the page."""
+"""From the config to the page, layers have the names and the number that their architecture gives them."""
 
 import re
 

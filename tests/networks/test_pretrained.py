@@ -1,4 +1,4 @@
-"""Published weights: read without running anything, fitted to a network but for its head, or refused with names."""
+"""Published weights: read without running code, fitted to a network except for its head, or refused by name."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What is said of the modules within blocks is what cutting behind them comes to."""
+"""What is reported about modules within blocks agrees with what happens when cutting after them."""
 
 from pathlib import Path
 

@@ -68,7 +68,7 @@ def test_the_papers_network_too(job, caffenet_recipe, running, tmp_path, monkeyp
     monkeypatch.setattr(caffenet, "CrossChannelNormalization", lambda channels: nn.LocalResponseNorm(5, 1e-4))
 
     def gradients(output, _inputs, weights, *rest, **_):
-        """Of a convolution with groups; torch's own count takes the weights' gradient as if there were one group."""
+        """For a convolution with groups, torch's own count of the weights' gradient assumes a single group."""
         wanted = rest[-1][:2]  # of the inputs, of the weights
         return sum(wanted) * 2 * output[0] * math.prod(output[2:]) * math.prod(weights)
 
@@ -88,7 +88,7 @@ def test_shared_layers_cost_once_and_frozen_ones_have_no_backward_pass():
 
 
 def test_the_papers_network_at_its_own_size():
-    """By hand, from the shapes in the authors' files: weights a filter x filters x positions."""
+    """Computed by hand from the shapes in the authors' files: weights per filter x filters x positions."""
     uses = [363 * 96 * 55**2, 1200 * 256 * 27**2, 2304 * 384 * 13**2, 1728 * 384 * 13**2, 1728 * 256 * 13**2]
     uses += [9216 * 4096, 4096 * 4096, 4096 * 1000]
     flops = flops_per_image("caffenet", (227, 227, 3), 1000)

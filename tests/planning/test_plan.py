@@ -178,7 +178,7 @@ def workload(recipe):
 
 @pytest.fixture
 def calibrated_on(workload, running, monkeypatch):
-    """The cost that is found out of a made-up device."""
+    """Returns a function that calibrates the cost on a made-up device."""
 
     def found(device):
         monkeypatch.setattr(calibration, "train", device.train)
@@ -200,7 +200,7 @@ class TestCalibration:
         assert list(running.states.iterdir()) == []
 
     def test_a_device_whose_speed_varies_says_how_much(self, calibrated_on):
-        """A fifth up and down, in turn: the spread has it, and is not told for what is steady."""
+        """Its speed alternates by a fifth up and down. The spread shows it, and is not reported for a steady device."""
 
         class Unsteady(Clockwork):
             def train(self, recipe, files, source, running):
@@ -224,7 +224,7 @@ class TestCalibration:
         assert found.seconds(1, EVALUATION_BATCH) == pytest.approx(17.0 + 24.0)
 
     def test_slow_drawing_and_writing_are_no_slow_device(self, calibrated_on):
-        """Seven caffenets take some 17 s of it, whatever the GPU does."""
+        """For seven caffenets they take some 17 s, whatever the GPU does."""
         device = Clockwork(17.0, 0.05, 0.0001)
         found = calibrated_on(device)
         assert (found.fixed, found.iteration) == (pytest.approx(17.0), pytest.approx(0.05))

@@ -1,4 +1,4 @@
-"""Which GPU a job gets. The GPUs are pretended ones, of names that no other process on the machine uses."""
+"""Which GPU a job gets. The GPUs are fake, with names that no other process on the machine uses."""
 
 import multiprocessing
 import os
@@ -37,7 +37,7 @@ def nvidia_smi(monkeypatch, tmp_path):
 
 @pytest.fixture
 def two_gpus(monkeypatch):
-    """Two that the machine has, by name."""
+    """The names of two GPUs that the machine has."""
     names = [f"GPU-{uuid.uuid4()}" for _ in range(2)]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", ",".join(names))
     return names

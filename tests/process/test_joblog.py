@@ -91,7 +91,7 @@ def ended_by(tmp_path, end):
     """A job of its own process, once it and whatever watches it have ended: its log, and what the terminal shows."""
     log = tmp_path / "job.log"
     command = [sys.executable, "-c", JOB.replace("{end}", end), str(log)]
-    # Its output is whole only when the watcher, which has it too, has ended.
+    # Its output is complete only when the watcher, which shares it, has ended.
     done = subprocess.run(command, cwd=SCRIPTS, capture_output=True, text=True, check=False, timeout=60)
     return log.read_text(), done
 

@@ -1,4 +1,4 @@
-"""What metrics files say of how a network was made."""
+"""What metrics files say about how a network was made."""
 
 import platform
 import subprocess
@@ -24,7 +24,7 @@ def git(folder, *arguments):
 
 @pytest.fixture
 def commit():
-    """What git says now, not what it said before in this process."""
+    """Returns a function for what git says now, not what it said earlier in this process."""
     return commit_of.__wrapped__
 
 

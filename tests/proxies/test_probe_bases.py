@@ -1,4 +1,4 @@
-"""Probes of small trained bases: what they see, what chooses, and that the deepest tells what a network there gets."""
+"""Probes of small trained bases: what they see, what chooses, and that the deepest matches a trained network."""
 
 from dataclasses import dataclass, replace
 from math import sqrt
@@ -98,7 +98,7 @@ def test_one_source_alone_is_probed_as_among_all(rows, small, source):
 
 
 def test_validation_images_choose_nothing(rows, small, monkeypatch):
-    """With other validation targets all is as before, but for the accuracies on these."""
+    """With other validation targets everything is the same, except the accuracies on them."""
     true = Task.validation
 
     def others(task):

@@ -1,4 +1,4 @@
-"""Probes of features that are made up, of which the answer is known."""
+"""Probes of made-up features, for which the answer is known."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_a_probe_tells_classes_that_lines_part_and_is_no_better_on_shuffled_ones
 
 
 def test_a_probe_goes_to_the_regularized_minimum():
-    """That of the mean cross-entropy and half of the squared weights, by torch's own optimizer."""
+    """It is the minimum of the mean cross-entropy plus half the squared weights, by torch's own optimizer."""
     rows, targets = drawn(3, noise=1.0)
     standard, probe = fitted(rows, targets, regularizations=[0.01], passes=300)
     features = standard.applied(rows)
@@ -137,7 +137,7 @@ def test_dead_units_and_directions_are_counted():
     ],
 )
 def test_features_of_any_shape_become_rows(shape, pooled, flattened):
-    """Each channel is about a level of its own, so that cells of a coarser grid are in the mean what all places are."""
+    """Each channel varies around a level of its own, so a coarser grid has nearly the same mean as all positions."""
     features = 0.1 * torch.rand(shape, generator=torch.Generator().manual_seed(0))
     if pooled:
         features += torch.arange(pooled).reshape(*(pooled if side == pooled else 1 for side in shape))

@@ -1,4 +1,4 @@
-"""That similarity is 1 of what is the same but for a rotation, and around 0 of what is independent."""
+"""Similarity is 1 for features that are the same except for a rotation, and around 0 for independent ones."""
 
 import math
 
@@ -28,7 +28,7 @@ def test_rotated_shifted_and_scaled_features_are_the_same():
 
 
 def test_independent_features_of_many_dimensions_are_around_zero():
-    """Where the biased estimate of as many images would be near 1."""
+    """The biased estimate from as many images would be close to 1."""
     values = [similarity(normal(seed, 400, 300), normal(100 + seed, 400, 300)) for seed in range(10)]
     assert abs(np.mean([one.value for one in values])) < 0.01
     assert all(0 < one.independent < 0.05 for one in values)

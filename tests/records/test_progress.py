@@ -1,4 +1,4 @@
-"""The file in which a training job says where it stands, and what it costs those who train: nothing."""
+"""The file in which a training job reports its progress, which does not affect training."""
 
 import json
 import os
@@ -169,7 +169,7 @@ class TestTraining:
 
 
 class TestDeath:
-    """What a job's next attempt knows of the one before."""
+    """What a job's next attempt knows about the previous one."""
 
     def test_a_process_that_is_gone_did_not_say_so(self):
         ended = subprocess.Popen(["true"])

@@ -13,7 +13,7 @@ PHONE, DESK = (390, 844), (1280, 900)
 
 
 class Visit:
-    """A page opened without a network, what it asked for and what it complained of."""
+    """A page opened without a network, with what it requested and what it complained about."""
 
     def __init__(self, browser, path, size):
         width, height = size

@@ -1,4 +1,4 @@
-"""What tests of a data set's survey and page need: small folders of photos, and what is made of them."""
+"""What tests of a data set's survey and page need: small folders of photos, and what is made from them."""
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -12,7 +12,7 @@ from transferability.study.groups import described
 
 
 def save(path, *, seed=None, size=(20, 20), mode="RGB", **how):
-    """An image of noise, another one for each path, or for each seed."""
+    """Save an image of noise, a different one for each path or seed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     noise = np.random.default_rng(list(path.name.encode()) if seed is None else seed)
     pixels = noise.integers(0, 200, (size[1], size[0], 3), dtype=np.uint8)

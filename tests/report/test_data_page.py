@@ -1,4 +1,4 @@
-"""The page of a data set tells what was found in it, and no more than can be read."""
+"""The page of a data set shows what was found in it, and no more than anyone can read."""
 
 import html
 import os

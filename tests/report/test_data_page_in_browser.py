@@ -1,4 +1,4 @@
-"""The page of a data set in headless Chromium: all that it can have fits the screen."""
+"""The page of a data set in headless Chromium: everything it can have fits on the screen."""
 
 import pytest
 
@@ -10,7 +10,7 @@ pytestmark = IN_BROWSER
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """With everything on it, and names without a place to break them."""
+    """A page with everything on it, and names that cannot be broken."""
     root = photos(tmp_path_factory.mktemp("data") / "photos")
     for i in range(9):
         name = f"{'x' * 120}{i}"

@@ -165,7 +165,7 @@ def test_sharpness_is_compared_of_images_that_can_be_used(tmp_path):
     root = unlike_photos(tmp_path / "unlike")
     for file in sorted((root / "val").glob("*/*.png"))[1:]:
         file.write_bytes(b"")
-    assert surveyed(root)[0].unlike is None  # of the single one that is left nobody knows
+    assert surveyed(root)[0].unlike is None  # a single remaining image tells nothing
 
 
 def test_classes_weigh_the_same_where_sharpness_is_compared(tmp_path):

@@ -1,4 +1,4 @@
-"""What comes last is tried first: whatever fails there fails before a network is trained, in one line."""
+"""What comes last is tried first: whatever would fail there fails before any network is trained, in one line."""
 
 import io
 import json
@@ -28,7 +28,7 @@ def config_of(folder, **changes):
 
 @pytest.fixture
 def quickly(monkeypatch):
-    """Without the seconds that it takes to render figures."""
+    """Skip rendering figures, which takes seconds."""
     monkeypatch.setattr(rehearsal, "_sketch", lambda _figure, _path: None)
 
 
@@ -128,7 +128,7 @@ def test_its_log_tells_what_was_tried_and_nothing_else_is_left(tmp_path, monkeyp
 
 
 class TestARecord:
-    """Of what was rehearsed, by which it is known not to be rehearsed again."""
+    """The record of a rehearsal, which shows that it need not be repeated."""
 
     def test_is_of_all_that_is_asked_for_and_not_of_how_it_is_run(self, tmp_path):
         asked = config_of(tmp_path)
@@ -168,7 +168,7 @@ class TestARecord:
         ],
     )
     def test_is_of_what_is_found_out_of_a_network_and_of_weights(self, tmp_path, found):
-        """Names of layers are drawn and a page tells of weights, and a config has neither."""
+        """Figures show names of layers and a page describes weights, but a config has neither."""
         first, other = read_study(config_of(tmp_path)), read_study(config_of(tmp_path))
         vars(other).update(found)
         assert digest_of(first) != digest_of(other)

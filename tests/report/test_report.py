@@ -1,4 +1,4 @@
-"""The report of a study: what it says, that it needs nothing but itself, and what it says of a study with gaps."""
+"""The report of a study: what it says, that it is self-contained, and what it says about a study with gaps."""
 
 import base64
 import io
@@ -47,7 +47,7 @@ def save_a_dot(_figure, *paths):
 
 @pytest.fixture(scope="module", autouse=True)
 def _quickly():
-    """Without the seconds that it takes to render figures."""
+    """Skip rendering figures, which takes seconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("transferability.report.so_far.save", save_a_dot)
         patch.setattr("transferability.figures.pictures.save", save_a_dot)
@@ -56,7 +56,7 @@ def _quickly():
 
 @pytest.fixture(scope="module")
 def complete(_quickly, tmp_path_factory):
-    """A study of which nothing is missing."""
+    """A study with nothing missing."""
     study = MadeUp(tmp_path_factory.mktemp("complete"))
     study.files = cache(study.files)
     return study
@@ -69,7 +69,7 @@ def made_up(tmp_path):
 
 
 def unfolded(text):
-    """Without line ends, which a page may have anywhere."""
+    """The text without line breaks, which a page may have anywhere."""
     return " ".join(text.split())
 
 
@@ -122,7 +122,7 @@ def without_captions(html):
 
 
 def test_nothing_is_said_of_treatments_that_were_not_asked_for(tmp_path):
-    """Of one split and of selffer networks alone, frozen."""
+    """The study has one split and only frozen selffer networks."""
     networks = {"depths": [3], "treatments": ["selffer"]}
     study = MadeUp(tmp_path, networks=DEFAULT["networks"] | networks)
     page, html = study.page(), without_captions(study.html())
@@ -245,7 +245,7 @@ def test_networks_that_are_not_there_are_named_and_not_filled_in(made_up):
 
 
 def test_networks_of_other_settings_are_not_mixed_with_those_of_the_config(made_up):
-    """After a change of the config they stay where they are until their jobs start again."""
+    """After a change to the config they stay in place until their jobs start again."""
     for split, seed, network in made_up.study.networks():
         if network.name == "A7B":
             made_up.write(split, seed, network, 0.99, hyperparameters={"learning_rate": 99})
@@ -287,7 +287,7 @@ def test_every_network_is_beside_its_base_by_any_metric(tmp_path, metric):
 
 @pytest.mark.parametrize("stale", ["data_set", "base", "source_sha256"])
 def test_copies_of_another_base_or_data_set_are_not_mixed_with_those_of_the_config(made_up, stale):
-    """A3B of an old baseA, beside the baseA that has been trained since, is of another study."""
+    """An A3B copied from an old baseA, beside the baseA trained since, belongs to another study."""
     for split, seed, network in made_up.study.networks():
         path = made_up.metrics[split, seed, network.name]
         content = read_json(path)
@@ -367,7 +367,7 @@ def test_every_figure_of_results_is_drawn_by_a_function():
 
 
 def test_every_figure_and_table_has_a_caption():
-    """Also for Snakemake's own report, which breaks without: those that rules name, some by functions of common.smk."""
+    """Snakemake's own report fails without those that rules name, some of them by functions of common.smk."""
     rules = "".join(path.read_text() for path in (PROJECT / "workflow" / "rules").glob("*.smk"))
     named = {*re.findall(r"\.\./report/(\w+)\.rst", rules), *FIGURES}
     named |= {f"{table}_table" for table in re.findall(r'table\("(\w+)"\)', rules)}
@@ -402,7 +402,7 @@ def test_an_alternative_text_has_the_ends_of_what_is_drawn_and_what_is_beyond_th
 
 
 def test_a_recipe_that_only_some_networks_have_is_flagged(tmp_path):
-    """Which validation accuracies may have chosen; of the last evaluation, how many there are chooses nothing."""
+    """Validation accuracies may have chosen it; how often networks are evaluated does not affect the last accuracy."""
     own = {"fine_tuned": {"learning_rate": 0.005, "layer_decay": 0.8}, "frozen": {"evaluate_every": 50}}
     facts = dict(MadeUp(tmp_path, training=DEFAULT["training"] | own).page().facts)
     assert [what for what in facts if "recipe" in what] == ["fine-tuned networks' own recipe"]
@@ -512,7 +512,7 @@ class TestWhatWasRun:
         networks = read_metrics(made_up.metrics)
         networks["random0", 0, "baseA"]["commit"] = "abc-dirty"
         table = makers(networks)
-        del networks["random0", 0, "baseB"]["deterministic"]  # as of a network of before that was recorded
+        del networks["random0", 0, "baseB"]["deterministic"]  # like a network trained before this was recorded
         assert "unknown" in makers(networks)["deterministic"].tolist()
         assert table[["commit", "networks"]].to_numpy().tolist() == [["unknown", len(networks) - 1], ["abc-dirty", 1]]
 

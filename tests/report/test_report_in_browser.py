@@ -1,4 +1,4 @@
-"""The report of a real study in headless Chromium, without a network: all of it shows, and what one clicks works."""
+"""The report of a real study in headless Chromium, offline: all of it is visible, and everything clickable works."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ pytestmark = IN_BROWSER
 @pytest.fixture(scope="module")
 def study(finished_study, tmp_path_factory):
     project = finished_study.copied(tmp_path_factory.mktemp("study"))
-    project.run()  # the report alone, whose texts now lie elsewhere
+    project.run()  # only the report, whose texts are now elsewhere
     return project
 
 
@@ -116,7 +116,7 @@ def test_what_is_folded_away_is_printed(visit):
 
 
 def test_a_study_with_gaps_is_told_so_far(study, browser):
-    """Of a study that lacks a network, as after a job that failed; nothing of the study itself is touched."""
+    """The study lacks a network, as after a job that failed; none of the study's own files are touched."""
     gone = study.results / "networks" / "random0" / "seed0" / "A7B.metrics.json"
     content = gone.read_bytes()
     gone.unlink()
@@ -132,7 +132,7 @@ def test_a_study_with_gaps_is_told_so_far(study, browser):
 
 
 def test_snakemakes_own_report_shows_the_same_figures(study, browser):
-    """With captions and categories, and without a network too."""
+    """It has captions and categories, and also works offline."""
     path = study.folder / "snakemake.html"
     command = [sys.executable, "-m", "snakemake", "--configfile", "small.yaml", "--report", str(path)]
     subprocess.run(command, cwd=study.folder, check=True, capture_output=True, text=True)

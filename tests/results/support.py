@@ -33,7 +33,7 @@ def metrics(name, top1, split="random0", seed=0, **other):
 
 
 def frame(*rows, **facts):
-    """Rows of (split, seed, network, accuracy), and facts that all have."""
+    """A table of rows (split, seed, network, accuracy), with facts that all of them share."""
     records = []
     for split, seed, name, accuracy in rows:
         network = Network.parse(name)

@@ -60,7 +60,7 @@ GUESSED = {"classes": 10, "validation_images": 900, "majority_baseline": 0.1}
 
 
 def guessing_reaches(right, images, chance):
-    """The probability that guessing names so many images right, or more, counted out."""
+    """The probability that guessing gets at least this many images right, by direct summation."""
     return sum(comb(images, k) * chance**k * (1 - chance) ** (images - k) for k in range(right, images + 1))
 
 
@@ -80,7 +80,7 @@ def test_a_network_has_learned_where_guessing_hardly_ever_does_as_well(images, c
         (20, 900, 0.1, "baseA at chance"),
         (130, 900, 0.1, None),
         (10, 10, 0.5, None),
-        (9, 10, 0.5, "baseA: too few images to tell from chance"),  # far better than guessing, which does it in 1 of 93
+        (9, 10, 0.5, "baseA: too few images to tell from chance"),  # far better than guessing (1 in 93)
         (6, 10, 0.5, "baseA at chance"),
         (9, 9, 0.5, "baseA: too few images to tell from chance"),
         (4, 9, 0.5, "baseA: too few images to tell from chance"),

@@ -1,4 +1,4 @@
-"""What published weights are good for, in a sentence; and when networks of all classes are told at all."""
+"""What published weights are good for, in a sentence, and when networks of all classes are reported at all."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def advised(*rows):
 
 
 def series(name, *drops):
-    """Networks of three seeds, at n = 1, 2 and so on, so many points below their bases and a little beside that."""
+    """Networks of three seeds at n = 1, 2 and so on, about this many points below their bases."""
     return [
         ("whole", seed, name.format(n), 0.80 - drop / 100 + 0.001 * (seed - 1))
         for n, drop in enumerate(drops, start=1)
@@ -69,5 +69,5 @@ def test_none_can_be_kept_or_there_are_none():
 
 @pytest.mark.parametrize(("name", "told"), [("P{}whole", True), ("whole{}whole", True), ("R{}whole", False)])
 def test_all_classes_are_told_where_layers_are_reused(name, told):
-    """Not where they are of random networks as in the paper, so that such studies tell what they told."""
+    """They are not where only random networks use all classes, as in the paper; such studies report what they did."""
     assert ("whole" in compared_types(of(*BASES, *series(name, 1.0)).accuracies)) == told

@@ -1,4 +1,4 @@
-"""The page of cut points: what it says of those of the study, of others, and of what is within blocks."""
+"""The page of cut points: what it says about those of the study, about others, and about modules within blocks."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The tables of docs/natural-images.md, computed again from the networks that were trained, by plain arithmetic."""
+"""The tables of docs/natural-images.md, recomputed from the trained networks by plain arithmetic."""
 
 import re
 
@@ -20,7 +20,7 @@ POINTS, NATS, FIT = "softened_top1", "softened_cross_entropy", "training_cross_e
 RANDOM, SEMANTIC, IMAGES = ("random0", "random1", "random2"), ("man_made_natural",), ("images0",)
 RETRAINING, FINE_TUNING, TRANSFER = "{b}{n}{b}+ base{b}", "{a}{n}{b}+ base{b}", "{a}{n}{b}+ {b}{n}{b}+"
 CO_ADAPTATION, SPECIFICITY = "base{b} {b}{n}{b}", "{b}{n}{b} {a}{n}{b}"
-# By how its heading begins, what the columns of a table are.
+# The columns of each table, by the beginning of its heading.
 TABLES = {
     "| n | layer | co-adaptation, base": [
         (effect, metric, RANDOM) for effect in (CO_ADAPTATION, SPECIFICITY) for metric in (POINTS, NATS, FIT)
@@ -39,7 +39,7 @@ TABLES = {
 
 
 def drops(effect, metric, splits, n):
-    """By how much the second of two is worse, the mean over those halves of each split that have such networks."""
+    """How much worse the second of two is, as the mean over the halves of each split that have such networks."""
     networks = FINE_TUNED if "+" in effect else NETWORKS
     of_splits = []
     for split in splits:

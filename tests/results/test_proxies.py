@@ -1,4 +1,4 @@
-"""The table of proxies, and how they are set against what was measured, on made-up accuracies."""
+"""The table of proxies, and how they are compared with measured drops, on made-up accuracies."""
 
 import math
 
@@ -55,7 +55,7 @@ def part(tmp_path):
 
 
 def proxies_of(part, told):
-    """Of AnB by depth, in both splits, the accuracy told by flattened features; pooled ones tell nothing."""
+    """Proxies of AnB in both splits, with the accuracies by depth from flattened features; pooled ones give 0.5."""
     rows = [
         row(f"A{n}B", split, told(n, split) if features == "flattened" else 0.5, features)
         for split in SPLITS
@@ -124,7 +124,7 @@ def test_a_proxy_that_ranks_as_measured_agrees_and_errs_by_what_it_understates(p
 
 
 def test_correlations_within_splits_do_not_see_how_splits_differ(part):
-    """Each split alone is ranked backward; both together, by how hard they are, forward."""
+    """Each split on its own is ranked backward, but both together forward, because they differ in difficulty."""
     shift = {"random0": 0.0, "random1": -0.4}
     table = agreement(
         proxies_of(part, lambda n, split: 0.8 + shift[split] - 0.01 * n),
@@ -155,7 +155,7 @@ def test_rank_correlations_are_spearman_s_with_ties(part):
 
 
 def test_the_interval_holds_the_true_rank_correlation_in_95_percent_of_all_cases():
-    """Of 2000 draws of 14 pairs from a normal distribution, whose rank correlation is known."""
+    """There are 2000 draws of 14 pairs from a normal distribution, whose rank correlation is known."""
     random, true = np.random.default_rng(0), 0.8
     spearman = 6 / math.pi * math.asin(true / 2)
     held = 0
@@ -173,7 +173,7 @@ def test_of_too_little_there_is_no_interval(correlation, count):
 
 @pytest.mark.parametrize("metric", ["top1_best", "top1_mean_best10"])
 def test_what_a_proxy_tells_is_from_the_last_evaluation_whatever_the_metric_selects(part, metric):
-    """Else a selected base would make every told drop too large."""
+    """Otherwise, a selected base would make every estimated drop too large."""
     networks = [("random0", 0, f"A{n}B", 0.5) for n in DEPTHS]
     accuracies = frame(*networks, ("random0", 0, "baseB", 0.9), ("random0", 0, "baseA", 0.9))
     accuracies[metric] += 0.05

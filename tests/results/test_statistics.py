@@ -425,7 +425,7 @@ LOSSY = {
 
 
 def with_losses(data, **losses):
-    """By the accuracy, or as given."""
+    """Add losses that follow from the accuracy, or the given ones."""
     for name, of in (LOSSY | losses).items():
         data[name] = of(data["top1_final"])
     return beside_bases(data[[column for column in data if not column.startswith(("base", "difference_"))]])
@@ -466,7 +466,7 @@ def test_networks_without_cross_entropy_give_rows_that_are_empty():
 
 
 def co_adapted(fit, generalization, splits=4, **facts):
-    """A study whose selffers lose so much at n = 3 of each, by split, and nothing at n = 5."""
+    """A study whose selffers lose this much of each part at n = 3, varying by split, and nothing at n = 5."""
     rows = []
     for split in range(splits):
         rows += [(f"random{split}", 0, name, 0.8) for name in ("baseB", "B3B", "B5B")]
@@ -604,7 +604,7 @@ def test_the_summary_keeps_numbers_of_examples_apart(published):
 
 
 def test_a_split_counts_by_its_pairs_and_its_seeds_are_one_observation():
-    """Split 0 has two seeds, of losses 0 and 0.1, and split 1 one, of 0.3: their sums are 1/6 from the mean's."""
+    """Split 0 has two seeds, with losses 0 and 0.1, and split 1 one, with 0.3: their deviations sum to ∓1/6."""
     rows = [("random0", seed, "baseB", 0.8) for seed in (0, 1)] + [("random1", 0, "baseB", 0.8)]
     rows += [("random0", 0, "A1B", 0.8), ("random0", 1, "A1B", 0.7), ("random1", 0, "A1B", 0.5)]
     table = effects_of(frame(*rows))

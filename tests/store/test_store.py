@@ -117,7 +117,7 @@ def test_a_note_that_was_cut_off_does_not_count(store_folder, tmp_path, monkeypa
 
 
 def test_a_note_that_was_cut_off_does_not_join_the_next(store_folder, tmp_path, monkeypatch):
-    """The rest of a note, 1, and the note on chunk 0 must not come to stand for chunk 10, which was never written."""
+    """The rest of a note, 1, and the note on chunk 0 must not be read as chunk 10, which was never written."""
 
     class FailingSoon(Patterns):
         def read(self, start, stop):
@@ -248,7 +248,7 @@ def test_a_class_whose_name_no_table_can_hold_is_refused(tmp_path):
 
 
 class Slow(Patterns):
-    """Is being read until it is told to go on."""
+    """Keeps being read until it is told to continue."""
 
     def read(self, start, stop):
         under_way.set()
@@ -266,7 +266,7 @@ under_way, go_on, failing = threading.Event(), threading.Event(), []
 
 @contextmanager
 def being_built(folder, fails=False):
-    """While another, who has a descriptor and so a lock of its own, builds there; it ends with the block."""
+    """Within this block, another thread builds in the folder, with a descriptor and thus a lock of its own."""
     under_way.clear()
     go_on.clear()
     failing[:] = [True] * fails
@@ -287,7 +287,7 @@ def being_built(folder, fails=False):
 
 
 def build_beside(source, folder, **how):
-    """What is said by a build that finds another under way, which goes on once that is noticed."""
+    """The log of a build that finds another one under way, which continues once this has been noticed."""
     said = []
 
     def say(line):
@@ -379,7 +379,7 @@ def test_a_damaged_store_is_made_again(files, store_folder, name):
 
 
 def test_a_manifest_that_snakemake_put_back_is_replaced_by_that_of_the_store(files):
-    """As it does for a job that failed, while another has built the store of other images."""
+    """Snakemake does this for a failed job, while another one has built the store from other images."""
     old = (files / MANIFEST).read_bytes()
     Files.times = {7: 1}
     build_store(Files(), files)
@@ -426,7 +426,7 @@ def test_what_two_builds_without_locks_make_of_a_store_is_noticed(tmp_path, monk
 
 
 class TestDamageAfterBuilding:
-    """Of the same size and time."""
+    """The damage leaves the size and time of files unchanged."""
 
     @pytest.mark.parametrize("positions", [[40], [3, 41, 40], [40, 40]])
     def test_a_damaged_image_is_named_when_it_is_read_and_the_others_are_not_in_its_way(self, tmp_path, positions):
@@ -447,7 +447,7 @@ class TestDamageAfterBuilding:
         build_store(Patterns(), tmp_path)
         store = open_store(tmp_path)
         before = store.images[:]
-        flip_pixel(tmp_path, 40)  # which nothing sees, and the documentation says so
+        flip_pixel(tmp_path, 40)  # nothing notices this, as the documentation says
         assert (store.images.once_checked(np.array([40]))[40] != before[40]).sum() == 1
 
     def test_a_damaged_sum_of_a_class_is_noticed_when_it_is_used(self, tmp_path):
@@ -496,7 +496,7 @@ class TestDamageAfterBuilding:
 
 
 class Repeated(Patterns):
-    """Some images are others; and it counts what is read."""
+    """Repeats some images, and counts what is read."""
 
     same: ClassVar[dict[int, int]] = {}
 

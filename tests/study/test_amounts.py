@@ -1,4 +1,4 @@
-"""How much target data: which networks a config asks for on few images, and what shapes them."""
+"""How much target data: which networks on few images a config asks for, and what affects them."""
 
 import copy
 
@@ -18,7 +18,7 @@ def config_of(amounts, training=None, **networks):
 
 
 def jobs(study, split="random0"):
-    """By the first network of each."""
+    """The jobs, by the first network of each."""
     return [job[0].name for of, seed, job in study.jobs() if of == split and seed == study.seeds[0]]
 
 

@@ -56,7 +56,7 @@ def problem_of(config):
 
 
 def put(config, key, value):
-    """At a place that a message names, such as ``splits[0].name``."""
+    """Put a value at a place that a message names, such as ``splits[0].name``."""
     *parents, last = [int(part) if part.isdigit() else part for part in re.split(r"[.\[\]]+", key) if part]
     for part in parents:
         config = config[part]
@@ -180,7 +180,7 @@ class TestNames:
 
 
 class TestHints:
-    """Whoever does what a hint says has a config that is accepted."""
+    """Following a hint gives a config that is accepted."""
 
     @pytest.mark.parametrize(
         "changes",
@@ -242,7 +242,7 @@ class TestHints:
             except ConfigError as error:
                 if found := re.search(r"write it as (.*?)(, in quotes.*)?$", str(error)):
                     if key == "training__iterations" and yaml.safe_load(found[1]) < 40:
-                        continue  # fewer than evaluate_every, which is another matter
+                        continue  # fewer than evaluate_every, which is a different problem
                     read_study(changed(**{key: yaml.safe_load(found[1])}))
 
 

@@ -1,4 +1,4 @@
-"""docs/configuration.md says of every key what the schema and the default config say."""
+"""docs/configuration.md says about every key what the schema and the default config say."""
 
 import inspect
 import re
@@ -16,7 +16,7 @@ KINDS = SCHEMA["$defs"]["data_sets"]
 
 
 def keys_of(about, path=""):
-    """Every key below, with what the schema says of it: as a path such as ``training.iterations``."""
+    """Every key below, as a path such as ``training.iterations``, with what the schema says about it."""
     for key, value in about.get("properties", {}).items():
         yield f"{path}{key}", value
         yield from keys_of(value, f"{path}{key}.")
@@ -27,7 +27,7 @@ KEYS = [*keys_of(SCHEMA), *(pair for kind in KINDS.values() for pair in keys_of(
 
 
 def rows(page):
-    """Of each key that has one: its cells; a key at the top that holds others has a section instead."""
+    """The cells of each key's row; a top-level key that contains others has a section instead."""
     return dict(re.findall(r"^\| `([^`]+)` \| (.*) \|$", page, re.MULTILINE))
 
 
@@ -44,7 +44,7 @@ def test_every_key_says_what_it_is():
 
 
 def test_every_key_has_a_row_or_a_section():
-    """What stages give again is told once, in the row of the stage."""
+    """Keys that stages repeat are described once, in the row of the stage."""
     again, page = re.compile(r"training\.(base|reduced|frozen|fine_tuned)\."), PAGE.read_text()
     assert rows(page).keys() | sections(page) == {path for path, _ in KEYS if not again.match(path)}
 

@@ -1,4 +1,4 @@
-"""What a study knows of a network that is not the project's own: where it is found, what is refused and remembered."""
+"""What a study knows about a network that is not the project's own: where it is, what is refused, what is cached."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Every study in config/ is a good config once it is laid over the default one, as Snakemake does it."""
+"""Every study in config/ is a valid config on top of the default one, merged as Snakemake does."""
 
 import copy
 from pathlib import Path

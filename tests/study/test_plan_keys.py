@@ -1,4 +1,4 @@
-"""Treatments by a plan in a config: which networks and rules they make, and what is refused."""
+"""Treatments with a plan in a config: which networks and rules they make, and what is refused."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""What a study knows of published weights: where they are, what is refused, and what images they are for."""
+"""What a study knows about published weights: where they are, what is refused, and what images they are for."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What is probed is what a study has: no base more, and none but on all images."""
+"""Only what a study has is probed: no additional bases, and only those trained on all images."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The sections that shape no network: what the schema knows of them is what the study has."""
+"""The sections that affect no network: what the schema knows about them is what the study has."""
 
 from dataclasses import asdict, fields
 
@@ -20,7 +20,7 @@ def test_a_section_has_the_keys_of_the_schema(name):
 
 @pytest.mark.parametrize("name", SECTIONS)
 def test_a_study_has_what_the_config_says(name):
-    """As it was read: rules have these values as parameters, and another spelling would rerun them."""
+    """Values are as they were read: rules have them as parameters, and another spelling would rerun these."""
     section = getattr(read_study(DEFAULT), name)
     assert repr(asdict(section)) == repr(DEFAULT[name])
 

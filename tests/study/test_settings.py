@@ -1,4 +1,4 @@
-"""What shapes a network, as its identity says it: what was asked for before stays the same to the byte."""
+"""What affects a network, as recorded in its identity: for earlier configs it stays the same to the byte."""
 
 import copy
 import hashlib
@@ -16,7 +16,7 @@ from transferability.study.settings import Hyperparameters, Preprocessing, Rando
 
 PLAIN = Preprocessing(crop=0, mirror=False, mean="own", scale=64.0)
 NUMBERS = Preprocessing(crop=0, mirror=False, mean=(0.5, 0.0, 1.0), std=(0.25, 1.0, 0.5))
-# Of settings that shape a network and the others do not.
+# Later settings, which are part of an identity only if they ask for something new.
 LATER = {
     "optimizer": "sgd",
     "decay": "weights",
@@ -37,7 +37,7 @@ LATER = {
     ],
 )
 def test_the_papers_settings_are_what_they_were_with_engine_5(stage, digest):
-    """In the same order too: Snakemake compares parameters as they are printed."""
+    """They are in the same order too, because Snakemake compares parameters as they are printed."""
     config = copy.deepcopy(DEFAULT)
     update_config(config, yaml.safe_load((ROOT / "config" / "imagenet.yaml").read_text()))
     text = json.dumps(settings_of(config, stage).to_json())

@@ -1,4 +1,4 @@
-"""A store's folder is another for whatever shapes its images, and the same for all that does not."""
+"""A store's folder differs if anything that affects its images differs, and only then."""
 
 import os
 from pathlib import Path
@@ -111,7 +111,7 @@ class TestLists:
 
     @staticmethod
     def store(settings=SETTINGS, manifest=None):
-        """A store that is there."""
+        """A store that exists."""
         folder = folder_of(settings)
         write_manifest(folder, manifest or {})
         return folder
@@ -177,7 +177,7 @@ class TestLists:
         assert len({before, folder_of(settings), folder_of(inside)}) == 3
 
     def test_the_schema_says_which_keys_of_a_kind_are_lists(self, monkeypatch):
-        """Also of kinds without a root, whose lists lie where Snakemake runs."""
+        """This includes kinds without a root, whose lists are where Snakemake runs."""
         keys = {"file": {}, "labels": {"is_list": True}, "classes": {"is_list": True}, "more": {"is_list": True}}
         monkeypatch.setattr(list_contents, "kind_schema", lambda kind: {"properties": keys if kind == "npz" else {}})
         settings = {"kind": "npz", "file": "a.npz", "labels": "labels.csv", "classes": ["cat", "dog"], "more": ""}

@@ -1,4 +1,4 @@
-"""The config: what is refused, how it is said, and what a good one asks for."""
+"""The config: what is refused, with which message, and what a valid one asks for."""
 
 import copy
 import os
@@ -465,7 +465,7 @@ def test_a_config_is_checked_without_loading_torch_or_pandas():
 
 
 def test_the_groups_that_the_schema_gives_a_kind_are_those_of_its_classes():
-    """The study checks splits by the one, and makes them by the other."""
+    """The study checks splits with the former, and makes them with the latter."""
     settings = read_study(changed("datasets.glyphs.letters", 5)).data_set.store_settings
     with image_source("glyphs", settings) as source:
         found = Counter(image_class.group for image_class in source.classes)
@@ -474,7 +474,7 @@ def test_the_groups_that_the_schema_gives_a_kind_are_those_of_its_classes():
 
 
 class TestWhatShapesATraining:
-    """A key that a schedule does not use is none of a network's identity; changed, it retrains nothing."""
+    """A key that a schedule does not use is not part of a network's identity, so changing it retrains nothing."""
 
     @pytest.mark.parametrize("schedule", ["cosine", "constant", "step"])
     @pytest.mark.parametrize(("key", "value"), [("step_every", 7), ("step_factor", 0.3)])
@@ -512,7 +512,7 @@ def test_a_color_that_is_none_is_refused_by_name(color):
 
 
 def test_settings_that_matplotlib_cannot_read_are_told_in_a_sentence(tmp_path):
-    """Those of a user, in the folder where the study runs; in a fresh process, which has not read them yet."""
+    """These are a user's, in the folder where the study runs; a new process has not read them yet."""
     (tmp_path / "matplotlibrc").write_bytes("# café".encode("latin-1"))
     code = "from transferability.study.colors import require_colors; require_colors({})"
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow" / "scripts")}

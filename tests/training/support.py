@@ -1,4 +1,4 @@
-"""What tests of training need: a program to kill, settings for few iterations, and a stand-in for a GPU's captured."""
+"""What tests of training need: a program to kill, settings for few iterations, and a stand-in for a GPU's capture."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Networks of halves by images: what each sees of the data, and what tells them from others."""
+"""Networks of halves by images: which data each sees, and what distinguishes them from others."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ from transferability.training.train import train
 
 @pytest.fixture
 def by_images(recipe):
-    """The recipe, split by images, of which the first two pixels say which one an image is."""
+    """The recipe with a split by images, where an image's first two pixels identify it."""
     store = recipe.store
     images = np.asarray(store.images[: len(store.labels)]).copy()
     images[:, 0, 0, 0], images[:, 0, 1, 0] = np.divmod(np.arange(len(images)), 16)
@@ -27,7 +27,7 @@ def by_images(recipe):
 
 
 def positions(recipe, images):
-    """Which of the store's a batch has."""
+    """The positions in the store of a batch's images."""
     mean = recipe.store.mean_image(range(len(recipe.store.classes)))
     pixels = (images.permute(0, 2, 3, 1).numpy() + mean).round()
     return {int(image[0, 0, 0] * 16 + image[0, 1, 0]) for image in pixels}

@@ -40,7 +40,7 @@ def reader():
 
 @pytest.fixture
 def trained(recipe, running, tmp_path):
-    """Trains both networks with event files, until the progress says to stop; gives the files of the networks."""
+    """Returns a function that trains both networks with event files, until told to stop, and returns their files."""
 
     def run(name, stop_at=None):
         time.sleep(1.1)  # attempts have files of their own, in the order of the seconds in their names
@@ -95,7 +95,7 @@ def test_after_an_interruption_no_point_is_there_twice_or_lost(reader, trained, 
         assert [event.step for event in accumulator.Scalars("accuracy/top1")] == [6, 12]
     trained("run")
     for name in NAMES:
-        # Whoever looks for the first time, and whoever has been looking all along.
+        # A reader that looks for the first time, and one that has been watching all along.
         for accumulator in (reader(folder / "events" / name).Reload(), watching[name].Reload()):
             assert curve(accumulator, "accuracy/top1") == recorded(folder, name, "validation_top1")
 
@@ -123,7 +123,7 @@ def test_training_goes_on_when_event_files_cannot_be_written(reader, trained, tm
 
 
 def test_a_disk_that_is_full_in_the_end_fails_no_job(reader, monkeypatch, tmp_path):
-    """What is written when a file is closed finds no room."""
+    """There is no room for what is written when a file is closed."""
     writer = importlib.import_module("torch.utils.tensorboard").SummaryWriter
     closed = []
 

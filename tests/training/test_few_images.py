@@ -1,4 +1,4 @@
-"""Networks on few images a class: which they see, which base they copy from, and how long they train."""
+"""Networks on few images per class: which they see, which base they copy from, and how long they train."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ def by_epochs(recipe):
 
 
 def trained(recipe, running, folder, name, source=None):
-    """Train one network; its files."""
+    """Train one network, and return its files."""
     ((network, files),) = files_in(folder, name).items()
     train(recipe, {network: files}, source, running)
     return files
@@ -63,7 +63,7 @@ def test_a_selffer_copies_from_the_base_on_its_images_and_transfer_from_one_on_a
 
 
 def test_with_as_many_epochs_iterations_are_by_the_share_of_the_images(by_epochs, running, tmp_path):
-    """3 of 12 images a class: a quarter of 24 iterations, evaluated as often."""
+    """With 3 of 12 images per class, there are a quarter of 24 iterations, with as many evaluations."""
     files = trained(by_epochs, running, tmp_path, "baseB_images3")
     metrics = read_json(files.metrics)
     assert (metrics["iterations"], metrics["evaluations"]) == (6, 3)

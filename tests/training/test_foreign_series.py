@@ -39,7 +39,7 @@ def weights_in(folder, name):
 
 
 def below(weights, depth):
-    """What of a network lies below a cut, statistics of batch norm included."""
+    """The part of a network below a cut, including batch norm statistics."""
     return {key: tensor for key, tensor in weights.items() if key.startswith(CUTS[:depth])}
 
 

@@ -1,6 +1,6 @@
 """What only a GPU can show; skipped without one.
 
-In deterministic mode, so that two ways of computing the same can be compared to the bit.
+The tests use deterministic mode, so that two ways of computing the same thing can be compared to the bit.
 """
 
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ def assert_same(one, other):
 
 @pytest.fixture
 def trained(on_gpu, tmp_path):
-    """Trains networks in a folder of their own; gives their files."""
+    """Returns a function that trains networks in a folder of their own, and returns their files."""
 
     def train_in(name, recipe, names, **running):
         files = files_in(tmp_path / name, *names)
@@ -107,7 +107,7 @@ def test_frozen_layers_stay_where_they_were(trained, recipe, graphs):
 
 
 def test_it_computes_what_a_cpu_does(trained, running, recipe, tmp_path):
-    """A few iterations: rounding has no time to grow."""
+    """There are just a few iterations, so that rounding differences have no time to grow."""
     recipe = recipe.with_hyperparameters(iterations=5, evaluate_every=5)
     on_gpu, on_cpu = trained("gpu", recipe, ["baseB"]), files_in(tmp_path / "cpu", "baseB")
     train(recipe, on_cpu, None, running)

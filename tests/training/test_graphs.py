@@ -1,4 +1,4 @@
-"""Captured updates. Without a GPU a stand-in captures: it calls the function again on the inputs that were held."""
+"""Captured updates. Without a GPU, a stand-in captures: it calls the function again with the inputs that it kept."""
 
 import gc
 import weakref

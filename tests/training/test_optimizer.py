@@ -38,7 +38,7 @@ def test_updates_are_caffes():
 
 
 def updated(network, settings, updates=30, copied=0):
-    """The network after so many updates on made-up inputs, which are the same each time."""
+    """The network after this many updates on made-up inputs, which are the same each time."""
     inputs = torch.randn(updates, 4, 3, generator=torch.Generator().manual_seed(1)).to(network[0].weight.dtype)
     optimizer = make_optimizer(network, settings, copied)
     for i, x in enumerate(inputs):
@@ -82,7 +82,7 @@ def test_sgd_is_as_torch_documents_it(momentum):
 
 
 def test_adamw_is_as_its_paper_has_it():
-    """Loshchilov and Hutter (ICLR 2019), Algorithm 2, with the rate in front of the decay too, as in torch."""
+    """Algorithm 2 of Loshchilov and Hutter (ICLR 2019), but with the rate multiplying the decay too, as in torch."""
     settings, first, second = replace(SETTINGS, optimizer="adamw", weight_decay=0.3), {}, {}
 
     def change(name, parameter, gradient, rate, t):
@@ -97,7 +97,7 @@ def test_adamw_is_as_its_paper_has_it():
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_what_needs_no_gradient_is_left_alone(optimizer):
-    """Neither by decay nor by momentum nor by a gradient that somebody has left."""
+    """Neither decay, nor momentum, nor a leftover gradient changes it."""
     network = linear(layers=2)
     network[0].requires_grad_(False)
     before = {name: parameter.clone() for name, parameter in network.named_parameters()}
@@ -146,7 +146,7 @@ def test_what_decays(decay, decayed):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("decay", ["all", "all_but_biases"])
 def test_decay_moves_what_decays(optimizer, decay):
-    """By a loss that depends on nothing, decay alone does."""
+    """With a loss that depends on nothing, only decay changes weights."""
     network = linear()
     before = [parameter.detach().clone() for parameter in network.parameters()]
     settings = replace(SETTINGS, optimizer=optimizer, decay=decay, bias_lr_multiplier=1.0)
@@ -191,7 +191,7 @@ def test_only_what_reads_its_rate_from_the_device_is_captured():
 
 
 def gradients_of(length):
-    """Two tensors, of this norm together."""
+    """Two tensors that together have this norm."""
     return torch.tensor([[0.6 * length]]), torch.tensor([0.0, 0.8 * length])
 
 

@@ -1,4 +1,4 @@
-"""Networks by a plan for every layer: what is copied, what moves, and that they depend on nothing beside them."""
+"""Networks with a plan for every layer: what is copied, what changes, and that they do not depend on each other."""
 
 from dataclasses import replace
 
@@ -76,13 +76,13 @@ def source(bases, kind, half="A"):
 
 
 def number_of(kind, key):
-    """Of the layer that a tensor is of, from 1."""
+    """The number, from 1, of the layer that a tensor belongs to."""
     names = LAYERS if kind == "own" else (*CUTS, "fc")
     return next(i for i, name in enumerate(names, start=1) if key.startswith(name))
 
 
 def same(one, other):
-    """The keys of tensors that are equal to the bit, of those of one."""
+    """The keys of one's tensors that are equal to the other's to the bit."""
     return {key for key in one if key in other and torch.equal(one[key], other[key])}
 
 
@@ -272,7 +272,7 @@ def test_a_network_without_a_finite_loss_is_refused_and_the_others_are_kept(reci
 
 
 def test_with_nothing_drawn_anew_the_base_is_found_again(recipes, bases, running, tmp_path, monkeypatch):
-    """All that such a network is, but the layer, is its base: with that copied too it is judged alike."""
+    """Except for that layer, such a network is its base, so with this layer copied too it gets the same accuracies."""
     recipe, base = recipes["own"], bases["own"] / "baseB.safetensors"
     whole = dict(source_weights(recipe, Network.parse("B3B_reinitialized"), base))
     build = type(recipe).model_of

@@ -1,4 +1,4 @@
-"""Networks with layers of published weights: as they are where frozen, and to the bit however they are trained."""
+"""Networks with layers of published weights: unchanged if frozen, and equal to the bit however they are trained."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Every recipe keeps what the paper's keeps: siblings are independent, interruptions leave no trace."""
+"""Every recipe preserves what the paper's does: siblings are independent, and interruptions leave no trace."""
 
 import csv
 import json
@@ -44,7 +44,7 @@ def contents(files):
 
 
 def assert_same_alone_and_interrupted(recipe, source, running, folder, names):
-    """The last of the networks, alone and killed once, is what it is beside the others."""
+    """Assert that the last of the networks, trained alone and killed once, is the same as beside the others."""
     together, alone = files_in(folder / "together", *names), files_in(folder / "alone", names[-1])
     train(recipe, together, source, replace(running, states=folder / "other states"))
     train_until_it_dies(dying_after(13), recipe, alone, source, running)
@@ -101,7 +101,7 @@ def test_frozen_layers_stay_what_they_were_and_the_others_learn(special, running
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_each_recipe_gives_networks_of_its_own(name, recipe, running, tmp_path):
-    """And says in its identity what it asks for, and nothing of it where it asks for what was done before."""
+    """An identity has the settings that a recipe asks for, and leaves out those that ask for what was done before."""
     special, found = recipe.with_hyperparameters(**RECIPES[name]), []
     for one in (recipe, special):
         folder = tmp_path / str(len(found))
@@ -117,7 +117,7 @@ def test_each_recipe_gives_networks_of_its_own(name, recipe, running, tmp_path):
 
 
 def test_labels_are_smoothed_in_the_training_loss_only(recipe, running, base_a, tmp_path):
-    """Of weights that hardly move: all that differs is the loss that training lowers."""
+    """The weights hardly change, so only the loss that training minimizes differs."""
     slow = recipe.with_hyperparameters(learning_rate=1e-30)
     history = {}
     for smoothing in (0.0, 0.3):

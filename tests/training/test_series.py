@@ -1,4 +1,4 @@
-"""The series engine: what is copied and frozen, independence of siblings, and going on after an interruption."""
+"""The series engine: what is copied and frozen, the independence of siblings, and resuming after an interruption."""
 
 import csv
 import json
@@ -188,7 +188,7 @@ class TestIndependence:
 
 
 def train_dying_and_again(dying, recipe, files, source, running):
-    """Train until states, which are of the class ``dying``, end it; then go on."""
+    """Train until states of the class ``dying`` end it; then resume."""
     train_until_it_dies(dying, recipe, files, source, running)
     train(recipe, files, source, running)
 
@@ -261,7 +261,7 @@ class TestGoingOn:
     def test_a_state_of_a_network_whose_layers_were_edited_is_not_used(
         self, edit, recipe, running, tmp_path, monkeypatch
     ):
-        """An edit of an architecture keeps its name; half a training of each would be a network of neither."""
+        """An edited architecture keeps its name; training half with each version would give a network of neither."""
 
         def edited(image_shape, classes):
             network = mini_caffenet(image_shape, classes)
@@ -441,7 +441,7 @@ class TestProtocol:
     def test_a_job_that_resumes_records_the_same_of_its_training_images(
         self, iterations, recipe, running, bases, tmp_path
     ):
-        """Also one that died after its last iteration, before anything was evaluated on these."""
+        """This includes a job that died after its last iteration, before it was evaluated on these images."""
         files = files_in(tmp_path, "baseB")
         train_dying_and_again(dying_after(iterations), recipe, files, None, running)
         there, undisturbed = (json.loads((folder / "baseB.metrics.json").read_text()) for folder in (tmp_path, bases))
@@ -525,7 +525,7 @@ class TestProtocol:
             assert balanced_accuracy(right, targets) == pytest.approx(right.mean())
 
     def test_recorded_balanced_accuracy_is_that_of_the_checkpoint(self, recipe, running, tmp_path):
-        """On classes of 5, 5 and 1 validation images, the others of the last having become another half's."""
+        """The classes have 5, 5 and 1 validation images; the last class's others were moved to the other half."""
         store, classes = recipe.store, recipe.split.halves["B"]
         positions = np.arange(store.training_count, len(store.labels))
         labels = store.labels.copy()
@@ -577,7 +577,7 @@ class TestProtocol:
 
 
 def with_large_features(bases, folder, factor):
-    """A copy of baseA whose fc7 gives features so many times larger."""
+    """A copy of baseA whose fc7 gives features larger by this factor."""
     path = folder / "large" / "baseA.safetensors"
     path.parent.mkdir()
     weights = load_file(bases / "baseA.safetensors")

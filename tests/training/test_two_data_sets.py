@@ -1,4 +1,4 @@
-"""Networks of two data sets: the images that each sees, what tells it from others, and what it copies from."""
+"""Networks of two data sets: the images that each sees, what distinguishes it, and what it copies from."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ TASKS = {"A": TaskPlan("gray", group="even"), "B": TaskPlan("color")}
 
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory):
-    """By half."""
+    """The stores, by half."""
     folder = tmp_path_factory.mktemp("stores")
     for source in (GRAY, COLOR):
         build_store(source, folder / source.name)
@@ -63,7 +63,7 @@ def test_all_networks_of_the_split_see_images_of_one_shape(of_two, running):
 
 
 def in_color(store):
-    """A store that has its gray images three times, as color images."""
+    """A store with its gray images repeated in three channels, as color images."""
     images, sums = (np.repeat(rows[:], 3, axis=-1) for rows in (store.images, store.class_sums))
     return replace(store, images=images, class_sums=sums)
 
@@ -112,7 +112,7 @@ def test_a_gpu_sees_gray_images_so_too(of_two, running, monkeypatch):
 
 
 def centered(of_two, stores, half, scale=1.0):
-    """Both halves less the mean image of one, or each its own; of gray images in A, and color ones as large in B."""
+    """Both halves minus one's mean image, or each minus its own, with gray images in A and color ones as large in B."""
     color = np.random.default_rng(0).integers(0, 256, (len(stores["B"].labels), 16, 16, 3), dtype=np.uint8)
     training, labels = stores["B"].training, stores["B"].labels
     sums = [color[training][labels[training] == label].sum(0, dtype=np.uint32) for label in range(4)]

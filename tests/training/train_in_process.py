@@ -1,4 +1,4 @@
-"""Trains networks in a process of its own, for tests that kill it. Its argument is JSON; see test_series.py."""
+"""Trains networks in a separate process, for tests that kill it. Its argument is JSON; see test_series.py."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""A real SLURM on this one machine: a controller, two nodes of two counted GPUs each, and no accounting.
+"""A real SLURM on a single machine: a controller, two nodes with two counted GPUs each, and no accounting.
 
 The GPUs are character devices that SLURM hands out and counts, as on a GPU node, but not real ones. The configuration
 goes to /etc/slurm, since the executor plugin keeps SLURM's variables, the path of another one too, from its jobs.
@@ -63,17 +63,17 @@ class SlurmCluster:
         _wait_while(lambda: bool(slurm("squeue", "--noheader")))
         for pid_file in self.folder.glob("*.pid"):
             _end(int(pid_file.read_text()), signal.SIGTERM)
-        for pid in job_processes():  # what SLURM has lost sight of
+        for pid in job_processes():  # processes that SLURM has lost track of
             _end(pid, signal.SIGKILL)
         for name in ("slurm.conf", "gres.conf"):
             (CONFIGURATION / name).unlink(missing_ok=True)
 
     def set_down(self, node: str) -> None:
-        """As an administrator does; SLURM ends the node's jobs and queues them again."""
+        """Set a node down, as an administrator does; SLURM ends its jobs and requeues them."""
         slurm("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
 
     def cut_off(self, node: str) -> None:
-        """As a lost network does: SLURM gives up the node and queues its jobs again, which live on there unseen."""
+        """Cut a node off, like a lost network: SLURM gives it up and requeues its jobs, which live on there unseen."""
         pid_file = self.folder / f"slurmd.{node}.pid"
         os.kill(int(pid_file.read_text()), signal.SIGKILL)
         pid_file.unlink()
@@ -83,7 +83,7 @@ class SlurmCluster:
         self._daemon(_found("slurmd"), "-N", node)
 
     def states(self) -> dict[str, str]:
-        """By node: idle, mixed, allocated, down, ..."""
+        """The state of each node: idle, mixed, allocated, down, ..."""
         lines = slurm("sinfo", "--noheader", "-N", "-o", "%N %T").splitlines()
         return dict(line.split() for line in lines)
 
@@ -110,7 +110,7 @@ class SlurmCluster:
             "SlurmdPidFile": folder / "slurmd.%n.pid",
             "SlurmctldLogFile": folder / "slurmctld.log",
             "SlurmdLogFile": folder / "slurmd.%n.log",
-            "SlurmdParameters": "config_overrides",  # memory is counted, whatever there is
+            "SlurmdParameters": "config_overrides",  # memory is counted, however much there is
             "ProctrackType": "proctrack/linuxproc",
             "TaskPlugin": "task/none",
             "SelectType": "select/cons_tres",
@@ -136,12 +136,12 @@ class SlurmCluster:
 
 
 def job_processes() -> dict[int, dict[str, str]]:
-    """The processes of all jobs of this cluster: by process id, their environment."""
+    """The environment of every process of this cluster's jobs, by process id."""
     found = {}
     for path in Path("/proc").glob("[0-9]*"):
         try:
             entries = (path / "environ").read_bytes().decode().split("\0")
-        except (OSError, UnicodeDecodeError):  # it has ended, or is not of our making
+        except (OSError, UnicodeDecodeError):  # it has ended, or is not ours
             continue
         variables = dict(entry.split("=", 1) for entry in entries if "=" in entry)
         if "SLURM_JOB_ID" in variables and variables.get("SLURM_CLUSTER_NAME") == NAME:

@@ -38,7 +38,7 @@ def test_conda_environments_have_the_required_versions(path):
 
 
 def sections(path):
-    """Of an Apptainer definition: the lines of its header, named "", and of each section."""
+    """The lines of each section of an Apptainer definition, and those of its header, under the name ""."""
     found, name = {"": []}, ""
     for line in path.read_text().splitlines():
         text = line.strip()
@@ -51,7 +51,7 @@ def sections(path):
 
 
 def test_the_container_has_the_required_versions_and_python():
-    """It installs the pinned files themselves: what it takes from here is here, and is what pip is told to read."""
+    """It installs the pinned files themselves: the files that it copies exist, and pip is told to read them."""
     definition = sections(ROOT / "envs" / "apptainer.def")
     assert definition[""] == ["Bootstrap: docker", f"From: python:{CONDA_PYTHON}-slim"]
     copied = dict(line.split() for line in definition["%files"])
@@ -101,7 +101,7 @@ def imported_by(path):
 
 
 def rules():
-    """Of each rule that names both: its environment and its script."""
+    """The environment and script of each rule that names both."""
     for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
         for block in re.split(r"\n\s*rule\b", path.read_text())[1:]:
             names = [re.search(r'"\.\./\.\./envs/(\w+)\.yaml"', block), re.search(r'"\.\./scripts/(\w+)\.py"', block)]

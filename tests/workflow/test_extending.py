@@ -22,7 +22,7 @@ from tests.support import DEFAULT, ROOT
 from transferability.networks.architectures.mini_caffenet import LAYERS
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
-# What is cut short in the copy's config.yaml, below the page's own configs.
+# What is shortened in the copy's config.yaml, which the page's own configs override.
 SHORT = merged(SMALL, {"splits": ["random0"], "networks": {"treatments": ["transfer"]}})
 # Panels' titles and legends that the copy's own code draws of a study.
 DRAWN = """
@@ -50,7 +50,7 @@ TITLES = ("A data set of another kind", "Another network", "Another treatment")
 
 @dataclass(frozen=True)
 class Section:
-    """What a section of the page has in fenced blocks."""
+    """The fenced blocks in a section of the page."""
 
     diffs: list[str]
     configs: dict[str, str]
@@ -78,7 +78,7 @@ class Extended(Project):
         calibration = folder / "workflow" / "scripts" / "transferability" / "planning" / "calibration.py"
         calibration.write_text(calibration.read_text().replace("\nSECONDS = 0.6\n", "\nSECONDS = 0.01\n"))
         for diff in section.diffs:
-            # Outside of any repository, in which git would take the paths for those of its root.
+            # Outside any repository, because git would interpret the paths as relative to its root.
             done = subprocess.run(
                 ["git", "apply", "-"],
                 cwd=folder,
@@ -104,7 +104,7 @@ class Extended(Project):
         return done.stdout + done.stderr
 
     def follow(self):
-        """Plan the study, run the page's commands, and ask how it stands."""
+        """Plan the study, run the page's commands, and ask for its status."""
         (config,) = self.section.configs
         self.output = {"plan": self.shell(f"snakemake --configfile {config} --cores 1 plan")}
         for command in self.section.commands:
@@ -303,7 +303,7 @@ def all_three(tmp_path):
 
 
 def test_the_diffs_apply_together(all_three):
-    """Fast, to be told at once when the code around a diff has changed: make it again from the code as it is."""
+    """A fast test that fails at once when the code around a diff has changed; remake the diff from the current code."""
     library = Path("workflow", "scripts", "transferability")
     for path in (
         library / "data" / "kinds" / "npz.py",
@@ -315,7 +315,7 @@ def test_the_diffs_apply_together(all_three):
 
 @pytest.mark.slow
 def test_all_three_are_as_clean_as_the_project(all_three):
-    """Formatting, lint, types and Snakemake's own lint find nothing to say."""
+    """Formatting, lint, types and Snakemake's own lint report nothing."""
     for command in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]):
         done = subprocess.run(
             [sys.executable, "-m", *command], cwd=all_three.folder, text=True, capture_output=True, check=False

@@ -1,4 +1,4 @@
-"""Faults put into real runs: what is kept is kept, nothing is silently wrong, and the same command again ends right."""
+"""Faults injected into real runs: nothing is lost or silently wrong, and repeating the same command succeeds."""
 
 import ast
 import contextlib
@@ -172,7 +172,7 @@ class TestKilledInTheMiddleOfWriting:
 
 
 def stopped(recipe, files, source, running, after, number=signal.SIGTERM):
-    """A run that a real signal stops after so many iterations, with its states written."""
+    """Run until a real signal stops it after this many iterations, with its states written."""
 
     def say(line):
         if line.startswith(f"iteration {after} "):
@@ -247,7 +247,7 @@ with job_log(Path(sys.argv[1]), "job") as say:
 
 
 def test_a_lock_is_as_open_to_others_as_all_files_are(tmp_path):
-    """Or a folder that a group shares could not be used by two of its members in turn."""
+    """Otherwise, two members of a group could not use a shared folder one after the other."""
     before = os.umask(0o002)
     try:
         os.close(lock_file(tmp_path / "lock", "held"))
@@ -279,7 +279,7 @@ def small_disk(tmp_path):
 
 @contextlib.contextmanager
 def largest_file(size):
-    """No file may grow beyond this: what a full disk does, for those who may not mount one."""
+    """Limit the size of files, which acts like a full disk for users who may not mount one."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -349,7 +349,7 @@ def test_a_folder_that_cannot_be_written_to_is_named(small_disk):
 
 
 class TestStates:
-    """What is wrong with the states makes a network start again, never go on wrongly."""
+    """Anything wrong with the states makes a network start again, never continue wrongly."""
 
     @pytest.fixture
     def half_way(self, recipe, running, bases, tmp_path):
@@ -491,7 +491,7 @@ with job_log(Path(sys.argv[2]), "job"):
 class TestExplosions:
     @pytest.fixture
     def exploding(self, monkeypatch):
-        """Makes a network's last layer useless after an iteration."""
+        """Returns a function that makes a network's last layer useless after an iteration."""
         original = Learner.note
 
         def explode(name, after, factor):
@@ -528,7 +528,7 @@ class TestExplosions:
             train(recipe, files, source, replace(running, say=lines.append))
         assert "1 of 2 networks were finished before and are kept" in lines
 
-        monkeypatch.undo()  # no state with weights that are no numbers, or with an exploded loss, was kept
+        monkeypatch.undo()  # no state with NaN weights or an exploded loss was kept
         if math.isfinite(factor):
             shutil.rmtree(running.states / "A1B")
         train(recipe, files, source, running)
@@ -575,7 +575,7 @@ class TestExplosions:
 
 
 class TestNothingRuns:
-    """Files of someone else are data: nothing of ours unpickles or evaluates what it reads."""
+    """Other people's files are data: our code never unpickles or evaluates what it reads."""
 
     SOURCES = sorted((ROOT / "workflow").rglob("*.py")) + sorted((ROOT / "benchmarks").glob("*.py"))
     MODULES = frozenset({"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"})
@@ -636,7 +636,7 @@ class TestNothingRuns:
 
 
 def test_nothing_depends_on_the_time_of_day():
-    """Durations are of a clock that never goes back; the time of day only says when a job was last heard of."""
+    """Durations come from a clock that never goes back; the time of day only says when a job was last heard from."""
     for path in TestNothingRuns.SOURCES:
         if path.name in ("progress.py", "status.py"):
             continue
@@ -677,7 +677,7 @@ def tiny(tmp_path_factory):
 
 @pytest.fixture
 def project(tiny, tmp_path):
-    """A copy of the finished study to do harm to."""
+    """A copy of the finished study to damage."""
     project = tiny_project(tmp_path / "project")
     for name in ("results", ".snakemake"):
         shutil.copytree(tiny.folder / name, project.folder / name, copy_function=shutil.copy2)
@@ -716,7 +716,7 @@ class TestWorkflow:
         assert project.contents() == tiny.contents()
 
     def test_a_base_of_the_future_is_refused_and_costs_no_training(self, project, tiny):
-        """A clock that was ahead when the base was trained, and went back, makes it newer than all that follows."""
+        """If the clock was ahead when the base was trained, and was set back, the base is newer than later files."""
         base = project.networks()["random0/seed0/baseA.safetensors"]
         os.utime(base, (time.time() + 3600,) * 2)
         # Snakemake compares the content of small files; checkpoints of larger networks go by their time.
@@ -768,7 +768,7 @@ class TestWorkflow:
             states = fresh.results / "states" / "random0" / "seed0" / "baseA" / "newest.state"
 
             def trains():
-                with contextlib.suppress(BlockingIOError):  # or it would wait for its lines to be read
+                with contextlib.suppress(BlockingIOError):  # otherwise, it would wait for its lines to be read
                     os.read(terminal, 1 << 16)
                 return states.exists()
 

@@ -1,4 +1,4 @@
-"""A study of few images a class as its users run it, and what a change of its amounts reruns."""
+"""A study with few images per class as its users run it, and what changing its amounts reruns."""
 
 import pandas as pd
 import pytest

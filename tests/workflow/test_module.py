@@ -115,7 +115,7 @@ def test_without_rules_of_its_own_the_study_is_the_default(other):
 
 
 def test_checks_and_headline_can_be_had(other):
-    """They are the main workflow's to make, and are when it asks."""
+    """The main workflow has to request them, and then gets them."""
     hooks = "onstart:\n    transferability.before_the_first_job()\n\nonsuccess:\n    transferability.print_headline()\n"
     other.write(CONFIG, MODULE, hooks)
     output = other.run("transferability_published_tables")
@@ -126,7 +126,7 @@ def test_checks_and_headline_can_be_had(other):
 
 
 def test_rules_of_seconds_are_local_whatever_they_are_called(other):
-    """On a cluster these are not submitted; and no rule of the other workflow is taken for one of them."""
+    """On a cluster these are not submitted, and no rule of the other workflow is mistaken for one of them."""
     output = other.write(CONFIG, MODULE, "print('local:', *workflow._localrules)").run("--dry-run")
     local = {name.removeprefix("transferability_") for name in re.search(r"local: (.*)", output)[1].split()}
     assert local == {
@@ -151,7 +151,7 @@ def test_results_can_be_moved_by_the_config(other):
 
 
 def test_a_module_from_a_repository_is_refused_in_one_line(other, tmp_path):
-    """Snakemake reads it from its own clone, which is put there beforehand since tests have no network."""
+    """Snakemake reads it from its own clone, which the test provides, because tests have no network."""
     if shutil.which("git") is None:
         pytest.skip("needs git")
     project, clone = tmp_path / "project", tmp_path / "cache/snakemake/snakemake/source-cache/snakemake-git-cache"

@@ -1,4 +1,4 @@
-"""What people and catalogs read first: that it can be parsed, and that its links lead somewhere."""
+"""What people and catalogs read first can be parsed, and its links lead somewhere."""
 
 import re
 
@@ -16,13 +16,13 @@ PAGES = sorted(
 
 
 def links(path):
-    """Those to other files and headings, outside of code."""
+    """The links to other files and headings, outside of code."""
     text = re.sub(r"^    .*$|`[^`]*`(?!\])", "", path.read_text(), flags=re.MULTILINE)
     return [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
 
 
 def anchors(path):
-    """Of a page's headings, as GitHub makes them."""
+    """The anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -1,4 +1,4 @@
-"""A small study of networks by a plan for every layer, run for real from images to verification."""
+"""A small study of networks with a plan for every layer, run for real from images to verification."""
 
 import csv
 
@@ -7,7 +7,7 @@ import pytest
 from tests.project import Project
 from transferability.networks.layer_plan import PLANS
 
-# One target, so that the jobs are few; each plan beside what it is compared with. No network learns much so quickly.
+# One target, so that there are few jobs; each plan with what it is compared with. Networks learn little so quickly.
 STUDY = {
     "splits": ["whole"],
     "networks": {"depths": [2, 7], "treatments": ["selffer", "selffer+", *(f"selffer_{plan}" for plan in PLANS)]},

@@ -1,4 +1,4 @@
-"""A study of published weights, run whole: its networks, its pages, and what a replaced file reruns."""
+"""A study of published weights, run in full: its networks, its pages, and what a replaced file reruns."""
 
 import csv
 import os

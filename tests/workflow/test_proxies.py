@@ -1,4 +1,4 @@
-"""Proxies as users ask for them: from bases alone, against what was measured, in the report, and verified."""
+"""Proxies as users request them: from bases alone, compared with measured drops, in the report, and verified."""
 
 import json
 import re
@@ -84,7 +84,7 @@ def test_probes_are_the_same_again_and_verified_and_a_changed_one_is_found(probe
     path = project.results / "probes" / "random0" / "seed0.json"
     content = json.loads(path.read_text())
     path.unlink()
-    (project.results / "proxies.csv").unlink()  # else nothing asks for the file
+    (project.results / "proxies.csv").unlink()  # otherwise, nothing requests the file
     project.run("probe")
     again = json.loads(path.read_text())
     assert again["rows"] == content["rows"]

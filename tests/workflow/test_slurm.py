@@ -18,7 +18,7 @@ from tests.workflow.slurm_cluster import SlurmCluster, job_processes, slurm, why
 from transferability.process.slurm import queue_of
 
 ON_CLUSTER = (
-    # The cluster counts GPUs that are not there: jobs compute on the CPU, and ask for one all the same.
+    # The cluster counts GPUs that do not exist: jobs compute on the CPU, but request one all the same.
     *("--set-resources", "train_base:gpu=1", "train_frozen_n1_to_7:gpu=1"),
     *("--profile", "profiles/slurm", "--slurm-status-command", "squeue", "--slurm-no-account"),
     *("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "10"),
@@ -73,7 +73,7 @@ class Training:
 
 
 def trainings(project):
-    """By the names of their logs, the jobs that train now."""
+    """The jobs that are training now, by the names of their logs."""
     logs = {str(path): path.stem for path in (project.results / "logs").glob("*/seed*/*.log")}
     found = {}
     for pid, variables in job_processes().items():
@@ -85,12 +85,12 @@ def trainings(project):
 
 
 def log_of(project, job):
-    """Snakemake starts it anew with every attempt."""
+    """A job's log, which Snakemake starts anew with every attempt."""
     return text_of(project.results / "logs" / "random0" / "seed0" / f"{job}.log")
 
 
 def caught(project, job):
-    """The job's next attempt, held up once it trains and has states, so that no machine is too fast for a fault."""
+    """The job's next attempt, paused once it trains and has states, so that no machine is too fast for a fault."""
     first_network = re.sub(r"-\d", "", job)
     state = project.results / "states" / "random0" / "seed0" / first_network / "newest.state"
 
@@ -104,7 +104,7 @@ def caught(project, job):
 
 
 def wait_for_end(training):
-    """SLURM looks at time limits every 30 s."""
+    """Wait until it has ended; SLURM checks time limits every 30 s."""
     wait_for(lambda: not Path(f"/proc/{training.pid}").exists())
 
 
@@ -117,24 +117,24 @@ def kill(training):
 
 
 def run_out_of_time(training):
-    """Its limit is now nearer than the warning that it asked for."""
+    """Move its time limit closer than the warning that it requested."""
     slurm("scontrol", "update", f"jobid={training.slurm_job}", "timelimit=2")
 
 
 def start_requeued_jobs_elsewhere(node):
-    """At once, where SLURM would wait for two minutes; a node with remains of a job does not take it again."""
+    """Start them at once, when SLURM would wait two minutes; a node with remains of a job does not take it again."""
     for job in slurm("squeue", "--noheader", "--states", "PENDING", "--format", "%i").split():
         slurm("scontrol", "update", f"jobid={job}", "starttime=now", f"excnodelist={node}")
 
 
-SERIES = "A1-7A"  # of the base that is last to be done
+SERIES = "A1-7A"  # of the base that finishes last
 
 
 @pytest.fixture(scope="module")
 def battered(cluster, here, tmp_path_factory):
-    """The study on the cluster, through every fault; and by job, the logs of its attempts.
+    """The study on the cluster, after every fault, and the logs of each job's attempts, by job.
 
-    The store, which no fault is about, comes from the local run.
+    The store, which no fault concerns, comes from the local run.
     """
     project, logs = project_in(tmp_path_factory.mktemp("battered")), defaultdict(list)
     shutil.copytree(here.folder / "results" / "stores", project.folder / "results" / "stores")

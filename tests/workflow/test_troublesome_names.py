@@ -1,4 +1,4 @@
-"""A study of photographs whose every name is troublesome, from images to report, under a user's own settings."""
+"""A study of photographs in which every name is troublesome, from images to report, with a user's own settings."""
 
 import re
 from html import unescape

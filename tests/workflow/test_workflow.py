@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def finished(finished_study, tmp_path_factory):
     project = finished_study.copied(tmp_path_factory.mktemp("finished"))
-    project.run()  # the report alone, whose texts now lie elsewhere
+    project.run()  # only the report, whose texts are now elsewhere
     return project
 
 
@@ -156,7 +156,7 @@ class TestAFinishedStudy:
 
 
 def test_a_study_of_another_recipe_is_the_same_to_the_bit_after_a_kill_and_verified(tmp_path):
-    """Every key of a recipe gets from the config to the training, and is what a resumed job and `verify` know."""
+    """Every key of a recipe gets from the config to training, and resumed jobs and `verify` know it too."""
     changes = {
         "splits": ["random0"],
         "preprocessing": {
@@ -212,7 +212,7 @@ def test_what_others_wait_for_is_trained_first_and_then_what_takes_longest(tmp_p
 
 
 class TestWhatAChangeReruns:
-    """Exactly these jobs, by dry runs against the finished study."""
+    """A change reruns exactly these jobs, by dry runs of the finished study."""
 
     def test_nothing(self, unchanged):
         assert unchanged.would_run() == set()
@@ -297,7 +297,7 @@ class TestWhatAChangeReruns:
 
 
 class TestLostRecords:
-    """Snakemake's records, `.snakemake`, are gone, and with them what it knows of changed settings."""
+    """Snakemake's records, `.snakemake`, are gone, and with them what it knows about changed settings."""
 
     @pytest.fixture
     def left(self, finished, tmp_path):
@@ -333,7 +333,7 @@ class TestInterruptions:
         (project.results / "logs" / "rehearsal.log").unlink()
         output = project.run(str(checkpoint.relative_to(project.folder)))
         assert "3 of 3 networks were finished before and are kept" in output
-        assert not (project.results / "logs" / "rehearsal.log").exists()  # what could be made is not tried again
+        assert not (project.results / "logs" / "rehearsal.log").exists()  # what could be made before is not tried again
         assert project.contents() == before
 
     def test_killed_again_and_again_it_ends_the_same(self, finished, tmp_path):
@@ -603,7 +603,7 @@ class TestOneFolderOfStores:
 
 
 def write_list(project: Project, first: int) -> None:
-    """Of the validation images, two a class."""
+    """Write a list of two validation images per class."""
     lines = [f"{name}/{name}{i}.png,{name}\n" for name in "abcd" for i in (first, 7)]
     (project.folder / "photos" / "val.csv").write_text("".join(lines))
 

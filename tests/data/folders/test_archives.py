@@ -52,7 +52,7 @@ def tar_bytes(files=FILES, **how):
 
 @pytest.fixture
 def temporary(tmp_path, monkeypatch):
-    """What archives are unpacked to; it must be empty afterwards."""
+    """The folder that archives are unpacked to, which must be empty afterward."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(folder))
@@ -111,7 +111,7 @@ def test_a_tar_that_is_cut_off_between_two_files_is_refused(archive):
 @pytest.mark.parametrize("compress", COMPRESSORS.values(), ids=COMPRESSORS)
 @pytest.mark.parametrize("byte", [0, 100, 124, 148])
 def test_a_wrong_byte_in_a_header_is_refused(archive, compress, byte):
-    """Of the name, the mode, the size and the checksum; in any file of the tar."""
+    """The byte is in the name, the mode, the size or the checksum, in any file of the tar."""
     whole = tar_bytes()
     with tarfile.open(fileobj=io.BytesIO(whole)) as tar:
         places = [member.offset for member in tar.getmembers()]
@@ -232,7 +232,7 @@ def test_a_name_that_is_there_twice_is_refused(archive, kind):
 
 
 def without_flag(archive):
-    """As a Mac's zip: UTF-8, but nothing says so."""
+    """Make the archive like a Mac's zip: its names are UTF-8, but no flag says so."""
     data = bytearray(archive.read_bytes())
     for signature, offset in ((b"PK\3\4", 7), (b"PK\1\2", 9)):
         start = -1
@@ -286,7 +286,7 @@ def test_a_wrong_byte_in_a_zip_is_refused(archive):
 
 
 def changed(archive, offset, value):
-    """A field of the first member, in both its headers."""
+    """Change a field of the first member, in both of its headers."""
     data = bytearray(zip_of(archive).read_bytes())
     for signature, more in ((b"PK\3\4", 0), (b"PK\1\2", 2)):
         place = data.index(signature) + offset + more
@@ -318,7 +318,7 @@ def test_two_zips_in_one_file_are_refused(archive, tmp_path):
 
 
 def test_a_zip_that_counts_its_files_as_a_mac_does_is_read(archive, monkeypatch):
-    """With more files than its end can count, and nothing else that would say how many; here of three."""
+    """It has more files than its end record can count, here three, and nothing else says how many."""
     monkeypatch.setattr(archives, "_MOST_COUNTED", len(FILES) - 3)
     data = bytearray(zip_of(archive).read_bytes())
     end = data.rfind(b"PK\5\6")
@@ -328,7 +328,7 @@ def test_a_zip_that_counts_its_files_as_a_mac_does_is_read(archive, monkeypatch)
 
 
 def test_names_that_a_zips_character_set_lacks_are_in_a_field_of_their_own(archive):
-    """As Info-ZIP and WinRAR write them on Windows: all of these would be ?? by their short names."""
+    """This is how Info-ZIP and WinRAR write them on Windows: by their short names, all of these would be ??."""
     files = {name.replace("ant", "\u732b").replace("bee", "\u72ac"): content for name, content in FILES.items()}
     with zipfile.ZipFile(archive, "w") as packed:
         for i, (name, content) in enumerate(files.items()):

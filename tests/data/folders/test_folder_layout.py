@@ -1,4 +1,4 @@
-"""What is told of a data set's folders before any image is opened: when Snakemake starts, and again by the job."""
+"""What is reported about a data set's folders before any image is opened: when Snakemake starts, and in the job."""
 
 import errno
 import os
@@ -134,7 +134,7 @@ def test_a_folder_that_the_system_does_not_open_is_named(tmp_path, monkeypatch, 
 
     monkeypatch.setattr(os, "scandir", flaky)
     if not closed and "train" in (settings or {"train": ""}):
-        check(tmp_path, **settings)  # which has no need to look into the root
+        check(tmp_path, **settings)  # does not need to look into the root
         return
     for tell in (check, opened):
         with pytest.raises(StoreError, match=rf"datasets\.mine.*{closed} cannot be opened \(Stale file handle\)"):

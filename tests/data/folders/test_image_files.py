@@ -1,4 +1,4 @@
-"""Image files as people have them: each gives what a viewer shows of it, or is refused with the reason."""
+"""Image files as people have them: each is read as a viewer shows it, or refused with the reason."""
 
 import io
 import struct
@@ -50,7 +50,7 @@ def facts(path):
 
 
 def png(color_type, bits, rows, *chunks):
-    """A PNG that Pillow would not write; chunks stand before the pixels."""
+    """A PNG that Pillow would not write; the chunks come before the pixels."""
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -167,7 +167,7 @@ def test_a_black_drawing_on_transparent_ground_is_on_white(tmp_path, mode, kind,
 
 
 def test_what_shines_through_is_mixed(tmp_path):
-    """Of a red that is three fifths opaque, two fifths are white, or black."""
+    """If a red is three fifths opaque, the other two fifths are white, or black."""
     path = saved(tmp_path, Image.new("RGBA", (SIZE, SIZE), (200, 0, 0, 153)), "PNG")
     assert np.abs(read(path) - np.array([222, 102, 102])).max() <= 1
     assert np.abs(read(path, background="black") - np.array([120, 0, 0])).max() <= 1
@@ -288,7 +288,7 @@ def test_16_bits_keep_black_white_and_all_between(tmp_path, name, content, chann
 
 
 def test_a_tiff_that_calls_zero_white(tmp_path):
-    """Of 16 bits, for which Pillow does not turn the values round."""
+    """It has 16 bits, for which Pillow does not invert the values."""
     pixels = DEEP.tobytes()
     tags = {256: SIZE, 257: SIZE, 258: 16, 259: 1, 262: 0, 273: 8, 277: 1, 278: SIZE, 279: len(pixels)}
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
@@ -305,7 +305,7 @@ def test_16_bits_with_transparency(tmp_path):
 
 @pytest.mark.parametrize("where", ["pages", "within"])
 def test_a_tiff_is_not_read_as_its_thumbnail(tmp_path, where):
-    """As a camera's raw file that is called .tif; in these the photo is a later page, or below the first one."""
+    """It is like a camera's raw file named .tif, in which the photo is a later page, or below the first one."""
     tags = TiffImagePlugin.ImageFileDirectory_v2()
     tags[254] = 1
     small, photo = Image.new("RGB", (9, 9), "red"), Image.new("RGB", (40, 40), "blue")
@@ -322,7 +322,7 @@ def test_a_tiff_is_not_read_as_its_thumbnail(tmp_path, where):
 
 @pytest.mark.parametrize("kind", [4, 6])
 def test_wide_pixels_that_would_all_be_black_are_refused_with_an_alpha_channel_too(tmp_path, kind):
-    """Which is white all over, and no color."""
+    """The alpha channel is fully opaque, and is not a color."""
     colors = 1 if kind == 4 else 3
     rows = [b"".join(bytes([level, 0]) * colors + b"\xff\xff" for level in (1, 9)) for _ in range(2)]
     (tmp_path / "a.png").write_bytes(png(kind, 16, rows))

@@ -1,4 +1,4 @@
-"""Image files: odd sizes and modes, layouts that are about, labels in every form, and what is refused."""
+"""Image files: odd sizes and modes, layouts found in practice, labels in every form, and what is refused."""
 
 import os
 import shutil
@@ -205,7 +205,7 @@ def test_what_an_archive_lacks_is_said_of_the_archive(root, tmp_path, below, mis
     archive = pack(root, tmp_path / "images.zip", below)
     with pytest.raises(StoreError) as caught, source_of(archive, **settings):
         pass
-    inside = archive / below if missing != "train" else archive  # without it, nothing says that a folder is around it
+    inside = archive / below if missing != "train" else archive  # without train, nothing shows the enclosing folder
     assert message.format(inside, inside) in str(caught.value)
 
 

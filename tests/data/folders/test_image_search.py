@@ -192,7 +192,7 @@ def test_a_file_that_is_reached_twice_counts_once_by_its_own_name(root, tmp_path
 
 
 def test_overlapping_links_lose_nothing(root, tmp_path):
-    """The first to a part of what the second leads to."""
+    """The first link leads to a part of what the second one leads to."""
     for name in ("x/e.png", "x/part/p.png"):
         save(tmp_path / name)
     (root / "train" / "ant" / "a").symlink_to(tmp_path / "x" / "part")

@@ -34,7 +34,7 @@ def lines(rows, delimiter=",", end="\n"):
     return "".join(delimiter.join(map(str, row)) + end for row in rows)
 
 
-# ---- Forms that are about --------------------------------------------------------------------------------------------
+# ---- Forms found in practice -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("delimiter", [",", "\t", ";", "; ", " ", "   ", " \t"])
@@ -62,7 +62,7 @@ def test_quotes_hold_names_together(tmp_path):
 
 
 def test_tiny_imagenets_annotations(tmp_path):
-    """More columns, of boxes, which could be indices of 200 classes."""
+    """They have more columns, for boxes, whose values could be indices of 200 classes."""
     classes = [f"n{i:08}" for i in range(200)]
     rows = [(f"val_{i}.JPEG", classes[150 - i], i, 32, 44, 62) for i in range(9)]
     files = [f"images/val_{i}.JPEG" for i in range(9)]
@@ -173,7 +173,7 @@ def test_somebodys_numbers_do_not_outvote_the_names_beside_them(tmp_path, word, 
 
 
 def test_a_list_of_many_unknown_classes_is_refused_at_once(tmp_path, monkeypatch):
-    """To look for the nearest class of every line took a quarter of an hour."""
+    """Looking for the nearest class of every line took a quarter of an hour."""
     asked = []
     monkeypatch.setattr(label_lists, "nearest", lambda name, known: asked.append(name) or "")
     files = [f"{i}.png" for i in range(50)]
@@ -191,7 +191,7 @@ def test_a_header_is_told(tmp_path):
 
 
 def test_a_class_with_a_space_is_no_shorter_class(tmp_path):
-    """By white space alone either could be meant; by commas it is clear."""
+    """Separated by whitespace, either could be meant; with commas it is clear."""
     with pytest.raises(StoreError, match=r"line 1: a\.png can be of the class polar .*, or of the class polar bear"):
         read(tmp_path, "a.png polar bear\n", classes=["polar", "polar bear"])
     assert read(tmp_path, "a.png,polar bear\n", classes=["polar", "polar bear"]) == {"a.png": "polar bear"}

@@ -1,4 +1,4 @@
-"""Data sets without train/ and val/: a validation set is drawn, lists say what is what, some classes are kept."""
+"""Data sets without train/ and val/: a validation set is drawn, lists give the parts, or only some classes are kept."""
 
 import csv
 import shutil
@@ -54,7 +54,7 @@ def write(path, rows):
 
 
 def test_a_folder_of_photos_becomes_a_store(tmp_path):
-    """As a data set of the config, with no validation set; the list of what was drawn gives the same store."""
+    """It is a data set of the config without a validation set; a list of the drawn images gives the same store."""
     root, said = photos(tmp_path / "photos"), []
     settings = {"kind": "folder", "root": str(root), "size": 16}
     with image_source("mine", settings | {"validation": 0.2}, said.append) as source:
@@ -217,7 +217,7 @@ def test_a_list_of_training_images_in_val_is_refused(tmp_path):
 @pytest.mark.parametrize("in_list", ["train/{}/{}_0.png", "pool/{}/{}_0.png"])
 @pytest.mark.parametrize("linked", ["files", "folders"])
 def test_a_file_with_two_names_is_one_image(tmp_path, linked, in_list):
-    """Classes that are links to images in the data set: whichever name a list uses, the image is not trained on too."""
+    """Classes are links to images in the data set: whichever name a list uses, its image is not also trained on."""
     pool = photos(tmp_path / "pool")
     for folder in sorted(pool.iterdir()):
         if linked == "folders":

@@ -43,7 +43,7 @@ def fashion_labels(part):
 
 
 def write_fashion(folder, packed=True):
-    """Images whose pixels are all ten times their official label."""
+    """Write images whose pixels are all ten times their official label."""
     folder.mkdir(parents=True, exist_ok=True)
     for part, count in COUNTS.items():
         labels = fashion_labels(part)
@@ -70,7 +70,7 @@ def write_idx(path, content, packed):
 
 
 class Planted:
-    """What leaves a trace as soon as it is unpickled."""
+    """An object that leaves a trace as soon as it is unpickled."""
 
     def __init__(self, trace):
         self.trace = trace
@@ -80,7 +80,7 @@ class Planted:
 
 
 def write_cifar(root, trace=None):
-    """A CIFAR-10 of 10 images a batch whose pixels are all ten times their label; with a trace if it is opened."""
+    """Write a CIFAR-10 with 10 images per batch, pixels ten times their label, and a pickle that leaves a trace."""
     folder = root / CIFAR10.base_folder
     folder.mkdir(parents=True)
     labels = list(range(10))
@@ -237,7 +237,7 @@ def test_a_download_that_fails_says_what_to_do(tmp_path, monkeypatch, served, ki
 def test_a_silent_server_is_not_waited_for_for_ever(tmp_path, monkeypatch):
     monkeypatch.setattr("transferability.data.official_sets.TIMEOUT_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        hang_up = threading.Timer(20, silent.close)  # or this test would be, should it fail
+        hang_up = threading.Timer(20, silent.close)  # otherwise, this test would hang if it fails
         hang_up.start()
         monkeypatch.setattr(CIFAR10, "url", f"http://127.0.0.1:{silent.getsockname()[1]}/{CIFAR10.filename}")
         with pytest.raises(StoreError, match="timed out"):
@@ -271,7 +271,7 @@ def test_what_a_killed_download_left_goes_with_the_next_one_and_what_is_under_wa
 
 
 def test_a_planted_pickle_does_leave_its_trace(tmp_path):
-    """Or else the next test would prove nothing."""
+    """Otherwise, the next test would prove nothing."""
     root = write_cifar(tmp_path, trace=tmp_path / "trace")
     with (root / CIFAR10.base_folder / "test_batch").open("rb") as file:
         pickle.load(file)

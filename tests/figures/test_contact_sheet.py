@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from transferability.data.splits import Split, split_by_images
-from transferability.figures.contact_sheet import contact_sheet, halves_sheet
+from transferability.figures.contact_sheet import contact_sheet, halves_sheet, reduced
 from transferability.store.reading import Store
 from transferability.store.source import ImageClass
 
@@ -23,6 +23,15 @@ def test_grey_and_color_large_and_small_are_drawn(channels, side):
     strips = [axes.images[0].get_array() for axes in figure.axes if axes.images]
     assert len(strips) == 3
     assert all(strip.shape[0] <= 48 and strip.shape[2] == 3 for strip in strips)
+
+
+@pytest.mark.parametrize(
+    ("shape", "shown"), [((96, 48), (48, 24)), ((5, 500), (1, 45)), ((500, 5), (45, 1)), ((7, 5), (7, 5))]
+)
+def test_an_image_of_any_shape_is_reduced_to_a_mean_of_its_blocks(shape, shown):
+    small = reduced(np.full((2, *shape, 3), 9, np.uint8))
+    assert small.shape == (2, *shown, 3)
+    assert (small == 9).all()
 
 
 def test_of_many_classes_some_are_shown_and_the_title_says_so():

@@ -50,3 +50,9 @@ def test_of_too_many_images_it_says_that_nothing_is_probed(check, monkeypatch):
     assert not any("probed again" in what for what in found)
     assert all("not probed again on a CPU" in line for line in said)
     assert len(said) == 2
+
+
+@pytest.mark.parametrize(("recorded", "found"), [(None, 0.5), (0.5, None), (0.5, 0.75), (3, 4)])
+def test_a_value_that_was_missing_or_another_is_no_repetition(tmp_path, recipe, recorded, found):
+    part = proxy_check._Part(tmp_path / "probes.json", recipe, {}, "AB", 1e9)
+    assert not part._nearly("top1", recorded, found)

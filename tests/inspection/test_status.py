@@ -149,6 +149,12 @@ def test_siblings_of_a_failed_network_that_are_finished_are_done(made_up):
     assert made_up.status().spent == {CPU: 65.0}
 
 
+def test_training_an_outdated_network_again_counts_both_times(made_up):
+    made_up.finish("A1B+", architecture="caffenet")
+    made_up.job("A1-2B+", "A1B+", "A2B+", seconds={"A1B+": 5.0, "A2B+": 7.0}, **HALF_WAY)
+    assert made_up.status().spent == {CPU: 72.0}
+
+
 def test_a_stopped_job_waits_to_go_on(made_up):
     made_up.job("baseA", "baseA", outcome=STOPPED, reason="stopped by SIGTERM after iteration 250", **HALF_WAY)
     assert made_up.status().counts["base"] == {WAITING: 2}

@@ -130,9 +130,10 @@ def _strip(images: NDArray[np.uint8], room: int) -> NDArray[np.uint8]:
 
 def reduced(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Images, N x H x W x C, reduced to the size on a sheet: no side longer than `_LARGEST_SIDE`."""
-    step = -(-max(images.shape[1:3]) // _LARGEST_SIDE)
-    count, height, width, channels = images.shape
-    height, width = height // step, width // step
-    blocks = images[:, : height * step, : width * step].reshape(count, height, step, width, step, channels)
+    count, *sides, channels = images.shape
+    step = -(-max(sides) // _LARGEST_SIDE)
+    down, across = (min(step, side) for side in sides)
+    height, width = sides[0] // down, sides[1] // across
+    blocks = images[:, : height * down, : width * across].reshape(count, height, down, width, across, channels)
     small: NDArray[np.uint8] = blocks.mean(axis=(2, 4)).astype(np.uint8)
     return small

@@ -153,7 +153,7 @@ class _Part:
         """
         if key == "regularization":
             return True
-        if not isinstance(value, float):
+        if not isinstance(value, float) or not isinstance(recorded, float):
             return bool(recorded == value)
         tolerance = MOST_OF_STATISTICS * ROUNDING_TOLERANCE[self.recipe.hyperparameters.precision]
         unit = 1.0 if key.endswith(_NEARLY_SAME) else max(1.0, abs(value))

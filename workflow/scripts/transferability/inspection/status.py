@@ -7,7 +7,7 @@ SLURM also says which jobs are waiting, and why.
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -142,7 +142,7 @@ def status_of(study: Study, metrics: Mapping[Key, Path], now: float | None = Non
         counts=counts,
         outdated=sum(key not in open_jobs for key in finished.keys() - done.keys()),
         jobs=sorted(jobs, key=lambda job: (job.record.seconds_left is None, job.record.seconds_left)),
-        spent=_spent(finished, jobs),
+        spent=_spent(finished, done, jobs),
         queue=queue,
         work_left=work,
         starts_left=starts,
@@ -187,13 +187,14 @@ def _state(record: JobRecord, age: float, silence: float, slurm_state: str | Non
     return SILENT if age > silence else RUNNING
 
 
-def _spent(finished: Mapping[Key, _Finished], jobs: Iterable[Job]) -> dict[str, float]:
+def _spent(finished: Mapping[Key, _Finished], done: Container[Key], jobs: Iterable[Job]) -> dict[str, float]:
+    """Seconds by device, of networks that have metrics and of those that jobs train, for the first time or again."""
     spent: defaultdict[str, float] = defaultdict(float)
     for network in finished.values():
         spent[network.device] += network.seconds
     for record in (job.record for job in jobs):
         for name, seconds in record.seconds.items():
-            if record.device is not None and (record.split, record.seed, name) not in finished:
+            if record.device is not None and (record.split, record.seed, name) not in done:
                 spent[record.device] += seconds
     return dict(spent)
 

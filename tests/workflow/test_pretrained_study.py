@@ -56,6 +56,7 @@ def test_tables_figures_and_pages_tell_of_them(project):
     page = (project.results / "report.html").read_text()
     assert "PnB, pretrained" in page
     assert "images of pretrained weights" in page
+    assert "if the weights were trained on some of the validation images" in page
     output = (project.folder / "output.txt").read_text()
     assert "weights.pth: does not say how its images were prepared" in output
     assert "all classes: base" in output

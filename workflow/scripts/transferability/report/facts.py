@@ -61,6 +61,11 @@ def facts_of(
             f"{visible(study.weights.source)}, SHA-256 {study.weights.sha256 or 'not known yet'}",
         )
         yield "images of pretrained weights", images_in_words(study.weights, study.config["preprocessing"])
+        yield (
+            "validation images and pretrained weights",
+            "not known: if the weights were trained on some of the validation images, PnB and PnB⁺ do better on these "
+            "than on new ones",
+        )
     named = [f"{name} ({_by_half(study.groups[name])})" if name in study.groups else name for name in study.splits]
     yield "splits", f"{len(study.splits)}: {', '.join(named)}"
     if study.targets != HALVES:

@@ -652,3 +652,17 @@ def test_unlearned_networks_are_compared_as_the_config_says(published, unlearned
     assert row["difference_ours"] == pytest.approx(difference)
     mean = paired_effects(Results.by(ours, METRIC, 0.02, LAYERS, unlearned)).set_index("effect").loc["total drop"]
     assert mean["mean"] == pytest.approx(-difference)
+
+
+@pytest.mark.parametrize(("rate", "images", "told"), [(0.8, 100, True), (0.5, 1000, True), (0.8, 1000, False)])
+def test_validation_images_too_few_to_tell_the_tolerated_drop_are_told_of(rate, images, told):
+    facts = {"validation_images": images, "majority_baseline": 0.1}
+    text = headline(results(frame(("random0", 0, "baseB", rate), ("random0", 0, "B7B", rate), **facts)))
+    draws = np.random.default_rng(0).binomial(images, rate, (2, 100_000)) / images
+    error = 100 * (draws[0] - draws[1]).std()
+    assert (error > 2) == told
+    expected = (
+        f"with {images} validation images, these alone give the difference between two networks a standard error of "
+    )
+    assert (f"{expected}up to about {error:.0f} points" in text) == told
+    assert ("validation images" in text) == told

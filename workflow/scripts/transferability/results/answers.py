@@ -16,6 +16,7 @@ from transferability.results.unlearned import bases_at_chance, doubtful, meaning
 from transferability.study.compared import (
     GENERALIZATION_GAP,
     LOSSES,
+    TOP1,
     TRAINING_CROSS_ENTROPY,
     VALIDATION_CROSS_ENTROPY,
 )
@@ -193,7 +194,8 @@ def answers(results: Results) -> list[Answer]:
             layers = dict(_reusable_layers(reuse_of_type, results.layers[:-1]))
             advised = advice(of_type, reuse_of_type, results.max_drop)
             parts = _co_adaptation(drops[drops["split_type"] == split_type], of_type, results.layers)
-            note = "; ".join(_notes(split_type, set(of_type["treatment"])))
+            notes = [*_notes(split_type, set(of_type["treatment"])), *_of_few_images(bases[~dead], results)]
+            note = "; ".join(notes)
             found.append(Answer(halves, base, int(dead.sum()), lost, gained, parts, layers, note, advised))
     return found
 
@@ -209,6 +211,24 @@ def _notes(split_type: str, there: set[str]) -> Iterator[str]:
         yield "the halves share all classes but no training images, so features can be specific only to images"
     if "transfer" in there and "selffer" not in there:
         yield "without selffer networks (BnB), the costs of lost co-adaptation and of specificity cannot be told apart"
+
+
+def _of_few_images(bases: pd.DataFrame, results: Results) -> Iterator[str]:
+    """Note that the validation images alone can make a difference larger than the tolerated drop.
+
+    With equal accuracies p and independent errors, the difference of two accuracies on N images has the variance
+    2 p (1 - p) / N; it is smaller the more often two networks err on the same images.
+    """
+    counted_images = bases.dropna(subset=["validation_images"])
+    if results.metric not in TOP1 or counted_images.empty:
+        return
+    rate, images = counted_images["accuracy"], counted_images["validation_images"].astype(float)
+    error = float(np.sqrt(2 * rate * (1 - rate) / images).max())
+    if error > results.max_drop:
+        yield (
+            f"with {int(images.min())} validation images, these alone give the difference between two networks a "
+            f"standard error of up to about {100 * error:.0f} points, which more seeds do not reduce"
+        )
 
 
 def headline(results: Results, by_amount: Sequence[str] = ()) -> str:

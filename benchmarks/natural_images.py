@@ -2,7 +2,8 @@
 
     python benchmarks/natural_images.py
 
-The networks are those of `tiny_imagenet_networks.csv`, `tiny_imagenet_softened.csv` and `tiny_imagenet_fine_tuned.csv`.
+The networks are in `tiny_imagenet_networks.csv`, with `tiny_imagenet_softened.csv`; `tiny_imagenet_fine_tuned.csv`;
+and `tiny_imagenet_small_caffenet.csv`, whose validation images were drawn from the training images and need no filter.
 Takes seconds; the figures are those that a study of these networks would have.
 """
 
@@ -32,36 +33,38 @@ TRAINING_IMAGES_EVALUATED = {
     **{("man_made_natural", half): images for half, images in {"A": 6_400, "B": 3_600}.items()},
     **{("images0", half): 10_000 for half in "AB"},
 }
+SOFTENED = {"softened_top1": "top1_final", "softened_cross_entropy": "validation_cross_entropy"}
 GROUPS = {"man_made_natural": {"A": "man-made", "B": "natural"}}
 
 
 def main() -> None:
-    frozen = trained().merge(softened(), on=KEY, validate="one_to_one")
-    fine_tuned = pd.read_csv(RESULTS / "tiny_imagenet_fine_tuned.csv", keep_default_na=False)
-    by_classes = results(frozen[frozen["split"] != "images0"])
+    frozen = networks_of("networks").merge(of_softened(networks_of("softened")), on=KEY, validate="one_to_one")
     with figure_style(COLORS):
-        draw_pictures(by_classes, {name: [PAGES / f"natural_images_{name}.png"] for name in ("effects", "parts")})
-        by_images = results(frozen[frozen["split"] == "images0"])
-        draw_pictures(by_images, {"parts": [PAGES / "natural_images_by_images.png"]})
-        draw_pictures(results(fine_tuned), {"effects": [PAGES / "natural_images_fine_tuned.png"]})
+        draw(frozen[frozen["split"] != "images0"], effects="effects", parts="parts")
+        draw(frozen[frozen["split"] == "images0"], parts="by_images")
+        draw(networks_of("fine_tuned"), effects="fine_tuned")
+        draw(networks_of("small_caffenet"), effects="small_caffenet_effects", parts="small_caffenet_parts")
 
 
-def trained() -> pd.DataFrame:
-    return pd.read_csv(RESULTS / "tiny_imagenet_networks.csv", keep_default_na=False)
+def networks_of(name: str) -> pd.DataFrame:
+    return pd.read_csv(RESULTS / f"tiny_imagenet_{name}.csv", keep_default_na=False)
 
 
-def softened() -> pd.DataFrame:
-    return pd.read_csv(RESULTS / "tiny_imagenet_softened.csv")[[*KEY, "softened_top1", "softened_cross_entropy"]]
+def of_softened(networks: pd.DataFrame) -> pd.DataFrame:
+    """What is new in the table of networks on softened images."""
+    return networks[[*KEY, *SOFTENED]]
 
 
-def results(networks: pd.DataFrame) -> Results:
-    """Of networks as the files have them, with what they reach on softened validation images."""
-    measured = networks.assign(
-        top1_final=networks["softened_top1"], validation_cross_entropy=networks["softened_cross_entropy"]
-    )
-    rows = measured.to_dict("records")
-    accuracies = frame_of(((f"row {number}", described(row)) for number, row in enumerate(rows)), LAYERS)
-    return Results.by(accuracies, "top1_final", 0.02, LAYERS, groups=GROUPS)
+def draw(networks: pd.DataFrame, **figures: str) -> None:
+    """Draw figures of networks as the files have them, each with the end of its file's name.
+
+    On validation images as they are, unless the files say how networks do on softened ones.
+    """
+    measured = networks.assign(**{name: networks[soft] for soft, name in SOFTENED.items() if soft in networks})
+    rows = enumerate(measured.to_dict("records"))
+    accuracies = frame_of(((f"row {number}", described(row)) for number, row in rows), LAYERS)
+    results = Results.by(accuracies, "top1_final", 0.02, LAYERS, groups=GROUPS)
+    draw_pictures(results, {name: [PAGES / f"natural_images_{end}.png"] for name, end in figures.items()})
 
 
 def described(row: Mapping[Hashable, Any]) -> dict[str, Any]:

@@ -117,6 +117,50 @@ def test_code_that_changes_makes_other_networks(config_of, tmp_path, edit, same)
 
 @IN_PROCESS
 @pytest.mark.parametrize(
+    ("file", "code", "same"),
+    [
+        ("blocks.py", "# a comment\nfrom sizes import WIDTH", True),
+        ("blocks.py", "from sizes import WIDTH as W\nWIDTH = W", False),
+        ("sizes.py", "WIDTH = 7", False),
+        ("unused.py", "WIDTH = 7", True),
+    ],
+)
+def test_code_beside_it_that_it_imports_makes_other_networks_too(config_of, tmp_path, file, code, same):
+    found = []
+    for name, changes in (("before", {}), ("after", {file: code})):
+        files = {
+            "mine.py": f"from blocks import WIDTH\n{OWN.read_text()}".replace("width=6", "width=WIDTH"),
+            "blocks.py": "from sizes import WIDTH",
+            "sizes.py": "WIDTH = 6",
+            "unused.py": "",
+        }
+        (tmp_path / name).mkdir()
+        for path, text in (files | changes).items():
+            (tmp_path / name / path).write_text(text)
+        config = config_of(architecture="mine.py:Dropping")
+        found.append(read_study(config, beside=[tmp_path / name]).settings("base").foreign)
+    assert (found[0] == found[1]) == same
+
+
+def test_code_that_imports_nothing_beside_it_has_the_digest_that_it_had(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        '"""A network."""\nimport torch\n\ndef net(num_classes):  # mine\n    return torch\n'
+    )
+    (tmp_path / "blocks.py").write_text("")
+    digest = "821353ccc71d2706899b8082c951e2fb4653dd69b9499eddfd824a7febfb1e6c"
+    assert foreign_networks._code_digest(f"{tmp_path / 'mine.py'}:net") == digest
+
+
+@pytest.mark.parametrize("file", ["mine.py", "blocks.py"])
+def test_code_that_cannot_be_read_is_named(config_of, tmp_path, file):
+    for name, code in {"mine.py": "import blocks", "blocks.py": "", file: "def"}.items():
+        (tmp_path / name).write_text(code)
+    with pytest.raises(ConfigError, match=rf"^config: networks\.architecture: {tmp_path / file}: cannot be read as Py"):
+        read_study(config_of(architecture=f"{tmp_path / 'mine.py'}:Net"))
+
+
+@IN_PROCESS
+@pytest.mark.parametrize(
     ("networks", "why"),
     [
         (

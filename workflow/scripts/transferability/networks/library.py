@@ -5,18 +5,15 @@ An architecture's name says where it is from: ``torchvision/resnet18``, ``timm/v
 """
 
 import difflib
-import importlib.util
 import inspect
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import nn
 
+from transferability.networks.network_file import imports_beside, load
 from transferability.networks.tracing import CutError
 from transferability.seeding import seed_for
 
@@ -98,7 +95,7 @@ def _of_timm(name: str) -> Callable[[Shape, int, dict[str, Any]], nn.Module]:
 
 
 def _of_file(path: Path, name: str) -> Callable[[Shape, int, dict[str, Any]], nn.Module]:
-    module = _module_of(path)
+    module = load(path)
     builder = getattr(module, name, None)
     if not callable(builder):
         public = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
@@ -107,29 +104,13 @@ def _of_file(path: Path, name: str) -> Callable[[Shape, int, dict[str, Any]], nn
     def build(image_shape: Shape, classes: int, options: dict[str, Any]) -> nn.Module:
         wants_shape = "image_shape" in inspect.signature(builder).parameters
         shape = {"image_shape": image_shape} if wants_shape else {}
-        model = builder(num_classes=classes, **shape, **options)
+        with imports_beside(path):
+            model = builder(num_classes=classes, **shape, **options)
         if not isinstance(model, nn.Module):
             raise CutError(f"{name} returns a {type(model).__name__}, not a torch.nn.Module")
         return model
 
     return build
-
-
-@cache
-def _module_of(path: Path) -> ModuleType:
-    """A file as a module, which may import others next to it; read once per process."""
-    module_name = f"networks_of_{path.stem}"
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise CutError(f"there is no file {path}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module
-    sys.path.insert(0, str(path.resolve().parent))
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.pop(0)
-    return module
 
 
 def _first_accepted(builder: Callable[..., nn.Module], sizes: Sequence[Mapping[str, Any]], **given: Any) -> nn.Module:

@@ -6,6 +6,7 @@ Describing a network builds and runs it, in a separate process, because Snakemak
 import ast
 import difflib
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from transferability.networks.architectures import architecture_layers, architecture_names
+from transferability.networks.local_imports import CodeError, imported_files, parsed
 from transferability.study.asking import FOLDER, AskingError, ask, remember, remembered, short_digest, versions_of
 from transferability.study.config_paths import found_beside, one_spelling, places_in_words
 from transferability.study.image_keys import image_channels, image_side
@@ -164,13 +166,23 @@ def _file_of(architecture: str) -> str:
 
 @lru_cache
 def _code_digest(architecture: str) -> str:
-    """SHA-256 of the code in a network's file, ignoring comments and docstrings; empty if it is not in a file."""
+    """SHA-256 of the code in a network's file and in those beside it that it imports; empty if it is not in a file.
+
+    Comments, docstrings and layout do not count.
+    """
     if not (path := _file_of(architecture)):
         return ""
+    file = Path(path)
     try:
-        code = ast.parse(Path(path).read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ConfigError(f"config: networks.architecture: {path}: cannot be read as Python ({error})") from error
+        own = _digest_of(file)
+        beside = {name: _digest_of(file.resolve().parent / name) for name in imported_files(file)}
+    except CodeError as error:
+        raise ConfigError(f"config: networks.architecture: {error}") from error
+    return hashlib.sha256(json.dumps([own, beside]).encode()).hexdigest() if beside else own
+
+
+def _digest_of(file: Path) -> str:
+    code = parsed(file)
     for node in ast.walk(code):
         if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             del node.body[0]

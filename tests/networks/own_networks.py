@@ -362,3 +362,11 @@ class ForLargerImages(Overwriting):
     def __init__(self, num_classes):
         super().__init__(num_classes)
         self.conv = nn.Sequential(nn.Conv2d(1, 4, 3), nn.MaxPool2d(15))
+
+
+class OfAWidth(nn.Module):
+    """Has an argument that only a config can give."""
+
+    def __init__(self, num_classes, width):
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(1, width, 3), nn.Linear(width, num_classes)

@@ -181,9 +181,27 @@ def test_a_buffer_that_is_kept_or_moves_is_in_one_layer_only(options, why):
         describe(f"{OWN}:SharingPositions", options, ["lower"], GRAY)
 
 
-def test_pretrained_weights_are_none_of_a_librarys_options():
-    with pytest.raises(CutError, match="pretrained would give it weights"):
-        describe("timm/resnet18", {"pretrained": True}, "stages", (32, 32, 3))
+@pytest.mark.parametrize(
+    ("architecture", "options", "why"),
+    [
+        (
+            f"{OWN}:Dropping",
+            {"depth": 3},
+            r"networks.options: depth is 3, but Dropping.__init__\(\) has no argument depth",
+        ),
+        (
+            "torchvision/resnet18",
+            {"depth": 3},
+            r"networks.options: depth is 3, but ResNet.__init__\(\) has no argument",
+        ),
+        ("timm/resnet18", {"depth": 3}, r"networks.options: depth is 3, but ResNet.__init__\(\) has no argument depth"),
+        (f"{OWN}:SkippedBlock", {}, r"SkippedBlock.__init__\(\) has no argument num_classes; add it, for the study"),
+        (f"{OWN}:OfAWidth", {}, r"OfAWidth.__init__\(\) has arguments without a default: 'width'; give them in netw"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_told_by_name(architecture, options, why):
+    with pytest.raises(CutError, match=f"^{why}"):
+        describe(architecture, options, "stages", (32, 32, 3))
 
 
 def test_the_weights_of_attention_are_counted():

@@ -174,7 +174,31 @@ def test_code_that_cannot_be_read_is_named(config_of, tmp_path, file):
         ({"cuts": "stage"}, "networks.cuts: is 'stage'; it must be stages, blocks, or a list of names of modules"),
         ({"depths": [4]}, "has no cut at 4; its cuts are n = 1 to 3, stem to block2"),
         ({"depths": "some"}, "networks.depths: is 'some'; it must be all, or a list of numbers"),
-        ({"options": {"width": 6, "depth": 3}}, "cannot be built: TypeError: .*'depth'"),
+        ({"options": {"width": 6, "depth": 3}}, r"networks\.options: depth is 3, but .* has no argument depth"),
+        (
+            {"options": {"num_classes": 10}},
+            r"networks\.options\.num_classes: is 10, but the study itself tells every network the number of classes",
+        ),
+        (
+            {"options": {"image_shape": [32, 32, 3]}},
+            r"networks\.options\.image_shape: is \[32, 32, 3\], but the study itself tells every network the shape of",
+        ),
+        (
+            {"architecture": "timm/resnet18", "options": {"img_size": 32}},
+            r"networks\.options\.img_size: is 32, but the study itself tells every network the size of the images; rem",
+        ),
+        (
+            {"architecture": "torchvision/vit_b_16", "options": {"image_size": 32}},
+            r"networks\.options\.image_size: is 32, but the study itself tells every network the size of the images",
+        ),
+        (
+            {"architecture": "timm/resnet18", "options": {"in_chans": 3}},
+            r"networks\.options\.in_chans: is 3, but the images have 1 channel, for which timm's networks are built",
+        ),
+        (
+            {"architecture": "timm/resnet18", "options": {"pretrained": True}},
+            r"networks\.options\.pretrained: is true, but every network draws its own weights; remove it, or name weig",
+        ),
         (
             {"architecture": "caffenet", "cuts": "stages", "options": {"width": 6}},
             "networks.options: caffenet takes none",

@@ -6,6 +6,7 @@ An architecture's name says where it is from: ``torchvision/resnet18``, ``timm/v
 
 import difflib
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from transferability.networks.network_file import imports_beside, load
 from transferability.networks.tracing import CutError
 from transferability.seeding import seed_for
 
-_DOWNLOADS = {"pretrained", "checkpoint_path", "weights"}
+# What Python says of a call with other arguments than a function has.
+_UNKNOWN_ARGUMENT = re.compile(r"(\S+\(\)) got an unexpected keyword argument '(\w+)'")
+_MISSING_ARGUMENTS = re.compile(r"(\S+\(\)) missing \d+ required .*arguments?: (.*)")
 
 Shape = tuple[int, int, int]  # height, width and channels of the images that a model sees
 
@@ -34,8 +37,6 @@ def build_model(
         classes: number of its logits.
         seed: words that seed torch's generator, from which its code draws.
     """
-    if downloads := sorted(_DOWNLOADS & options.keys()):
-        raise CutError(f"networks.options: {downloads[0]} would give it weights; every network here draws its own")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(*seed, "weights"))
         try:
@@ -43,8 +44,20 @@ def build_model(
         except CutError:
             raise
         except Exception as error:  # whatever the model's own code raises
-            first_line = (str(error).splitlines() or [""])[0]
-            raise CutError(f"it cannot be built: {type(error).__name__}: {first_line}") from error
+            raise CutError(_why_not_built(error, options)) from error
+
+
+def _why_not_built(error: Exception, options: Mapping[str, Any]) -> str:
+    first_line = (str(error).splitlines() or [""])[0]
+    if unknown := _UNKNOWN_ARGUMENT.search(first_line):
+        function, name = unknown.groups()
+        if name in options:
+            return f"networks.options: {name} is {options[name]!r}, but {function} has no argument {name}; remove it"
+        return f"{function} has no argument {name}; add it, for the study gives it to every network"
+    if missing := _MISSING_ARGUMENTS.search(first_line):
+        function, names = missing.groups()
+        return f"{function} has arguments without a default: {names}; give them in networks.options"
+    return f"it cannot be built: {type(error).__name__}: {first_line}"
 
 
 def sees_color_only(architecture: str) -> bool:

@@ -18,6 +18,7 @@ from transferability.study.foreign_networks import (
 )
 from transferability.study.image_keys import preprocessing_problems
 from transferability.study.names import WHOLE, source_of
+from transferability.study.network_options import channel_problems, option_problems
 from transferability.study.plan_keys import plan_problems
 from transferability.study.planned_treatments import plan_of
 from transferability.study.pretrained_weights import source_problems, with_pretrained
@@ -56,6 +57,7 @@ def read_config(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> dict[
         raise ConfigError("config: it contains itself, or is nested too deeply") from None
     _raise(_text_problems(plain, ()))
     _raise(_defaults_problems(plain, schema))
+    _raise(option_problems(plain["networks"]))
     _raise(schema_problems(plain, schema))
     _raise(_data_set_problems(plain, schema))
     used = data_sets_of_splits(plain)
@@ -67,6 +69,7 @@ def read_config(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> dict[
     located = with_paths(plain, used)
     _raise(place_problems(located))
     _raise(iter(architecture_problems(located["networks"], beside)))
+    _raise(channel_problems(located))
     located = with_network(located, beside)
     _raise(source_problems(located["networks"], beside))
     located = with_pretrained(located, beside)

@@ -370,3 +370,26 @@ class OfAWidth(nn.Module):
     def __init__(self, num_classes, width):
         super().__init__()
         self.conv, self.fc = nn.Conv2d(1, width, 3), nn.Linear(width, num_classes)
+
+
+class InColor(nn.Module):
+    """Sees color images only, and begins with what is no convolution."""
+
+    def __init__(self, num_classes):
+        super().__init__()
+        self.layers = nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 4, 3))
+        self.fc = nn.Linear(4, num_classes)
+
+    def forward(self, x):
+        return self.fc(self.layers(x).mean((2, 3)))
+
+
+class OnPixels(nn.Module):
+    """Has no convolution, and sees gray images only."""
+
+    def __init__(self, num_classes):
+        super().__init__()
+        self.fc = nn.Linear(256, num_classes)
+
+    def forward(self, x):
+        return self.fc(x.flatten(1))

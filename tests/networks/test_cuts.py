@@ -204,6 +204,27 @@ def test_arguments_that_do_not_fit_are_told_by_name(architecture, options, why):
         describe(architecture, options, "stages", (32, 32, 3))
 
 
+@pytest.mark.parametrize(
+    ("network", "shape", "why"),
+    [
+        (
+            "Overwriting",
+            (16, 16, 3),
+            "conv takes images of 1 channel, but those of this study have 3; .*, or set channels: 1",
+        ),
+        (
+            "InColor",
+            GRAY,
+            r"layers\.0 takes images of 3 channels, but those of this study have 1; let the network take imag",
+        ),
+        ("OnPixels", (16, 16, 3), r"fc takes images of 1 channel, but those of this study have 3"),
+    ],
+)
+def test_images_of_other_channels_than_the_networks_are_told(network, shape, why):
+    with pytest.raises(CutError, match=f"^{why}"):
+        describe(f"{OWN}:{network}", {}, "blocks", shape)
+
+
 def test_the_weights_of_attention_are_counted():
     """A block has four products with its width squared, and eight in its MLP."""
     tokens, width = 1 + 4, 768

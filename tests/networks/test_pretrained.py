@@ -102,6 +102,14 @@ def test_shapes_are_told_both(weights, saved):
         describe(saved(weights))
 
 
+@pytest.mark.parametrize(("channels", "seen", "words"), [(3, 1, "3 channels"), (1, 3, "1 channel")])
+def test_weights_for_images_of_other_channels_are_told(channels, seen, words, saved):
+    path = saved(build_network(ARCHITECTURE, (16, 16, channels), 7, "published").state_dict())
+    told = f"it is for images of {words}, and the network is for {seen}; give weights for {seen}, or a network"
+    with pytest.raises(WeightsError, match=rf"its conv1\.0\.weight is .*: {told}"):
+        describe_weights(str(path), ARCHITECTURE, (16, 16, seen))
+
+
 def test_more_layers_within_the_networks_modules_are_refused_and_other_modules_told(weights, saved):
     first = next(iter(weights))
     inside = first.replace(".", ".7.", 1)

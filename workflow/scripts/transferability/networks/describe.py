@@ -7,7 +7,7 @@ because it needs torch, which takes seconds to load and which Snakemake can star
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import accumulate
 from typing import Any
 
@@ -22,9 +22,11 @@ from transferability.networks.library import build_model
 from transferability.networks.operations import run_layers
 from transferability.networks.self_check import check_cuts
 from transferability.networks.tracing import CutError, no_logits
+from transferability.words import counted
 
 CLASSES = 10  # any number will do
-_OF_CONVOLUTION, _IMAGE_CHANNELS = 4, (1, 3)
+OF_CONVOLUTION = 4  # dimensions of its weights: filters x channels x height x width
+IMAGE_CHANNELS = (1, 3)  # of gray images and of color images
 
 
 def describe(
@@ -67,7 +69,7 @@ def _filters(model: nn.Module, points: Sequence[CutPoint]) -> str:
     lowest = min((point for point in points if point.learned), key=lambda point: len(point.learned), default=None)
     for name in sorted(lowest.learned) if lowest else ():
         weights = model.get_parameter(name)
-        if weights.dim() == _OF_CONVOLUTION and weights.shape[1] in _IMAGE_CHANNELS:
+        if weights.dim() == OF_CONVOLUTION and weights.shape[1] in IMAGE_CHANNELS:
             return name
     return ""
 
@@ -138,13 +140,33 @@ def _run(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
         try:
             result = model(images)
         except Exception as error:  # whatever the model's own code raises
+            where = running[-1] or "it"
+            if channels := _channels_seen(model, images):
+                raise CutError(_other_channels(where, channels, images.shape[1])) from error
             height, width = images.shape[2:]
             first_line = (str(error).splitlines() or [""])[0]
-            where = running[-1] or "it"
             raise CutError(f"{where} fails on images of {height} x {width} pixels: {first_line}") from error
     if not isinstance(result, torch.Tensor):
         raise no_logits(result)
     return result
+
+
+def _channels_seen(model: nn.Module, images: torch.Tensor) -> int | None:
+    """The other number of channels that images have, if the model runs on those, though not on these images."""
+    for channels in {*IMAGE_CHANNELS} - {images.shape[1]}:
+        with suppress(Exception):  # whatever the model's own code raises
+            model(images[:, :1].expand(-1, channels, -1, -1))
+            return channels
+    return None
+
+
+def _other_channels(where: str, channels: int, given: int) -> str:
+    """The problem of a model that sees images of so many channels, and is given images of others."""
+    return (
+        f"{where} takes images of {counted(channels, 'channel')}, but those of this study have {given}; let the "
+        f"network take image_shape, whose last number they are, or set channels: {channels}, for a data set of image "
+        "files"
+    )
 
 
 def main() -> None:

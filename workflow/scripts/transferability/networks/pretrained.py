@@ -15,10 +15,11 @@ import torch
 from torch import nn
 
 from transferability.networks.build import build_network
-from transferability.networks.describe import CLASSES
+from transferability.networks.describe import CLASSES, IMAGE_CHANNELS, OF_CONVOLUTION
 from transferability.networks.published import Published, published
 from transferability.networks.tracing import CutError
 from transferability.networks.weight_files import WeightsError, about_weights, read_weights
+from transferability.words import counted
 
 _COUNTS = "num_batches_tracked"  # batch norm's, which older files lack and no network here uses
 _TOLD = 3  # problems listed in a message
@@ -116,12 +117,29 @@ def _problems(weights: Mapping[str, torch.Tensor], network: nn.Sequential) -> It
                 nearest = f", and the nearest names are {', '.join(near)}" if near else ", and no name is similar"
                 yield f"it lacks {name}{nearest}"
         elif weights[name].shape != tensor.shape:
-            yield f"its {name} is {_shape(weights[name])}, the network's {_shape(tensor)}"
+            yield _other_shape(name, weights[name], tensor)
     modules = {name.partition(".")[0] for name in wanted}
     for name in _beside(weights, network):
         if name.partition(".")[0] in modules:
             near = difflib.get_close_matches(name, wanted, n=1)
             yield f"its {name} is in no layer of the network{f', whose nearest name is {near[0]}' if near else ''}"
+
+
+def _other_shape(name: str, given: torch.Tensor, wanted: torch.Tensor) -> str:
+    """The problem of a tensor of another shape than the network's; of filters of images, that of other channels."""
+    shapes = f"its {name} is {_shape(given)}, the network's {_shape(wanted)}"
+    if given.dim() != OF_CONVOLUTION or not _differ_in_channels(given.shape, wanted.shape):
+        return shapes
+    channels, seen = given.shape[1], wanted.shape[1]
+    return (
+        f"{shapes}: it is for images of {counted(channels, 'channel')}, and the network is for {seen}; give weights "
+        f"for {seen}, or a network and images of {channels} (channels: {channels}, for a data set of image files)"
+    )
+
+
+def _differ_in_channels(given: Sequence[int], wanted: Sequence[int]) -> bool:
+    """Whether filters differ in their channels alone, which are those of gray images and of color images."""
+    return {given[1], wanted[1]} == set(IMAGE_CHANNELS) and (given[0], *given[2:]) == (wanted[0], *wanted[2:])
 
 
 def _unused(weights: Mapping[str, torch.Tensor], network: nn.Sequential) -> list[str]:

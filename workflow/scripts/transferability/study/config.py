@@ -57,7 +57,7 @@ def read_config(config: Mapping[str, Any], beside: Sequence[Path] = ()) -> dict[
         raise ConfigError("config: it contains itself, or is nested too deeply") from None
     _raise(_text_problems(plain, ()))
     _raise(_defaults_problems(plain, schema))
-    _raise(option_problems(plain["networks"]))
+    _raise(option_problems(plain))
     _raise(schema_problems(plain, schema))
     _raise(_data_set_problems(plain, schema))
     used = data_sets_of_splits(plain)

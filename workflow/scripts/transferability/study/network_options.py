@@ -13,12 +13,16 @@ _GIVEN_TO_MODELS_OF = {"torchvision": {"image_size": _SIZE, "input_size": _SIZE}
 _WEIGHTS = ("pretrained", "checkpoint_path", "weights")
 
 
-def option_problems(networks: Mapping[str, Any]) -> Iterator[str]:
-    """A sentence for each option that is not the user's to give; the section may have values that no schema allows."""
-    options = networks.get("options")
-    library = str(networks.get("architecture")).partition("/")[0]
-    given = _GIVEN | _GIVEN_TO_MODELS_OF.get(library, {})
-    for key, value in options.items() if isinstance(options, dict) else ():
+def option_problems(config: object) -> Iterator[str]:
+    """A sentence for each option that is not the user's to give, in a config that may be of any shape."""
+    match config:
+        case {"networks": {"architecture": str() as architecture, "options": dict() as options}}:
+            yield from _given_by_the_study(architecture, options)
+
+
+def _given_by_the_study(architecture: str, options: Mapping[str, Any]) -> Iterator[str]:
+    given = _GIVEN | _GIVEN_TO_MODELS_OF.get(architecture.partition("/")[0], {})
+    for key, value in options.items():
         where = f"networks.options.{key}: is {in_yaml(value)}, but"
         if key in given:
             yield f"{where} the study itself tells every network {given[key]}; remove it"

@@ -6,15 +6,18 @@ to date; only what the files say about themselves reveals that it is not.
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from transferability.delimited_text import text_key
 from transferability.files import read_json
+from transferability.store.reading import manifest_there
 from transferability.study.design import Key, Study
 from transferability.study.names import Network
 from transferability.study.split_plan import SplitPlan
 from transferability.study.split_types import DATA_SETS
 
+NO_COUNTS: Mapping[str, int] = MappingProxyType({})
 _LONGEST = 60  # characters of a value in a message
 
 
@@ -54,8 +57,17 @@ def require_current(
         )
 
 
-def require_split(content: Mapping[str, Any], plan: SplitPlan, path: Path) -> None:
-    """Raise an OutdatedError if a split's file says that it is not the split that the config asks for."""
+def require_split(
+    content: Mapping[str, Any], plan: SplitPlan, path: Path, counts: Mapping[str, int] = NO_COUNTS
+) -> None:
+    """Raise an OutdatedError if a split's file says that it is not the split that the config asks for.
+
+    Args:
+        content: the content of the file.
+        plan: the plan of the split.
+        path: the path of the file.
+        counts: how many classes each half's data set has, as far as that is known.
+    """
     groups = {half: sorted({c["group"] for c in part["classes"]}) for half, part in content["halves"].items()}
     asked = {"split": plan.name, "seed": plan.seed}
     for key, value in asked.items():
@@ -76,6 +88,10 @@ def require_split(content: Mapping[str, Any], plan: SplitPlan, path: Path) -> No
             raise _outdated_split(path, f"half {half} is of {part['data_set']!r}, by the config of {task.data_set!r}")
         if task.classes and {text_key(c["name"]) for c in part["classes"]} != set(map(text_key, task.classes)):
             raise _outdated_split(path, f"half {half} has other classes than the config asks for")
+        there, every = len(part["classes"]), counts.get(half)
+        if not task.classes and task.group is None and every not in (None, there):
+            has = f"half {half} has {there} of the {every} classes of {task.data_set}"
+            raise _outdated_split(path, f"{has}, by the config it has all")
 
 
 def read_splits(files: Mapping[str, Path], study: Study) -> dict[str, dict[str, Any]]:
@@ -86,10 +102,17 @@ def read_splits(files: Mapping[str, Path], study: Study) -> dict[str, dict[str, 
             continue
         contents[name] = read_json(path)
         try:
-            require_split(contents[name], study.splits[name], path)
+            require_split(contents[name], study.splits[name], path, _class_counts(study, name))
         except (KeyError, TypeError, AttributeError) as error:
             raise _outdated_split(path, f"it is no split, or a damaged one ({error!r})") from error
     return contents
+
+
+def _class_counts(study: Study, split: str) -> dict[str, int]:
+    """How many classes the data set of each half of a split of two data sets has, as far as their stores are there."""
+    halves = study.splits[split].tasks or {}
+    manifests = {half: manifest_there(study.data_set_of(split, half).store_folder) for half in halves}
+    return {half: manifest["classes"] for half, manifest in manifests.items() if manifest is not None}
 
 
 def _outdated_split(path: Path, why: str) -> OutdatedError:

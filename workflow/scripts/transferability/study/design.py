@@ -15,6 +15,7 @@ from transferability.study.asked_series import series_of
 from transferability.study.config import STAGES, fine_tuned_depths, planned_depths, read_config, settings_of
 from transferability.study.data_sets import DataSet
 from transferability.study.foreign_networks import network_filters, network_layers
+from transferability.study.image_keys import image_channels
 from transferability.study.layout import study_folder
 from transferability.study.names import (
     DIRECTIONS,
@@ -25,13 +26,19 @@ from transferability.study.names import (
 )
 from transferability.study.pretrained_weights import Weights, weights_of
 from transferability.study.sections import FiguresSection, RunningSection
-from transferability.study.settings import FEW_IMAGES, FROZEN_BATCH_NORM, Settings
+from transferability.study.settings import DRAWN_BATCH_NORM, FEW_IMAGES, FROZEN_BATCH_NORM, Settings
 from transferability.study.split_plan import SplitPlan, data_sets_of_splits, split_plans
+from transferability.study.split_types import IMAGES
 from transferability.study.training_rules import TrainingRule, training_rules
 
 MOST_DRAWN_BASES = 12
 
 NO_STORES: Mapping[str, str] = MappingProxyType({})
+
+# What is part of a network's identity only where it matters. Where it does not, what is asked for is that it is absent,
+# or networks made with it would be as asked for.
+_OPTIONAL = ("cuts", "options", "code_sha256", FROZEN_BATCH_NORM, "images_seed", DRAWN_BATCH_NORM)
+_OF_MEAN = ("mean_classes", "mean_data_set", "mean_store_checksum")
 
 Key = tuple[str, int, str]  # split, seed and name of a network
 
@@ -174,7 +181,9 @@ class Study:
             yield from job
 
     def asked_of(self, split: str, network: Network, checksums: Mapping[str, str] = NO_STORES) -> dict[str, Any]:
-        """What a network of a split would be made from today; its store's checksum is included only if it is known.
+        """What a network of a split would be made from today, None for what would be no part of its identity.
+
+        Its store's checksum is included only if it is known.
 
         Args:
             split: the network's split.
@@ -187,12 +196,26 @@ class Study:
             of_stores[f"{prefix}data_set"] = data_set.name
             if data_set.name in checksums:
                 of_stores[f"{prefix}store_checksum"] = checksums[data_set.name]
-        return {
+        settings, plan = self.settings_of(network), self.splits[split]
+        asked = {
             **of_stores,
-            FROZEN_BATCH_NORM: None,  # without the key, networks made with other statistics would be as asked for
-            **self.settings_of(network).to_json(),
+            **settings.to_json(),
+            **self._channels_of(split, network),
+            **({"images_seed": plan.seed} if plan.split_type == IMAGES else {}),
+            **settings.of_plan(network.plan),
             **({"source_sha256": weights} if weights else {}),
         }
+        absent = [*_OPTIONAL, *(() if settings.preprocessing.half_of_mean else _OF_MEAN)]
+        return {**asked, **{key: None for key in absent if key not in asked}}
+
+    def _channels_of(self, split: str, network: Network) -> dict[str, int | None]:
+        """The channels that gray images next to color ones count as, None for other images; empty if not known yet."""
+        of_split = [image_channels(data_set.settings) for data_set in self.data_sets_of(split)]
+        most = max((channels for channels in of_split if channels), default=None)
+        if len(of_split) > 1 and None in of_split:
+            return {}
+        own = image_channels(self.data_set_of(split, network.target).settings)
+        return {"channels": None if own == most else most}
 
     def _stores_of(self, split: str, network: Network) -> dict[str, DataSet]:
         """The data set that a network is trained on and, if any, that of its mean's half, by prefix of their keys."""

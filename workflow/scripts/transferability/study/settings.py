@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
+from transferability.networks.layer_plan import REINITIALIZED
 from transferability.study.names import HALVES
 from transferability.words import counted
 
@@ -13,6 +14,7 @@ ENGINE_VERSION = 5
 
 OWN_MEAN, WHOLE_MEAN = "own", "whole"
 SOURCE, ADAPT = "source", "adapt"
+DRAWN_BATCH_NORM = "drawn_batch_norm"  # in the identity of networks with a reinitialized layer
 FROZEN_BATCH_NORM = "frozen_batch_norm"  # the key for which of the two, in a network's identity, metrics and row
 WHITE = 255  # the largest value of a pixel, which becomes 1 if pixels are scaled to 0 to 1
 
@@ -274,6 +276,10 @@ class Settings:
     def building(self) -> dict[str, Any]:
         """Arguments of `build_network` besides the architecture's name, images and classes."""
         return {"cuts": self.foreign.cuts, "options": dict(self.foreign.options)} if self.foreign else {}
+
+    def of_plan(self, plan: str | None) -> dict[str, str]:
+        """What the identity of a network with a plan for every layer has besides, because of these settings."""
+        return {DRAWN_BATCH_NORM: ADAPT} if plan == REINITIALIZED and self.foreign else {}
 
     def on_few_images(self, few_images: str) -> Self:
         """The settings for networks on few images, with as many `ITERATIONS` or as many `EPOCHS` as those on all."""

@@ -12,13 +12,13 @@ from torch import nn
 from transferability.data.splits import Split, Stores
 from transferability.data.tasks import Examples, Task
 from transferability.networks.build import build_network
-from transferability.networks.layer_plan import REINITIALIZED, TRUNCATED
+from transferability.networks.layer_plan import TRUNCATED
 from transferability.networks.truncation import READOUT, truncated
 from transferability.process.log import Say
 from transferability.records.progress import Progress
 from transferability.seeding import seed_for
 from transferability.study.names import Network
-from transferability.study.settings import ADAPT, Hyperparameters, Settings
+from transferability.study.settings import Hyperparameters, Settings
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def identity_of(recipe: Recipe, network: Network, source_digest: str | None) -> 
         "store_checksum": task.store.checksum,
         **({} if task.image_shape == task.store.image_shape else {"channels": task.channels}),
         **recipe.settings.to_json(),
-        **({"drawn_batch_norm": ADAPT} if network.plan == REINITIALIZED and recipe.settings.foreign else {}),
+        **recipe.settings.of_plan(network.plan),
         **_half_of_mean(recipe),
         "source_sha256": source_digest,
     }

@@ -46,10 +46,7 @@ class MadeUp:
     def finish(self, *names, seconds=60.0, device=CPU, **made_from):
         for split, seed, network in self.study.networks():
             if network.name in names:
-                made = {
-                    "data_set": self.study.config["dataset"],
-                    **self.study.settings(network.stage).to_json(),
-                }
+                made = self.study.asked_of(split, network)
                 content = {"device": device, "seconds": seconds, "made_from": made | made_from}
                 write_json(self.metrics[split, seed, network.name], content)
 

@@ -134,5 +134,23 @@ def test_halves_by_images_have_half_of_them():
         read_study(config)
 
 
+@pytest.mark.parametrize(
+    ("data_set", "there"),
+    [
+        ({"kind": "torchvision", "set": "cifar100", "folder": "data"}, 500),
+        ({"kind": "folder", "root": "nowhere", "size": 24, "images_per_class": 30}, 30),
+    ],
+)
+def test_images_are_as_many_as_official_sets_or_settings_have(data_set, there):
+    config = config_of([there + 1, "all"]) | {"dataset": "mine", "datasets": {"mine": data_set}}
+    told = (
+        f"asks for {there + 1} images per class, but random0 has {there} training images of each class; ask for no more"
+    )
+    with pytest.raises(ConfigError, match=told):
+        read_study(config)
+    config["networks"]["examples_per_class"] = [there, "all"]
+    assert read_study(config).amounts == (there, None)
+
+
 def test_whole_numbers_are_numbers_of_images():
     assert read_study(config_of([5.0, "all"])).amounts == (5, None)

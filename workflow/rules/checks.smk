@@ -1,6 +1,7 @@
 # Checks before the first job: that no existing file belongs to another study, and that the run can succeed.
 import json
 import subprocess
+from functools import cache
 from importlib.util import find_spec
 
 from snakemake.io import IOFile
@@ -68,6 +69,40 @@ def require_files(taken):
     require_current(STUDY, read_metrics(files), files, splits, checksums)
 
 
+def require_data(built, counts_files):
+    """Refuse data sets whose stores are to be built but whose images do not exist or are too few for the study.
+
+    Files are counted only on request, because there may be millions.
+    """
+    from transferability.data.kinds import kind_of, require_images  # imports Pillow
+
+    for name in built:
+        require_images(name, STUDY.data_sets[name].settings)
+    settings = [STUDY.data_sets[name].settings for name in built]
+    if STUDY.has_few and all(counts_files and kind_of(one).at_hand(one) for one in settings):
+        from transferability.planning.data_size import data_size, half_sizes
+
+        sizes = {name: data_size(data_set, Path(STORES[name])) for name, data_set in STUDY.data_sets.items()}
+        half_sizes(STUDY, sizes)  # raises an error if more images are requested than a class has
+
+
+@cache
+def tell_what_data_lack():
+    """In a dry run, say what a run would refuse before its first job; it may run elsewhere, where the images are."""
+    if not (workflow.is_main_process and workflow.dryrun):
+        return
+    try:
+        require_data([name for name, path in zip(STUDY.data_sets, manifests()) if not Path(path).exists()], False)
+    except (ValueError, OSError) as error:
+        print(f"{error}; a run would end with this", file=sys.stderr)
+
+
+def images_looked_for(wildcards):
+    """No input: images are none of Snakemake's files, so that a store outlives them."""
+    tell_what_data_lack()
+    return []
+
+
 def is_on_record(path):
     """Whether Snakemake knows what a file was made from."""
     return bool(workflow.persistence.metadata(IOFile(path, rule=rules.accuracies.rule)))
@@ -111,17 +146,10 @@ def before_the_first_job():
         require_writable(STUDY.folder)
         made = {str(path) for job in workflow.dag.needrun_jobs() for path in job.output}
         built = [name for name, manifest in zip(STUDY.data_sets, manifests()) if manifest in made]
+        require_data(built, counts_files=True)
         for name in built:
-            from transferability.data.kinds import require_images  # imports Pillow
-
-            require_images(name, STUDY.data_sets[name].settings)
             for note in stores_of_other_lists(Path(STORES[name]), name, STUDY.data_sets[name].store_settings):
                 print(note, file=sys.stderr)
-        if STUDY.has_few and not built:
-            from transferability.planning.data_size import data_size, half_sizes
-
-            sizes = {name: data_size(data_set, Path(STORES[name])) for name, data_set in STUDY.data_sets.items()}
-            half_sizes(STUDY, sizes)  # raises an error if more images are requested than a class has
         require_this_study()
         if any(path.endswith(".safetensors") for job in workflow.dag.needrun_jobs() for path in job.output):
             rehearse()

@@ -10,6 +10,8 @@ for data_set in STUDY.data_sets.values():
     rule:
         name:
             of_data_set("store", data_set.name)
+        input:
+            images_looked_for,
         output:
             manifest=update(f"{STORES[data_set.name]}/{MANIFEST}"),
         log:

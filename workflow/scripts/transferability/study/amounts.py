@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from transferability.study.image_keys import most_training_images
 from transferability.study.split_plan import data_sets_of
 from transferability.study.split_types import IMAGES, split_type_of
 from transferability.words import counted
@@ -54,11 +55,14 @@ def amount_problems(config: Mapping[str, Any]) -> Iterator[str]:
             entry if isinstance(entry, str) else entry["name"],
             data_sets_of(entry) or [config["dataset"]],
         )
-        known = [images for name in data_sets if (images := config["datasets"][name].get("training_per_class"))]
-        training_per_class = min(known, default=None)
-        if training_per_class is not None:
-            there = training_per_class // 2 if split_type_of(split) == IMAGES else training_per_class
+        known = [images for name in data_sets if (images := most_training_images(config["datasets"][name]))]
+        most = min(known, default=None)
+        if most is not None:
+            there = most // 2 if split_type_of(split) == IMAGES else most
             few = [amount for amount in amounts_of(config["networks"]) if amount is not None]
             if few and few[-1] > there:
                 have = f"has {counted(there, 'training image')} of each class"
-                yield f"networks.examples_per_class: asks for {few[-1]} images per class, but {split} {have}"
+                yield (
+                    f"networks.examples_per_class: asks for {few[-1]} images per class, but {split} {have}; ask for no "
+                    f"more, or for {ALL}"
+                )

@@ -1,16 +1,34 @@
 """Contradictions within the config's section ``preprocessing``, or between it and the data sets' images."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from transferability.study.names import HALVES
 from transferability.study.schema import in_yaml, kind_schema
 from transferability.words import counted
 
-# The side in pixels and the channels of images, for data sets and kinds where these are always the same.
-_OFFICIAL_SIDES = {"cifar10": 32, "cifar100": 32, "fashion_mnist": 28}
-_OFFICIAL_CHANNELS = {"cifar10": 3, "cifar100": 3, "fashion_mnist": 1}
-_CHANNELS = {"glyphs": 1}
+
+@dataclass(frozen=True)
+class OfficialSet:
+    """The size of a data set that is the same for everyone.
+
+    Attributes:
+        images: how many training and validation images each class has.
+        image_shape: height, width and channels.
+    """
+
+    classes: int
+    images: tuple[int, int]
+    image_shape: tuple[int, int, int]
+
+
+OFFICIAL_SETS = {
+    "cifar10": OfficialSet(10, (5000, 1000), (32, 32, 3)),
+    "cifar100": OfficialSet(100, (500, 100), (32, 32, 3)),
+    "fashion_mnist": OfficialSet(10, (6000, 1000), (28, 28, 1)),
+}
+_CHANNELS = {"glyphs": 1}  # of kinds whose images always have as many
 
 
 def preprocessing_problems(
@@ -65,16 +83,25 @@ def _of_each(sizes: Mapping[str, tuple[int, int]]) -> str:
 
 def image_side(settings: Mapping[str, Any]) -> Any:
     """The side in pixels of a data set's images; None if its settings do not give it."""
-    return settings.get("size", _OFFICIAL_SIDES.get(settings.get("set", "")))
+    official = OFFICIAL_SETS.get(settings.get("set", ""))
+    return settings.get("size", official and official.image_shape[0])
 
 
 def image_channels(settings: Mapping[str, Any]) -> int | None:
     """The channels of a data set's images; None if they are not known in advance."""
-    kind, name = settings["kind"], settings.get("set", "")
-    keys = kind_schema(kind)["properties"]
-    default = keys.get("channels", {}).get("default", _OFFICIAL_CHANNELS.get(name, _CHANNELS.get(kind)))
-    channels: int | None = settings.get("channels", default)
+    kind, official = settings["kind"], OFFICIAL_SETS.get(settings.get("set", ""))
+    of_kind = official.image_shape[2] if official else _CHANNELS.get(kind)
+    channels: int | None = settings.get(
+        "channels", kind_schema(kind)["properties"].get("channels", {}).get("default", of_kind)
+    )
     return channels
+
+
+def most_training_images(settings: Mapping[str, Any]) -> int | None:
+    """How many training images each class of a data set has, or has at most; None if its settings do not tell."""
+    official = OFFICIAL_SETS.get(settings.get("set", ""))
+    told = settings.get("training_per_class") or settings.get("images_per_class") or (official and official.images[0])
+    return told or None
 
 
 def _mean_problems(mean: str | list[float], std: list[float], data_set: str, channels: int | None) -> Iterator[str]:

@@ -8,13 +8,7 @@ from typing import Any
 from transferability.data.kind import DataSize, Kind, classes_of
 from transferability.process.log import Say
 from transferability.store.source import ImageClass, ImageSource
-
-# Classes, training and validation images per class, shape.
-OFFICIAL_SIZES = {
-    "cifar10": (10, (5000, 1000), (32, 32, 3)),
-    "cifar100": (100, (500, 100), (32, 32, 3)),
-    "fashion_mnist": (10, (6000, 1000), (28, 28, 1)),
-}
+from transferability.study.image_keys import OFFICIAL_SETS
 
 
 @contextmanager
@@ -26,9 +20,9 @@ def open_set(name: str, settings: Mapping[str, Any], say: Say) -> Iterator[Image
 
 
 def assumed_size(_name: str, settings: Mapping[str, Any], groups: Path | None) -> DataSize:
-    count, images, shape = OFFICIAL_SIZES[settings["set"]]
-    classes = classes_of(groups) or [ImageClass(f"{i:03}") for i in range(count)]
-    return DataSize.of_equal_classes(classes, images, shape, "those of the official set")
+    official = OFFICIAL_SETS[settings["set"]]
+    classes = classes_of(groups) or [ImageClass(f"{i:03}") for i in range(official.classes)]
+    return DataSize.of_equal_classes(classes, official.images, official.image_shape, "those of the official set")
 
 
 KIND = Kind(open_set, at_hand=lambda _settings: False, assumed_size=assumed_size)

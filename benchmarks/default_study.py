@@ -20,7 +20,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import yaml
-from reporting import report
+from reporting import write_rows
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
@@ -59,7 +59,7 @@ def main() -> None:
                 "speedup": round(apart / together, 2),
             }
         )
-    report(rows)
+    write_rows(rows)
 
 
 def copy_of_project(folder: Path) -> Path:

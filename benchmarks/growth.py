@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 import torch
 import yaml
 from ceilings import DEVICE
-from reporting import report
+from reporting import write_rows
 from snakemake.utils import update_config  # type: ignore[import-untyped]
 
 from transferability.planning.data_size import data_size
@@ -58,7 +58,7 @@ def main() -> None:
             rows.append(
                 {"device": device_name(DEVICE), "torch": torch.__version__, "study": name, **cost(config, folder)}
             )
-        report(rows)
+        write_rows(rows)
 
 
 def cost(config: Config, folder: str) -> Config:

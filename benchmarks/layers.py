@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import torch
 from ceilings import DEVICE, matrix_product_flops, seconds_of
-from reporting import report
+from reporting import write_rows
 from setups import SETUPS, Setup, default_settings, wanted_setups
 from torch import nn
 
@@ -44,7 +44,7 @@ def main() -> None:
             {"device": device, "torch": torch.__version__, "setup": wanted, **summarized(row, total, peak)}
             for row in of_setup
         ]
-        report(rows)
+        write_rows(rows)
 
 
 def times(setup: Setup) -> Iterator[Row]:

@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 import numpy as np
 import yaml
 from default_study import copy_of_project
-from reporting import report
+from reporting import write_rows
 
 from transferability.files import write_csv, write_json
 from transferability.results.scores import accuracies_of
@@ -64,7 +64,7 @@ def main() -> None:
             (project / "many.yaml").write_text(yaml.safe_dump(changes))
             for row in steps(project, study):
                 rows.append(about | row)
-                report(rows)  # a study of 10,000 networks takes a while
+                write_rows(rows)  # a study of 10,000 networks takes a while
 
 
 def steps(project: Path, study: Study) -> Iterator[dict[str, Any]]:

@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 import torch
 import yaml
 from ceilings import DEVICE
-from reporting import report
+from reporting import write_rows
 
 from transferability.data.build import build_store
 from transferability.data.kinds import image_source
@@ -59,7 +59,7 @@ def main(seeds: int, iterations: int | None) -> None:
                 for name, top1 in trained(of_seed, Path(folder, run, str(seed))):
                     accuracies[run, name, seed] = top1
     about = {"device": device_name(DEVICE), "torch": torch.__version__, "iterations": recipe.hyperparameters.iterations}
-    report([{**about, **row} for row in rows_of(accuracies)])
+    write_rows([{**about, **row} for row in rows_of(accuracies)])
 
 
 def recipe_of(folder: Path, iterations: int | None) -> Recipe:

@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 import torch
 from lock_step import recipe_of
 from memory import peak_memory
-from reporting import report
+from reporting import write_rows
 from setups import SETUPS, Setup, wanted_setups, write_images
 
 from transferability.process.determinism import use_threads
@@ -48,7 +48,7 @@ def main() -> None:
     for name in wanted_setups():
         for measured in measure(name):
             rows.append({"device": device_name(DEVICE), "torch": torch.__version__, "setup": name, **measured})
-            report(rows)
+            write_rows(rows)
 
 
 def measure(name: str) -> Iterator[dict[str, Any]]:

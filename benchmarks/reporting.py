@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 
-def report(rows: Sequence[Mapping[str, Any]]) -> None:
+def write_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print rows as CSV, and write them to the file that the command line names, if any."""
     text = io.StringIO()
     columns = list(dict.fromkeys(key for row in rows for key in row))

@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from reporting import report
+from reporting import write_rows
 
 from transferability.data.splits import split_from_json
 from transferability.data.tasks import Task
@@ -56,7 +56,7 @@ def main() -> None:
         print(
             f"{part}: neighboring pixels differ by {kinds[0]:.2f}, softened by {kinds[1]:.2f} gray levels", flush=True
         )
-    report([row for study in studies for row in measured(study, softened)])
+    write_rows([row for study in studies for row in measured(study, softened)])
 
 
 def with_soft_validation(store: Store) -> NDArray[np.uint8]:

@@ -25,7 +25,7 @@ import pandas as pd
 import torch
 import yaml
 from ceilings import DEVICE
-from reporting import report
+from reporting import write_rows
 from snakemake.utils import update_config  # type: ignore[import-untyped]
 
 from transferability.data.build import build_store
@@ -67,7 +67,7 @@ def main(config: Path, seeds: int, lengths: tuple[int, ...]) -> None:
                     {**about, "iterations": iterations, "setting": setting, "seeds": seeds, **row_of(treatment, files)}
                     for treatment, files in trained.items()
                 ]
-                report(rows)  # keeps what has been measured if one does not wait for the rest
+                write_rows(rows)  # keeps what has been measured if one does not wait for the rest
 
 
 def recipe_of(config: Path, folder: Path) -> Recipe:

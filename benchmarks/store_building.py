@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 import numpy as np
 import PIL
 from PIL import Image
-from reporting import report
+from reporting import write_rows
 
 from transferability.data.build import build_store
 from transferability.data.folders.source import image_folders
@@ -50,7 +50,7 @@ def main() -> None:
                     "hours_for_imagenet": round(IMAGENET / rate / 3600, 2),
                 }
             )
-    report(rows)
+    write_rows(rows)
 
 
 def write_images(root: Path) -> float:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import numpy as np
-from reporting import report
+from reporting import write_rows
 
 from transferability.store.checked_rows import CheckedRows, row_digests
 
@@ -35,7 +35,7 @@ def main() -> None:
             images = np.random.default_rng(0).integers(0, 256, (count, side, side, channels), dtype=np.uint8)
             np.save(path, images)
             rows += measured(path, row_digests(images), images.nbytes / 1e9, f"{side} x {side} x {channels}")
-    report(rows)
+    write_rows(rows)
 
 
 def measured(path: Path, digests: np.ndarray[Any, Any], size: float, shape: str) -> Iterator[dict[str, Any]]:

@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import torch
 from ceilings import copied_gb_per_second, matrix_product_flops
-from reporting import report
+from reporting import write_rows
 from setups import LAYOUTS, SETUPS, STORED, Setup, networks_of, wanted_setups, write_images
 
 from transferability.networks.precision import PRECISIONS
@@ -61,7 +61,7 @@ def main() -> None:
             measured += loaded(name, Path(folder), loaders or LOADERS)
             about = {"setup": name, "batch_size": SETUPS[name].batch_on("cuda" if ON_GPU else "cpu")}
             rows += [{**about, **row} for row in measured]
-            report([{"device": DEVICE, "torch": torch.__version__, **row} for row in rows])
+            write_rows([{"device": DEVICE, "torch": torch.__version__, **row} for row in rows])
 
 
 def ceilings() -> Iterator[Row]:

@@ -13,7 +13,7 @@ from transferability.data.splits import split_to_json
 from transferability.figures.style import save
 from transferability.files import read_json, write_json, write_table, write_text
 from transferability.inspection import network_check
-from transferability.inspection.findings import Finding, failures, report
+from transferability.inspection.findings import Finding, failures, findings_text
 from transferability.inspection.verification import Outputs, spread, verify_study
 from transferability.networks.precision import PRECISIONS
 from transferability.records.checkpoints import read_about, save_checkpoint
@@ -122,7 +122,7 @@ def test_a_finished_study_passes(untouched):
     findings = untouched.findings()
     assert not failures(findings)
     assert len({finding.what for finding in findings}) == len(findings) == 1 + 1 + 3 * 5 + 2 + 5 + 4 + 2
-    assert report(findings) == f"all {len(findings)} checks passed"
+    assert findings_text(findings) == f"all {len(findings)} checks passed"
 
 
 def test_a_changed_pixel_is_noticed(study):
@@ -281,7 +281,7 @@ def test_a_sample_is_spread_over_all(count, sample):
 
 def test_many_failures_are_counted_and_twenty_told():
     findings = [Finding(f"file {i}", "wrong") for i in range(30)] + [Finding("file", "ok")]
-    lines = report(findings).splitlines()
+    lines = findings_text(findings).splitlines()
     assert lines[0] == "30 of 31 checks failed:"
     assert lines[-1] == "and 10 more"
     assert len(lines) == 22

@@ -28,7 +28,7 @@ from transferability.data.tasks import TooFewImagesError
 from transferability.planning import calibration
 from transferability.planning.calibration import Cost, Workload, calibrate, start_seconds
 from transferability.planning.data_size import data_size, half_sizes
-from transferability.planning.plan import Job, Plan, _spread_of_all, report
+from transferability.planning.plan import Job, Plan, _spread_of_all, plan_text
 from transferability.store.source import StoreError
 from transferability.study.design import read_study
 from transferability.study.names import Network
@@ -253,7 +253,7 @@ def test_a_start_finds_what_snakemake_adds_to_the_path_of_its_scripts(tmp_path, 
 
 def test_the_report_adds_up(small, size):
     jobs = [Job(*job) for job in small.jobs()]
-    text = report(plan_with(small, size, [3600.0] * len(jobs)), "cpu", {"main": 600_000_000})
+    text = plan_text(plan_with(small, size, [3600.0] * len(jobs)), "cpu", {"main": 600_000_000})
     rows = {line.split()[0]: line.split() for line in text.splitlines()}
     assert rows["base"][1:] == ["4", "4", "500", f"{4 * 500 * 64:,}", "4", "h", "0", "min"]
     assert rows["frozen"][1:] == ["12", "84", "500", f"{84 * 500 * 64:,}", "12", "h", "0", "min"]
@@ -266,7 +266,7 @@ def test_the_report_adds_up(small, size):
 
 def test_the_report_says_what_its_validation_images_can_tell(small, size):
     plan = plan_with(small, size, [10.0] * 24)
-    text = report(plan, "cpu", {"main": 600_000_000})
+    text = plan_text(plan, "cpu", {"main": 600_000_000})
     fewest = min(half.validation for half in plan.halves.values())
     assert f"validation: {fewest} images in the smallest half" in text
     assert "figures.max_drop is 2 points" in text
@@ -278,13 +278,13 @@ def test_the_report_says_what_its_validation_images_can_tell(small, size):
 
 def test_the_report_says_what_its_times_have_in_them(small, size):
     plan = replace(plan_with(small, size, [10.0] * 24), start=4.0, spread=0.071)
-    text = report(plan, "cpu", {"main": 600_000_000})
+    text = plan_text(plan, "cpu", {"main": 600_000_000})
     assert "these include 4.0 s to start each of 24 jobs" in text
     assert "± 8 %, the spread of repeated timings just now; other load" in text
     assert max(map(len, text.splitlines())) <= 120
     one = replace(plan, seconds=dict([*plan.seconds.items()][:1]))
-    assert "these include 4.0 s to start the job" in report(one, "cpu", {"main": 600_000_000})
-    assert "its spread is not known" in report(replace(plan, spread=None), "cpu", {"main": 600_000_000})
+    assert "these include 4.0 s to start the job" in plan_text(one, "cpu", {"main": 600_000_000})
+    assert "its spread is not known" in plan_text(replace(plan, spread=None), "cpu", {"main": 600_000_000})
 
 
 def test_errors_of_one_kind_of_job_do_not_cancel_each_other(small):
@@ -348,7 +348,7 @@ class TestFewImages:
         config = {"datasets": changes, "splits": ["random0"], "seeds": list(seeds), "networks": networks}
         study = study_of(config, {"training": {"iterations": 60, "evaluate_every": 10} | training})
         plan = plan_with(study, data_size(study.data_set, Path("no store")), [1.0] * len(list(study.jobs())))
-        return {job.networks[0].name: plan.hyperparameters(job).iterations for job in plan.seconds}, report(
+        return {job.networks[0].name: plan.hyperparameters(job).iterations for job in plan.seconds}, plan_text(
             plan, "cpu", {"main": 1}
         )
 

@@ -3,7 +3,7 @@ from tempfile import TemporaryDirectory
 
 from transferability.planning.calibration import peak_bytes
 from transferability.planning.data_size import data_size
-from transferability.planning.plan import plan_study, report
+from transferability.planning.plan import plan_study, plan_text
 from transferability.process.computing import computing_device
 from transferability.process.log import job_log
 from transferability.study.design import read_study
@@ -28,4 +28,4 @@ with job_log(Path(snakemake.log[0]), "plan") as say:
                     say=say,
                 ),
             )
-        say(report(plan, device, peak_bytes(device)))
+        say(plan_text(plan, device, peak_bytes(device)))

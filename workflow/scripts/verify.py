@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from transferability.files import write_csv
-from transferability.inspection.findings import VerificationError, failures, report
+from transferability.inspection.findings import VerificationError, failures, findings_text
 from transferability.inspection.proxy_check import ProxyOutputs
 from transferability.inspection.verification import Outputs, verify_study
 from transferability.process.determinism import use_threads
@@ -35,5 +35,5 @@ with job_log(Path(snakemake.log[0]), "verification") as say:
     write_csv(Path(params.report), ["what", "result"], [(f.what, f.result) for f in findings])
     say(f"{params.report}: {counted(len(findings), 'check')}")
     if failures(findings):
-        raise VerificationError(report(findings))
-    say(report(findings))
+        raise VerificationError(findings_text(findings))
+    say(findings_text(findings))

@@ -32,7 +32,7 @@ def failures(findings: Iterable[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.result != OK]
 
 
-def report(findings: Collection[Finding]) -> str:
+def findings_text(findings: Collection[Finding]) -> str:
     """A summary of all checks, with up to twenty failures."""
     wrong = failures(findings)
     if not wrong:

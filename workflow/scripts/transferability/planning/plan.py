@@ -230,7 +230,7 @@ def _workload(study: Study, job: Job, halves: Mapping[tuple[str, str], HalfSize]
     )
 
 
-def report(plan: Plan, device: str, peak: Mapping[str, int]) -> str:
+def plan_text(plan: Plan, device: str, peak: Mapping[str, int]) -> str:
     """The plan as text for people.
 
     Args:

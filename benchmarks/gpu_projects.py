@@ -74,7 +74,7 @@ class Project:
             found[f"{path.parts[-3]}/{path.name.removesuffix('.metrics.json')}"] = content
         return found
 
-    def finished_jobs(self) -> list["Job"]:
+    def finished_jobs(self) -> list["FinishedJob"]:
         """The finished training jobs, with how long they took."""
         metrics, jobs = self.metrics(), []
         for path in self.results.glob("benchmarks/*/*/*.tsv"):
@@ -83,7 +83,7 @@ class Project:
                 seconds = float(next(csv.DictReader(file, delimiter="\t"))["s"])
             names = [name for name in metrics if name.startswith(f"{split}/") and in_job(name.split("/")[1], path.stem)]
             inside = sum(float(metrics[name]["seconds"]) for name in names)
-            jobs.append(Job(stage_of(path.stem), seconds, inside, len(names)))
+            jobs.append(FinishedJob(stage_of(path.stem), seconds, inside, len(names)))
         return jobs
 
     def log_tail(self, lines: int = 25) -> str:
@@ -114,7 +114,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Job:
+class FinishedJob:
     """A training job: the seconds that its process took, and how many of them it trained."""
 
     stage: str
@@ -141,9 +141,9 @@ def _without_depth(name: str) -> tuple[str, str]:
     return name[: digits[0]], name[digits[-1] + 1 :]
 
 
-def mean_costs(jobs: list[Job]) -> Mapping[str, tuple[float, float]]:
+def mean_costs(jobs: list[FinishedJob]) -> Mapping[str, tuple[float, float]]:
     """Mean seconds of finished jobs outside and inside training, by stage."""
-    by_stage: dict[str, list[Job]] = defaultdict(list)
+    by_stage: dict[str, list[FinishedJob]] = defaultdict(list)
     for job in jobs:
         by_stage[job.stage].append(job)
     return {

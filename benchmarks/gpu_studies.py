@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import numpy as np
 import yaml
-from gpu_projects import CORES, STAGES, Config, Job, Project, mean_costs
+from gpu_projects import CORES, STAGES, Config, FinishedJob, Project, mean_costs
 from gpu_rows import (
     EXTRAPOLATED,
     FAILED,
@@ -96,7 +96,7 @@ def targets(project: Project, rehearsed: Sequence[str]) -> Sequence[str]:
     return [project.checkpoint(name) for name in rehearsed] if rehearsing() else []
 
 
-def tell_jobs(study: str, jobs: Sequence[Job]) -> None:
+def tell_jobs(study: str, jobs: Sequence[FinishedJob]) -> None:
     for stage in STAGES:
         of_stage = [job for job in jobs if job.stage == stage]
         if of_stage:
@@ -257,7 +257,7 @@ def seconds_of_update(stage: str, batch: int) -> float:
 
 
 def extrapolate(
-    finished: Sequence[Job], jobs: Mapping[str, int], took: float | None, iterations: int, in_full: int
+    finished: Sequence[FinishedJob], jobs: Mapping[str, int], took: float | None, iterations: int, in_full: int
 ) -> None:
     """Extrapolate to all iterations: only training takes longer, while as many jobs run at a time."""
     costs = mean_costs(list(finished))

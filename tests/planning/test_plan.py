@@ -28,7 +28,7 @@ from transferability.data.tasks import TooFewImagesError
 from transferability.planning import calibration
 from transferability.planning.calibration import Cost, Workload, calibrate, start_seconds
 from transferability.planning.data_size import data_size, half_sizes
-from transferability.planning.plan import Job, Plan, _spread_of_all, plan_text
+from transferability.planning.plan import Plan, PlannedJob, _spread_of_all, plan_text
 from transferability.store.source import StoreError
 from transferability.study.design import read_study
 from transferability.study.names import Network
@@ -60,7 +60,7 @@ def size(small):
 
 def plan_with(study, size, seconds):
     sizes = {study.data_set.name: size}
-    jobs = [Job(*job) for job in study.jobs()]
+    jobs = [PlannedJob(*job) for job in study.jobs()]
     return Plan(study, sizes, half_sizes(study, sizes), dict(zip(jobs, seconds, strict=True)), images_per_second=1000.0)
 
 
@@ -130,7 +130,7 @@ class TestDataSize:
 class TestWallTime:
     @given(data=st.data(), devices=st.integers(1, 9))
     def test_it_lies_within_the_bounds_of_any_schedule(self, small, size, data, devices):
-        jobs = [Job(*job) for job in small.jobs()]
+        jobs = [PlannedJob(*job) for job in small.jobs()]
         seconds = data.draw(st.lists(st.floats(0.1, 100), min_size=len(jobs), max_size=len(jobs)))
         plan = plan_with(small, size, seconds)
         total = sum(seconds)
@@ -142,7 +142,7 @@ class TestWallTime:
         assert max(total / devices, critical) - 1e-6 <= wall <= total / devices + critical + 1e-6
 
     def test_a_series_waits_for_its_base(self, small, size):
-        jobs = [Job(*job) for job in small.jobs()]
+        jobs = [PlannedJob(*job) for job in small.jobs()]
         sources = {job.networks[0].name: job.source and job.source.networks for job in jobs if job.split == "random0"}
         assert sources["A1B+"] == sources["A1A"] == (Network("A"),)
         assert sources["B1A"] == sources["B1B"] == (Network("B"),)
@@ -252,7 +252,7 @@ def test_a_start_finds_what_snakemake_adds_to_the_path_of_its_scripts(tmp_path, 
 
 
 def test_the_report_adds_up(small, size):
-    jobs = [Job(*job) for job in small.jobs()]
+    jobs = [PlannedJob(*job) for job in small.jobs()]
     text = plan_text(plan_with(small, size, [3600.0] * len(jobs)), "cpu", {"main": 600_000_000})
     rows = {line.split()[0]: line.split() for line in text.splitlines()}
     assert rows["base"][1:] == ["4", "4", "500", f"{4 * 500 * 64:,}", "4", "h", "0", "min"]
@@ -288,7 +288,7 @@ def test_the_report_says_what_its_times_have_in_them(small, size):
 
 
 def test_errors_of_one_kind_of_job_do_not_cancel_each_other(small):
-    jobs = [Job(*job) for job in small.jobs()]
+    jobs = [PlannedJob(*job) for job in small.jobs()]
     bases, others = jobs[0], jobs[-1]
     assert _spread_of_all({bases: 1.0, others: 3.0}, {bases: 0.1, others: 0.2}) == pytest.approx(0.175)
     assert _spread_of_all({bases: 1.0, others: 3.0}, {bases: 0.1, others: None}) is None
@@ -319,7 +319,7 @@ class TestAgainstSnakemake:
         for rule, details in re.findall(pattern, output, re.MULTILINE):
             jobs[rule] += 1
             networks[rule] += re.search("output: (.*)", details)[1].count(".safetensors")
-        planned = [Job(*job) for job in study_of(merged(SMALL_STUDY, changes)).jobs()]
+        planned = [PlannedJob(*job) for job in study_of(merged(SMALL_STUDY, changes)).jobs()]
         assert jobs == Counter(job.stage for job in planned)
         assert networks == sum((Counter({job.stage: len(job.networks)}) for job in planned), Counter())
 

@@ -34,7 +34,7 @@ NO_QUEUE = Queue()
 
 
 @dataclass(frozen=True)
-class Job:
+class OpenJob:
     """A training job that is under way or has ended without finishing.
 
     Attributes:
@@ -85,7 +85,7 @@ class Status:
     study: Path
     counts: Mapping[str, Mapping[str, int]]
     outdated: int
-    jobs: Sequence[Job]
+    jobs: Sequence[OpenJob]
     spent: Mapping[str, float]
     queue: Queue
     work_left: float | None
@@ -93,7 +93,7 @@ class Status:
     start_seconds: float | None
     time_left: float | None
 
-    def of_state(self, state: str) -> list[Job]:
+    def of_state(self, state: str) -> list[OpenJob]:
         return [job for job in self.jobs if job.state == state]
 
 
@@ -175,8 +175,8 @@ def _keys(record: JobRecord) -> Iterator[Key]:
     return ((record.split, record.seed, name) for name in record.networks)
 
 
-def _job(record: JobRecord, age: float, silence: float, slurm_state: str | None) -> Job:
-    return Job(record, _state(record, age, silence, slurm_state), max(age, 0.0), slurm_state)
+def _job(record: JobRecord, age: float, silence: float, slurm_state: str | None) -> OpenJob:
+    return OpenJob(record, _state(record, age, silence, slurm_state), max(age, 0.0), slurm_state)
 
 
 def _state(record: JobRecord, age: float, silence: float, slurm_state: str | None) -> str:
@@ -187,7 +187,7 @@ def _state(record: JobRecord, age: float, silence: float, slurm_state: str | Non
     return SILENT if age > silence else RUNNING
 
 
-def _spent(finished: Mapping[Key, _Finished], done: Container[Key], jobs: Iterable[Job]) -> dict[str, float]:
+def _spent(finished: Mapping[Key, _Finished], done: Container[Key], jobs: Iterable[OpenJob]) -> dict[str, float]:
     """Seconds by device, of networks that have metrics and of those that jobs train, for the first time or again."""
     spent: defaultdict[str, float] = defaultdict(float)
     for network in finished.values():
@@ -199,7 +199,7 @@ def _spent(finished: Mapping[Key, _Finished], done: Container[Key], jobs: Iterab
     return dict(spent)
 
 
-def _starts_left(study: Study, done: Mapping[Key, _Finished], open_jobs: Mapping[Key, Job]) -> int:
+def _starts_left(study: Study, done: Mapping[Key, _Finished], open_jobs: Mapping[Key, OpenJob]) -> int:
     """How many jobs have networks to train but are not training yet."""
 
     def is_to_start(split: str, seed: int, networks: Sequence[Network]) -> bool:
@@ -211,7 +211,7 @@ def _starts_left(study: Study, done: Mapping[Key, _Finished], open_jobs: Mapping
     return sum(is_to_start(*job) for job in study.jobs())
 
 
-def _start_seconds(study: Study, finished: Mapping[Key, _Finished], jobs: Iterable[Job]) -> float | None:
+def _start_seconds(study: Study, finished: Mapping[Key, _Finished], jobs: Iterable[OpenJob]) -> float | None:
     """Mean seconds besides training: of finished jobs, in total; if there are none, of others, before training."""
     took = [seconds for job in study.jobs() if (seconds := _besides_training(study, finished, *job)) is not None]
     took = took or [job.record.start_seconds for job in jobs if job.record.start_seconds is not None]
@@ -249,7 +249,7 @@ def _work_left(
     study: Study,
     kinds: Mapping[Key, _Kind],
     done: Mapping[Key, _Finished],
-    open_jobs: Mapping[Key, Job],
+    open_jobs: Mapping[Key, OpenJob],
 ) -> float | None:
     """Seconds of training that unfinished networks will take; None if nothing is known about how long they take."""
     cost = _cost(study, kinds, done, open_jobs.values())
@@ -270,7 +270,7 @@ def _work_left(
 
 
 def _cost(
-    study: Study, kinds: Mapping[Key, _Kind], done: Mapping[Key, _Finished], jobs: Iterable[Job]
+    study: Study, kinds: Mapping[Key, _Kind], done: Mapping[Key, _Finished], jobs: Iterable[OpenJob]
 ) -> dict[_Kind, float]:
     """The seconds that a network of each kind takes, as its share of its job's; empty if nothing is known.
 
@@ -312,7 +312,7 @@ def _images(study: Study, kinds: Iterable[_Kind]) -> dict[_Kind, float]:
     return {kind: images(kind) for kind in kinds}
 
 
-def _fraction(job: Job | None) -> float:
+def _fraction(job: OpenJob | None) -> float:
     """Approximately what fraction of the work on a network is done and kept."""
     if job is None or not job.record.iterations:
         return 0.0

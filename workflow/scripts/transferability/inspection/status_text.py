@@ -5,7 +5,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from transferability.inspection.status import DONE, SILENT, WAITING, Job, Status
+from transferability.inspection.status import DONE, SILENT, WAITING, OpenJob, Status
 from transferability.process.slurm import Queue, QueuedJob, why_it_waits
 from transferability.records.progress import FAILED, RUNNING, STOPPED, JobRecord
 from transferability.words import counted, duration
@@ -81,7 +81,7 @@ def _queue(queue: Queue) -> Iterator[str]:
         yield from _wrapped(why)
 
 
-def _advance(job: Job) -> str:
+def _advance(job: OpenJob) -> str:
     record = job.record
     if record.iteration is None:
         return "not yet training"

@@ -38,7 +38,7 @@ _ROW = "{:<12}{:>8}{:>10}{:>12}{:>18}{:>16}"
 
 
 @dataclass(frozen=True)
-class Job:
+class PlannedJob:
     """A training job: networks of one split and seed that are trained in lock-step."""
 
     split: str
@@ -81,7 +81,7 @@ class Plan:
     study: Study
     sizes: Mapping[str, DataSize]
     halves: Mapping[tuple[str, str], HalfSize]
-    seconds: Mapping[Job, float]
+    seconds: Mapping[PlannedJob, float]
     images_per_second: float
     start: float = 0.0
     spread: float | None = None
@@ -91,13 +91,13 @@ class Plan:
 
         Without a limit (``math.inf``) this is the critical path, a base and then its longest series.
         """
-        waiting: dict[Job | None, list[Job]] = defaultdict(list)
+        waiting: dict[PlannedJob | None, list[PlannedJob]] = defaultdict(list)
         for job in self.seconds:
             waiting[job.source].append(job)
         order = {job: (not waiting.get(job), -self.seconds[job], i) for i, job in enumerate(self.seconds)}
         ready = [(order[job], job) for job in waiting[None]]
         heapq.heapify(ready)
-        training: list[tuple[float, tuple[bool, float, int], Job]] = []
+        training: list[tuple[float, tuple[bool, float, int], PlannedJob]] = []
         now = 0.0
         while ready or training:
             while ready and len(training) < devices:
@@ -132,7 +132,7 @@ class Plan:
     def state_bytes(self) -> int:
         """Bytes on disk for the states of one job, the largest, while it runs."""
 
-        def of_job(job: Job) -> int:
+        def of_job(job: PlannedJob) -> int:
             kept = self.study.settings(job.stage).hyperparameters.kept_per_parameter
             return len(job.networks) * state_bytes(self._weights[job.half], kept)
 
@@ -145,11 +145,11 @@ class Plan:
         of_kind = {kind: weight_bytes(self.study, *kind) for kind in kinds}
         return {key: of_kind[half.image_shape, half.classes] for key, half in self.halves.items()}
 
-    def _network_bytes(self, job: Job) -> int:
+    def _network_bytes(self, job: PlannedJob) -> int:
         text = NETWORK_BYTES + CLASS_BYTES * self.halves[job.half].classes
         return self._weights[job.half] + text + EVALUATION_BYTES * self.hyperparameters(job).evaluations
 
-    def hyperparameters(self, job: Job) -> Hyperparameters:
+    def hyperparameters(self, job: PlannedJob) -> Hyperparameters:
         """The hyperparameters of a job's networks, with their iterations."""
         return _hyperparameters(self.study, job, self.halves)
 
@@ -167,7 +167,7 @@ def plan_study(study: Study, sizes: Mapping[str, DataSize], running: Running) ->
         sizes: those of its data sets, by name.
         running: how to train for the calibration; its states folder must exist, and is left as it was.
     """
-    jobs = [Job(*job) for job in study.jobs()]
+    jobs = [PlannedJob(*job) for job in study.jobs()]
     halves = half_sizes(study, sizes)
     workloads = {job: _workload(study, job, halves) for job in jobs}
     start = start_seconds(running.device)
@@ -194,18 +194,18 @@ def plan_study(study: Study, sizes: Mapping[str, DataSize], running: Running) ->
     )
 
 
-def _hyperparameters(study: Study, job: Job, halves: Mapping[tuple[str, str], HalfSize]) -> Hyperparameters:
+def _hyperparameters(study: Study, job: PlannedJob, halves: Mapping[tuple[str, str], HalfSize]) -> Hyperparameters:
     network, half = job.networks[0], halves[job.half]
     return study.settings_of(network).hyperparameters.on_share(half.trained_on(network), half.training)
 
 
-def _spread_of_all(training: Mapping[Job, float], spreads: Mapping[Job, float | None]) -> float | None:
+def _spread_of_all(training: Mapping[PlannedJob, float], spreads: Mapping[PlannedJob, float | None]) -> float | None:
     """The spread of the time of all jobs; jobs of one kind are off by the same amount, so errors do not cancel out."""
     known = [seconds * spread for job, seconds in training.items() if (spread := spreads[job]) is not None]
     return sum(known) / sum(training.values()) if len(known) == len(training) else None
 
 
-def _workload(study: Study, job: Job, halves: Mapping[tuple[str, str], HalfSize]) -> Workload:
+def _workload(study: Study, job: PlannedJob, halves: Mapping[tuple[str, str], HalfSize]) -> Workload:
     """A job's workload; jobs that differ only in length and a few classes share one, which is calibrated once."""
     settings = study.settings(job.stage)
     of_any_length = replace(

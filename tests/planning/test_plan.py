@@ -20,7 +20,7 @@ from tests.project import Project, merged, store_of
 from tests.support import DEFAULT, ROOT
 from transferability.data.build import build_store
 from transferability.data.kind import Kind
-from transferability.data.kinds import image_source, kind_of
+from transferability.data.kinds import data_set_kind, image_source
 from transferability.data.kinds.glyphs import Glyphs
 from transferability.data.splits import SplitError
 from transferability.data.stream import EVALUATION_BATCH
@@ -118,13 +118,13 @@ class TestDataSize:
 
     def test_any_kind_of_data_set_that_is_not_at_hand_is_refused(self, small, monkeypatch):
         elsewhere = Kind(image_source, at_hand=lambda settings: False)
-        monkeypatch.setattr("transferability.planning.data_size.kind_of", lambda settings: elsewhere)
+        monkeypatch.setattr("transferability.planning.data_size.data_set_kind", lambda settings: elsewhere)
         with pytest.raises(StoreError, match=r"datasets\.glyphs: its images are not at hand, and no file of groups"):
             data_size(small.data_set, Path("no store"))
 
     def test_every_kind_that_the_config_may_name_has_its_file(self):
         for kind in config_schema()["$defs"]["data_sets"]:
-            assert isinstance(kind_of({"kind": kind}), Kind)
+            assert isinstance(data_set_kind({"kind": kind}), Kind)
 
 
 class TestWallTime:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transferability.data.kind import DataSize
-from transferability.data.kinds import image_source, kind_of
+from transferability.data.kinds import data_set_kind, image_source
 from transferability.data.splits import halved, planned_split
 from transferability.data.tasks import require_images
 from transferability.store.reading import MANIFEST, open_store
@@ -51,7 +51,7 @@ def data_size(data_set: DataSet, store: Path) -> DataSize:
         opened = open_store(store)
         parts = opened.labels[opened.training], opened.labels[opened.validation]
         return _counted(data_set, opened.classes, parts, opened.image_shape, f"counted in {store}")
-    kind, name = kind_of(data_set.settings), data_set.name
+    kind, name = data_set_kind(data_set.settings), data_set.name
     if kind.at_hand(data_set.settings):
         with image_source(name, data_set.store_settings) as source:
             return _of_source(data_set, source)

@@ -14,7 +14,7 @@ from transferability.store.source import ImageSource
 from transferability.study.schema import ConfigError
 
 
-def kind_of(settings: Mapping[str, Any]) -> Kind:
+def data_set_kind(settings: Mapping[str, Any]) -> Kind:
     """The kind of the data set with these settings, which the schema has checked."""
     kind: Kind = import_module(f"{__name__}.{settings['kind']}").KIND
     return kind
@@ -24,12 +24,12 @@ def image_source(
     name: str, settings: Mapping[str, Any], say: Say = lambda line: None
 ) -> AbstractContextManager[ImageSource]:
     """The data set of that name, from its settings in the config, for the duration of the block."""
-    return kind_of(settings).open(name, settings, say)
+    return data_set_kind(settings).open(name, settings, say)
 
 
 def require_images(name: str, settings: Mapping[str, Any]) -> None:
     """ConfigError if what a store would be built from is not a valid data set."""
     try:
-        kind_of(settings).check(name, settings)
+        data_set_kind(settings).check(name, settings)
     except ValueError as error:
         raise ConfigError(f"config: {error}") from error

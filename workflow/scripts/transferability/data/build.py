@@ -38,7 +38,6 @@ from transferability.store.same_images import (
     KEY,
     REFUSE,
     SameImages,
-    described,
     of_manifest,
     require_apart,
     same_images,
@@ -110,7 +109,7 @@ def build_store(
 def _same_images(source: ImageSource, pixels: StoredPixels, duplicates: str) -> SameImages:
     """List the images that occur more than once; StoreError if some of them are not allowed to."""
     groups = same_images(pixels.digests())
-    found, listed = described(groups, source), pixels.folder / SAME_IMAGES
+    found, listed = SameImages.of(groups, source), pixels.folder / SAME_IMAGES
     write_same_images(listed, groups, source)
     require_apart(found, duplicates, source.name, listed)
     return found

@@ -18,7 +18,7 @@ from transferability.figures.contact_sheet import TRAINING_SHOWN, VALIDATION_SHO
 from transferability.process.pace import Pace
 from transferability.store.checked_rows import DIGEST_BYTES, row_digests
 from transferability.store.reading import Store
-from transferability.store.same_images import SameImages, described, same_images, same_rows
+from transferability.store.same_images import SameImages, same_images, same_rows
 from transferability.store.source import ImageClass, ImageSource, Sample, UnreadableImagesError
 
 CHUNK = 64  # images that a thread reads at a time
@@ -95,7 +95,7 @@ def survey(source: ImageSource, classes: Sequence[ImageClass], threads: int, pac
             for what, done in TREATED.items()
         },
         refused=[(name_of(position), text) for position, text in sorted(notes.refused.items())],
-        same=described(groups, source),
+        same=SameImages.of(groups, source),
         same_rows=same_rows(groups, source),
         passed_over=source.passed_over if isinstance(source, ImageFolders) else {},
         unlike=unlike(*([notes.sharpness[at] for at in part if at in notes.sharpness] for part in compared)),

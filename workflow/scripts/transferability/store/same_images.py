@@ -7,7 +7,7 @@ unless the data set's key ``duplicates`` allows them. Repeats within one part, o
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,22 @@ class SameImages:
     of_several_classes: int
     examples: Sequence[Sequence[str]]
 
+    @classmethod
+    def of(cls, groups: Sequence[NDArray[np.int64]], source: ImageSource) -> Self:
+        """Counts and examples of the groups that `same_images` found among the images of a source."""
+        samples, training = [*source.training, *source.validation], len(source.training)
+        counts = {"validation_in_training": 0, "repeated_in_training": 0, "repeated_in_validation": 0}
+        several, examples = 0, []
+        for group in groups:
+            trained, validated = group[group < training], group[group >= training]
+            counts["repeated_in_training"] += max(0, len(trained) - 1)
+            counts["repeated_in_validation"] += max(0, len(validated) - 1)
+            if len(trained):
+                counts["validation_in_training"] += len(validated)
+                examples += [(samples[i].file, samples[trained[0]].file) for i in validated]
+            several += len(group) * (len({samples[i].label for i in group}) > 1)
+        return cls(**counts, of_several_classes=several, examples=examples[:_TOLD])
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -57,22 +73,6 @@ def same_images(digests: NDArray[np.uint8]) -> list[NDArray[np.int64]]:
     starts = np.flatnonzero(np.r_[True, keys[order][1:] != keys[order][:-1]])
     groups = [group for group in np.split(order, starts[1:]) if len(group) > 1] if len(order) else []
     return sorted(groups, key=lambda group: int(group[0]))
-
-
-def described(groups: Sequence[NDArray[np.int64]], source: ImageSource) -> SameImages:
-    """Counts and examples of the groups that `same_images` found among the images of a source."""
-    samples, training = [*source.training, *source.validation], len(source.training)
-    counts = {"validation_in_training": 0, "repeated_in_training": 0, "repeated_in_validation": 0}
-    several, examples = 0, []
-    for group in groups:
-        trained, validated = group[group < training], group[group >= training]
-        counts["repeated_in_training"] += max(0, len(trained) - 1)
-        counts["repeated_in_validation"] += max(0, len(validated) - 1)
-        if len(trained):
-            counts["validation_in_training"] += len(validated)
-            examples += [(samples[i].file, samples[trained[0]].file) for i in validated]
-        several += len(group) * (len({samples[i].label for i in group}) > 1)
-    return SameImages(**counts, of_several_classes=several, examples=examples[:_TOLD])
 
 
 def same_rows(groups: Sequence[NDArray[np.int64]], source: ImageSource) -> list[tuple[str, ...]]:

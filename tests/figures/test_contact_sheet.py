@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from transferability.data.splits import Split, split_by_images
-from transferability.figures.contact_sheet import contact_sheet, halves_sheet, reduced
+from transferability.figures.contact_sheet import contact_sheet, halves_sheet, thumbnails
 from transferability.store.reading import Store
 from transferability.store.source import ImageClass
 
@@ -29,7 +29,7 @@ def test_grey_and_color_large_and_small_are_drawn(channels, side):
     ("shape", "shown"), [((96, 48), (48, 24)), ((5, 500), (1, 45)), ((500, 5), (45, 1)), ((7, 5), (7, 5))]
 )
 def test_an_image_of_any_shape_is_reduced_to_a_mean_of_its_blocks(shape, shown):
-    small = reduced(np.full((2, *shape, 3), 9, np.uint8))
+    small = thumbnails(np.full((2, *shape, 3), 9, np.uint8))
     assert small.shape == (2, *shown, 3)
     assert (small == 9).all()
 

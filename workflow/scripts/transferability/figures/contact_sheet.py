@@ -121,14 +121,14 @@ def _draw_class(axes: Axes, strips: Sequence[NDArray[np.uint8]], image_class: Im
 
 def _strip(images: NDArray[np.uint8], room: int) -> NDArray[np.uint8]:
     """Images side by side as RGB, reduced, and white where there are fewer images than room."""
-    small = reduced(images)
+    small = thumbnails(images)
     if small.shape[-1] != 3:
         small = np.repeat(small[..., :1], 3, axis=-1)
     blank = np.full((room - len(small), *small.shape[1:]), 255, dtype=np.uint8)
     return np.concatenate([*small, *blank], axis=1)
 
 
-def reduced(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Images, N x H x W x C, reduced to the size on a sheet: no side longer than `_LARGEST_SIDE`."""
     count, *sides, channels = images.shape
     step = -(-max(sides) // _LARGEST_SIDE)

@@ -14,7 +14,7 @@ from transferability.data.folders.image_files import ImageFacts
 from transferability.data.folders.search import Reason
 from transferability.data.folders.source import ImageFolders
 from transferability.data.sharpness import Sharpness, chosen_alike, sharpness, unlike
-from transferability.figures.contact_sheet import TRAINING_SHOWN, VALIDATION_SHOWN, classes_shown, reduced
+from transferability.figures.contact_sheet import TRAINING_SHOWN, VALIDATION_SHOWN, classes_shown, thumbnails
 from transferability.process.pace import Pace
 from transferability.store.checked_rows import DIGEST_BYTES, row_digests
 from transferability.store.reading import Store
@@ -141,7 +141,7 @@ class _Notes:
         self.digests[start : start + len(images)] = row_digests(images)
         positions = range(start, start + len(images))
         for position in self._previewed.intersection(positions):
-            self.previews[position] = reduced(images[position - start, None])[0]
+            self.previews[position] = thumbnails(images[position - start, None])[0]
         for position in self._compared.intersection(positions):
             self.sharpness[position] = sharpness(images[position - start])
 

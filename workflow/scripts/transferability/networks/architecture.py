@@ -51,7 +51,7 @@ def relu() -> nn.ReLU:
     return nn.ReLU(inplace=True)
 
 
-def named(names: Sequence[str], *layers: nn.Module) -> nn.Sequential:
+def named_layers(names: Sequence[str], *layers: nn.Module) -> nn.Sequential:
     """A network of these layers, lowest first; ValueError if there are not as many as names."""
     return nn.Sequential(OrderedDict(zip(names, layers, strict=True)))
 

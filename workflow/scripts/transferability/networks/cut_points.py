@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from torch import fx, nn
 
-from transferability.networks.cuts import crossing, named, parameters_in
+from transferability.networks.cuts import crossing, node_in_words, parameters_in
 from transferability.networks.tracing import CutError, Traced, below
 
 STAGES, BLOCKS = "stages", "blocks"
@@ -125,7 +125,7 @@ def _cut_points(model: nn.Module, traced: Traced) -> list[CutPoint]:
         others, shared = crossing(traced, node), used_on_both_sides(model, traced, node)
         why_not = f"{shared[0]} is used above it too" if shared else ""
         if others:
-            why_not = f"{named(others[0])} crosses it too"
+            why_not = f"{node_in_words(others[0])} crosses it too"
         parameters = dict(parameters_in(below(node), model))
         weights = frozenset(name for name, parameter in parameters.items() if parameter.dim() > 1)
         found.append(CutPoint(name, node, why_not, frozenset(parameters), weights))

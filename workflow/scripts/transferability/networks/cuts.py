@@ -77,11 +77,11 @@ def cut_node(traced: Traced, name: str) -> fx.Node:
         raise CutError(f"{name} does not return a single tensor, or is not called on the way to the logits")
     node = traced.returned[name]
     if others := crossing(traced, node):
-        raise CutError(f"{name} is not a cut point: {named(others[0])} crosses it too")
+        raise CutError(f"{name} is not a cut point: {node_in_words(others[0])} crosses it too")
     return node
 
 
-def named(node: fx.Node) -> str:
+def node_in_words(node: fx.Node) -> str:
     """A node in terms of the model: a module's output, a parameter, or an operation's result."""
     if node.op in ("call_module", "get_attr"):
         return f"the output of {node.target}" if node.op == "call_module" else str(node.target)

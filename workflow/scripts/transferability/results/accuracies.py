@@ -10,7 +10,7 @@ import pandas as pd
 
 from transferability.files import read_json
 from transferability.results.by_images import amounts_of, on_amount
-from transferability.results.unlearned import LEAVE_OUT, at_chance, flags_of, named
+from transferability.results.unlearned import LEAVE_OUT, at_chance, flags_of, some_names
 from transferability.study.amounts import Amount, amount_in_words
 from transferability.study.compared import (
     BALANCED,
@@ -248,7 +248,7 @@ def by_metric(accuracies: pd.DataFrame, metric: str, unlearned: str = LEAVE_OUT)
     lacking = accuracies[accuracies[metric].isna()]
     if len(lacking):
         raise ValueError(
-            f"figures.metric: is {metric}, which {named(lacking)} lack, since they were published without it or "
+            f"figures.metric: is {metric}, which {some_names(lacking)} lack, since they were published without it or "
             "trained before it was recorded; take a metric of top1, such as top1_final, which all networks have"
         )
     return accuracies.assign(accuracy=accuracies[metric], included=unlearned != LEAVE_OUT)

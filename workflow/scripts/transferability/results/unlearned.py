@@ -74,7 +74,8 @@ def bases_at_chance(accuracies: pd.DataFrame) -> str:
         (doubtful, TOO_FEW, "may be meaningless; no verdict on them is conclusive."),
     )
     return "\n".join(
-        f"{what}: {named(accuracies[bases & which(accuracies)])}. Networks compared with them or copied from them {so}"
+        f"{what}: {some_names(accuracies[bases & which(accuracies)])}. Networks compared with them or copied from "
+        f"them {so}"
         for which, what, so in lines
         if (bases & which(accuracies)).any()
     )
@@ -87,16 +88,16 @@ def others_at_chance(accuracies: pd.DataFrame) -> str:
     lines = []
     if len(unlearned):
         are = f"{len(unlearned)} besides the bases"
-        lines.append(f"unlearned, {are}: {named(unlearned)}. Means leave out what has not learned.")
+        lines.append(f"unlearned, {are}: {some_names(unlearned)}. Means leave out what has not learned.")
     if "included" in accuracies and accuracies["included"].any():
         flags = _flagged(accuracies, AT_CHANCE) | _flagged(accuracies, NO_LOWER_LOSS)
-        them = f"{named(accuracies[flags])}. Means include them, as figures.unlearned asks."
+        them = f"{some_names(accuracies[flags])}. Means include them, as figures.unlearned asks."
         return f"unlearned, or dependent on a base that is: {them}" if flags.any() else ""
     guessing = accuracies["at_chance"].fillna(False).astype(bool)
     rows = accuracies[guessing & (accuracies["treatment"] != "base") & ~meaningless(accuracies)]
     if len(rows):
         lines.append(
-            f"at chance, though their bases are not: {named(rows)}. This may be a finding; means include them."
+            f"at chance, though their bases are not: {some_names(rows)}. This may be a finding; means include them."
         )
     return "\n".join(lines)
 
@@ -129,7 +130,7 @@ def flags_of(frame: pd.DataFrame) -> list[str | None]:
     return flags
 
 
-def named(rows: pd.DataFrame) -> str:
+def some_names(rows: pd.DataFrame) -> str:
     """The first four networks by name, and how many more there are."""
     names = list(rows["network"] + " of " + rows["split"] + ", seed " + rows["seed"].astype(str))
     more = f"; and {len(names) - 4} more" if len(names) > 4 else ""

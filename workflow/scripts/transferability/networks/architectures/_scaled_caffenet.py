@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from transferability.networks.architecture import named, relu
+from transferability.networks.architecture import named_layers, relu
 
 
 def scaled_caffenet(
@@ -22,7 +22,7 @@ def scaled_caffenet(
     height, width, colors = image_shape
     one, two, three, four, five = channels
     features = five * (-(-height // 2) // 4) * (-(-width // 2) // 4)
-    return named(
+    return named_layers(
         names,
         nn.Sequential(nn.Conv2d(colors, one, 5, stride=2, padding=2), nn.MaxPool2d(2), relu()),
         nn.Sequential(nn.Conv2d(one, two, 3, padding=1), nn.MaxPool2d(2), relu()),

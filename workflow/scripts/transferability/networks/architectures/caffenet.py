@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from transferability.networks.architecture import Architecture, CrossChannelNormalization, bias_of, named, relu
+from transferability.networks.architecture import Architecture, CrossChannelNormalization, bias_of, named_layers, relu
 
 LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8")
 # Also in the authors' files; Krizhevsky et al. (2012) give the reason: ReLUs get positive inputs from the start.
@@ -17,7 +17,7 @@ def caffenet(image_shape: tuple[int, int, int], classes: int) -> nn.Sequential:
     """
     height, width, channels = image_shape
     features = 256 * _caffenet_pooled(height) * _caffenet_pooled(width)
-    return named(
+    return named_layers(
         LAYERS,
         nn.Sequential(nn.Conv2d(channels, 96, 11, stride=4), _caffe_pool(), relu(), CrossChannelNormalization(96)),
         nn.Sequential(

@@ -87,7 +87,7 @@ def studies() -> None:
     second_run = killed.start(target(killed) if few_ways() else "all", cores=2)
     for way, run in runs.items():
         tell_of(run, name_of(way), seconds_left() - budget * COMPARING)
-    compare(projects)
+    compare_precisions(projects)
     tell_of(second_run, "float32, killed and resumed", seconds_left() - budget * VERIFYING)
     emit("tiny studies, all at once", round(time.monotonic() - started, 1), "s")
     compare_resumed(projects["float32", False], killed)
@@ -151,7 +151,7 @@ def tell_of(run: Run, what: str, seconds: float) -> None:
     emit(f"exit code: {what}", "" if code is None else code, expected="0", note="" if code == 0 else ended)
 
 
-def compare(projects: dict[tuple[str, bool], Project]) -> None:
+def compare_precisions(projects: dict[tuple[str, bool], Project]) -> None:
     metrics = {way: project.metrics() for way, project in projects.items()}
     devices = sorted({str(one["device"]) for of_one in metrics.values() for one in of_one.values()})
     emit("tiny studies trained on", " and ".join(devices), expected="the GPU")

@@ -38,10 +38,10 @@ def plain(size: str, frozen: int) -> None:
     best = max(rates, key=lambda layout: rates[layout])
     note = f"{best}, {workers} workers; tried {', '.join(rates)}"
     emit(plain_name(size, frozen), round(rates[best]), "images/s", note=note)
-    compare(size, frozen, rates[best])
+    compare_with_engine(size, frozen, rates[best])
 
 
-def compare(size: str, frozen: int, plain_rate: float) -> None:
+def compare_with_engine(size: str, frozen: int, plain_rate: float) -> None:
     """Compare a series with as many runs of the plain loop, one after the other.
 
     For a frozen series, the plain loop's rate is that of its fastest network, with all seven layers frozen.

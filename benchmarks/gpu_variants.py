@@ -43,7 +43,7 @@ TURNS = 2  # with and without a variant; a rehearsal takes one
 ONE_OF_SHARING = "one of the jobs that share"
 
 
-def compare(variant: str, size: str, job: str, precision: str, graphs: bool) -> None:
+def compare_variant(variant: str, size: str, job: str, precision: str, graphs: bool) -> None:
     rates: dict[bool, list[float]] = {False: [], True: []}
     for with_variant in (False, True) * (1 if rehearsing() else TURNS):
         if rates[True] and seconds_left() < 15:
@@ -86,7 +86,7 @@ def one_of_sharing(job: str, graphs: bool) -> None:
 def cases() -> dict[str, Callable[[], None]]:
     # A rehearsal runs every variant once.
     wanted = {trial[0]: trial for trial in reversed(TRIALS)}.values() if rehearsing() else TRIALS
-    trials = {trial_name(*trial): partial(compare, *trial) for trial in wanted}
+    trials = {trial_name(*trial): partial(compare_variant, *trial) for trial in wanted}
     ways = [(count, "fine_tuned", graphs) for graphs in (True, False) for count in SHARING]
     ways = ways[:1] if rehearsing() else ways
     shared = {f"sharing: {way[0]}, recorded {way[2]}": partial(share, *way) for way in ways}

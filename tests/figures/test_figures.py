@@ -8,7 +8,8 @@ from matplotlib.path import Path as MatplotlibPath
 from matplotlib.text import Text
 
 from tests.results.support import LAYERS, PUBLISHED, frame, results
-from transferability.figures import comparison, paper, training
+from transferability.figures import paper, training
+from transferability.figures.comparison import comparison
 from transferability.figures.contact_sheet import contact_sheet
 from transferability.figures.effects import effects as draw_effects
 from transferability.figures.parts import parts
@@ -399,7 +400,7 @@ def test_the_reduced_figure_has_a_point_for_every_number_of_images_and_the_base(
 
 def test_the_comparison_shows_both_studies_where_both_have_networks(accuracies, published):
     with figure_style(COLORS):
-        figure = comparison.compare(by_metric(accuracies, METRIC), by_metric(published, METRIC))
+        figure = comparison(by_metric(accuracies, METRIC), by_metric(published, METRIC))
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert titles == [
         "BnB\nrandom halves",
@@ -417,7 +418,7 @@ def test_the_comparison_says_which_of_several_amounts_it_is_of(accuracies, publi
     amounts = [accuracies.assign(examples_per_class=few) for few in (5, 20)]
     for table, added in ((accuracies, ""), (pd.concat(amounts, ignore_index=True), ", 20 images per class")):
         with figure_style(COLORS):
-            figure = comparison.compare(by_metric(table, METRIC), by_metric(published, METRIC))
+            figure = comparison(by_metric(table, METRIC), by_metric(published, METRIC))
         (legend,) = figure.legends
         assert [text.get_text() for text in legend.get_texts()] == [f"this study{added}", "published"]
 
@@ -427,11 +428,11 @@ def test_the_comparison_shows_fit_and_generalization_where_both_have_them(accura
     ours["generalization_gap"] = ours["validation_cross_entropy"] - ours["training_cross_entropy"]
     for table, rows in ((ours, 4), (accuracies, 2)):
         with figure_style(COLORS):
-            figure = comparison.compare(by_metric(table, METRIC), by_metric(published, METRIC))
+            figure = comparison(by_metric(table, METRIC), by_metric(published, METRIC))
         panels = np.array(figure.axes).reshape(rows, -1)
         assert ("published training cross-entropies are" in figure.get_suptitle().replace("\n", " ")) == (rows == 4)
     with figure_style(COLORS):
-        figure = comparison.compare(by_metric(ours, METRIC), by_metric(published, METRIC))
+        figure = comparison(by_metric(ours, METRIC), by_metric(published, METRIC))
     panels = np.array(figure.axes).reshape(4, -1)
     selffers = [column.get_title() for column in panels[0]].index("BnB\nrandom halves")
     assert has_line(panels[2, selffers], range(1, 8), [0.0 - 0.05] * 7)  # 0.8 and 0.9 for the bases, 0.8 for selffers
@@ -441,7 +442,7 @@ def test_the_comparison_shows_fit_and_generalization_where_both_have_them(accura
 
 def test_a_comparison_of_nothing_in_common_says_so(accuracies, published):
     with figure_style(COLORS):
-        figure = comparison.compare(*(by_metric(table, METRIC) for table in (accuracies.iloc[:0], published)))
+        figure = comparison(*(by_metric(table, METRIC) for table in (accuracies.iloc[:0], published)))
     assert not figure.axes
     assert texts(figure) == ["no treatment that both studies have"]
 

@@ -34,7 +34,7 @@ _SHOWN = {
 }
 
 
-def compare(ours: pd.DataFrame, published: pd.DataFrame) -> Figure:
+def comparison(ours: pd.DataFrame, published: pd.DataFrame) -> Figure:
     """A study overlaid on the published one, where both have networks: a column per treatment and split type.
 
     From top to bottom, rows show the mean drop of networks from their own bases, the same as a fraction of the base's

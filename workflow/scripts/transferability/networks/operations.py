@@ -1,5 +1,7 @@
 """What each layer of a network computes: how many operations, and features of what shape."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -30,3 +32,14 @@ def run_layers(network: nn.Sequential, image_shape: tuple[int, int, int]) -> tup
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
     return operations, shapes
+
+
+def channel_axis(shape: Sequence[int]) -> int:
+    """Which axis of an image's features has the channels; the others are positions.
+
+    The last of vectors, C, and of tokens, T x C. The first of maps, C x H x W, unless only H x W x C makes height equal
+    width, as in windowed transformers; and the first of all with more axes.
+    """
+    if len(shape) < 3:
+        return len(shape) - 1
+    return 2 if len(shape) == 3 and shape[0] == shape[1] != shape[2] else 0

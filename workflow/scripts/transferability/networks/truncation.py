@@ -7,7 +7,7 @@ from torch import nn
 
 from transferability.networks.build import ARCHITECTURES
 from transferability.networks.layered import Layered
-from transferability.networks.operations import run_layers
+from transferability.networks.operations import channel_axis, run_layers
 
 READOUT = "readout"  # the layer's name, unless the network has a layer of that name
 
@@ -16,25 +16,18 @@ class Readout(nn.Module):
     """The mean over an image's positions or tokens, followed by a linear layer.
 
     Args:
-        shape: shape of an image's features, without the batch: C, T x C, C x H x W, or H x W x C if only this order
-            makes height equal width, as in windowed transformers.
+        shape: shape of an image's features, without the batch; at most three axes, of which `channel_axis` is not
+            averaged over.
         classes: number of logits.
     """
 
     def __init__(self, shape: Sequence[int], classes: int) -> None:
         super().__init__()
-        match [*shape]:
-            case [channels]:
-                self._places: tuple[int, ...] = ()
-            case [_, channels]:
-                self._places = (1,)
-            case [height, width, channels] if height == width != channels:
-                self._places = (1, 2)
-            case [channels, _, _]:
-                self._places = (2, 3)
-            case _:
-                raise ValueError(f"features of shape {' x '.join(map(str, shape))} have no positions to average over")
-        self.truncated_readout = nn.Linear(channels, classes)  # a name that no other network has
+        if not 1 <= len(shape) <= 3:
+            raise ValueError(f"features of shape {' x '.join(map(str, shape))} have no positions to average over")
+        channels = channel_axis(shape)
+        self._places = tuple(axis + 1 for axis in range(len(shape)) if axis != channels)  # after the batch's
+        self.truncated_readout = nn.Linear(shape[channels], classes)  # a name that no other network has
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Features of a batch to logits, B x classes."""

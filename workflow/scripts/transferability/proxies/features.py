@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from transferability.data.stream import EvaluationSet
 from transferability.networks.forward import features_at
+from transferability.networks.operations import channel_axis
 from transferability.proxies.moments import Standardization
 from transferability.seeding import generator_for
 from transferability.study.proxies import FLATTENED, POOLED
@@ -100,16 +101,9 @@ def _projection(dimension: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _channels_first(features: torch.Tensor) -> torch.Tensor:
-    """Features as B x channels x positions: channels are last in tokens, and in maps if only that makes them square.
-
-    More than two dimensions of positions are flattened into one.
-    """
-    if features.ndim > 4:
-        return features.flatten(2)
-    if features.ndim == 3:
-        return features.transpose(1, 2)
-    _, first, second, last = features.shape
-    return features.permute(0, 3, 1, 2) if first == second != last else features
+    """Features as B x channels x positions, of which more than two dimensions are flattened into one."""
+    maps = features.movedim(channel_axis(features.shape[1:]) + 1, 1)
+    return maps.flatten(2) if maps.ndim > 4 else maps
 
 
 def _on_grid(maps: torch.Tensor) -> torch.Tensor:

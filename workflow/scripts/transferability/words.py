@@ -1,7 +1,7 @@
 """Numbers as people read them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 
 def plural(number: int, noun: str) -> str:
@@ -48,15 +48,20 @@ def drop_points(value: float) -> str:
     return points(value).lstrip("+")
 
 
-def half_interval(low: float, high: float) -> str:
-    """Half the width of an interval of accuracies in points, like `` ± 1.2``; empty if there is none."""
-    return "" if math.isnan(low) else f" ± {50 * (high - low):.1f}"
-
-
 def nats(value: float) -> str:
     """A difference of cross-entropies with a sign: 0.6171 is +0.617. What rounds to zero is 0.000."""
     thousandths = round(1000 * value)
     return f"{thousandths / 1000:+.3f}".replace("-", "−") if thousandths else "0.000"
+
+
+def half_interval(low: float, high: float, show: Callable[[float], str] = points) -> str:
+    """Half the width of an interval, in points or as `nats`, like `` ± 1.2``; empty if there is none."""
+    return "" if math.isnan(low) else f" ± {show((high - low) / 2).lstrip('+')}"
+
+
+def percent(share: float) -> str:
+    """A share in percent, without the sign: 0.935 is 93.5."""
+    return f"{100 * share:.1f}"
 
 
 def enumerated(numbers: Sequence[int]) -> str:

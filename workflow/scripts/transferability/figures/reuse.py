@@ -27,7 +27,7 @@ from transferability.results.pairs import compared_types
 from transferability.results.reuse import WAYS_OF_REUSE, reusable
 from transferability.results.unlearned import bases_at_chance, meaningless
 from transferability.study.names import SYMBOLS
-from transferability.words import counted, drop_points
+from transferability.words import counted, drop_points, half_interval, percent
 
 _GREEN = "#00694D"  # dark enough for white text; darker than cells of drops that are not tolerated, even in gray
 # Colors of a cell's face, edge and text, by whether the drop is tolerated and whether that is conclusive.
@@ -120,7 +120,7 @@ def _rests_on(accuracies: pd.DataFrame, effects: pd.DataFrame) -> str:
     """The base's accuracy, the numbers of splits and seeds, and whether there are intervals."""
     bases = accuracies[accuracies["treatment"] == "base"]
     learned = bases.loc[~meaningless(bases), "accuracy"]
-    base = f"base {100 * learned.mean():.1f} %" if len(learned) else "all bases at chance"
+    base = f"base {percent(learned.mean())} %" if len(learned) else "all bases at chance"
     counts = f"{counted(accuracies['split'].nunique(), 'split')}, {counted(accuracies['seed'].nunique(), 'seed')}"
     intervals = "no intervals" if effects["low"].isna().all() else "± and lines are 95 % intervals"
     return f"{base}; {counts}: {intervals}"
@@ -169,11 +169,10 @@ def _draw_cell(axes: Axes, y: float, row: Mapping[Hashable, Any]) -> None:
     if not row["pairs"]:
         cross_out(axes, [n], [y])
         return
-    has_interval = pd.notna(row["low"])
+    half = half_interval(row["low"], row["high"]).replace(" ", "")
     weight = "bold" if tolerated else "normal"
-    axes.text(n, y - 0.14 * has_interval, drop_points(row["drop"]), color=ink, fontweight=weight, **_CENTERED)
-    if has_interval:
-        half = f"±{50 * (row['high'] - row['low']):.1f}"
+    axes.text(n, y - 0.14 * bool(half), drop_points(row["drop"]), color=ink, fontweight=weight, **_CENTERED)
+    if half:
         axes.text(n, y + 0.22, half, color=ink, size="x-small", **_CENTERED)
 
 

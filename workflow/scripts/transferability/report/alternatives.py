@@ -1,5 +1,6 @@
 """The alternative texts of a report's pictures: what they show, in words and numbers, for those who cannot see them."""
 
+import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from transferability.study.amounts import amount_in_words
 from transferability.study.compared import LOSSES
 from transferability.study.names import SYMBOLS
 from transferability.study.split_types import IMAGES, SPLIT_TYPES_IN_WORDS, Groups, groups_in_words, split_type_of
-from transferability.words import drop_points, nats, points
+from transferability.words import drop_points, half_interval, nats, percent, points
 
 FILTERS_SHOWN = "The filters of the first layer of each base, as small squares side by side."
 
@@ -129,7 +130,7 @@ def _plans(results: Results) -> Iterator[str]:
 def _reduced(results: Results) -> Iterator[str]:
     rows = results.accuracies[results.accuracies["treatment"] == "reduced"]
     means = rows[~meaningless(rows)].groupby("examples_per_class")["accuracy"].mean()
-    told = ", ".join(f"{count}: {100 * mean:.1f} %" for count, mean in means.items())
+    told = ", ".join(f"{count}: {_percent(mean)}" for count, mean in means.items())
     yield f"A line of mean accuracy by training images per class: {told}"
 
 
@@ -174,7 +175,7 @@ def _by_treatment(accuracies: pd.DataFrame) -> Iterator[str]:
 
 
 def _percent(accuracy: float) -> str:
-    return f"{100 * accuracy:.1f} %"
+    return f"{percent(accuracy)} %"
 
 
 def _every(rows: pd.DataFrame, column: str, show: Callable[[float], str]) -> str:
@@ -206,7 +207,6 @@ def _by_n(rows: pd.DataFrame) -> Sequence[Mapping[Hashable, Any]]:
 
 def _number(row: Mapping[Hashable, Any], column: str, show: Callable[[float], str]) -> str:
     """A value with half the width of its interval, if it has one, and its n, unless it is that of a base."""
-    low = row.get("low")
-    half = "" if low is None or pd.isna(low) else f" ± {show((row['high'] - low) / 2).lstrip('+')}"
+    half = half_interval(row.get("low", math.nan), row.get("high", math.nan), show)
     at = f" at n = {row['n']}" if row["n"] else ""
     return f"{show(row[column])}{half}{at}"

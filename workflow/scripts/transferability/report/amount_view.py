@@ -3,12 +3,13 @@
 import pandas as pd
 
 from transferability.report.sheets import Sheet, sheet_of
-from transferability.report.table_views import Column, TableView, percent
+from transferability.report.table_views import Column, TableView
 from transferability.results.accuracies import Results
 from transferability.results.pairs import of_the_paper
 from transferability.results.unlearned import meaningless
 from transferability.study.amounts import amount_in_words
 from transferability.study.names import SYMBOLS, TREATMENTS
+from transferability.words import percent
 
 _KEY = ["split_type", "treatment", "n"]
 

@@ -18,7 +18,7 @@ from transferability.study.names import HALVES
 from transferability.study.pretrained_weights import images_in_words
 from transferability.study.schema import in_yaml
 from transferability.study.settings import ADAPT, FEW_IMAGES, SOURCE
-from transferability.words import counted, duration, enumerated, plural
+from transferability.words import counted, duration, enumerated, percent, plural
 
 _STATISTICS = {
     SOURCE: "statistics copied from the source; for untrained layers, measured on the target's training images",
@@ -84,8 +84,8 @@ def facts_of(
     yield from _own_recipes(study)
     yield "accuracy metric", metric_in_words(study.figures.metric)
     if (guessing := accuracies["majority_baseline"]).notna().any():
-        low, high = 100 * guessing.min(), 100 * guessing.max()
-        yield "accuracy by guessing", f"{low:.1f} %" if f"{low:.1f}" == f"{high:.1f}" else f"{low:.1f} to {high:.1f} %"
+        low, high = percent(guessing.min()), percent(guessing.max())
+        yield "accuracy by guessing", f"{low} %" if low == high else f"{low} to {high} %"
     spent = hours_by_device(jobs_made)
     yield "training time", "; ".join(f"{duration(3600 * hours)} on {device}" for device, hours in spent.items())
     yield from _imbalance(accuracies)
@@ -127,7 +127,7 @@ def _imbalance(accuracies: pd.DataFrame) -> Iterator[tuple[str, str]]:
             "classes of unequal size",
             f"the most common of the {most['classes']} classes of half {most['target']} of {most['split']} has "
             f"{100 * most['majority_baseline']:.0f} % of its validation images: top-1 accuracy rewards predicting it; "
-            f"balanced accuracy, {100 / most['classes']:.1f} % for predicting nothing else, does not",
+            f"balanced accuracy, {percent(1 / most['classes'])} % for predicting nothing else, does not",
         )
 
 

@@ -7,11 +7,7 @@ from transferability.results.accuracies import read_table
 from transferability.results.proxies import ALL
 from transferability.study.names import SYMBOLS
 from transferability.study.proxies import DEPTH, FLATTENED, INDEPENDENT, PROXIES, SIMILARITY
-from transferability.words import drop_points
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f}"
+from transferability.words import drop_points, percent
 
 
 def _number(value: float) -> str:
@@ -44,9 +40,9 @@ PROXY_VIEWS: dict[str, TableView] = {
             "layer": Column("layer"),
             "features": Column("features"),
             "dimension": Column("dimension"),
-            "probe_top1": Column("linear probe, top-1, %", _percent),
-            "center_top1": Column("nearest class center, top-1, %", _percent),
-            "dead_units": Column("dead, %", _percent),
+            "probe_top1": Column("linear probe, top-1, %", percent),
+            "center_top1": Column("nearest class center, top-1, %", percent),
+            "dead_units": Column("dead, %", percent),
             "effective_dimension": Column("effective dimension", lambda value: f"{value:.1f}"),
             SIMILARITY: Column("CKA with the target's base", _number),
             INDEPENDENT: Column("CKA of unrelated features, 1 in 20 above", lambda value: f"{value:.3f}"),

@@ -20,7 +20,7 @@ from transferability.study.compared import (
     parts_of,
 )
 from transferability.study.split_types import halves_in_words, random_first
-from transferability.words import drop_points, nats, points
+from transferability.words import drop_points, nats, percent, points
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,6 @@ class TableView:
     title: str
     columns: Mapping[str, Column]
     arranged: Callable[[pd.DataFrame], pd.DataFrame] | None = None
-
-
-def percent(value: float) -> str:
-    return f"{100 * value:.1f}"
 
 
 def _cross_entropy(value: float) -> str:

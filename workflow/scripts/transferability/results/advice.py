@@ -3,9 +3,9 @@
 import pandas as pd
 
 from transferability.results.pairs import NO_INTERVAL, paired_differences
-from transferability.results.reuse import WAYS_OF_REUSE, certain_depths, deepest_within
+from transferability.results.reuse import WAYS_OF_REUSE, certain_depths, deepest_within, tolerated
 from transferability.study.names import OTHER_SOURCES, PRETRAINED_SOURCE
-from transferability.words import enumerated, half_interval, points
+from transferability.words import enumerated, half_interval, percent, points
 
 _FROZEN = OTHER_SOURCES[PRETRAINED_SOURCE]
 _FINE_TUNED = f"{_FROZEN}+"
@@ -34,7 +34,7 @@ def _best(accuracies: pd.DataFrame, rows: pd.DataFrame) -> str:
     half = half_interval(best["low"], best["high"]) or f" ({NO_INTERVAL})"
     of_several = f", the best of {len(rows)} choices and so a little optimistic" if len(rows) > 1 else ""
     return (
-        f"published weights: the highest accuracy, {100 * accuracy:.1f} %, is with layers {_up_to(best)} "
+        f"published weights: the highest accuracy, {percent(accuracy)} %, is with layers {_up_to(best)} "
         f"{WAYS_OF_REUSE[best['treatment']]}, {points(-best['drop'])}{half} points over "
         f"base{of_several}"
     )
@@ -43,7 +43,7 @@ def _best(accuracies: pd.DataFrame, rows: pd.DataFrame) -> str:
 def _of_frozen(rows: pd.DataFrame, max_drop: float) -> list[str]:
     if rows.empty:
         return []
-    at_a_drop = f"at a drop of at most {100 * max_drop:g} points"
+    at_a_drop = tolerated(max_drop)
     if not (deepest := deepest_within(rows, _FROZEN)):
         return [f"no layer can be copied and frozen {at_a_drop}"]
     certain = certain_depths(rows, _FROZEN)

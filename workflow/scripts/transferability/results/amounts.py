@@ -7,7 +7,7 @@ import pandas as pd
 from transferability.results.accuracies import Results
 from transferability.results.answers import GAINS_OVER_BASE, Answer, ReusableLayers, answers, headline
 from transferability.results.by_images import EXAMPLES
-from transferability.results.reuse import WAYS_OF_REUSE
+from transferability.results.reuse import WAYS_OF_REUSE, tolerated
 from transferability.study.amounts import Amount
 from transferability.study.pretrained_weights import is_copied_from_weights
 
@@ -60,7 +60,7 @@ def _in_words(answer: Answer, max_drop: float) -> Iterator[str]:
         if not is_copied_from_weights(treatment)  # the advice covers these
     ]
     if ways:
-        yield f"at a drop of at most {100 * max_drop:g} points, copy {', '.join(ways)}"
+        yield f"{tolerated(max_drop)}, copy {', '.join(ways)}"
     yield from (f"{what}: {gain}" for what, gain in answer.gains.items() if what.startswith(GAINS_OVER_BASE))
     yield f"base {answer.base_in_words}"
 

@@ -21,7 +21,7 @@ from transferability.study.compared import (
     VALIDATION_CROSS_ENTROPY,
 )
 from transferability.study.split_types import IMAGES
-from transferability.words import counted, drop_points, enumerated, nats, points
+from transferability.words import counted, drop_points, enumerated, half_interval, nats, percent, points
 
 _PARTS = (TRAINING_CROSS_ENTROPY, GENERALIZATION_GAP)
 # Treatments, each shown at its deepest cut, with what its drop from base is attributed to.
@@ -53,23 +53,23 @@ class Difference:
 
     Attributes:
         mean: a drop is positive where a network is worse, a gain where it is better.
-        half: half the width of the 95 % interval; NaN if there is none.
+        low, high: the 95 % interval; NaN if there is none.
         is_drop: whether it is a drop; otherwise it is a gain.
     """
 
     mean: float
-    half: float
+    low: float
+    high: float
     is_drop: bool
 
     @classmethod
     def of(cls, pairs: pd.DataFrame, *, is_drop: bool) -> Self:
         """The difference over the rows of `paired_differences`."""
-        low, high = interval(pairs)
-        return cls(float(pairs["difference"].mean()), (high - low) / 2, is_drop)
+        return cls(float(pairs["difference"].mean()), *interval(pairs), is_drop)
 
     def __str__(self) -> str:
         mean = drop_points(self.mean) if self.is_drop else points(self.mean)
-        return f"{mean}{f' ({NO_INTERVAL})' if np.isnan(self.half) else f' ± {100 * self.half:.1f}'}"
+        return f"{mean}{half_interval(self.low, self.high) or f' ({NO_INTERVAL})'}"
 
 
 def together(n: int) -> str:
@@ -172,7 +172,7 @@ class Answer:
     @property
     def base_in_words(self) -> str:
         left_out = f" ({counted(self.bases_left_out, 'base')} at chance left out)" if self.bases_left_out else ""
-        return "at chance" if self.base is None else f"{100 * self.base:.1f} %{left_out}"
+        return "at chance" if self.base is None else f"{percent(self.base)} %{left_out}"
 
 
 def answers(results: Results) -> list[Answer]:
@@ -295,8 +295,7 @@ def _co_adaptation(drops: pd.DataFrame, of_type: pd.DataFrame, layers: Sequence[
 
 
 def _with_interval(row: Mapping[Hashable, Any]) -> str:
-    half = "" if np.isnan(row["low"]) else f" ± {(row['high'] - row['low']) / 2:.3f}"
-    return f"{nats(row['mean'])}{half}"
+    return f"{nats(row['mean'])}{half_interval(row['low'], row['high'], nats)}"
 
 
 def _drops(of_type: pd.DataFrame) -> Iterator[tuple[str, Difference]]:

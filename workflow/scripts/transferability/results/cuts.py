@@ -11,7 +11,7 @@ from transferability.networks.operations import run_layers
 from transferability.networks.within_blocks import Block, within_blocks
 from transferability.study.design import Study
 from transferability.study.foreign_networks import Description, description_of, seen_shape
-from transferability.words import counted, plural
+from transferability.words import counted, percent, plural
 
 _CLASSES = 10  # of the head, which is above every cut
 _NAMED, _WIDTH = 5, 120  # how many blocks of a kind are named; characters in a line
@@ -148,6 +148,6 @@ def cuts_text(study: Study, rows: Sequence[CutRow]) -> str:
 
 def _line(row: CutRow, width: int) -> str:
     depth = "" if row.depth is None else str(row.depth)
-    operations = "" if row.operations is None else f"{100 * row.operations:.1f} %"
+    operations = "" if row.operations is None else f"{percent(row.operations)} %"
     last = f"no cut point: {row.why_not}" if row.why_not else " x ".join(map(str, row.shape))
-    return f"{depth:>3}  {row.name:{width}}  {100 * row.parameters:8.1f} %  {operations:>10}  {last}".rstrip()
+    return f"{depth:>3}  {row.name:{width}}  {percent(row.parameters):>8} %  {operations:>10}  {last}".rstrip()

@@ -27,7 +27,12 @@ def copied_from(treatment: str) -> str:
 def way_in_words(treatment: str, max_drop: float) -> str:
     """The headline's words for a way of reuse: at what drop layers count as reusable, and how they are used."""
     of = f"{copied_from(treatment)} " if is_copied_from_weights(treatment) else ""
-    return f"reusable at a drop of at most {100 * max_drop:g} points, {of}{WAYS_OF_REUSE[treatment]}"
+    return f"reusable {tolerated(max_drop)}, {of}{WAYS_OF_REUSE[treatment]}"
+
+
+def tolerated(max_drop: float) -> str:
+    """Like at a drop of at most 2 points."""
+    return f"at a drop of at most {100 * max_drop:g} points"
 
 
 def reusable(results: Results) -> pd.DataFrame:

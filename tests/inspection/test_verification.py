@@ -12,7 +12,7 @@ from tests.support import DEFAULT, files_in
 from transferability.data.splits import split_to_json
 from transferability.figures.style import save
 from transferability.files import read_json, write_json, write_table, write_text
-from transferability.inspection import network_check
+from transferability.inspection import rounding
 from transferability.inspection.findings import Finding, failures, findings_text
 from transferability.inspection.verification import Outputs, spread, verify_study
 from transferability.networks.precision import PRECISIONS
@@ -241,7 +241,7 @@ def test_metrics_of_another_network_are_noticed(study):
 def test_networks_trained_on_another_device_may_differ_by_little(study, monkeypatch):
     path = study["networks/A3B.metrics.json"]
     recorded = read_json(path)
-    monkeypatch.setattr(network_check, "ROUNDING_TOLERANCE", {"float32": 1.0})
+    monkeypatch.setattr(rounding, "ROUNDING_TOLERANCE", {"float32": 1.0})
     for made_with in ({"device": "NVIDIA H100"}, {"threads": 64}, {"versions": {"torch": "1.0"}}):
         write_json(path, recorded | made_with | {"top1_final": 1 - recorded["top1_final"]})
         assert "A3B.safetensors: accuracy" not in study.wrong()
@@ -250,7 +250,7 @@ def test_networks_trained_on_another_device_may_differ_by_little(study, monkeypa
 
 
 def test_every_precision_has_a_tolerance():
-    assert network_check.ROUNDING_TOLERANCE.keys() == set(PRECISIONS)
+    assert rounding.ROUNDING_TOLERANCE.keys() == set(PRECISIONS)
 
 
 @pytest.mark.parametrize("name", ["accuracies.csv", "summary.csv", "effects.csv", "reuse.csv"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 OK = "ok"
 
@@ -26,6 +27,12 @@ def verified(what: str, check: Callable[[], object]) -> Finding:
         result = str(error) if isinstance(error, OSError | ValueError) else repr(error)
         return Finding(what, result.removeprefix(f"{what}: "))
     return Finding(what, OK)
+
+
+def require_content(path: Path, expected: str) -> None:
+    """VerificationError unless a file has the text that its inputs give."""
+    if path.read_bytes() != expected.encode():
+        raise VerificationError("not what its inputs give; delete it to have it made again")
 
 
 def failures(findings: Iterable[Finding]) -> list[Finding]:

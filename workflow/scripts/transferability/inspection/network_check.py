@@ -14,8 +14,8 @@ from torch import nn
 from transferability.data.tasks import Task
 from transferability.files import read_json, sha256_of
 from transferability.inspection.findings import Finding, VerificationError, failures, verified
+from transferability.inspection.rounding import made_as_here, tolerance_of_accuracies, tolerance_of_statistics
 from transferability.networks.copying import copy_layers, some_layers
-from transferability.process.provenance import provenance
 from transferability.records.checkpoints import load_weights, read_about
 from transferability.results.accuracies import METRICS
 from transferability.results.scores import accuracies_of
@@ -35,10 +35,6 @@ from transferability.training.recipe import Recipe, identity_of
 from transferability.training.sources import frozen_weights, source_weights
 
 MEASURED = ("running_mean", "running_var")  # batch norm statistics
-MOST_OF_STATISTICS = 5  # these may be off by this many times the tolerance of an accuracy
-# Another device, version or number of threads may add in a different order, which moves an image on the boundary
-# between two classes to the other side. In reduced precision there are more such images, and CPUs have no TF32.
-ROUNDING_TOLERANCE = {"float32": 0.002, "tf32": 0.01, "bf16": 0.01}
 
 
 @dataclass(frozen=True)
@@ -94,8 +90,7 @@ class NetworkCheck:
         """Check that the checkpoint is readable, undamaged, and made from what the study says."""
         about = read_about(self.files.checkpoint)
         for key, value in self._identity.items():
-            if about.get(key) != value:
-                raise VerificationError(f"its {key} is {about.get(key)!r}, not {value!r}")
+            _require_equal(key, about.get(key), value)
         self._model.load_state_dict(self.weights)
         learned = self._model.state_dict(keep_vars=True).items()
         bad = [name for name, tensor in learned if isinstance(tensor, nn.Parameter) and not tensor.isfinite().all()]
@@ -134,21 +129,18 @@ class NetworkCheck:
             "made_from": identity,
         }
         for key, value in facts.items():
-            if metrics[key] != value:
-                raise VerificationError(f"its {key} is {metrics[key]!r}, not {value!r}")
+            _require_equal(key, metrics[key], value)
         found = metrics.get(FROZEN_BATCH_NORM)  # networks trained before it was recorded have none
         expected = frozen_batch_norm(self._model, self.network, identity).get(FROZEN_BATCH_NORM)
-        if found not in (None, expected):
-            raise VerificationError(f"its {FROZEN_BATCH_NORM} is {found!r}, not {expected!r}")
+        if found is not None:
+            _require_equal(FROZEN_BATCH_NORM, found, expected)
         for name in METRICS:
             if name in BALANCED and metrics.get(name) is None:  # trained before it was recorded
                 continue
             if not 0 <= metrics[name] <= 1:
                 raise VerificationError(f"its {name} is {metrics[name]!r}, not from 0 to 1")
         sample = len(self.task.training_sample(self.recipe.seed)[0])
-        if metrics[TRAINING_IMAGES_EVALUATED] != sample:
-            found = metrics[TRAINING_IMAGES_EVALUATED]
-            raise VerificationError(f"its {TRAINING_IMAGES_EVALUATED} is {found!r}, not {sample}")
+        _require_equal(TRAINING_IMAGES_EVALUATED, metrics[TRAINING_IMAGES_EVALUATED], sample)
 
     def check_frozen_layers(self) -> None:
         """Check that frozen layers equal their source's to the bit; statistics measured elsewhere only nearly do."""
@@ -172,7 +164,7 @@ class NetworkCheck:
             return False
         variance = self.weights[f"{key.rpartition('.')[0]}.running_var"]
         unit = variance.sqrt() if key.endswith("mean") else variance
-        tolerance = MOST_OF_STATISTICS * ROUNDING_TOLERANCE[self.recipe.hyperparameters.precision]
+        tolerance = tolerance_of_statistics(self.recipe.hyperparameters.precision)
         return bool(((tensor - self.weights[key]).abs() <= tolerance * unit + 1e-6).all())
 
     def check_accuracy(self) -> None:
@@ -183,7 +175,7 @@ class NetworkCheck:
         """
         metrics = read_json(self.files.metrics)
         found, on_training = evaluate(self.recipe, self.network, self.weights, "cpu")
-        tolerance = 0.0 if self._made_as_here else ROUNDING_TOLERANCE[self.recipe.hyperparameters.precision]
+        tolerance = 0.0 if self._made_as_here else tolerance_of_accuracies(self.recipe.hyperparameters.precision)
         checks = [("top1_final", found.top1, tolerance), ("top5_final", found.top5, tolerance)]
         if metrics.get("balanced_final") is not None:  # otherwise, trained before it was recorded
             checks.append(("balanced_final", found.balanced, tolerance * self._most_of_an_image))
@@ -204,8 +196,7 @@ class NetworkCheck:
     @cached_property
     def _made_as_here(self) -> bool:
         """Whether it was trained on a CPU with the versions and threads of this process."""
-        metrics, here = read_json(self.files.metrics), provenance("cpu")
-        return all(metrics.get(key) == here[key] for key in ("versions", "device", "threads"))
+        return made_as_here(read_json(self.files.metrics))
 
     @property
     def _most_of_an_image(self) -> float:
@@ -221,3 +212,8 @@ class NetworkCheck:
     @cached_property
     def _identity(self) -> dict[str, Any]:
         return identity_of(self.recipe, self.network, sha256_of(self.source) if self.source else None)
+
+
+def _require_equal(key: str, found: object, expected: object) -> None:
+    if found != expected:
+        raise VerificationError(f"its {key} is {found!r}, not {expected!r}")

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from transferability.files import csv_of, read_json
-from transferability.inspection.findings import Finding, VerificationError, verified
-from transferability.inspection.network_check import MOST_OF_STATISTICS, ROUNDING_TOLERANCE
+from transferability.inspection.findings import Finding, VerificationError, require_content, verified
+from transferability.inspection.rounding import made_as_here, tolerance_of_statistics
 from transferability.process.log import Say
-from transferability.process.provenance import provenance
 from transferability.proxies.probe_bases import Probing, SourceFiles, made_from, probe
-from transferability.results.accuracies import Results, read_accuracies
+from transferability.results.accuracies import Results
 from transferability.results.proxies import agreement, collect_proxies, read_proxies
 from transferability.study.design import Study
 from transferability.study.probed import probed_in
@@ -52,7 +51,7 @@ class ProxyOutputs:
 def verify_proxies(
     study: Study,
     outputs: ProxyOutputs,
-    accuracies: Path,
+    results: Callable[[], Results],
     sources_of: Callable[[tuple[str, int]], tuple[Recipe, SourceFiles]],
     again: Set[int],
     *,
@@ -63,7 +62,7 @@ def verify_proxies(
     Args:
         study: the study.
         outputs: where the outputs are.
-        accuracies: the path of the table of networks.
+        results: returns the results that measured drops are from; called only if they are needed.
         sources_of: returns, for a split and seed, the recipe of frozen networks and the files of what is probed.
         again: the positions, among the parts, of those of which one source and target are probed again.
         say: logs what is not checked.
@@ -72,11 +71,10 @@ def verify_proxies(
         return
 
     def check_table() -> None:
-        _require_same(outputs.table, csv_of(collect_proxies(outputs.parts.values(), study.layers)))
+        require_content(outputs.table, csv_of(collect_proxies(outputs.parts.values(), study.layers)))
 
     def check_agreement() -> None:
-        results = Results.of_study(read_accuracies(accuracies), study)
-        _require_same(outputs.agreement, csv_of(agreement(read_proxies(outputs.table), results)))
+        require_content(outputs.agreement, csv_of(agreement(read_proxies(outputs.table), results())))
 
     turn = count()
     for position, (key, path) in enumerate(outputs.parts.items()):
@@ -93,11 +91,6 @@ def verify_proxies(
     yield verified(str(outputs.table), check_table)
     if outputs.agreement.exists():
         yield verified(str(outputs.agreement), check_agreement)
-
-
-def _require_same(path: Path, expected: str) -> None:
-    if path.read_bytes() != expected.encode():
-        raise VerificationError("not what its inputs give; delete it to have it made again")
 
 
 @dataclass(frozen=True)
@@ -131,8 +124,8 @@ class _Part:
 
     def check_rows(self, pair: _Pair) -> None:
         """Probe again; rows must be equal to the bit if made under the conditions of this process, otherwise nearly."""
-        content, here = read_json(self.path), provenance("cpu")
-        exact = all(content.get(key) == here[key] for key in ("versions", "device", "threads"))
+        content = read_json(self.path)
+        exact = made_as_here(content)
         probing = Probing("cpu", self.cache_bytes, lambda _line: None)
         rows = [row for row in content["rows"] if (row["target"], row["source"]) == pair]
         found = probe(self.recipe, pair.target, self.files, probing, only=pair.source)
@@ -155,6 +148,6 @@ class _Part:
             return True
         if not isinstance(value, float) or not isinstance(recorded, float):
             return bool(recorded == value)
-        tolerance = MOST_OF_STATISTICS * ROUNDING_TOLERANCE[self.recipe.hyperparameters.precision]
+        tolerance = tolerance_of_statistics(self.recipe.hyperparameters.precision)
         unit = 1.0 if key.endswith(_NEARLY_SAME) else max(1.0, abs(value))
         return math.isclose(recorded, value, rel_tol=0, abs_tol=tolerance * unit)

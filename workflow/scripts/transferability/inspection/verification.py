@@ -5,9 +5,9 @@ store's classes, a network's frozen layers with their source, its accuracy with 
 tables with the metrics. Each check that fails names the file.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from transferability.data.sharpness import without_sharpness
 from transferability.data.split_stores import stores_of_split, with_groups
 from transferability.data.splits import Split, Stores, planned_split, split_to_json
 from transferability.files import csv_of, read_json
-from transferability.inspection.findings import Finding, VerificationError, verified
+from transferability.inspection.findings import Finding, VerificationError, require_content, verified
 from transferability.inspection.measurements import Measurements
 from transferability.inspection.network_check import NetworkCheck
 from transferability.inspection.proxy_check import ProxyOutputs, verify_proxies
@@ -109,12 +109,13 @@ def verify_study(study: Study, outputs: Outputs, evaluations: int, say: Say) -> 
         files, weights = NetworkFiles.beside(checkpoint), study.weights.file if study.weights else None
         yield from NetworkCheck(recipe, files, measure, weights).findings(position in evaluated)
     metrics = [NetworkFiles.beside(checkpoint).metrics for checkpoint in outputs.checkpoints.values()]
-    yield from verify_tables(study, outputs.tables, metrics)
+    results = cache(lambda: Results.of_study(read_accuracies(outputs.tables["accuracies"]), study))
+    yield from verify_tables(study, outputs.tables, metrics, results)
     yield from map(verify_picture, outputs.pictures)
     if outputs.proxies is not None:
         again = spread(len(outputs.proxies.parts), -(-evaluations // (len(study.layers) - 1)))
         probed = partial(_probed, study, outputs, stores, splits)
-        yield from verify_proxies(study, outputs.proxies, outputs.tables["accuracies"], probed, again, say=say)
+        yield from verify_proxies(study, outputs.proxies, results, probed, again, say=say)
         for table, of_table in outputs.proxies.pictures.items():
             yield from map(verify_picture, of_table if table.exists() else [])
 
@@ -143,25 +144,24 @@ def spread(count: int, sample: int) -> set[int]:
     return {int(i) for i in np.linspace(0, count - 1, min(sample, count)).round()} if count else set()
 
 
-def verify_tables(study: Study, tables: Mapping[str, Path], metrics: Iterable[Path]) -> Iterator[Finding]:
+def verify_tables(
+    study: Study, tables: Mapping[str, Path], metrics: Iterable[Path], results: Callable[[], Results]
+) -> Iterator[Finding]:
     """Check accuracies against the metrics, and the tables against the accuracies.
 
     Args:
         study: the study.
         tables: the paths of ``accuracies`` and of any of `TABLES`, by name.
         metrics: the metrics files of all networks.
+        results: returns what tables are made from; called only for tables.
     """
 
-    def check(path: Path, expected: str) -> None:
-        if path.read_bytes() != expected.encode():
-            raise VerificationError("not what its inputs give; delete it to have it made again")
-
     def check_table(name: str, path: Path) -> None:
-        made = TABLES[name](Results.of_study(read_accuracies(accuracies), study))
-        check(path, made if isinstance(made, str) else csv_of(made))
+        made = TABLES[name](results())
+        require_content(path, made if isinstance(made, str) else csv_of(made))
 
     accuracies = tables["accuracies"]
-    yield verified(str(accuracies), lambda: check(accuracies, csv_of(collect(metrics, study.layers))))
+    yield verified(str(accuracies), lambda: require_content(accuracies, csv_of(collect(metrics, study.layers))))
     for name, path in tables.items():
         if name in TABLES:
             yield verified(str(path), partial(check_table, name, path))

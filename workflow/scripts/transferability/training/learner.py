@@ -138,15 +138,14 @@ class Learner:
         """Switch dropout off, and batch norm to its running statistics."""
         self.model.eval()
 
-    def record(self, loss: float, top1: float, top5: float, balanced: float) -> None:
+    def record(self, on_validation: Evaluation) -> None:
         """Add an evaluation to the history, or note a failure if the loss has exploded since the last one."""
-        training_loss = fmean(self._losses_since_evaluation())
+        loss, training_loss = on_validation.loss, fmean(self._losses_since_evaluation())
         if not math.isfinite(loss) or self._has_exploded(loss, ends=self.iteration == self.hyperparameters.iterations):
             self.failure = self._explosion(loss)
             return
         rate = self.hyperparameters.rate_at(self.iteration - 1)
-        row = (self.iteration, rate, training_loss, loss, top1, top5, balanced)
-        self.history.append(dict(zip(HISTORY_COLUMNS, row, strict=True)))
+        self.history.append(_row(self.iteration, rate, training_loss, on_validation))
         self._losses.clear()
 
     def record_untrained(self, on_validation: Evaluation, training_loss: float) -> None:
@@ -157,9 +156,7 @@ class Learner:
         if not (math.isfinite(on_validation.loss) and math.isfinite(training_loss)):
             self.failure = f"{self.network.name}, in which nothing is trained, has no finite loss: {self._why_large}"
             return
-        accuracies = (on_validation.top1, on_validation.top5, on_validation.balanced)
-        row = (0, 0.0, training_loss, on_validation.loss, *accuracies)
-        self.history = [dict(zip(HISTORY_COLUMNS, row, strict=True))]
+        self.history = [_row(0, 0.0, training_loss, on_validation)]
 
     @property
     def lowest_training_loss(self) -> float:
@@ -253,3 +250,9 @@ class Learner:
         self.iteration = state.iteration
         self.history, self._losses = state.progress["history"], state.progress["losses"]
         self._first_loss, self.seconds = state.progress["first_loss"], state.progress["seconds"]
+
+
+def _row(iteration: int, rate: float, training_loss: float, on_validation: Evaluation) -> dict[str, float]:
+    """Of the history."""
+    loss, top1, top5, balanced, _images = on_validation
+    return dict(zip(HISTORY_COLUMNS, (iteration, rate, training_loss, loss, top1, top5, balanced), strict=True))

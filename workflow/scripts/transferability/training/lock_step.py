@@ -131,8 +131,8 @@ def train_in_lock_step(
         images, targets = stream.batch(iteration)
         lock_step.update(learning, iteration, images, targets)
         if hyperparameters.evaluates_after(iteration + 1):
-            for learner, evaluation in zip(learning, _evaluated(learning, shared, validation), strict=True):
-                learner.record(evaluation.loss, evaluation.top1, evaluation.top5, evaluation.balanced)
+            for learner, on_validation in zip(learning, _evaluated(learning, shared, validation), strict=True):
+                learner.record(on_validation)
                 learner.training_mode()
             _tell_troubles(learning, running)
             if all(learner.failure is not None for learner in learners):

@@ -30,6 +30,7 @@ from transferability.data.stream import Crops, ImageLoader, TrainingStream
 from transferability.files import read_json
 from transferability.process.determinism import use_threads
 from transferability.store.reading import open_store
+from transferability.study.folder_keys import FolderKeys
 from transferability.study.layout import NetworkFiles
 from transferability.study.names import WHOLE
 from transferability.study.settings import Preprocessing, Settings
@@ -54,7 +55,8 @@ def main(setup: Setup, folder: Path, job: str, threads: int, precision: str, *, 
 def recipe_of(setup: Setup, folder: Path, device: str, precision: str) -> Recipe:
     store_folder = folder / "store"
     if not store_folder.exists():
-        with image_folders("benchmark", root=str(folder), size=setup.stored, channels=setup.channels) as source:
+        keys = FolderKeys(root=str(folder), size=setup.stored, channels=setup.channels)
+        with image_folders("benchmark", keys) as source:
             build_store(source, store_folder)
     store = open_store(store_folder)
     return Recipe(

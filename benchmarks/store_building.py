@@ -22,6 +22,7 @@ from reporting import write_rows
 
 from transferability.data.build import build_store
 from transferability.data.folders.source import image_folders
+from transferability.study.folder_keys import FolderKeys
 
 CLASSES, IMAGES = 4, 250
 SIZE = 256
@@ -34,7 +35,7 @@ def main() -> None:
         root = Path(folder, "images")
         average = write_images(root)
         for threads in (1, 2):
-            with image_folders("benchmark", root=str(root), size=SIZE) as source:
+            with image_folders("benchmark", FolderKeys(root=str(root), size=SIZE)) as source:
                 count = len(source.training) + len(source.validation)
                 started = time.perf_counter()
                 build_store(source, Path(folder, f"store{threads}"), threads=threads)

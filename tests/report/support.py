@@ -8,6 +8,7 @@ from transferability.process.pace import Pace
 from transferability.report.data_page import data_page
 from transferability.report.survey import survey
 from transferability.store.same_images import REFUSE
+from transferability.study.folder_keys import FolderKeys
 from transferability.study.groups import described
 
 
@@ -41,7 +42,7 @@ def unlike_photos(root, count=20):
 
 def surveyed(folder, threads=1, classes=None, **settings):
     lines = []
-    with image_folders("mine", root=str(folder), size=16, **settings) as source:
+    with image_folders("mine", FolderKeys(root=str(folder), size=16, **settings)) as source:
         count = len(source.training) + len(source.validation)
         found = survey(source, classes or source.classes, threads, Pace(lines.append, count, log_every_seconds=0))
     return found, lines

@@ -10,6 +10,7 @@ import pytest
 from transferability.data.folders.layout import check_folder
 from transferability.data.folders.source import image_folders
 from transferability.store.source import StoreError
+from transferability.study.folder_keys import FolderKeys
 
 
 def made(root, *files):
@@ -29,7 +30,7 @@ def check(root, **settings):
 
 
 def opened(root, **settings):
-    with image_folders("mine", root=str(root), size=24, **settings):
+    with image_folders("mine", FolderKeys(root=str(root), size=24, **settings)):
         pass
 
 

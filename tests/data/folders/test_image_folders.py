@@ -17,6 +17,7 @@ from transferability.process.log import job_log
 from transferability.store.reading import open_store
 from transferability.store.same_images import ALLOW
 from transferability.store.source import StoreError, UnreadableImagesError
+from transferability.study.folder_keys import FolderKeys
 
 COLORS = {"n01": (200, 30, 30), "n02": (30, 200, 30), "n03": (30, 30, 200)}
 
@@ -39,7 +40,7 @@ def root(tmp_path):
 
 
 def source_of(folder, **settings):
-    return image_folders("mine", **({"root": str(folder), "size": 16} | settings))
+    return image_folders("mine", FolderKeys(**({"root": str(folder), "size": 16} | settings)))
 
 
 def mean_color(image):

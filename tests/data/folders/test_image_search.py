@@ -11,6 +11,7 @@ from PIL import Image
 from transferability.data.folders.search import ImageSearch, Reason, passed_over_lines
 from transferability.data.folders.source import image_folders
 from transferability.store.source import StoreError, UnreadableImagesError
+from transferability.study.folder_keys import FolderKeys
 
 COLORS = {"ant": (200, 30, 30), "bee": (30, 200, 30)}
 
@@ -30,7 +31,7 @@ def root(tmp_path):
 
 
 def source_of(folder, **settings):
-    return image_folders("mine", **({"root": str(folder), "size": 8} | settings))
+    return image_folders("mine", FolderKeys(**({"root": str(folder), "size": 8} | settings)))
 
 
 def found(root, **settings):

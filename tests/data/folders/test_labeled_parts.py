@@ -15,6 +15,7 @@ from transferability.data.folders.source import VALIDATION_LIST, image_folders, 
 from transferability.data.kinds import image_source
 from transferability.store.reading import open_store, read_samples
 from transferability.store.source import StoreError
+from transferability.study.folder_keys import FolderKeys
 
 COLORS = {"ant": (200, 30, 30), "bee": (30, 200, 30), "cat": (30, 30, 200)}
 
@@ -30,7 +31,7 @@ def photos(folder, classes=tuple(COLORS), images=10):
 
 
 def opened(root, **settings):
-    return image_folders("mine", **({"root": str(root), "size": 16} | settings))
+    return image_folders("mine", FolderKeys(**({"root": str(root), "size": 16} | settings)))
 
 
 def parts(root, **settings):

@@ -10,6 +10,7 @@ from PIL import Image
 from tests.data.folders.support import pack
 from transferability.data.folders.source import image_folders
 from transferability.store.source import StoreError, UnreadableImagesError
+from transferability.study.folder_keys import FolderKeys
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def root(tmp_path):
 
 
 def training_images(root, *skip):
-    with image_folders("mine", root=str(root), size=8, skip=skip) as source:
+    with image_folders("mine", FolderKeys(root=str(root), size=8, skip=skip)) as source:
         source.read(0, len(source.training) + len(source.validation))
         return len(source.training)
 
@@ -113,7 +114,7 @@ def test_train_may_lie_elsewhere_and_what_is_named_there_can_be_skipped(root, tm
     train = train.format(elsewhere=tmp_path / "elsewhere")
 
     def images(*skip):
-        with image_folders("mine", root=str(root), size=8, train=train, skip=skip) as source:
+        with image_folders("mine", FolderKeys(root=str(root), size=8, train=train, skip=skip)) as source:
             source.read(0, len(source.training) + len(source.validation))
             return len(source.training)
 

@@ -1,4 +1,4 @@
-"""The keys that say where a data set of image files has its classes, and which of them contradict each other.
+"""The keys of a data set of image files, and which of them contradict each other.
 
 Light, because Snakemake reads it at every start: nothing here imports Pillow.
 """
@@ -12,10 +12,12 @@ from transferability.delimited_text import text_key
 from transferability.store.source import StoreError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FolderKeys:
-    """What the config says about folders, lists and classes; empty if it says nothing. The schema explains the keys."""
+    """What the config says of where the images are and how they are read; the schema explains keys and defaults."""
 
+    root: str
+    size: int
     train: str = ""
     val: str = ""
     val_labels: str = ""
@@ -24,8 +26,13 @@ class FolderKeys:
     validation: float = 0
     validation_seed: int = 0
     validation_groups: str = ""
+    channels: int = 3
+    fit: str = "stretch"
+    background: str = "white"
     classes: str | Sequence[str] = ()
     every_class: int = 1
+    images_per_class: int = 0
+    skip: Sequence[str] = ()
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "FolderKeys":

@@ -43,7 +43,8 @@ def unopened_told(name: str) -> Iterator[None]:
 
 
 def _check_folder(name: str, settings: Mapping[str, Any]) -> None:
-    root, keys, where = Path(settings["root"]), FolderKeys.of(settings), f"datasets.{name}"
+    keys, where = FolderKeys.of(settings), f"datasets.{name}"
+    root = Path(keys.root)
     if not root.exists():
         raise StoreError(f"{where}.root: there is no {root}; it must be a folder, or an archive (tar, zip) of one")
     if not root.is_dir():
@@ -51,7 +52,7 @@ def _check_folder(name: str, settings: Mapping[str, Any]) -> None:
     for key, path in list_files(settings).items():
         if key != "classes" and not path.is_file():
             raise StoreError(f"{where}.{key}: there is no file {path}")
-    skipped = skipped_paths(settings.get("skip", ()), root, root, name, (keys.train, keys.val))
+    skipped = skipped_paths(keys.skip, root, root, name, (keys.train, keys.val))
     search = ImageSearch(name, root, skipped)
     if keys.train_list:
         return

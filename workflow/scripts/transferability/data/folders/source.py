@@ -6,7 +6,7 @@ The index of a class is its position among the sorted names of the training set'
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transferability.data.folders.archives import unpacked
-from transferability.data.folders.image_files import STRETCH, WHITE, ImageFacts, UnusableImageError, read_with_facts
+from transferability.data.folders.image_files import WHITE, ImageFacts, UnusableImageError, read_with_facts
 from transferability.data.folders.labeled_parts import labeled_parts
 from transferability.data.folders.layout import TRAIN, below_single_folder, unopened_told
 from transferability.data.folders.list_tables import CLASS, FILE
@@ -136,28 +136,7 @@ class ImageFolders:
 
 
 @contextmanager
-def image_folders(
-    name: str,
-    *,
-    root: str,
-    size: int,
-    train: str = "",
-    val: str = "",
-    val_labels: str = "",
-    train_list: str = "",
-    val_list: str = "",
-    validation: float = 0,
-    validation_seed: int = 0,
-    validation_groups: str = "",
-    channels: int = 3,
-    fit: str = STRETCH,
-    background: str = WHITE,
-    classes: str | Sequence[str] = (),
-    every_class: int = 1,
-    images_per_class: int = 0,
-    skip: Sequence[str] = (),
-    say: Say = lambda line: None,
-) -> Iterator[ImageFolders]:
+def image_folders(name: str, keys: FolderKeys, say: Say = lambda line: None) -> Iterator[ImageFolders]:
     """List the files of a data set; if its root is an archive, it is unpacked for the duration of the block.
 
     An archive may have folders of any name around ``train`` and ``val``.
@@ -165,40 +144,29 @@ def image_folders(
     Raises:
         StoreError: something is missing, is empty, or is labeled in a way that cannot be understood.
     """
-    keys = FolderKeys(
-        train,
-        val,
-        val_labels,
-        train_list,
-        val_list,
-        validation,
-        validation_seed,
-        validation_groups,
-        classes,
-        every_class,
-    )
+    root = Path(keys.root)
     for problem in contradictions(name, keys):
         raise StoreError(problem)
-    with unpacked(Path(root), train or TRAIN, name) as outer:
+    with unpacked(root, keys.train or TRAIN, name) as outer:
         with unopened_told(name):
-            folder = below_single_folder(outer, Path(root), keys)
-            search = ImageSearch(name, folder, skipped_paths(skip, Path(root), folder, name, (train, val)))
+            folder = below_single_folder(outer, root, keys)
+            search = ImageSearch(name, folder, skipped_paths(keys.skip, root, folder, name, (keys.train, keys.val)))
             parts = labeled_parts(search, keys, say)
         index = {label: i for i, label in enumerate(parts.classes)}
         yield ImageFolders(
             name=name,
-            root=str(Path(root).absolute()),
+            root=str(root.absolute()),
             folder=folder,
             train=parts.train,
             val=parts.val,
-            size=size,
-            channels=channels,
-            fit=fit,
+            size=keys.size,
+            channels=keys.channels,
+            fit=keys.fit,
             classes=tuple(map(ImageClass, parts.classes)),
-            training=_samples(_first_of_each(parts.training, images_per_class), index, folder / parts.train),
+            training=_samples(_first_of_each(parts.training, keys.images_per_class), index, folder / parts.train),
             validation=_samples(parts.validation, index, folder / parts.val),
-            background=background,
-            is_drawn=bool(validation),
+            background=keys.background,
+            is_drawn=bool(keys.validation),
             passed_over=search.passed_over,
         )
 

@@ -19,8 +19,7 @@ ASSUMED_IMAGES = (1300, 50)
 
 @contextmanager
 def open_folder(name: str, settings: Mapping[str, Any], say: Say) -> Iterator[ImageSource]:
-    arguments = {key: value for key, value in settings.items() if key != "kind"}
-    with image_folders(name, **arguments, say=say) as source:
+    with image_folders(name, FolderKeys.of(settings), say) as source:
         for line in source.notes:
             say(line)
         yield source
@@ -31,10 +30,10 @@ def is_there(settings: Mapping[str, Any]) -> bool:
 
 
 def assumed_size(name: str, settings: Mapping[str, Any], groups: Path | None) -> DataSize:
-    root = settings["root"]
+    keys = FolderKeys.of(settings)
+    root = keys.root
     if not (classes := classes_of(groups)):
         return unknown_size(name, settings, groups, f"there is no {Path(root).absolute()}, its root")
-    keys = FolderKeys.of(settings)
     kept = kept_classes([c.name for c in classes], keys, Path(root), name)
     training, validation = ASSUMED_IMAGES
     if keys.validation:
@@ -42,8 +41,8 @@ def assumed_size(name: str, settings: Mapping[str, Any], groups: Path | None) ->
         training -= validation
     return DataSize.of_equal_classes(
         [c for c in classes if c.name in kept],
-        (min(training, settings.get("images_per_class") or training), validation),
-        (settings["size"], settings["size"], settings.get("channels", 3)),
+        (min(training, keys.images_per_class or training), validation),
+        (keys.size, keys.size, keys.channels),
         f"assumed: {root} is no folder; the classes are those of {groups}",
     )
 

@@ -32,6 +32,7 @@ def copy_stream() -> Iterator[None]:
     """Copy streamed images to a GPU on a stream of their own, as soon as they are read."""
     thread = ThreadPoolExecutor(1)
     side = torch.cuda.Stream() if torch.cuda.is_available() else None  # type: ignore[no-untyped-call]
+    usual = ImageLoader.start
 
     def copied(pixels: Promise) -> tuple[torch.Tensor, Any]:
         if side is None:
@@ -40,10 +41,9 @@ def copy_stream() -> Iterator[None]:
             return pixels(), side.record_event()
 
     def start(loader: ImageLoader, crops: Crops) -> Promise:
-        reading = loader._images.start(crops)
         if not isinstance(loader._images, stream.HostImages):
-            return lambda: loader._normalized(crops, reading()).permute(0, 3, 1, 2)
-        copying = thread.submit(copied, reading)
+            return usual(loader, crops)
+        copying = thread.submit(copied, loader._images.start(crops))
 
         def batch() -> torch.Tensor:
             pixels, event = copying.result()

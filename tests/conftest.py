@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 
 from tests.project import Project, kill_started
-from tests.support import Patterns
+from tests.support import Patterns, running_in, train_bases
 from transferability.data.build import build_store
 from transferability.data.splits import random_split
 from transferability.networks.describe import describe
@@ -129,6 +129,10 @@ def recipe(store_folder: Path) -> Recipe:
 
 @pytest.fixture
 def running(tmp_path: Path) -> Running:
-    return Running(
-        tmp_path / "states", device="cpu", state_every_seconds=0.0, log_every_seconds=60.0, say=lambda _line: None
-    )
+    return running_in(tmp_path, state_every_seconds=0.0)
+
+
+@pytest.fixture(scope="session")
+def bases(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with baseA and baseB, which is only read."""
+    return train_bases(recipe, tmp_path_factory.mktemp("bases"))

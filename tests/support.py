@@ -14,7 +14,7 @@ from transferability.records.states import StateFolder, TrainingState
 from transferability.store.source import ImageClass, Sample
 from transferability.study.layout import NetworkFiles
 from transferability.study.names import Network
-from transferability.training.recipe import Recipe
+from transferability.training.recipe import Recipe, Running
 from transferability.training.train import train
 
 ROOT = Path(__file__).parents[1]
@@ -65,6 +65,25 @@ def files_in(folder: Path, *names: str) -> dict[Network, NetworkFiles]:
 def with_settings(recipe: Recipe, **changes: object) -> Recipe:
     """The same with another architecture or preprocessing."""
     return replace(recipe, settings=replace(recipe.settings, **changes))
+
+
+def running_in(folder: Path, state_every_seconds: float = 60.0) -> Running:
+    """On a CPU, in silence, with states in the folder."""
+    return Running(folder / "states", "cpu", state_every_seconds, 60.0, lambda _line: None)
+
+
+def train_bases(recipe: Recipe, folder: Path) -> Path:
+    """Train baseA and baseB into a folder, which is returned."""
+    for name in ("baseA", "baseB"):
+        train(recipe, files_in(folder, name), None, running_in(folder))
+    return folder
+
+
+def flip(path: Path, position: int) -> None:
+    """Change one bit of a file."""
+    content = bytearray(path.read_bytes())
+    content[position] ^= 1
+    path.write_bytes(content)
 
 
 def dying_after(iterations: int) -> type[StateFolder]:

@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 from safetensors.torch import load_file
 
-from tests.support import DEFAULT, files_in
+from tests.support import DEFAULT, files_in, flip, running_in
 from transferability.data.splits import split_to_json
 from transferability.figures.style import save
 from transferability.files import read_json, write_json, write_table, write_text
@@ -25,7 +25,7 @@ from transferability.study.config import STAGES
 from transferability.study.design import Study
 from transferability.study.sections import FiguresSection, RunningSection
 from transferability.study.split_plan import SplitPlan
-from transferability.training.recipe import Recipe, Running
+from transferability.training.recipe import Recipe
 from transferability.training.train import train
 
 NAMES = ("baseA", "baseB", "A3B", "A3B+", "R3B")
@@ -88,7 +88,7 @@ def untouched(recipe, store_folder, tmp_path_factory):
     study = Finished(tmp_path_factory.mktemp("finished"), recipe)
     shutil.copytree(store_folder, study["store"])
     write_json(study["random0.json"], split_to_json(recipe.split, recipe.store))
-    running = Running(study["states"], "cpu", 60.0, 60.0, lambda _line: None)
+    running = running_in(study.folder)
     for network, files in study.files.items():
         source = study["networks/baseA.safetensors"] if network.source == "A" else None
         train(recipe, {network: files}, source, running)
@@ -106,12 +106,6 @@ def study(untouched, recipe, tmp_path):
     """A copy to damage."""
     shutil.copytree(untouched.folder, tmp_path / "study")
     return Finished(tmp_path / "study", recipe)
-
-
-def flip(path: Path, position: int) -> None:
-    content = bytearray(path.read_bytes())
-    content[position] ^= 1
-    path.write_bytes(content)
 
 
 def change(path: Path, **values: object) -> None:
@@ -201,7 +195,7 @@ def test_weights_that_are_not_finite_are_noticed(study):
 
 def test_a_base_trained_anew_makes_its_series_stale(study, recipe, tmp_path):
     other = recipe.with_hyperparameters(learning_rate=0.01)
-    train(other, files_in(tmp_path, "baseA"), None, Running(tmp_path, "cpu", 60.0, 60.0, lambda _line: None))
+    train(other, files_in(tmp_path, "baseA"), None, running_in(tmp_path))
     shutil.copy(tmp_path / "baseA.safetensors", study["networks"])
     wrong = study.wrong()
     assert "its hyperparameters is" in wrong["baseA.safetensors"]

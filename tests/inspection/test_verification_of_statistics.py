@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from tests.support import files_in, with_settings
+from tests.support import files_in, running_in, with_settings
 from tests.training.support import CUTS, FOREIGN, of_dropping
 from transferability.files import csv_of, read_json, write_json, write_text
 from transferability.inspection import measurements
@@ -17,7 +17,6 @@ from transferability.inspection.network_check import NetworkCheck
 from transferability.records.checkpoints import read_about, save_checkpoint
 from transferability.results.accuracies import collect, read_accuracies
 from transferability.study.settings import ADAPT, FROZEN_BATCH_NORM, SOURCE
-from transferability.training.recipe import Running
 from transferability.training.train import train
 
 LAYERS = (*CUTS, "fc")
@@ -33,7 +32,7 @@ def adapting(recipe):
 def trained(adapting, tmp_path_factory):
     """The files of two bases and of series from each source, with statistics measured on the target."""
     folder = tmp_path_factory.mktemp("trained")
-    running = Running(folder / "states", "cpu", 60.0, 60.0, lambda _line: None)
+    running = running_in(folder)
     short = adapting.with_hyperparameters(iterations=2, evaluate_every=1)
     files = {}
     for source, names in {"baseA": ("baseA",), "baseB": ("baseB",), **SERIES}.items():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.torch import save_file
 
-from tests.support import Patterns, files_in
+from tests.support import Patterns, files_in, running_in
 from transferability.data.build import build_store
 from transferability.data.splits import random_split, whole_split
 from transferability.data.tasks import Task
@@ -15,7 +15,6 @@ from transferability.files import read_json, sha256_of
 from transferability.proxies.probe_bases import Probing, held_out_part, made_from, probe
 from transferability.records.checkpoints import CheckpointError
 from transferability.store.reading import open_store
-from transferability.training.recipe import Running
 from transferability.training.train import train
 
 DEPTHS = 7
@@ -39,7 +38,7 @@ def small(recipe, tmp_path_factory):
     store = open_store(folder / "store")
     blurred = replace(recipe, store=store, split=random_split(store.classes, "random0", 0))
     blurred = blurred.with_hyperparameters(iterations=150, batch_size=16, schedule="cosine", learning_rate=0.05)
-    running = Running(folder / "states", "cpu", 60.0, 60.0, lambda _line: None)
+    running = running_in(folder)
     for name in ("baseA", "baseB", "A7B", "R7B"):
         source = folder / "baseA.safetensors" if name == "A7B" else None
         train(blurred, files_in(folder, name), source, running)
@@ -133,7 +132,7 @@ def test_of_all_classes_the_own_base_and_published_layers_are_probed(small, tmp_
     """Published weights are here those of another network, with a head for other classes."""
     recipe, _ = small
     whole = replace(recipe, split=whole_split(recipe.store.classes))
-    train(whole, files_in(tmp_path, "basewhole"), None, Running(tmp_path / "states", "cpu", 60.0, 60.0, str))
+    train(whole, files_in(tmp_path, "basewhole"), None, running_in(tmp_path))
     published = tmp_path / "published.safetensors"
     save_file(
         {name: tensor.contiguous() for name, tensor in recipe.build(9, "published").state_dict().items()}, published

@@ -1,5 +1,8 @@
 """What tests of training need: a program to kill, settings for few iterations, and a stand-in for a GPU's capture."""
 
+import json
+import os
+import sys
 from pathlib import Path
 
 import torch
@@ -11,8 +14,6 @@ from transferability.study.settings import Foreign, Hyperparameters
 # A network of batch norm, drop path and functional dropout, and where it is cut; its head is fc.
 CUTS = ("stem", "block1", "block2")
 FOREIGN = Foreign(cuts=CUTS)
-
-TRAIN_IN_PROCESS = Path(__file__).with_name("train_in_process.py")
 
 SETTINGS = Hyperparameters(
     iterations=30,
@@ -33,6 +34,32 @@ SETTINGS = Hyperparameters(
 def of_dropping(recipe, foreign=FOREIGN):
     """The recipe for that network."""
     return with_settings(recipe, architecture=f"{Path(own_networks.__file__)}:Dropping", foreign=foreign)
+
+
+def below(weights, depth):
+    """The part of that network below a cut, including batch norm statistics."""
+    return {key: tensor for key, tensor in weights.items() if key.startswith(CUTS[:depth])}
+
+
+def equal(one, other):
+    """Whether weights are the same to the bit."""
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+def in_a_process(recipe, store_folder, source, folder, names, **more):
+    """What `subprocess` is told of a process that trains networks into a folder, with their states beside it."""
+    arguments = {
+        "store": str(store_folder),
+        "settings": recipe.settings.to_json(),
+        "source": str(source),
+        "folder": str(folder),
+        "states": f"{folder} states",
+        "names": names,
+        **more,
+    }
+    script = str(Path(__file__).with_name("train_in_process.py"))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return {"args": [sys.executable, script, json.dumps(arguments)], "env": environment}
 
 
 class Capture:

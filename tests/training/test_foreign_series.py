@@ -8,14 +8,13 @@ import torch
 from safetensors.torch import load_file
 
 from tests.networks import own_networks
-from tests.support import dying_after, files_in, train_until_it_dies, with_settings
-from tests.training.support import CUTS, FOREIGN, of_dropping
+from tests.support import dying_after, files_in, train_bases, train_until_it_dies, with_settings
+from tests.training.support import CUTS, FOREIGN, below, equal, of_dropping
 from transferability.study.names import Network
 from transferability.study.settings import ADAPT, Foreign
 from transferability.training.batch_statistics import STATISTICS
 from transferability.training.evaluation import evaluate
 from transferability.training.images import training_stream
-from transferability.training.recipe import Running
 from transferability.training.sources import frozen_weights
 from transferability.training.train import train
 
@@ -27,24 +26,11 @@ def dropping(recipe):
 
 @pytest.fixture(scope="module")
 def bases(dropping, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bases")
-    running = Running(folder / "states", "cpu", 0.0, 60.0, lambda _line: None)
-    for name in ("baseA", "baseB"):
-        train(dropping, files_in(folder, name), None, running)
-    return folder
+    return train_bases(dropping, tmp_path_factory.mktemp("bases"))
 
 
 def weights_in(folder, name):
     return load_file(folder / f"{name}.safetensors")
-
-
-def below(weights, depth):
-    """The part of a network below a cut, including batch norm statistics."""
-    return {key: tensor for key, tensor in weights.items() if key.startswith(CUTS[:depth])}
-
-
-def equal(one, other):
-    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
 def test_frozen_layers_and_their_statistics_are_the_sources_to_the_bit(dropping, running, bases, tmp_path):

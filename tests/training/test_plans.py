@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
 
-from tests.support import dying_after, files_in, train_until_it_dies, with_settings
+from tests.support import dying_after, files_in, train_bases, train_until_it_dies, with_settings
 from tests.training.support import CUTS, of_dropping
 from transferability.files import read_json
 from transferability.networks.architectures.mini_caffenet import LAYERS
@@ -23,7 +23,6 @@ from transferability.training.evaluation import evaluate
 from transferability.training.images import training_stream
 from transferability.training.learner import Learner
 from transferability.training.lock_step import train_in_lock_step
-from transferability.training.recipe import Running
 from transferability.training.sources import source_weights
 from transferability.training.train import TrainingError, train
 
@@ -40,13 +39,7 @@ def recipes(recipe):
 
 @pytest.fixture(scope="module")
 def bases(recipes, tmp_path_factory):
-    folders = {}
-    for kind, made_by in recipes.items():
-        folders[kind] = tmp_path_factory.mktemp(kind)
-        running = Running(folders[kind] / "states", "cpu", 0.0, 60.0, lambda _line: None)
-        for name in ("baseA", "baseB"):
-            train(made_by, files_in(folders[kind], name), None, running)
-    return folders
+    return {kind: train_bases(made_by, tmp_path_factory.mktemp(kind)) for kind, made_by in recipes.items()}
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.support import dying_after, files_in, train_until_it_dies, with_settings
-from tests.training.support import CUTS, FOREIGN, of_dropping
+from tests.training.support import CUTS, FOREIGN, below, equal, of_dropping
 from transferability.files import read_json, sha256_of
 from transferability.networks.weight_files import WeightsError
 from transferability.study.names import Network
@@ -32,14 +32,6 @@ def published(dropping, tmp_path_factory):
     path = tmp_path_factory.mktemp("published") / "weights.safetensors"
     save_file({name: tensor.contiguous() for name, tensor in weights.items()}, path)
     return path
-
-
-def below(weights, depth):
-    return {key: tensor for key, tensor in weights.items() if key.startswith(CUTS[:depth])}
-
-
-def equal(one, other):
-    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
 def test_frozen_layers_and_their_statistics_are_the_files_to_the_bit(dropping, published, running, tmp_path):

@@ -11,11 +11,11 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from tests.support import dying_after, files_in, train_until_it_dies, with_settings
+from tests.support import dying_after, files_in, running_in, train_until_it_dies, with_settings
 from transferability.study.settings import RandomResizedCrop
 from transferability.training.learner import Learner
 from transferability.training.lock_step import replays
-from transferability.training.recipe import Recipe, Running
+from transferability.training.recipe import Recipe
 from transferability.training.train import train
 
 RECIPES = {
@@ -35,7 +35,7 @@ def special(request, recipe: Recipe) -> Recipe:
 @pytest.fixture(scope="module")
 def base_a(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("base")
-    train(recipe, files_in(folder, "baseA"), None, Running(folder / "states", "cpu", 60.0, 60.0, lambda _line: None))
+    train(recipe, files_in(folder, "baseA"), None, running_in(folder))
     return folder / "baseA.safetensors"
 
 

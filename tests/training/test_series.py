@@ -2,11 +2,9 @@
 
 import csv
 import json
-import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +16,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from tests.support import dying_after, files_in, train_until_it_dies, with_settings
-from tests.training.support import TRAIN_IN_PROCESS
+from tests.training.support import equal, in_a_process
 from transferability.data.splits import whole_split
 from transferability.data.tasks import Task
 from transferability.networks import build as networks
@@ -35,22 +33,12 @@ from transferability.training.evaluation import evaluate
 from transferability.training.images import data_for
 from transferability.training.learner import EXPLOSION, Learner
 from transferability.training.lock_step import train_in_lock_step
-from transferability.training.recipe import Recipe, Running
+from transferability.training.recipe import Recipe
 from transferability.training.train import TrainingError, train
 
 DEPTHS = (1, 3, 7)
 OF_TRAINING_IMAGES = ("training_cross_entropy", "training_top1", "training_images_evaluated")
 ALL_SERIES = ("A{n}B", "A{n}B+", "B{n}B", "B{n}B+", "R{n}B", "R{n}B+")
-
-
-@pytest.fixture(scope="module")
-def bases(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with baseA and baseB."""
-    folder = tmp_path_factory.mktemp("bases")
-    running = Running(folder / "states", "cpu", 0.0, 60.0, lambda _line: None)
-    for name in ("baseA", "baseB"):
-        train(recipe, files_in(folder, name), None, running)
-    return folder
 
 
 def source_of(name: str, bases: Path) -> Path | None:
@@ -59,10 +47,6 @@ def source_of(name: str, bases: Path) -> Path | None:
 
 def layer(weights: dict[str, torch.Tensor], number: int) -> dict[str, torch.Tensor]:
     return {key: value for key, value in weights.items() if key.startswith(f"{LAYERS[number - 1]}.")}
-
-
-def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
 def contents(files: dict[Network, NetworkFiles]) -> dict[str, bytes]:
@@ -156,22 +140,20 @@ class TestIndependence:
             architecture=with_dropout,
             preprocessing=replace(recipe.settings.preprocessing, crop=14, mirror=True),
         )
-        train(recipe, files_in(tmp_path, "baseA"), None, running)
-        source = tmp_path / "baseA.safetensors"
-        together = files_in(tmp_path / "together", "A2B", "A6B", "A7B")
-        train(recipe, together, source, running)
-        alone = files_in(tmp_path / "alone", "A7B")
-        train(recipe, alone, source, replace(running, states=tmp_path / "other states"))
-        assert contents(alone).items() <= contents(together).items()
+        self._assert_same_alone(recipe, running, tmp_path, "A2B", "A6B", "A7B")
 
     def test_dropout_of_channels_is_each_networks_own_too(self, recipe, running, tmp_path, with_channel_dropout):
         recipe = with_settings(recipe, architecture=with_channel_dropout)
-        train(recipe, files_in(tmp_path, "baseA"), None, running)
-        source = tmp_path / "baseA.safetensors"
-        together = files_in(tmp_path / "together", "A2B", "A3B", "A4B")
+        self._assert_same_alone(recipe, running, tmp_path, "A2B", "A4B", "A3B")
+
+    @staticmethod
+    def _assert_same_alone(recipe, running, folder, *names):
+        """The last of these copies of a base, which is trained too, is alone what it is beside the others."""
+        train(recipe, files_in(folder, "baseA"), None, running)
+        source = folder / "baseA.safetensors"
+        together, alone = files_in(folder / "together", *names), files_in(folder / "alone", names[-1])
         train(recipe, together, source, running)
-        alone = files_in(tmp_path / "alone", "A3B")
-        train(recipe, alone, source, replace(running, states=tmp_path / "other states"))
+        train(recipe, alone, source, replace(running, states=folder / "other states"))
         assert contents(alone).items() <= contents(together).items()
 
     def test_what_was_drawn_before_makes_no_difference(self, recipe, running, bases, tmp_path):
@@ -336,20 +318,11 @@ class TestGoingOn:
         undisturbed = files_in(tmp_path / "undisturbed", *names)
         train(long, undisturbed, bases / "baseA.safetensors", running)
         files = files_in(tmp_path / "killed", *names)
-        arguments = {
-            "store": str(store_folder),
-            "settings": long.settings.to_json(),
-            "source": str(bases / "baseA.safetensors"),
-            "folder": str(tmp_path / "killed"),
-            "states": str(tmp_path / "killed states"),
-            "names": names,
-        }
-        command = [sys.executable, str(TRAIN_IN_PROCESS), json.dumps(arguments)]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        job = in_a_process(long, store_folder, bases / "baseA.safetensors", tmp_path / "killed", names)
         delays = random.Random(0)
         kills = 0
         for _ in range(30):
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+            process = subprocess.Popen(**job, stdout=subprocess.PIPE)
             assert process.stdout is not None
             process.stdout.readline()  # it trains from here on
             time.sleep(delays.uniform(0.1, 1.5))

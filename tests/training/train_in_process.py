@@ -1,4 +1,4 @@
-"""Trains networks in a separate process, for tests that kill it. Its argument is JSON; see test_series.py."""
+"""Trains networks in a separate process, for tests that kill it. Its argument is JSON, from `in_a_process`."""
 
 import json
 import sys

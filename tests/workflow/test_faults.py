@@ -25,8 +25,8 @@ import torch
 from matplotlib.figure import Figure
 
 from tests.project import Project, merged, text_of, wait_for
-from tests.support import ROOT, Patterns, die_at_write, files_in, train_until_it_dies, with_settings
-from tests.training.support import TRAIN_IN_PROCESS
+from tests.support import ROOT, Patterns, die_at_write, files_in, flip, running_in, train_until_it_dies, with_settings
+from tests.training.support import in_a_process
 from transferability.data.build import build_store
 from transferability.data.splits import SplitError, split_from_json, split_to_json
 from transferability.figures.style import save
@@ -38,27 +38,16 @@ from transferability.records.states import StateFolder, TrainingState
 from transferability.store.reading import open_store
 from transferability.store.source import StoreError
 from transferability.training.learner import Learner
-from transferability.training.recipe import Running
 from transferability.training.train import TrainingError, train
 
 NAMES = ("A1B", "A3B+", "A7B")
 
 
 @pytest.fixture(scope="module")
-def bases(recipe, tmp_path_factory):
-    """A folder with baseA and baseB."""
-    folder = tmp_path_factory.mktemp("bases")
-    running = Running(folder / "states", "cpu", 60.0, 60.0, lambda _line: None)
-    for name in ("baseA", "baseB"):
-        train(recipe, files_in(folder, name), None, running)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def undisturbed(recipe, bases, tmp_path_factory):
     """What three networks are when nothing happens to them."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    running = Running(folder / "states", "cpu", 60.0, 60.0, lambda _line: None)
+    running = running_in(folder)
     files = files_in(folder, *NAMES)
     by_series = [("A1B", "A7B"), ("A3B+",)]
     for names in by_series:
@@ -73,12 +62,6 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def leftovers(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if ".part" in path.name]
-
-
-def flip(path: Path, position: int) -> None:
-    content = bytearray(path.read_bytes())
-    content[position] ^= 1
-    path.write_bytes(content)
 
 
 def truncate(path: Path) -> None:
@@ -146,22 +129,12 @@ class TestKilledInTheMiddleOfWriting:
     ):
         short = recipe.with_hyperparameters(iterations=6)
         names = ("A1B+", "A3B+")
-        running = Running(tmp_path / "states", "cpu", 0.0, 60.0, lambda _line: None)
-        train(short, files_in(tmp_path / "undisturbed", *names), bases / "baseA.safetensors", running)
-        arguments = {
-            "store": str(store_folder),
-            "settings": short.settings.to_json(),
-            "source": str(bases / "baseA.safetensors"),
-            "folder": str(tmp_path / "killed"),
-            "states": str(tmp_path / "killed states"),
-            "names": names,
-        }
-        script = str(TRAIN_IN_PROCESS)
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        source = bases / "baseA.safetensors"
+        train(short, files_in(tmp_path / "undisturbed", *names), source, running_in(tmp_path))
         kills = 0
         for at in itertools.islice(itertools.cycle((3, 5, 8)), 20):
-            command = [sys.executable, script, json.dumps(arguments | {"die_at_write": at})]
-            done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+            job = in_a_process(short, store_folder, source, tmp_path / "killed", names, die_at_write=at)
+            done = subprocess.run(**job, check=False, capture_output=True, text=True)
             if done.returncode == 0:
                 break
             assert done.returncode == -signal.SIGKILL, done.stderr

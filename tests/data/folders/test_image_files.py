@@ -97,23 +97,24 @@ def test_pictures_stand_upright(tmp_path, orientation, kind, how, fit):
     assert (about.turned, about.size) == (orientation in TURNS, expected.size)
 
 
-def test_a_turned_avif(tmp_path):
-    image = Image.new("RGB", (40, 20))
-    image.paste((255, 255, 255), (0, 0, 20, 20))
+def half_white_and_turned(tmp_path, width, height, kind):
+    """White on the left, and to be shown turned, so that this is above."""
+    image = Image.new("RGB", (width, height))
+    image.paste((255, 255, 255), (0, 0, width // 2, height))
     exif = Image.Exif()
     exif[0x0112] = 6
-    path = saved(tmp_path, image, "AVIF", exif=exif)
+    return saved(tmp_path, image, kind, exif=exif)
+
+
+def test_a_turned_avif(tmp_path):
+    path = half_white_and_turned(tmp_path, 40, 20, "AVIF")
     pixels = read(path)
     assert (pixels[:3].min() > 200, pixels[-3:].max() < 50) == (True, True)
     assert (facts(path).turned, facts(path).size) == (True, (20, 40))
 
 
 def test_a_large_photo_is_turned_when_it_is_decoded_at_a_fraction(tmp_path):
-    image = Image.new("RGB", (800, 400))
-    image.paste((255, 255, 255), (0, 0, 400, 400))
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    path = saved(tmp_path, image, "JPEG", exif=exif)
+    path = half_white_and_turned(tmp_path, 800, 400, "JPEG")
     pixels = read(path)
     assert (pixels[:3].min() > 240, pixels[-3:].max() < 15) == (True, True)
     assert facts(path).size == (400, 800)

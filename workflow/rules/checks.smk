@@ -74,12 +74,12 @@ def require_data(built, counts_files):
 
     Files are counted only on request, because there may be millions.
     """
-    from transferability.data.kinds import kind_of, require_images  # imports Pillow
+    from transferability.data.kinds import data_set_kind, require_images  # imports Pillow
 
     for name in built:
         require_images(name, STUDY.data_sets[name].settings)
     settings = [STUDY.data_sets[name].settings for name in built]
-    if STUDY.has_few and all(counts_files and kind_of(one).at_hand(one) for one in settings):
+    if STUDY.has_few and all(counts_files and data_set_kind(one).at_hand(one) for one in settings):
         from transferability.planning.data_size import data_size, half_sizes
 
         sizes = {name: data_size(data_set, Path(STORES[name])) for name, data_set in STUDY.data_sets.items()}

@@ -11,7 +11,7 @@ for data_set in STUDY.data_sets.values():
         name:
             of_data_set("store", data_set.name)
         input:
-            images_looked_for,
+            images=images_looked_for,
         output:
             manifest=update(f"{STORES[data_set.name]}/{MANIFEST}"),
         log:

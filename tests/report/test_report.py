@@ -79,8 +79,7 @@ def test_it_says_what_the_headline_says(complete):
     lines = headline(Results.of_study(accuracies, complete.study)).splitlines()
     for answer in page.answers:
         assert f"<h3>{answer['halves']}</h3>" in html
-        drops = [(f"drop with {what}", points) for what, points in answer["drops"]]
-        for what, points in [*drops, *answer["gains"]]:
+        for what, points in [*answer["drops"], *answer["gains"]]:
             assert f"<dt>{what}</dt><dd>{points}</dd>" in html
             plain = f"  {what}:".replace("−", "-").replace("⁺", "+")
             assert any(line.startswith(plain) and line.endswith(points.replace("−", "-")) for line in lines)
@@ -110,7 +109,7 @@ def test_depths_that_were_not_tried_are_told_and_not_drawn_as_failed(tmp_path):
     study = MadeUp(tmp_path, networks=DEFAULT["networks"] | {"depths": [7]})
     html = unfolded(study.html())
     assert html.count('<li class="untried">layer 1</li>') == 2 * len(study.study.splits)
-    assert "Dashed layers were not tried." in html
+    assert "Depths in dashed boxes were not tried." in html
     assert "no layer, with n = 7 tried" in html
     assert "<dt>depths n tried</dt><dd>7</dd>" in html
 
@@ -228,7 +227,7 @@ def test_all_networks_there_and_none_flagged(complete):
     assert page.warnings == []
     assert "<b>glyphs</b>" in html
     assert f"All {len(complete.metrics)} networks of the study are finished." in html
-    assert "No finished base network is at chance." in html
+    assert "No network is flagged: all that should have learned have." in html
     assert 'class="problem"' not in html
 
 
@@ -472,8 +471,8 @@ def test_the_answer_says_of_which_part_the_co_adaptation_drop_is_or_that_it_cann
     page, html = complete.page(), unfolded(complete.html())
     for answer in page.answers:
         if answer["halves"] == "semantic halves (letter / symbol)":  # of one split and seed
-            assert answer["co_adaptation"].startswith("not conclusive with one split and seed; largest at layer ")
-        assert "largest at layer " in answer["co_adaptation"]
+            assert answer["co_adaptation"].startswith("not conclusive with one split and seed; largest at n = ")
+        assert "largest at n = " in answer["co_adaptation"]
         assert f"Co-adaptation drop in cross-entropy: {answer['co_adaptation']}." in html
 
 

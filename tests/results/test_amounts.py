@@ -82,7 +82,7 @@ def test_the_headline_answers_for_each_amount(study):
     assert "copy up to conv3 frozen" in lines[0]
     assert "copy up to conv3 frozen" in lines[1]
     assert "copy no layer frozen" in lines[2]
-    assert "gain from fine-tuned transfer, AnB⁺ − base, n = 3: +15.1 ± 0.2; base 30.0 %" in lines[0]
+    assert "fine-tuning gain, AnB⁺ − base, the other half's layers, n = 3: +15.1 ± 0.2; base 30.0 %" in lines[0]
     text = headline_by_amount(study)
     assert "36 networks" in text
     assert "random halves, on all images: base 80.0 %" in text

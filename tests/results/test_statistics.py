@@ -207,8 +207,8 @@ def test_the_headline_says_up_to_where_layers_can_be_copied(published):
     lines = [" ".join(line.split()) for line in headline(results(published, PAPERS)).splitlines()]
     assert [line for line in lines if "a drop of" in line] == [
         "reusable at a drop of at most 2 points, frozen: layers 1-3 together (up to conv3)",
-        "reusable at a drop of at most 2 points, fine-tuned: layers 1-7 together (up to fc7), by the mean, not "
-        "conclusive; n = 2-4 by the 95 % interval",
+        "reusable at a drop of at most 2 points, fine-tuned: layers 1-7 together (up to fc7) by the mean drop; "
+        "for certain, by the whole 95 % interval, n = 2-4",
         "reusable at a drop of at most 2 points, frozen: layers 1-2 together (up to conv2), by the mean of one split "
         "and seed, no interval",
     ]
@@ -326,8 +326,8 @@ def test_differences_of_the_headline_have_the_intervals_of_the_effects():
     row = paired_effects(results(data)).set_index(["effect", "n"]).loc[("total drop", 7)]
     half = 50 * (row["high"] - row["low"])
     assert half > 0.1
-    [line] = lines_of(headline(results(data)), "other half's frozen features")
-    assert line == f"drop with the other half's frozen features, base - A7B: {100 * row['mean']:.1f} ± {half:.1f}"
+    [line] = lines_of(headline(results(data)), "other half's frozen layers")
+    assert line == f"total drop, base - A7B, the other half's frozen layers: {100 * row['mean']:.1f} ± {half:.1f}"
 
 
 def test_fine_tuned_transfer_stands_beside_training_twice_and_their_difference():
@@ -335,21 +335,49 @@ def test_fine_tuned_transfer_stands_beside_training_twice_and_their_difference()
     accuracies = {"baseB": 0.8, "A1B+": 0.85, "A7B+": 0.83, "B1B+": 0.82}
     text = headline(results(frame(*(("random0", 0, name, accuracy) for name, accuracy in accuracies.items()))))
     assert [line for line in lines_of(text, "(no interval)") if "B+" in line] == [
-        "gain from fine-tuning its own layers, BnB+ - base, n = 1: +2.0 (no interval)",
-        "gain from fine-tuned transfer, AnB+ - base, n = 1, 7: +4.0 (no interval)",
+        "retraining gain, BnB+ - base, own layers, n = 1: +2.0 (no interval)",
+        "fine-tuning gain, AnB+ - base, the other half's layers, n = 1, 7: +4.0 (no interval)",
         "transfer gain, AnB+ - BnB+, n = 1: +3.0 (no interval)",
     ]
+    assert "cannot tell whether fine-tuning the other half's layers gains more than training its own twice" in text
+
+
+@pytest.mark.parametrize(
+    ("gain", "told"),
+    [
+        (0.03, "fine-tuning the other half's layers gains more than training its own twice"),
+        (-0.03, "fine-tuning the other half's layers gains less than training its own twice"),
+        (0.0, "does not gain distinguishably more than training its own twice, or less"),
+    ],
+)
+def test_what_fine_tuned_transfer_adds_to_training_twice_is_said_in_words(gain, told):
+    rows = [
+        (f"random{split}", 0, name, accuracy + 0.001 * split * (-1) ** split)
+        for split in range(4)
+        for name, accuracy in {"baseB": 0.8, "B3B+": 0.82, "A3B+": 0.82 + gain + 0.002 * (split - 1.5)}.items()
+    ]
+    [line] = lines_of(headline(results(frame(*rows))), "training its own twice")
+    assert told in line
+
+
+def test_the_headline_shows_specificity_and_with_one_split_both_directions():
+    accuracies = {"baseA": 0.8, "baseB": 0.9, "A7A": 0.79, "B7B": 0.9, "B7A": 0.6, "A7B": 0.85}
+    text = headline(results(frame(*(("random0", 0, name, accuracy) for name, accuracy in accuracies.items()))))
+    assert "specificity drop, B7B - A7B: 12.0 (no interval)" in " ".join(text.split())
+    assert "the total drop at n = 7 is 20.0 for A, 5.0 for B" in text
+    of_splits = study(4, 1, lambda split, _seed, n: 0.01 * n + 0.001 * split)
+    assert "for A" not in headline(results(of_splits))
 
 
 def test_a_drop_that_is_too_large_by_the_mean_only_is_said_to_be_not_conclusive():
     data = study(4, 1, lambda split, _seed, n: 0.015 * n + 0.01 * (split - 1.5))
     [line] = lines_of(headline(results(data, max_drop=0.014)), "a drop of")
-    assert line.endswith("no layer, with n = 1, 7 tried; the larger drop at n = 1 is not conclusive")
+    assert line.endswith("no layer, with n = 1, 7 tried; whether n = 1 exceeds it is not certain")
 
 
 def test_of_selffer_networks_alone_the_headline_says_nothing_of_the_other_half():
     text = headline(results(frame(("random0", 0, "baseB", 0.8), ("random0", 0, "B7B", 0.75))))
-    assert lines_of(text, "own frozen") == ["drop with its own frozen features, base - B7B: 5.0 (no interval)"]
+    assert lines_of(text, "own frozen") == ["co-adaptation drop, base - B7B, own frozen layers: 5.0 (no interval)"]
     assert not any(word in text for word in ("other", "transfer", "a drop of", "without"))
 
 
@@ -480,7 +508,7 @@ def co_adapted(fit, generalization, splits=4, **facts):
 
 def line_of_co_adaptation(data):
     lines = [" ".join(line.split()) for line in headline(results(data)).splitlines()]
-    return next((line for line in lines if "cross-entropy" in line), None)
+    return next((line for line in lines if "drop in cross-entropy" in line), None)
 
 
 @pytest.mark.parametrize(
@@ -496,14 +524,15 @@ def test_the_headline_says_of_which_part_the_co_adaptation_drop_is(fit, generali
     line = line_of_co_adaptation(co_adapted(fit, generalization))
     assert line.startswith("co-adaptation drop in cross-entropy: ")
     if which is None:  # the selffers are better, and so no depth is beyond its interval
-        assert "not distinguishable from zero; largest at layer 5 (conv5), 0.000" in line
+        assert "not distinguishable from zero; largest at n = 5 (cut above conv5), 0.000" in line
     else:
-        assert f"largest at layer 3 (conv3), {fit + generalization - 0.005:+.3f} ± " in line
+        assert f"largest at n = 3 (cut above conv3), {fit + generalization - 0.005:+.3f} ± " in line
         assert f"nats, {which}" in line
+        assert line.endswith("; as the largest of 2 depths it is a little overstated")
 
 
 def test_what_cannot_be_told_of_co_adaptation_is_said_to_be_so():
-    assert "not conclusive with one split and seed; largest at layer 3" in line_of_co_adaptation(co_adapted(0.5, 0, 1))
+    assert "not conclusive with one split and seed; largest at n = 3" in line_of_co_adaptation(co_adapted(0.5, 0, 1))
     without = study(2, 1, lambda _split, _seed, n: 0.01 * n)
     assert line_of_co_adaptation(without) is None
     selffers = frame(("random0", 0, "baseB", 0.8), ("random0", 0, "B3B", 0.7))
@@ -515,7 +544,7 @@ def test_what_cannot_be_told_of_co_adaptation_is_said_to_be_so():
 def test_the_headline_says_that_published_training_losses_are_in_training_mode(published):
     lines = headline(results(published, PAPERS)).splitlines()
     assert (
-        f"{'co-adaptation drop in cross-entropy:':64} largest at layer 5 (conv5), +0.041 ± 0.018 nats, due to fit"
+        f"{'co-adaptation drop in cross-entropy:':64} largest at n = 5 (cut above conv5), +0.041 ± 0.018 nats, due to fit"
         in ("\n".join(lines))
     )
     assert lines[-1].startswith("training cross-entropies are from the last iterations, in training mode")

@@ -45,6 +45,7 @@ def facts_of(
     networks, training = study.config["networks"], study.settings("base").hyperparameters
     yield plural(len(study.data_sets), "data set"), ", ".join(map(visible, study.data_sets))
     for name, manifest in manifests.items():
+        yield f"images{f' of {visible(name)}' * (len(study.data_sets) > 1)}", _images_in_words(manifest)
         yield f"duplicate images{f' in {visible(name)}' * (len(study.data_sets) > 1)}", shared_images(manifest)
     for split in splits:
         if found := images_in_both(split):
@@ -52,8 +53,8 @@ def facts_of(
         if found := unlike_in_words(split):
             yield f"validation images unlike training images in {split['split']}", found
     yield "network", str(networks["architecture"])
+    yield "layers", f"{', '.join(study.layers)}; the last is always new"
     if (foreign := study.settings("base").foreign) is not None:
-        yield "layers", ", ".join(study.layers)
         yield "batch norm in frozen layers", _STATISTICS[foreign.frozen_batch_norm]
     if study.weights is not None:
         yield (
@@ -70,7 +71,8 @@ def facts_of(
     yield "splits", f"{len(study.splits)}: {', '.join(named)}"
     if study.targets != HALVES:
         yield "direction", ", ".join(study.config["networks"]["directions"])
-    yield "seeds", f"{len(study.seeds)} ({plural(len(study.seeds), 'seed')} {enumerated(study.seeds)})"
+    only = ", so nothing here tells how much another seed would change" if len(study.seeds) == 1 else ""
+    yield "seeds", f"{len(study.seeds)} ({plural(len(study.seeds), 'seed')} {enumerated(study.seeds)}){only}"
     yield "depths n tried", enumerated(networks["depths"])
     if fine_tuned_depths(networks) != sorted(networks["depths"]):
         yield "depths n fine-tuned", enumerated(fine_tuned_depths(networks))
@@ -87,8 +89,21 @@ def facts_of(
         low, high = percent(guessing.min()), percent(guessing.max())
         yield "accuracy by guessing", f"{low} %" if low == high else f"{low} to {high} %"
     spent = hours_by_device(jobs_made)
-    yield "training time", "; ".join(f"{duration(3600 * hours)} on {device}" for device, hours in spent.items())
+    yield (
+        "training time, summed over jobs",
+        "; ".join(f"{duration(3600 * hours)} on {device}" for device, hours in spent.items()),
+    )
     yield from _imbalance(accuracies)
+
+
+def _images_in_words(manifest: Mapping[str, Any]) -> str:
+    """How many images of how many classes a store has, and their size."""
+    height, width, channels = manifest["image_shape"]
+    return (
+        f"{counted(manifest['classes'], 'class')}, {counted(manifest['training'], 'training image')} and "
+        f"{counted(manifest['validation'], 'validation image')} of {height} x {width} pixels, "
+        f"{counted(channels, 'channel')}"
+    )
 
 
 def _own_recipes(study: Study) -> Iterator[tuple[str, str]]:
@@ -141,4 +156,4 @@ def flags_in_words(accuracies: pd.DataFrame) -> str:
         )
     if bases["at_chance"].isna().any():
         return "It is not known whether some bases are at chance: they were trained before this was recorded"
-    return "No finished base network is at chance"
+    return "No network is flagged: all that should have learned have"

@@ -44,54 +44,65 @@ _MOST_LEARNING_CURVES = 12
 
 _CONTACT_SHEETS = frozenset({"contact_sheet", "halves"})
 
+
+def _effect(name: str) -> str:
+    """An effect's name and what it is the difference of."""
+    return f"{name}, {formula(name)}"
+
+
 # Which networks a study has, for a target half B: the treatments, their names, their first n layers, what they show.
 _NETWORKS: Sequence[tuple[frozenset[str], str, str, str]] = (
     (frozenset({"base"}), "base", "trained from scratch", "the reference for all others"),
     (
         *(frozenset({"selffer"}), "BnB, selffer", "from its own base, frozen"),
-        f"{formula('co-adaptation drop')}: the cost of separating co-adapted layers",
+        f"{_effect('co-adaptation drop')}: the cost of separating co-adapted layers",
     ),
     (
         *(frozenset({"transfer"}), "AnB, transfer", "from the other half's base, frozen"),
-        f"{formula('total drop')}: the cost of copying the other half's layers",
+        f"{_effect('total drop')}: the cost of copying the other half's layers",
     ),
     (
         *(frozenset({"selffer", "transfer"}), "BnB and AnB", "as above"),
-        f"{formula('specificity drop')}: of that, the cost of features learned for other classes",
+        f"{_effect('specificity drop')}: the cost of features learned for other classes; "
+        "with the co-adaptation drop, it adds up to the total drop",
     ),
-    (frozenset({"random"}), "RnB, random", "untrained, frozen", "the value of learned features"),
+    (
+        *(frozenset({"random"}), "RnB, random", "untrained, frozen"),
+        f"{_effect('random filter drop')}: the value of learned features",
+    ),
     (
         *(frozenset({"selffer+"}), "BnB⁺", "from its own base, fine-tuned with the rest"),
-        f"{formula('retraining gain')}: the gain from training twice, with nothing to transfer",
+        f"{_effect('retraining gain')}: the gain from training twice, with nothing to transfer",
     ),
     (
         *(frozenset({"transfer+"}), "AnB⁺", "from the other half's base, fine-tuned with the rest"),
-        f"{formula('fine-tuning gain')}: the gain from training twice and having seen the other half",
+        f"{_effect('fine-tuning gain')}: the gain from training twice and having seen the other half",
     ),
     (
         *(frozenset({"selffer+", "transfer+"}), "BnB⁺ and AnB⁺", "as above"),
-        f"{formula('transfer gain')}: of that, the gain from having seen the other half",
+        f"{_effect('transfer gain')}: the part of it from having seen the other half",
     ),
     (frozenset({"random+"}), "RnB⁺", "untrained, trained with the rest", "how much the initial weights matter"),
     (
         *(frozenset({"pretrained"}), "PnB, pretrained", "from published weights, frozen"),
-        f"{formula('pretrained drop')}: the cost of copying published layers",
+        f"{_effect('pretrained drop')}: the cost of copying published layers",
     ),
     (
         *(frozenset({"selffer", "pretrained"}), "BnB and PnB", "as above"),
-        f"{formula('pretrained specificity drop')}: of that, the cost of features learned from other images",
+        f"{_effect('pretrained specificity drop')}: the cost of features learned from other images; "
+        "with the co-adaptation drop, it adds up to the pretrained drop",
     ),
     (
         *(frozenset({"random", "pretrained"}), "PnB and RnB", "as above"),
-        f"{formula('pretrained feature gain')}: the value of published features",
+        f"{_effect('pretrained feature gain')}: the value of published features",
     ),
     (
         *(frozenset({"pretrained+"}), "PnB⁺", "from published weights, fine-tuned with the rest"),
-        f"{formula('pretrained gain')}: the gain from starting with published weights",
+        f"{_effect('pretrained gain')}: the gain from starting with published weights",
     ),
     (
         *(frozenset({"selffer+", "pretrained+"}), "BnB⁺ and PnB⁺", "as above"),
-        f"{formula('pretrained transfer gain')}: of that, the gain beyond training twice",
+        f"{_effect('pretrained transfer gain')}: the part of it beyond training twice",
     ),
     *plan_rows(),
     (frozenset({"reduced"}), "reduced", "trained from scratch on fewer images", "the cost of less data"),

@@ -24,21 +24,28 @@ from transferability.study.split_types import IMAGES
 from transferability.words import counted, drop_points, enumerated, half_interval, nats, percent, points
 
 _PARTS = (TRAINING_CROSS_ENTROPY, GENERALIZATION_GAP)
-# Treatments, each shown at its deepest cut, with what its drop from base is attributed to.
+# Drops, each shown at its deepest cut, with whose layers are copied.
 _DEEPEST: Mapping[str, str] = {
-    "selffer": "its own frozen features, base − B{}B",
-    "transfer": "the other half's frozen features, base − A{}B",
-    "random": "random frozen features, base − R{}B",
-    "pretrained": "published frozen features, base − P{}B",
+    "co-adaptation drop": ", own frozen layers",
+    "specificity drop": "",
+    "total drop": ", the other half's frozen layers",
+    "random filter drop": ", untrained frozen layers",
+    "pretrained drop": ", published frozen layers",
+    "pretrained specificity drop": "",
 }
-GAINS_OVER_BASE = ("gain from fine-tuned transfer", "gain from fine-tuning published layers")
-# Effects whose mean over all n is shown.
+GAINS_OVER_BASE = ("fine-tuning gain", "pretrained gain")
+# Gains whose mean over all n is shown, with whose layers are copied.
 _FINE_TUNED: Mapping[str, str] = {
-    "retraining gain": "gain from fine-tuning its own layers",
-    "fine-tuning gain": GAINS_OVER_BASE[0],
-    "transfer gain": "transfer gain",
-    "pretrained gain": GAINS_OVER_BASE[1],
-    "pretrained transfer gain": "gain over fine-tuning its own layers",
+    "retraining gain": ", own layers",
+    "fine-tuning gain": ", the other half's layers",
+    "transfer gain": "",
+    "pretrained gain": ", published layers",
+    "pretrained transfer gain": "",
+}
+# What a gain over training twice says of the copied layers.
+_BEYOND_RETRAINING: Mapping[str, str] = {
+    "transfer gain": "the other half's layers",
+    "pretrained transfer gain": "published layers",
 }
 
 _WIDTH = 64  # of the part of a headline's line that says what its value is
@@ -134,10 +141,10 @@ class ReusableLayers:
                 surely = f"n = {enumerated(certain)}"
             else:
                 surely = together(self.surely) if self.surely else "none"
-            words = f", by the mean, {NOT_CONCLUSIVE}; {surely} by the 95 % interval"
+            words = f" by the mean drop; for certain, by the whole 95 % interval, {surely}"
         further = next((n for n in self.verdicts if n > self.deepest), None)
         if further in self.unsure:
-            words += f"; the larger drop at n = {further} is {NOT_CONCLUSIVE}"
+            words += f"; whether n = {further} exceeds it is not certain"
         return words
 
 
@@ -149,8 +156,8 @@ class Answer:
         halves: the kind of halves, in words.
         base: the mean accuracy of the bases; None if all are unlearned and excluded.
         bases_left_out: the number of bases that are unlearned and excluded from means.
-        drops: drops from the networks' own bases at the deepest cut, by what they are attributed to.
-        gains: mean gains of fine-tuned networks over all n, by what is compared.
+        drops: drops at the deepest cut, by the effect, what is compared and whose layers are copied, in words.
+        gains: mean gains of fine-tuned networks over all n, by the same and the depths.
         co_adaptation: where the co-adaptation drop in cross-entropy is largest, and which part causes it, in words;
             empty without selffer networks.
         reusable: the layers that can be reused, by way of reuse, a key of `WAYS_OF_REUSE`; ways without a verdict are
@@ -194,7 +201,12 @@ def answers(results: Results) -> list[Answer]:
             layers = dict(_reusable_layers(reuse_of_type, results.layers[:-1]))
             advised = advice(of_type, reuse_of_type, results.max_drop)
             parts = _co_adaptation(drops[drops["split_type"] == split_type], of_type, results.layers)
-            notes = [*_notes(split_type, set(of_type["treatment"])), *_of_few_images(bases[~dead], results)]
+            notes = [
+                *_notes(split_type, set(of_type["treatment"])),
+                *_beyond_retraining(of_type),
+                *_by_direction(of_type),
+                *_of_few_images(bases[~dead], results),
+            ]
             note = "; ".join(notes)
             found.append(Answer(halves, base, int(dead.sum()), lost, gained, parts, layers, note, advised))
     return found
@@ -211,6 +223,35 @@ def _notes(split_type: str, there: set[str]) -> Iterator[str]:
         yield "the halves share all classes but no training images, so features can be specific only to images"
     if "transfer" in there and "selffer" not in there:
         yield "without selffer networks (BnB), the costs of lost co-adaptation and of specificity cannot be told apart"
+
+
+def _beyond_retraining(of_type: pd.DataFrame) -> Iterator[str]:
+    """Say whether fine-tuning copied layers gains more than training a network's own layers twice."""
+    for effect, layers in _BEYOND_RETRAINING.items():
+        pairs = paired_differences(of_type, *EFFECTS[effect])
+        if pairs.empty:
+            continue
+        found = Difference.of(pairs, is_drop=False)
+        if np.isnan(found.low):
+            yield f"one split and seed cannot tell whether fine-tuning {layers} gains more than training its own twice"
+        elif found.low <= 0 <= found.high:
+            yield f"fine-tuning {layers} does not gain distinguishably more than training its own twice, or less"
+        else:
+            than = "more" if found.mean > 0 else "less"
+            yield f"fine-tuning {layers} gains {than} than training its own twice"
+
+
+def _by_direction(of_type: pd.DataFrame) -> Iterator[str]:
+    """Without an interval, give the total drop in each direction: their mean hides how far apart they are."""
+    pairs = paired_differences(of_type, *EFFECTS["total drop"])
+    if pairs.empty or not np.isnan(interval(pairs)[0]):
+        return
+    deepest = pairs[pairs["n"] == pairs["n"].max()]
+    drops = deepest.groupby("target")["difference"].mean()
+    if len(drops) > 1:
+        of_halves = ", ".join(f"{drop_points(drop)} for {half}" for half, drop in drops.items())
+        n = int(deepest["n"].max())
+        yield f"one split and seed cannot tell how much is chance; the total drop at n = {n} is {of_halves}"
 
 
 def _of_few_images(bases: pd.DataFrame, results: Results) -> Iterator[str]:
@@ -242,13 +283,13 @@ def headline(results: Results, by_amount: Sequence[str] = ()) -> str:
     networks = counted(len(accuracies), "network")
     lines = [
         f"{networks}; accuracy is {results.metric}",
-        "drops and gains are paired and in points; a drop is positive if a network is worse",
+        "drops and gains are paired and in points, ± a 95 % interval; a drop is positive if a network is worse",
     ]
     for answer in answers(results.at_most):
         lines.append(f"{answer.halves}: base {answer.base_in_words}")
         lines += [f"  {answer.advice}".translate(_PLAIN)] * bool(answer.advice)
         told = {
-            **{f"drop with {what}": drop for what, drop in answer.drops.items()},
+            **answer.drops,
             **answer.gains,
             **({"co-adaptation drop in cross-entropy": answer.co_adaptation} if answer.co_adaptation else {}),
         }
@@ -280,7 +321,7 @@ def _co_adaptation(drops: pd.DataFrame, of_type: pd.DataFrame, layers: Sequence[
         return "unknown, because no networks have one"
     largest = max(whole, key=lambda row: row["mean"])
     n = largest["n"]
-    where = f"at layer {n} ({layers[n - 1]}), {_with_interval(largest)} nats"
+    where = f"at n = {n} (cut above {layers[n - 1]}), {_with_interval(largest)} nats"
     if np.isnan(largest["low"]):
         return f"{NOT_CONCLUSIVE} with one split and seed; largest {where}"
     if doubtful(of_type[(of_type["treatment"] == "selffer") & (of_type["n"] == n)]).any():
@@ -291,7 +332,8 @@ def _co_adaptation(drops: pd.DataFrame, of_type: pd.DataFrame, layers: Sequence[
     surely = [name for name, row in parts.items() if row["low"] > 0]
     which = f"due to {' and '.join(surely)}" if surely else "whether due to fit or generalization is not conclusive"
     sizes = ", ".join(f"{name} {_with_interval(row)}" for name, row in parts.items())
-    return f"largest {where}, {which}{f': {sizes}' if sizes else ''}"
+    of_several = f"; as the largest of {len(whole)} depths it is a little overstated" if len(whole) > 1 else ""
+    return f"largest {where}, {which}{f': {sizes}' if sizes else ''}{of_several}"
 
 
 def _with_interval(row: Mapping[Hashable, Any]) -> str:
@@ -299,19 +341,20 @@ def _with_interval(row: Mapping[Hashable, Any]) -> str:
 
 
 def _drops(of_type: pd.DataFrame) -> Iterator[tuple[str, Difference]]:
-    for treatment, what in _DEEPEST.items():
-        pairs = paired_differences(of_type, "base", treatment)
+    for effect, layers in _DEEPEST.items():
+        pairs = paired_differences(of_type, *EFFECTS[effect])
         if len(pairs):
             deepest = int(pairs["n"].max())
-            yield what.format(deepest), Difference.of(pairs[pairs["n"] == deepest], is_drop=True)
+            at_deepest = formula(effect).replace("nB", f"{deepest}B")
+            yield f"{effect}, {at_deepest}{layers}", Difference.of(pairs[pairs["n"] == deepest], is_drop=True)
 
 
 def _gains(of_type: pd.DataFrame) -> Iterator[tuple[str, Difference]]:
-    for effect, what in _FINE_TUNED.items():
+    for effect, layers in _FINE_TUNED.items():
         pairs = paired_differences(of_type, *EFFECTS[effect])
         if len(pairs):
             depths = enumerated([int(n) for n in pairs["n"].unique()])
-            yield f"{what}, {formula(effect)}, n = {depths}", Difference.of(pairs, is_drop=False)
+            yield f"{effect}, {formula(effect)}{layers}, n = {depths}", Difference.of(pairs, is_drop=False)
 
 
 def _reusable_layers(reuse: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[str, ReusableLayers]]:

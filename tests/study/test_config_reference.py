@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 
-from transferability.data.folders.source import image_folders
+from transferability.study.folder_keys import FolderKeys
 from transferability.study.reference import CONFIG, PAGE, config_reference
 from transferability.study.schema import config_schema
 
@@ -61,8 +61,8 @@ def test_defaults_are_those_of_the_default_study(path):
 def test_defaults_of_image_folders_are_those_of_the_code():
     code = {
         key: list(parameter.default) if isinstance(parameter.default, tuple) else parameter.default
-        for key, parameter in inspect.signature(image_folders).parameters.items()
-        if parameter.default is not inspect.Parameter.empty and key != "say"
+        for key, parameter in inspect.signature(FolderKeys).parameters.items()
+        if parameter.default is not inspect.Parameter.empty
     }
     assert {key: about["default"] for key, about in KINDS["folder"]["properties"].items() if "default" in about} == {
         **code,

@@ -30,8 +30,8 @@ def photos(folder, classes=tuple(COLORS), images=10):
     return folder
 
 
-def opened(root, **settings):
-    return image_folders("mine", FolderKeys(**({"root": str(root), "size": 16} | settings)))
+def opened(root, say=lambda line: None, **settings):
+    return image_folders("mine", FolderKeys(**({"root": str(root), "size": 16} | settings)), say)
 
 
 def parts(root, **settings):

@@ -17,6 +17,7 @@ from transferability.figures.reuse import reuse
 from transferability.figures.style import LOOKS, depth_labels, figure_style, save
 from transferability.results.accuracies import Results, by_metric
 from transferability.results.answers import answers
+from transferability.results.effects import paired_effects
 from transferability.results.published import read_published
 from transferability.store.reading import open_store
 from transferability.study.names import SYMBOLS, TREATMENTS
@@ -232,6 +233,20 @@ def test_figure_3_normalizes_each_network_by_its_own_base(accuracies):
     assert together.yaxis.get_inverted()  # what is below base is drawn below it
 
 
+def test_figure_3_says_over_which_halves_its_line_of_random_filters_is_pooled(accuracies, published):
+    only_random = accuracies[accuracies["split_type"] == "random"]
+    both = pd.concat([published[published["split_type"] == "whole"], only_random])
+    with figure_style(COLORS):
+        for table, halves in (
+            (accuracies, "all halves"),
+            (only_random, "random halves"),
+            (published, "all classes"),
+            (both, "all halves and all classes"),
+        ):
+            *_, label = paper.figure3(results(table)).axes[-1].get_legend_handles_labels()[1]
+            assert label == f"random filters, {halves}"
+
+
 @pytest.fixture(scope="module")
 def published():
     return read_published(PUBLISHED)
@@ -246,12 +261,23 @@ def test_figure_2_of_the_published_accuracies_names_the_papers_two_reasons(publi
         figure = paper.figure2(results(published, "top1_mean_best10"))
     random_halves, grouped = figure.axes[2:4]
     assert random_halves.get_xlabel().splitlines()[1:] == [
-        "1  fragile co-adaptation, base − BnB",
-        "2  specificity of the features, BnB − AnB",
+        "arrow: largest co-adaptation, base − BnB",
+        "arrow: largest specificity, BnB − AnB",
     ]
+    assert [text for text in texts(random_halves) if text] == ["co-adaptation", "specificity"]
     assert figure.axes[1].get_title() == "semantic halves\n(no BnB, BnB⁺, AnB⁺ networks)"
     assert not texts(grouped)
     assert len(grouped.get_xlabel().splitlines()) == 1
+
+
+def test_a_single_reason_in_figure_2_is_named_without_the_other(accuracies):
+    """Each selffer is as good as its base, so that only specificity has an arrow."""
+    selffer = accuracies["treatment"] == "selffer"
+    accuracies = accuracies.assign(**{METRIC: accuracies[METRIC].mask(selffer, 0.85)})
+    with figure_style(COLORS):
+        means = paper.figure2(results(accuracies)).axes[2]
+    assert [text for text in texts(means) if text] == ["specificity"]
+    assert means.get_xlabel().splitlines()[1:] == ["arrow: largest specificity, BnB − AnB"]
 
 
 def test_figure_2_leaves_out_networks_that_preserve_layers(accuracies):
@@ -291,6 +317,54 @@ def test_bars_of_reuse_lead_from_base_over_the_selffer_to_frozen_transfer(accura
         assert drops[n - 0.135] == pytest.approx((0, 5))
         assert drops[n + 0.135] == pytest.approx((5, 5 + 2 * n))
         assert gains[n] == pytest.approx((0, 0))
+
+
+def intervals_of(axes):
+    """Low and high ends of the vertical lines, by where they stand."""
+    lines = [line for group in axes.collections for line in group.get_segments()]
+    return {round(line[0, 0], 3): (line[0, 1], line[1, 1]) for line in lines}
+
+
+@pytest.fixture
+def uneven():
+    """Co-adaptation and specificity cost 5 and 3 points in one split, 1 and 9 in the other: 8 and 10 in all."""
+    drops = {"random0": (0.05, 0.08), "random1": (0.01, 0.10)}
+    rows = [
+        row
+        for split, (own, total) in drops.items()
+        for row in ((split, 0, "baseB", 0.9), (split, 0, "B3B", 0.9 - own), (split, 0, "A3B", 0.9 - total))
+    ]
+    return frame(*rows)
+
+
+def test_the_line_at_the_end_of_a_stacked_bar_is_the_interval_of_the_total_drop(uneven):
+    with figure_style(COLORS):
+        cells, drops = reuse(results(uneven)).axes
+    table = paired_effects(results(uneven)).set_index("effect")
+    drawn = intervals_of(drops)
+    assert drawn.keys() == {3 - 0.135, 3 + 0.135}
+    for x, effect in ((3 - 0.135, "co-adaptation drop"), (3 + 0.135, "total drop")):
+        assert drawn[x] == pytest.approx(tuple(100 * table.loc[effect, ["low", "high"]]))
+    assert sum(drawn[3 + 0.135]) / 2 == pytest.approx(bars_of(drops)[3 + 0.135][1])
+    assert texts(cells)[:2] == ["9.0", f"±{np.ptp(drawn[3 + 0.135]) / 2:.1f}"]
+
+
+def test_a_stacked_bar_has_no_line_where_no_base_tells_the_total_drop(uneven):
+    """The transfer networks are for half A, which has no bases."""
+    switched = {"A3B": "B3A"}
+    rows = [(r.split, r.seed, switched.get(r.network, r.network), getattr(r, METRIC)) for r in uneven.itertuples()]
+    rows += [(split, 0, "A3A", 0.85) for split in ("random0", "random1")]
+    with figure_style(COLORS):
+        drops = reuse(results(frame(*rows))).axes[-1]
+    assert bars_of(drops).keys() == {3 - 0.135, 3 + 0.135}
+    assert intervals_of(drops).keys() == {3 - 0.135}
+
+
+def test_depths_that_were_not_tried_have_a_dash_among_cells_of_those_that_were(accuracies):
+    untried = (accuracies["treatment"] == "transfer+") & ~accuracies["n"].isin([1, 4, 7])
+    with figure_style(COLORS):
+        cells = reuse(results(accuracies[~untried])).axes[0]
+    assert [text.get_position() for text in cells.texts if text.get_text() == "—"] == [(n, 1) for n in (2, 3, 5, 6)]
 
 
 def test_the_gain_of_transfer_stands_beside_those_whose_difference_it_is():

@@ -400,6 +400,17 @@ def test_an_alternative_text_has_the_ends_of_what_is_drawn_and_what_is_beyond_th
     assert "AnB, frozen: 1.0 at n = 1, 6.0 at n = 4, 3.0 at n = 7" in figure_shown("reuse", results(frame(*rows)))
 
 
+def test_the_alternative_text_of_figure_3_has_one_line_of_random_filters_and_those_of_published_weights():
+    """Of the halves, random ones drop 10 points in two networks, semantic ones 40 in one: 20 on average."""
+    rows = [(split, 0, f"base{half}", 0.8) for split in ("random0", "letters_symbols") for half in "AB"]
+    rows += [("random0", 0, "R2A", 0.7), ("random0", 0, "R2B", 0.7), ("letters_symbols", 0, "R2B", 0.4)]
+    rows += [("random0", 0, "P2B", 0.75)]
+    assert figure_shown("figure3", results(frame(*rows))) == (
+        "Points below base, random filters, all halves: 20.0 at n = 2. "
+        "Points below base, PnB, random halves: 5.0 at n = 2."
+    )
+
+
 def test_a_recipe_that_only_some_networks_have_is_flagged(tmp_path):
     """Validation accuracies may have chosen it; how often networks are evaluated does not affect the last accuracy."""
     own = {"fine_tuned": {"learning_rate": 0.005, "layer_decay": 0.8}, "frozen": {"evaluate_every": 50}}

@@ -23,8 +23,8 @@ from transferability.figures.style import (
     legend_columns,
     marker_style,
     mean_line,
+    name_difference,
     nothing_but,
-    number_difference,
     question,
     shared_legend,
     warn,
@@ -103,7 +103,7 @@ def _points(axes: Axes, accuracies: pd.DataFrame) -> None:
 
 
 def _mean_lines(axes: Axes, accuracies: pd.DataFrame) -> list[str]:
-    """Draw means by n, starting from the base's; return lines that explain the numbers in the figure."""
+    """Draw means by n, starting from the base's; return lines that explain the arrows in the figure."""
     base = _base_mean(accuracies)
     for treatment in _FIGURE2:
         rows = accuracies[accuracies["treatment"].isin(("base", treatment))]
@@ -117,20 +117,20 @@ def _mean_lines(axes: Axes, accuracies: pd.DataFrame) -> list[str]:
 
 
 def _name_losses(axes: Axes, accuracies: pd.DataFrame, base: float) -> Iterator[str]:
-    """Number the paper's two reasons for a drop, each where it is largest, if it is large enough there to see."""
+    """Name the paper's two reasons for a drop, each where it is largest, if it is large enough there to see."""
     selffer, transfer = (
         _means(accuracies[accuracies["treatment"] == treatment]) for treatment in ("selffer", "transfer")
     )
     visible = 0.06 * (axes.get_ylim()[1] - axes.get_ylim()[0])
-    for number, what, upper, lower in (
-        (1, f"fragile co-adaptation, {formula('co-adaptation drop')}", pd.Series(base, index=selffer.index), selffer),
-        (2, f"specificity of the features, {formula('specificity drop')}", selffer, transfer),
+    for reason, upper, lower in (
+        ("co-adaptation", pd.Series(base, index=selffer.index), selffer),
+        ("specificity", selffer, transfer),
     ):
         loss = (upper - lower).dropna()
         if len(loss) and loss.max() > visible:
             n = loss.index[int(np.argmax(loss))]
-            number_difference(axes, number, float(n), float(upper.loc[n]), float(lower.loc[n]))
-            yield f"{number}  {what}"
+            name_difference(axes, reason, float(n), float(upper.loc[n]), float(lower.loc[n]))
+            yield f"arrow: largest {reason}, {formula(f'{reason} drop')}"
 
 
 def figure3(results: Results) -> Figure:
@@ -205,9 +205,10 @@ def _random_filters(axes: Axes, accuracies: pd.DataFrame, results: Results) -> N
 def _normalized(axes: Axes, accuracies: pd.DataFrame, results: Results) -> None:
     """Draw drops from each network's own base, which makes halves of different difficulty comparable; down is worse."""
     axes.set_title("all of these, as drops from\ntheir own half's base")
+    pooled = results.pooled_halves(paired_differences(accuracies, "base", "random")["split_type"])
     for treatment, split_type, line, what in (
         *(("transfer", of, _LINES_OF_SPLITS[of], f"AnB, {results.halves(of)}") for of in TYPES_OF_HALVES),
-        ("random", None, "-.", "random filters"),
+        ("random", None, "-.", f"random filters, {pooled}"),
         *(("pretrained", of, line, f"PnB, {results.halves(of)}") for of, line in _LINES_OF_SPLITS.items()),
     ):
         of_type = accuracies if split_type is None else accuracies[accuracies["split_type"] == split_type]

@@ -179,12 +179,12 @@ def legend_below(axes: Axes, gap: float = 0.17) -> None:
         axes.legend(list(handles.values()), list(handles), loc="upper center", bbox_to_anchor=(0.5, -gap))
 
 
-def number_difference(axes: Axes, number: int, x: float, upper: float, lower: float) -> None:
-    """Draw a double arrow between two heights at ``x``, with a number in a circle to its right."""
+def name_difference(axes: Axes, name: str, x: float, upper: float, lower: float) -> None:
+    """Draw a double arrow between two heights at ``x``, with a name to its right that hides no line."""
     arrow = {"arrowstyle": "<->", "color": QUIET, "shrinkA": 4, "shrinkB": 4}
     axes.annotate("", (x, lower), (x, upper), arrowprops=arrow)
-    box = {"boxstyle": "circle,pad=0.2", "facecolor": "white", "edgecolor": QUIET}
-    axes.text(x + 0.3, (upper + lower) / 2, str(number), color=QUIET, ha="center", va="center", size="small", bbox=box)
+    box = {"boxstyle": "square,pad=0.1", "facecolor": "white", "linewidth": 0}
+    axes.text(x + 0.15, (upper + lower) / 2, name, color=QUIET, va="center", bbox=box, zorder=1.5)
 
 
 def question(axes: Axes, x: ArrayLike, y: ArrayLike) -> None:

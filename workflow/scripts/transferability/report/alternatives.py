@@ -11,7 +11,7 @@ from transferability.labels import visible
 from transferability.results.accuracies import Results
 from transferability.results.by_images import amounts_of, on_amount
 from transferability.results.effects import EFFECTS, effects, is_drop, paired_effects
-from transferability.results.pairs import compared_types, of_the_paper
+from transferability.results.pairs import compared_types, of_the_paper, paired_differences
 from transferability.results.plan_effects import PLAN_EFFECTS
 from transferability.results.reuse import WAYS_OF_REUSE, reusable
 from transferability.results.unlearned import meaningless
@@ -75,13 +75,22 @@ def _figure2(results: Results) -> Iterator[str]:
 
 
 def _figure3(results: Results) -> Iterator[str]:
-    table = paired_effects(results)
-    for effect in ("total drop", "random filter drop"):
-        for split_type in SPLIT_TYPES_IN_WORDS:
-            rows = _told(table[(table["effect"] == effect) & (table["split_type"] == split_type)])
-            if len(rows):
-                name = SYMBOLS[EFFECTS[effect][1]]
-                yield f"Points below base, {name}, {results.halves(split_type)}: {_ends(rows, 'mean', drop_points)}"
+    """The lines of drops from base, in the order of their legend; random filters have one line for all halves."""
+    yield from _drops_by_halves("total drop", results)
+    filters = paired_differences(results.accuracies, "base", "random")
+    if len(filters):
+        told = _ends(filters.groupby("n")["difference"].mean().reset_index(), "difference", drop_points)
+        pooled = results.pooled_halves(filters["split_type"])
+        yield f"Points below base, {SYMBOLS['random']}, {pooled}: {told}"
+    yield from _drops_by_halves("pretrained drop", results)
+
+
+def _drops_by_halves(effect: str, results: Results) -> Iterator[str]:
+    table, name = paired_effects(results), SYMBOLS[EFFECTS[effect][1]]
+    for split_type in SPLIT_TYPES_IN_WORDS:
+        rows = _told(table[(table["effect"] == effect) & (table["split_type"] == split_type)])
+        if len(rows):
+            yield f"Points below base, {name}, {results.halves(split_type)}: {_ends(rows, 'mean', drop_points)}"
 
 
 def _effects(results: Results) -> Iterator[str]:

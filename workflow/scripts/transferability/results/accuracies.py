@@ -203,7 +203,17 @@ class Results:
 
     def halves(self, split_type: str) -> str:
         """The halves of a split type in words, with their groups or data sets, and the number of images if set."""
-        return halves_in_words(split_type, self.groups_of(split_type)) + (f", {self.images}" if self.images else "")
+        return self._on_images(halves_in_words(split_type, self.groups_of(split_type)))
+
+    def pooled_halves(self, split_types: Iterable[str]) -> str:
+        """All halves of several split types in words, as `halves`; of a single one, its halves."""
+        pooled = set(split_types)
+        if len(pooled) == 1:
+            return self.halves(*pooled)
+        return self._on_images("all halves and all classes" if WHOLE in pooled else "all halves")
+
+    def _on_images(self, halves: str) -> str:
+        return f"{halves}, {self.images}" if self.images else halves
 
     @property
     def amounts(self) -> tuple[Amount, ...]:

@@ -3,7 +3,7 @@
     python benchmarks/natural_images.py
 
 The networks are in `tiny_imagenet_networks.csv`, with `tiny_imagenet_softened.csv`; `tiny_imagenet_fine_tuned.csv`;
-and `tiny_imagenet_small_caffenet.csv`, whose validation images were drawn from the training images and need no filter.
+and `tiny_imagenet_few_images.csv`, whose validation images were drawn from the training images and need no filter.
 Takes seconds; the figures are those that a study of these networks would have.
 """
 
@@ -43,7 +43,8 @@ def main() -> None:
         draw(frozen[frozen["split"] != "images0"], effects="effects", parts="parts")
         draw(frozen[frozen["split"] == "images0"], parts="by_images")
         draw(networks_of("fine_tuned"), effects="fine_tuned")
-        draw(networks_of("small_caffenet"), effects="small_caffenet_effects", parts="small_caffenet_parts")
+        few = networks_of("few_images")
+        draw(few[few["architecture"] == "mini_caffenet"], effects="few_images_effects", parts="few_images_parts")
 
 
 def networks_of(name: str) -> pd.DataFrame:

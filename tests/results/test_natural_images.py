@@ -14,10 +14,17 @@ RESULTS = ROOT / "benchmarks" / "results"
 KEY = ["split", "network"]
 TRAINED = pd.read_csv(RESULTS / "tiny_imagenet_networks.csv").set_index(KEY)
 SOFTENED = pd.read_csv(RESULTS / "tiny_imagenet_softened.csv").set_index(KEY)
-NETWORKS = TRAINED.join(SOFTENED[["softened_top1", "softened_cross_entropy"]])
+FEW = pd.read_csv(RESULTS / "tiny_imagenet_few_images.csv")  # whose validation images need no softening
+FEW = FEW.assign(
+    split=FEW["architecture"] + " " + FEW["split"],
+    softened_top1=FEW["top1_final"],
+    softened_cross_entropy=FEW["validation_cross_entropy"],
+).set_index(KEY)
+NETWORKS = pd.concat([TRAINED.join(SOFTENED[["softened_top1", "softened_cross_entropy"]]), FEW])
 FINE_TUNED = pd.read_csv(RESULTS / "tiny_imagenet_fine_tuned.csv").set_index(KEY)  # with bases of their own
 POINTS, NATS, FIT = "softened_top1", "softened_cross_entropy", "training_cross_entropy"
 RANDOM, SEMANTIC, IMAGES = ("random0", "random1", "random2"), ("man_made_natural",), ("images0",)
+MINI, SMALL = tuple(f"mini_caffenet {split}" for split in RANDOM), ("small_caffenet random0",)
 RETRAINING, FINE_TUNING, TRANSFER = "{b}{n}{b}+ base{b}", "{a}{n}{b}+ base{b}", "{a}{n}{b}+ {b}{n}{b}+"
 CO_ADAPTATION, SPECIFICITY = "base{b} {b}{n}{b}", "{b}{n}{b} {a}{n}{b}"
 # The columns of each table, by the beginning of its heading.
@@ -31,6 +38,12 @@ TABLES = {
     ],
     "| n | layer | other images": [
         (SPECIFICITY, metric, splits) for splits in (IMAGES, RANDOM) for metric in (POINTS, NATS, FIT)
+    ],
+    "| n | layer | few images, mini_caffenet": [
+        (effect, metric, MINI) for effect in (CO_ADAPTATION, SPECIFICITY) for metric in (POINTS, NATS, FIT)
+    ],
+    "| n | layer | few images, small_caffenet": [
+        (effect, metric, SMALL) for effect in (CO_ADAPTATION, SPECIFICITY) for metric in (POINTS, NATS, FIT)
     ],
     "| n | layer | retraining, BnB+": [
         (effect, metric, RANDOM) for effect in (RETRAINING, FINE_TUNING, TRANSFER) for metric in (POINTS, NATS, FIT)
@@ -58,7 +71,8 @@ def rows_of(heading):
 @pytest.mark.parametrize("heading", TABLES)
 def test_every_number_is_that_of_the_networks(heading):
     rows = rows_of(heading)
-    assert [int(n) for n, *_ in rows] == ([1, 4, 7] if "+" in heading else [1, 2, 3, 4, 5, 6, 7])
+    expected = [1, 4, 7] if "+" in heading else [3, 4, 5, 7] if "few" in heading else [1, 2, 3, 4, 5, 6, 7]
+    assert [int(n) for n, *_ in rows] == expected
     for n, _, *cells in rows:
         for cell, asked in zip(cells, TABLES[heading], strict=True):
             found, (mean, _, width) = drops(*asked, int(n)), cell.partition(" ± ")
@@ -77,7 +91,9 @@ def test_no_network_was_left_out():
     assert counted == {"random0": 37, "random1": 30, "random2": 30, "images0": 30, "man_made_natural": 30}
     fine_tuned = FINE_TUNED.reset_index().groupby("split").size().to_dict()
     assert fine_tuned == {"random0": 28, "random1": 14, "random2": 14}
-    assert f"the {sum(counted.values()) + sum(fine_tuned.values())} networks" in PAGE
+    few = FEW.reset_index().groupby("split").size().to_dict()
+    assert few == dict.fromkeys((*MINI, *SMALL), 18)
+    assert f"the {sum(map(sum, (counted.values(), fine_tuned.values(), few.values())))} networks" in PAGE
 
 
 def test_the_numbers_beside_the_tables_are_those_of_the_networks():

@@ -547,7 +547,7 @@ def test_the_published_results_give_the_papers_numbers_whatever_network_the_stud
     assert (100 * table1["over_selffer+"]).round(1).tolist() == [1.4, 1.4, 1.7]
     assert (100 * pd.read_csv(folder / "drops.csv")["drop"]).round().tolist() == [8, 25]
     assert {path.stem for path in folder.glob("figures/*.pdf")} == set(OF_RESULTS)
-    assert "at layer 5 (conv5)" in (folder / "headline.txt").read_text()
+    assert "at n = 5 (cut above conv5)" in (folder / "headline.txt").read_text()
 
 
 def test_a_study_is_laid_over_the_published_one(finished):

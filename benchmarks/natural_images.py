@@ -44,7 +44,7 @@ def main() -> None:
         draw(frozen[frozen["split"] == "images0"], parts="by_images")
         draw(networks_of("fine_tuned"), effects="fine_tuned")
         few = networks_of("few_images")
-        draw(few[few["architecture"] == "mini_caffenet"], effects="few_images_effects", parts="few_images_parts")
+        draw(few[few["architecture"] == "mini_caffenet"], parts="few_images_parts")
 
 
 def networks_of(name: str) -> pd.DataFrame:

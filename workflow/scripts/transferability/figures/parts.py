@@ -34,7 +34,7 @@ from transferability.study.compared import (
 # Dark and light, so that they can be distinguished in gray too; neither is the color of a treatment.
 _COLORS: Mapping[str, str] = {TRAINING_CROSS_ENTROPY: "#5B2A86", GENERALIZATION_GAP: "#D8B365"}
 _MEANING: Mapping[str, str] = {
-    VALIDATION_CROSS_ENTROPY: "total drop, on validation images",
+    VALIDATION_CROSS_ENTROPY: "the whole drop, on validation images",
     TRAINING_CROSS_ENTROPY: "fit: the part on training images",
     GENERALIZATION_GAP: "generalization: the rest",
 }

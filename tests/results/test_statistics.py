@@ -543,7 +543,7 @@ def test_what_cannot_be_told_of_co_adaptation_is_said_to_be_so():
 
 def test_the_headline_says_that_published_training_losses_are_in_training_mode(published):
     lines = headline(results(published, PAPERS)).splitlines()
-    found = f"{'co-adaptation drop in cross-entropy:':64} largest at n = 5 (cut above conv5), +0.041 ± 0.018 nats"
+    found = f"{'co-adaptation drop in cross-entropy:':70} largest at n = 5 (cut above conv5), +0.041 ± 0.018 nats"
     assert f"{found}, due to fit" in "\n".join(lines)
     assert lines[-1].startswith("training cross-entropies are from the last iterations, in training mode")
 

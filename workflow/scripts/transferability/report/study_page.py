@@ -68,7 +68,7 @@ _NETWORKS: Sequence[tuple[frozenset[str], str, str, str]] = (
     ),
     (
         *(frozenset({"random"}), "RnB, random", "untrained, frozen"),
-        f"{_effect('random filter drop')}: the value of learned features",
+        "random filter drop, base − RnB: the value of learned features",
     ),
     (
         *(frozenset({"selffer+"}), "BnB⁺", "from its own base, fine-tuned with the rest"),

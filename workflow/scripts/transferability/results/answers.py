@@ -20,6 +20,7 @@ from transferability.study.compared import (
     TRAINING_CROSS_ENTROPY,
     VALIDATION_CROSS_ENTROPY,
 )
+from transferability.study.names import SYMBOLS
 from transferability.study.split_types import IMAGES
 from transferability.words import counted, drop_points, enumerated, half_interval, nats, percent, points
 
@@ -48,7 +49,7 @@ _BEYOND_RETRAINING: Mapping[str, str] = {
     "pretrained transfer gain": "published layers",
 }
 
-_WIDTH = 64  # of the part of a headline's line that says what its value is
+_WIDTH = 70  # of the part of a headline's line that says what its value is
 _PLAIN = str.maketrans("−⁺", "-+")  # for terminals
 
 NOT_CONCLUSIVE = "not conclusive"
@@ -345,7 +346,7 @@ def _drops(of_type: pd.DataFrame) -> Iterator[tuple[str, Difference]]:
         pairs = paired_differences(of_type, *EFFECTS[effect])
         if len(pairs):
             deepest = int(pairs["n"].max())
-            at_deepest = formula(effect).replace("nB", f"{deepest}B")
+            at_deepest = formula(effect).replace(SYMBOLS["random"], "RnB").replace("nB", f"{deepest}B")
             yield f"{effect}, {at_deepest}{layers}", Difference.of(pairs[pairs["n"] == deepest], is_drop=True)
 
 

@@ -141,6 +141,9 @@ def test_counts_of_one_are_singular_and_short_times_have_seconds(tmp_path):
     count = len(study.metrics)
     assert "<dt>seeds</dt><dd>1 (seed 0), so nothing here tells how much another seed would change</dd>" in html
     assert f"<dd>{duration(36 * count)} on cpu (made up)</dd>" in html
+    training = study.study.settings("base").hyperparameters
+    epochs = training.iterations * training.batch_size / 1234  # images of each made-up half
+    assert f"{training.iterations} iterations of 64 images, {epochs:.1f} epochs</dd>" in html
     next(path for (_, _, name), path in study.metrics.items() if name == "A3A").unlink()
     assert f"1 of {count} networks is <a" in unfolded(study.html())
 

@@ -1,6 +1,6 @@
 """Facts about a study, and whether its networks have learned, in words."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -17,7 +17,7 @@ from transferability.study.design import Study
 from transferability.study.names import HALVES
 from transferability.study.pretrained_weights import images_in_words
 from transferability.study.schema import in_yaml
-from transferability.study.settings import ADAPT, FEW_IMAGES, SOURCE
+from transferability.study.settings import ADAPT, FEW_IMAGES, SOURCE, Hyperparameters
 from transferability.words import counted, duration, enumerated, percent, plural
 
 _STATISTICS = {
@@ -31,7 +31,7 @@ def facts_of(
     accuracies: pd.DataFrame,
     jobs_made: pd.DataFrame,
     manifests: Mapping[str, Mapping[str, Any]],
-    splits: Iterable[Mapping[str, Any]],
+    splits: Sequence[Mapping[str, Any]],
 ) -> Iterator[tuple[str, str]]:
     """Yield facts about a study, each as its name and its value.
 
@@ -82,7 +82,7 @@ def facts_of(
         yield "training on few images", f"as many {fixed} as on all images"
     yield "networks", f"{len(accuracies):,}"
     iterations, images = counted(training.iterations, "iteration"), counted(training.batch_size, "image")
-    yield "training of base networks", f"{iterations} of {images}"
+    yield "training of base networks", f"{iterations} of {images}{_epochs(training, splits)}"
     yield from _own_recipes(study)
     yield "accuracy metric", metric_in_words(study.figures.metric)
     if (guessing := accuracies["majority_baseline"]).notna().any():
@@ -94,6 +94,13 @@ def facts_of(
         "; ".join(f"{duration(3600 * hours)} on {device}" for device, hours in spent.items()),
     )
     yield from _imbalance(accuracies)
+
+
+def _epochs(training: Hyperparameters, splits: Iterable[Mapping[str, Any]]) -> str:
+    """How many epochs of a half's training images that is; empty if no split is made yet."""
+    images = [half["training_images"] for split in splits for half in split["halves"].values()]
+    epochs = sorted({f"{training.iterations * training.batch_size / count:.1f}" for count in images}, key=float)
+    return f", {epochs[0]}{f' to {epochs[-1]}' * (len(epochs) > 1)} epochs" if epochs else ""
 
 
 def _images_in_words(manifest: Mapping[str, Any]) -> str:

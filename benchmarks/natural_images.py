@@ -38,7 +38,8 @@ GROUPS = {"man_made_natural": {"A": "man-made", "B": "natural"}}
 
 
 def main() -> None:
-    frozen = networks_of("networks").merge(of_softened(networks_of("softened")), on=KEY, validate="one_to_one")
+    softened = networks_of("softened")[[*KEY, *SOFTENED]]
+    frozen = networks_of("networks").merge(softened, on=KEY, validate="one_to_one")
     with figure_style(COLORS):
         draw(frozen[frozen["split"] != "images0"], effects="effects", parts="parts")
         draw(frozen[frozen["split"] == "images0"], parts="by_images")
@@ -49,11 +50,6 @@ def main() -> None:
 
 def networks_of(name: str) -> pd.DataFrame:
     return pd.read_csv(RESULTS / f"tiny_imagenet_{name}.csv", keep_default_na=False)
-
-
-def of_softened(networks: pd.DataFrame) -> pd.DataFrame:
-    """What is new in the table of networks on softened images."""
-    return networks[[*KEY, *SOFTENED]]
 
 
 def draw(networks: pd.DataFrame, **figures: str) -> None:

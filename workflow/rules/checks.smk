@@ -92,7 +92,8 @@ def tell_what_data_lack():
     if not (workflow.is_main_process and workflow.dryrun):
         return
     try:
-        require_data([name for name, path in zip(STUDY.data_sets, manifests()) if not Path(path).exists()], False)
+        built = [name for name, path in zip(STUDY.data_sets, manifests()) if not Path(path).exists()]
+        require_data(built, counts_files=False)
     except (ValueError, OSError) as error:
         print(f"{error}; a run would end with this", file=sys.stderr)
 

@@ -17,6 +17,7 @@ from transferability.data.kind import DataSize
 from transferability.planning.calibration import SECONDS, Cost, Workload, calibrate, start_seconds
 from transferability.planning.data_size import HalfSize, half_sizes
 from transferability.planning.needs import state_bytes, weight_bytes
+from transferability.results.sampling import error_of_difference
 from transferability.study.config import STAGES
 from transferability.study.design import Study
 from transferability.study.names import Network
@@ -271,13 +272,9 @@ def _size_line(study: Study, name: str, size: DataSize) -> str:
 
 
 def _precision(plan: Plan) -> Iterator[str]:
-    """How closely the validation images can tell two networks, before any is trained.
-
-    With equal accuracies p and errors that are independent, the difference of two accuracies on N images has the
-    variance 2 p (1 - p) / N, which is at most 1 / (2 N). Errors on the same images agree more often than that.
-    """
+    """How closely the validation images can tell two networks, before any is trained and so at any accuracy."""
     fewest = min(plan.halves[job.half].validation for job in plan.seconds)
-    error, max_drop = 100 * math.sqrt(0.5 / fewest), 100 * plan.study.figures.max_drop
+    error, max_drop = 100 * error_of_difference(0.5, fewest), 100 * plan.study.figures.max_drop
     yield f"validation: {fewest:,} images in the smallest half; from these alone, the difference between two networks"
     yield f"  has a standard error of up to {error:.1f} points, and figures.max_drop is {max_drop:g} points; how many"
     yield "  images, splits and seeds it takes to tell that is in docs/science.md"

@@ -28,7 +28,7 @@ from transferability.results.amounts import answers_by_amount
 from transferability.results.answers import Answer, ReusableLayers, answers, together
 from transferability.results.effects import formula
 from transferability.results.published import missing_networks
-from transferability.results.reuse import WAYS_OF_REUSE, copied_from
+from transferability.results.reuse import WAYS_OF_REUSE, copied_from, tolerated
 from transferability.results.unlearned import bases_at_chance, others_at_chance
 from transferability.store.source import ImageClass
 from transferability.study.design import Key, Study, without_running
@@ -68,7 +68,7 @@ _NETWORKS: Sequence[tuple[frozenset[str], str, str, str]] = (
     ),
     (
         *(frozenset({"random"}), "RnB, random", "untrained, frozen"),
-        "random filter drop, base − RnB: the value of learned features",
+        f"{_effect('random filter drop')}: the value of learned features",
     ),
     (
         *(frozenset({"selffer+"}), "BnB⁺", "from its own base, fine-tuned with the rest"),
@@ -272,7 +272,7 @@ def _answer(answer: Answer, max_drop: float) -> dict[str, Any]:
             }
             for treatment, found in answer.reusable.items()
         ],
-        "tolerated": f"{100 * max_drop:g}",
+        "tolerated": tolerated(max_drop),
         "note": answer.note,
         "advice": answer.advice,
     }

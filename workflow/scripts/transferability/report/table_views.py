@@ -157,7 +157,7 @@ def _common(split_type: Column) -> dict[str, TableView]:
                 "split_type": split_type,
                 "n": _N,
                 EXAMPLES: _IMAGES,
-                "mean": Column("mean, points", drop_points),
+                "mean": Column("mean, points", points),
                 "low": Column("95 % from", points),
                 "high": Column("95 % to", points),
                 **_NATS,

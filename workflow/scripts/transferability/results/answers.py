@@ -12,6 +12,7 @@ from transferability.results.advice import advice
 from transferability.results.effects import EFFECTS, effects, formula
 from transferability.results.pairs import NO_INTERVAL, compared_types, interval, of_the_paper, paired_differences
 from transferability.results.reuse import WAYS_OF_REUSE, deepest_within, reusable, way_in_words
+from transferability.results.sampling import error_of_difference
 from transferability.results.unlearned import bases_at_chance, doubtful, meaningless, others_at_chance
 from transferability.study.compared import (
     GENERALIZATION_GAP,
@@ -20,7 +21,6 @@ from transferability.study.compared import (
     TRAINING_CROSS_ENTROPY,
     VALIDATION_CROSS_ENTROPY,
 )
-from transferability.study.names import SYMBOLS
 from transferability.study.split_types import IMAGES
 from transferability.words import counted, drop_points, enumerated, half_interval, nats, percent, points
 
@@ -53,6 +53,8 @@ _WIDTH = 70  # of the part of a headline's line that says what its value is
 _PLAIN = str.maketrans("−⁺", "-+")  # for terminals
 
 NOT_CONCLUSIVE = "not conclusive"
+
+Pairs = Mapping[str, pd.DataFrame]  # `paired_differences` by effect
 
 
 @dataclass(frozen=True)
@@ -197,15 +199,16 @@ def answers(results: Results) -> list[Answer]:
         if not bases.empty:
             dead = meaningless(bases)
             base = None if dead.all() else float(bases.loc[~dead, "accuracy"].mean())
-            halves, lost, gained = results.halves(split_type), dict(_drops(of_type)), dict(_gains(of_type))
+            pairs = {effect: paired_differences(of_type, *EFFECTS[effect]) for effect in (*_DEEPEST, *_FINE_TUNED)}
+            halves, lost, gained = results.halves(split_type), dict(_drops(pairs)), dict(_gains(pairs))
             reuse_of_type = reuse[reuse["split_type"] == split_type]
             layers = dict(_reusable_layers(reuse_of_type, results.layers[:-1]))
             advised = advice(of_type, reuse_of_type, results.max_drop)
             parts = _co_adaptation(drops[drops["split_type"] == split_type], of_type, results.layers)
             notes = [
                 *_notes(split_type, set(of_type["treatment"])),
-                *_beyond_retraining(of_type),
-                *_by_direction(of_type),
+                *_beyond_retraining(pairs),
+                *_by_direction(pairs["total drop"]),
                 *_of_few_images(bases[~dead], results),
             ]
             note = "; ".join(notes)
@@ -226,13 +229,12 @@ def _notes(split_type: str, there: set[str]) -> Iterator[str]:
         yield "without selffer networks (BnB), the costs of lost co-adaptation and of specificity cannot be told apart"
 
 
-def _beyond_retraining(of_type: pd.DataFrame) -> Iterator[str]:
+def _beyond_retraining(pairs: Pairs) -> Iterator[str]:
     """Say whether fine-tuning copied layers gains more than training a network's own layers twice."""
     for effect, layers in _BEYOND_RETRAINING.items():
-        pairs = paired_differences(of_type, *EFFECTS[effect])
-        if pairs.empty:
+        if pairs[effect].empty:
             continue
-        found = Difference.of(pairs, is_drop=False)
+        found = Difference.of(pairs[effect], is_drop=False)
         if np.isnan(found.low):
             yield f"one split and seed cannot tell whether fine-tuning {layers} gains more than training its own twice"
         elif found.low <= 0 <= found.high:
@@ -242,9 +244,8 @@ def _beyond_retraining(of_type: pd.DataFrame) -> Iterator[str]:
             yield f"fine-tuning {layers} gains {than} than training its own twice"
 
 
-def _by_direction(of_type: pd.DataFrame) -> Iterator[str]:
+def _by_direction(pairs: pd.DataFrame) -> Iterator[str]:
     """Without an interval, give the total drop in each direction: their mean hides how far apart they are."""
-    pairs = paired_differences(of_type, *EFFECTS["total drop"])
     if pairs.empty or not np.isnan(interval(pairs)[0]):
         return
     deepest = pairs[pairs["n"] == pairs["n"].max()]
@@ -256,16 +257,12 @@ def _by_direction(of_type: pd.DataFrame) -> Iterator[str]:
 
 
 def _of_few_images(bases: pd.DataFrame, results: Results) -> Iterator[str]:
-    """Note that the validation images alone can make a difference larger than the tolerated drop.
-
-    With equal accuracies p and independent errors, the difference of two accuracies on N images has the variance
-    2 p (1 - p) / N; it is smaller the more often two networks err on the same images.
-    """
+    """Note that the validation images alone can make a difference larger than the tolerated drop."""
     counted_images = bases.dropna(subset=["validation_images"])
     if results.metric not in TOP1 or counted_images.empty:
         return
     rate, images = counted_images["accuracy"], counted_images["validation_images"].astype(float)
-    error = float(np.sqrt(2 * rate * (1 - rate) / images).max())
+    error = max(map(error_of_difference, rate, images))
     if error > results.max_drop:
         yield (
             f"with {int(images.min())} validation images, these alone give the difference between two networks a "
@@ -341,21 +338,20 @@ def _with_interval(row: Mapping[Hashable, Any]) -> str:
     return f"{nats(row['mean'])}{half_interval(row['low'], row['high'], nats)}"
 
 
-def _drops(of_type: pd.DataFrame) -> Iterator[tuple[str, Difference]]:
+def _drops(pairs: Pairs) -> Iterator[tuple[str, Difference]]:
     for effect, layers in _DEEPEST.items():
-        pairs = paired_differences(of_type, *EFFECTS[effect])
-        if len(pairs):
-            deepest = int(pairs["n"].max())
-            at_deepest = formula(effect).replace(SYMBOLS["random"], "RnB").replace("nB", f"{deepest}B")
-            yield f"{effect}, {at_deepest}{layers}", Difference.of(pairs[pairs["n"] == deepest], is_drop=True)
+        if len(pairs[effect]):
+            deepest = int(pairs[effect]["n"].max())
+            at_deepest = pairs[effect][pairs[effect]["n"] == deepest]
+            compared = formula(effect).replace("nB", f"{deepest}B")
+            yield f"{effect}, {compared}{layers}", Difference.of(at_deepest, is_drop=True)
 
 
-def _gains(of_type: pd.DataFrame) -> Iterator[tuple[str, Difference]]:
+def _gains(pairs: Pairs) -> Iterator[tuple[str, Difference]]:
     for effect, layers in _FINE_TUNED.items():
-        pairs = paired_differences(of_type, *EFFECTS[effect])
-        if len(pairs):
-            depths = enumerated([int(n) for n in pairs["n"].unique()])
-            yield f"{effect}, {formula(effect)}{layers}, n = {depths}", Difference.of(pairs, is_drop=False)
+        if len(pairs[effect]):
+            depths = enumerated([int(n) for n in pairs[effect]["n"].unique()])
+            yield f"{effect}, {formula(effect)}{layers}, n = {depths}", Difference.of(pairs[effect], is_drop=False)
 
 
 def _reusable_layers(reuse: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[str, ReusableLayers]]:

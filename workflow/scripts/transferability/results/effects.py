@@ -33,8 +33,9 @@ EFFECTS: Mapping[str, tuple[str, str]] = {
 
 
 def formula(effect: str) -> str:
-    """An effect as a difference between its treatments, like base − BnB."""
-    return " − ".join(SYMBOLS[treatment] for treatment in EFFECTS[effect])
+    """An effect as a difference between its treatments, like base − BnB; that of random filters is RnB."""
+    symbols = {**SYMBOLS, "random": "RnB"}
+    return " − ".join(symbols[treatment] for treatment in EFFECTS[effect])
 
 
 def is_drop(effect: str) -> bool:
